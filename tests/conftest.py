@@ -1,0 +1,12 @@
+"""Settings every test shares; helpers live in modules of their own beside this file."""
+
+import os
+
+from hypothesis import settings
+
+# Pictures go to files: no window, whatever the machine the tests run on.
+os.environ["MPLBACKEND"] = "Agg"
+
+# The same examples on every run, and no deadline: a busy machine is not a defect.
+settings.register_profile("mixtura", deadline=None, derandomize=True, database=None)
+settings.load_profile("mixtura")

@@ -1,0 +1,78 @@
+"""The linters and the type checker, as tests; what they ask for is written in pyproject.toml."""
+
+import inspect
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from numpydoc.validate import ERROR_MSGS, validate
+
+import mixtura
+
+ROOT = Path(__file__).parent.parent
+
+
+def assert_silent(*module_and_arguments: str) -> None:
+    """Run `python -m module arguments` in the root of the clone and expect no complaint."""
+    # cython-lint starts pycodestyle by its bare name, so the scripts of this Python come first.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", *module_and_arguments],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def public_names(thing: object, name: str) -> Iterator[str]:
+    """Dotted names of the public functions, classes, methods and properties below `thing`."""
+    if isinstance(thing, ModuleType):
+        for child in thing.__all__:
+            yield from public_names(getattr(thing, child), f"{name}.{child}")
+    elif inspect.isclass(thing):
+        yield name
+        for child, value in vars(thing).items():
+            if not child.startswith("_") and (callable(value) or isinstance(value, property)):
+                yield f"{name}.{child}"
+    elif callable(thing):
+        yield name
+
+
+def test_python_code_under_ruff_has_no_findings() -> None:
+    assert_silent("ruff", "check", "--no-cache", ".")
+
+
+def test_python_code_under_ruff_format_stays_unchanged() -> None:
+    assert_silent("ruff", "format", "--no-cache", "--check", "--diff", ".")
+
+
+def test_package_under_mypy_strict_has_no_findings() -> None:
+    assert_silent("mypy")
+
+
+def test_kernels_under_cython_lint_have_no_findings() -> None:
+    assert_silent("cython_lint.cython_lint", "_ext")
+
+
+def test_words_under_codespell_have_no_findings() -> None:
+    assert_silent("codespell_lib", ".")
+
+
+def test_public_docstrings_under_numpydoc_have_no_findings() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    left_out = settings["tool"]["numpydoc_validation"]["checks"]
+    checks = ERROR_MSGS.keys() - left_out
+    findings = [
+        f"{name}: {code} {message}"
+        for name in public_names(mixtura, "mixtura")
+        for code, message in validate(name)["errors"]
+        if code in checks
+    ]
+    assert not findings, "\n".join(findings)
