@@ -1,0 +1,383 @@
+"""Checks of what users pass in: one place for every door.
+
+Each check returns what the rest of the code may rely on, or raises ValueError (for values) or
+TypeError (for kinds) with a message that says what was expected, what came, and what to do. No
+check modifies its input, and none copies the rows unless their type or byte order has to change.
+Rows, columns, features and components are counted from 0, as in the arrays themselves.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, statistics_shape
+
+__all__ = [
+    "Rows",
+    "check_centres",
+    "check_components",
+    "check_count",
+    "check_n_threads",
+    "check_number",
+    "check_option",
+    "check_output",
+    "check_resp",
+    "check_rng",
+    "check_rows",
+    "check_rows_sum_to_one",
+    "check_sample_weight",
+    "check_weights",
+]
+
+Rows = NDArray[np.float32] | NDArray[np.float64]
+Option = TypeVar("Option", bound=str)
+
+# The axes of each array, as its error messages name them.
+ROW_AXES = ("row", "column")
+FACTOR_AXES = {
+    "full": ("component", "row", "column"),
+    "tied": ("row", "column"),
+    "diag": ("component", "feature"),
+    "spherical": ("component",),
+}
+ELEMENTS_LOOKED_AT_AT_ONCE = 1 << 16  # bounds the temporaries of a search through many rows
+SUM_TOLERANCE = 1e-6  # admits responsibilities computed or stored in float32
+
+
+def check_rows(
+    X: ArrayLike, *, name: str = "X", minimum: int = 0, n_features: int | None = None
+) -> Rows:
+    """Rows as a float32 or float64 array (n_samples, n_features), of any strides."""
+    array = _real_array(X, name)
+    if array.ndim == 1:
+        raise ValueError(
+            f"{name} must have two dimensions, (n_samples, n_features); got shape {array.shape}. "
+            f"Use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one row."
+        )
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name} must have two dimensions, (n_samples, n_features); got shape {array.shape}. "
+            f"Arrange it with one row a sample."
+        )
+    if array.shape[1] == 0:
+        raise ValueError(
+            f"{name} must have at least one column; got shape {array.shape}. Select a feature."
+        )
+    if n_features is not None and array.shape[1] != n_features:
+        raise ValueError(
+            f"{name} must have {n_features} columns; got shape {array.shape}. "
+            f"Select the features that the mixture describes."
+        )
+    if len(array) < minimum:
+        remedy = "Add rows" if minimum == 1 else "Add rows or ask for fewer components"
+        raise ValueError(
+            f"{name} must have at least {minimum} row{'s'[: minimum != 1]}; got {len(array)}. "
+            f"{remedy}."
+        )
+    _refuse_non_finite(array, name, ROW_AXES, "Drop the row or fill in the value.")
+    return array
+
+
+def check_centres(centres: ArrayLike, n_features: int, *, name: str = "centres") -> Floats:
+    """Points of the components, float64 and C-contiguous (n_components, n_features).
+
+    Always a copy: statistics keep their centres, whatever the caller does to his array later.
+    """
+    array = _contiguous(centres, name).copy()
+    if array.ndim != 2 or array.shape[1] != n_features or len(array) == 0:
+        raise ValueError(
+            f"{name} must have shape (n_components, {n_features}), a column for each column of X; "
+            f"got {array.shape}. Give each component one row."
+        )
+    _refuse_non_finite(array, name, ("component", "feature"), "Give a finite number.")
+    return array
+
+
+def check_components(
+    means: ArrayLike,
+    precisions_cholesky: ArrayLike,
+    covariance_type: str,
+    n_features: int,
+) -> tuple[Floats, Floats]:
+    """Means and precision factors, float64 and C-contiguous, the factors upper triangular."""
+    shape_name: FactorShape = check_option("covariance_type", covariance_type, FACTOR_SHAPES)
+    means = check_centres(means, n_features, name="means")
+    factors = _contiguous(precisions_cholesky, "precisions_cholesky")
+    expected = statistics_shape(shape_name, len(means), n_features)
+    if factors.shape != expected:
+        raise ValueError(
+            f"precisions_cholesky must have shape {expected} for covariance_type {shape_name!r} "
+            f"and means of shape {means.shape}; got {factors.shape}. Pass the factors of this "
+            f"covariance_type, one for each component."
+        )
+    axes = FACTOR_AXES[shape_name]
+    _refuse_non_finite(factors, "precisions_cholesky", axes, "Factorise a finite covariance.")
+    if factors.ndim >= 2 and shape_name != "diag":
+        below = np.argwhere(np.tril(factors, k=-1))
+        if len(below):
+            raise ValueError(
+                f"precisions_cholesky must be upper triangular; {_place(below[0], axes)} is "
+                f"{factors[tuple(below[0])]}. Pass U with inv(covariance) = U @ U.T, for example "
+                f"the transpose of the lower Cholesky factor's inverse."
+            )
+        diagonals = np.einsum("...aa->...a", factors)
+    else:
+        diagonals = factors
+    flat = np.argwhere(diagonals <= 0.0)
+    if len(flat):
+        index = (*flat[0], flat[0][-1]) if diagonals is not factors else tuple(flat[0])
+        raise ValueError(
+            f"precisions_cholesky must be positive on the diagonal; {_place(index, axes)} is "
+            f"{factors[index]}. Factorise a positive definite covariance."
+        )
+    return means, factors
+
+
+def check_weights(weights: ArrayLike, n_components: int) -> Floats:
+    """Weights of the components, float64 and C-contiguous; they need not sum to one."""
+    array = _contiguous(weights, "weights")
+    if array.shape != (n_components,):
+        raise ValueError(
+            f"weights must have shape ({n_components},), one for each component; "
+            f"got {array.shape}. Give each row of means one weight."
+        )
+    _refuse_non_finite(array, "weights", ("component",), "Give a finite number.")
+    _refuse_negative(array, "weights", ("component",), "Set it to 0 for an empty component.")
+    if not array.any():
+        raise ValueError(
+            "weights must not all be zero; got only zeros. Give some component a positive weight."
+        )
+    return array
+
+
+def check_resp(resp: ArrayLike, shape: tuple[int, int]) -> Floats:
+    """Responsibilities (n_samples, n_components) as float64, of any strides."""
+    array = _real_array(resp, "resp").astype(np.float64, copy=False)
+    if array.shape != shape:
+        raise ValueError(
+            f"resp must have shape {shape}, (n_samples, n_components); got {array.shape}. "
+            f"Give each row one value for each component."
+        )
+    axes = ("row", "component")
+    _refuse_non_finite(array, "resp", axes, "Give a finite number.")
+    _refuse_negative(array, "resp", axes, "Set it to 0 for no share.")
+    return array
+
+
+def check_rows_sum_to_one(resp: Floats) -> None:
+    """Refuse responsibilities whose rows do not share out the whole row."""
+    totals = resp.sum(axis=1)
+    wrong = np.flatnonzero(np.abs(totals - 1.0) > SUM_TOLERANCE)
+    if len(wrong):
+        row = wrong[0]
+        raise ValueError(
+            f"resp must sum to one in every row; row {row} sums to {totals[row]}. "
+            f"Divide each row by its sum."
+        )
+
+
+def check_sample_weight(
+    sample_weight: ArrayLike | None, n_samples: int, *, minimum_rows: int = 0
+) -> Floats:
+    """Weights of the rows, float64 and C-contiguous (n_samples,); None is one for each row."""
+    if sample_weight is None:
+        array = np.ones(n_samples)
+    else:
+        array = _contiguous(sample_weight, "sample_weight")
+        _check_row_weights(array, n_samples)
+    n_present = np.count_nonzero(array)
+    if n_present < minimum_rows:
+        raise ValueError(
+            f"at least {minimum_rows} rows with positive weight are needed, one for each "
+            f"component; got {n_present}. Add rows or ask for fewer components."
+        )
+    return array
+
+
+def _check_row_weights(array: Floats, n_samples: int) -> None:
+    if array.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one for each row of X; "
+            f"got {array.shape}. Give each row one weight."
+        )
+    remedy = "Drop the row or set it to 0."
+    _refuse_non_finite(array, "sample_weight", ("row",), remedy)
+    _refuse_negative(array, "sample_weight", ("row",), remedy)
+    if n_samples and not array.any():
+        raise ValueError(
+            "sample_weight must not be zero for all rows; got only zeros. "
+            "Give some row a positive weight."
+        )
+    with np.errstate(over="ignore"):
+        total = array.sum()
+    if total == np.inf:
+        raise ValueError(
+            "sample_weight must have a finite sum; it overflows. Divide the weights by the largest."
+        )
+
+
+def check_output(out: Floats | None, shape: tuple[int, ...]) -> Floats:
+    """Array to write into: the caller's, or a new one of float64 with arbitrary content."""
+    if out is None:
+        return np.empty(shape)
+    expected = f"out must be a writeable, C-contiguous float64 array of shape {shape}"
+    remedy = f"Pass np.empty({shape}), or None for a new array."
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{expected}; got {type(out).__name__}. {remedy}")
+    if out.dtype != np.float64:
+        raise TypeError(f"{expected}; got dtype {out.dtype.str!r}. {remedy}")
+    if out.shape != shape:
+        raise ValueError(f"{expected}; got shape {out.shape}. {remedy}")
+    if not out.flags.writeable:
+        raise ValueError(f"{expected}; got a read-only one. {remedy}")
+    if not out.flags.carray:
+        raise ValueError(f"{expected}; got strides {out.strides}. {remedy}")
+    return out
+
+
+def check_count(name: str, value: object, *, minimum: int = 1) -> int:
+    """An integer, Python's or NumPy's, not below the minimum."""
+    expected = f"{name} must be an integer, {minimum} or more"
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise TypeError(f"{expected}; got {_named(value)}. Pass an int.")
+    try:
+        count = operator.index(value)
+    except TypeError as error:  # an array of several numbers, or of floats, has the method too
+        raise TypeError(f"{expected}; got {_named(value)}. Pass an int.") from error
+    if count < minimum:
+        raise ValueError(f"{expected}; got {count}. Pass {minimum} or more.")
+    return count
+
+
+def check_number(name: str, value: object, *, minimum: float = 0.0) -> float:
+    """A finite real number, not below the minimum."""
+    expected = f"{name} must be a finite number, {minimum:g} or more"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{expected}; got {_named(value)}. Pass a float.")
+    number = float(value)
+    if not (math.isfinite(number) and number >= minimum):
+        raise ValueError(f"{expected}; got {number}. Pass {minimum:g} or more.")
+    return number
+
+
+def check_option(name: str, value: object, known: Sequence[Option]) -> Option:
+    """One of the known words."""
+    for option in known:
+        if isinstance(value, str) and value == option:
+            return option
+    expected = f"{name} must be one of {', '.join(map(repr, known))}"
+    if not isinstance(value, str):
+        raise TypeError(f"{expected}; got {_named(value)}. Pass one of these words.")
+    close = difflib.get_close_matches(value.lower(), known, n=1)
+    remedy = f"Did you mean {close[0]!r}?" if close else "Choose one of them."
+    raise ValueError(f"{expected}; got {value!r}. {remedy}")
+
+
+def check_n_threads(n_threads: int | None) -> int | None:
+    """A number of threads, or None for as many as are useful."""
+    return None if n_threads is None else check_count("n_threads", n_threads)
+
+
+def check_rng(rng: object) -> np.random.Generator:
+    """A generator of random numbers: the caller's, or a new one from a seed."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None or isinstance(rng, (np.random.SeedSequence, np.random.BitGenerator)):
+        return np.random.default_rng(rng)
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        return np.random.default_rng(check_count("rng", rng, minimum=0))
+    raise TypeError(
+        f"rng must be None, an integer seed, a SeedSequence, a BitGenerator or a Generator; "
+        f"got {_named(rng)}. Use numpy.random.default_rng(seed)."
+    )
+
+
+def _contiguous(values: ArrayLike, name: str) -> Floats:
+    # An (k,) or (k, d, d) array is small beside the rows: a copy costs nothing that matters.
+    return np.ascontiguousarray(_real_array(values, name), dtype=np.float64)
+
+
+def _real_array(values: ArrayLike, name: str) -> Rows:
+    """Real numbers as float32 where they are, else float64; native byte order, aligned."""
+    if any(callable(getattr(values, dense, None)) for dense in ("toarray", "todense")):
+        raise TypeError(
+            f"{name} must be a dense array; got a sparse {type(values).__name__}. "
+            f"Use {name}.toarray()."
+        )
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} must not have masked values; got {int(np.sum(values.mask))} of them. "
+            f"Drop their rows or fill them in."
+        )
+    try:
+        array: NDArray[Any] = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be an array of numbers, all its rows of one length; NumPy could not "
+            f"make one: {error} Give every row the same number of values."
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(_description_of_unreal(array, name))
+    dtype: Any = np.float32 if array.dtype.type is np.float32 else np.float64
+    with np.errstate(over="ignore"):  # of long doubles: infinity, which is refused by name
+        return np.require(array, dtype, "A")
+
+
+def _description_of_unreal(array: NDArray[Any], name: str) -> str:
+    """Return the message for an array that does not hold real numbers."""
+    got = f"an array of dtype {array.dtype}"
+    remedy = f"Convert it with {name}.astype(float)."
+    if array.dtype.kind == "c":
+        remedy = f"Use {name}.real, or its real and imaginary parts as two features."
+    elif array.dtype == object and array.ndim == 0:
+        got, remedy = _named(array.item()), "Pass an array."
+    elif array.dtype == object:
+        for index, value in np.ndenumerate(array):
+            if not isinstance(value, Real):
+                got = f"an object array in which element {index} is {_named(value)}"
+                remedy = "Drop or fill in missing values, then convert it with astype(float)."
+                break
+    return f"{name} must hold real numbers; got {got}. {remedy}"
+
+
+def _refuse_non_finite(array: Rows, name: str, axes: Sequence[str], remedy: str) -> None:
+    # The sum needs no temporary and one pass; it is finite for nearly all that is, and never for
+    # the rest. Only where it is not are the values themselves looked at.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):
+            return
+    step = max(1, ELEMENTS_LOOKED_AT_AT_ONCE * len(array) // array.size)
+    for start in range(0, len(array), step):
+        found = np.argwhere(~np.isfinite(array[start : start + step]))
+        if len(found):
+            index = (start + found[0][0], *found[0][1:])
+            raise ValueError(
+                f"{name} must be finite; {_place(index, axes)} is {array[index]}. {remedy}"
+            )
+
+
+def _refuse_negative(array: Floats, name: str, axes: Sequence[str], remedy: str) -> None:
+    if array.min(initial=0.0) < 0.0:
+        index = tuple(np.argwhere(array < 0.0)[0])
+        raise ValueError(
+            f"{name} must be non-negative; {_place(index, axes)} is {array[index]}. {remedy}"
+        )
+
+
+def _place(index: Sequence[int], axes: Sequence[str]) -> str:
+    return ", ".join(f"{axis} {i}" for axis, i in zip(axes, index, strict=True))
+
+
+def _named(value: object) -> str:
+    """Return the value as a message shows it: short, and with its kind."""
+    text = repr(value)
+    shown = text if len(text) <= 40 and "\n" not in text else f"{text.split(chr(10))[0][:37]}..."
+    return f"{shown} ({type(value).__name__})"
