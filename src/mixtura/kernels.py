@@ -1,0 +1,266 @@
+"""The door to the compiled kernels: instruction set, number of threads, output arrays.
+
+The four functions are those of `mixtura.reference`, which carries their contract. A result is the
+same to the bit for any number of threads; between instruction sets it may differ in the last bits.
+
+The kernels are compiled once for each instruction set, and the best that the CPU has is taken when
+this module is imported. The environment variable ``MIXTURA_INSTRUCTION_SET`` forces one of those that
+``build_config()["instruction_sets"]`` lists.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mixtura import _runtime
+from mixtura._build_config import BUILD_CONFIG
+from mixtura.statistics import FactorShape, Floats, Statistics
+from mixtura.threads import choose_n_threads
+from mixtura.validation import (
+    check_centres,
+    check_components,
+    check_n_threads,
+    check_option,
+    check_output,
+    check_resp,
+    check_rows,
+    check_sample_weight,
+    check_weights,
+)
+
+__all__ = ["Rows", "accumulate", "accumulate_resp", "build_config", "log_density", "responsibilities"]
+
+
+def _choose_instruction_set() -> str:
+    """The best instruction set that was compiled and that the CPU has, or the one that is forced."""
+    compiled = BUILD_CONFIG["instruction_sets"]
+    usable = [s for s in compiled if s <= _runtime.INSTRUCTION_SET] or compiled[:1]
+    forced = os.environ.get("MIXTURA_INSTRUCTION_SET")
+    if not forced:
+        return max(usable)
+    check_option("MIXTURA_INSTRUCTION_SET", forced, usable)
+    return forced
+
+
+EXPONENTIAL_WORK = 20  # multiply-adds that take as long as what a row does with a component besides them
+
+INSTRUCTION_SET = _choose_instruction_set()
+_compiled: ModuleType = importlib.import_module(f"mixtura._kernels_{INSTRUCTION_SET}")
+
+
+def build_config() -> dict[str, Any]:
+    """How this copy of mixtura was built, and what it uses on this machine.
+
+    Returns
+    -------
+    dict
+        The build's ``version``, ``compiler``, ``compiler_version``, ``c_flags``, ``openmp`` (without it every pass
+        runs on one thread) and ``instruction_sets`` compiled; and, of this process,
+        ``instruction_set`` in use, ``lanes`` (float64 numbers to a vector) and ``n_threads``, the
+        most that a pass uses by default.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> config = mixtura.build_config()
+    >>> config["instruction_set"] in config["instruction_sets"]
+    True
+    """
+    return {
+        **BUILD_CONFIG,
+        "instruction_set": INSTRUCTION_SET,
+        "lanes": _compiled.lanes,
+        "n_threads": choose_n_threads(None),
+    }
+
+
+class Rows:
+    """Rows of data, perhaps weighted, and what the compiled passes over them keep.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+        As `mixtura.validation.check_rows` returns it; held, never copied or modified.
+    sample_weight : ndarray of shape (n_samples,), float64, optional
+        As `mixtura.validation.check_sample_weight` returns it; None is one for each row.
+
+    Notes
+    -----
+    Every method takes parameters that are already checked. One `Rows` serves one thread at a time.
+    """
+
+    def __init__(self, X: NDArray[Any], sample_weight: Floats | None = None) -> None:
+        self.n_samples, self.n_features = X.shape
+        self._rows = _compiled.Rows(X, sample_weight)
+
+    def _n_threads(self, n_threads: int | None, factors_size: int, n_components: int) -> int:
+        work_per_row = factors_size + EXPONENTIAL_WORK * n_components
+        return choose_n_threads(n_threads, work=self.n_samples * work_per_row)
+
+    def log_density(
+        self,
+        means: Floats,
+        factors: Floats,
+        covariance_type: FactorShape,
+        n_threads: int | None,
+        out: Floats,
+    ) -> None:
+        """Write the log-densities (n_samples, n_components) of every component into `out`."""
+        k = len(means)
+        self._rows.evaluate(
+            np.ones(k), means, factors.reshape(-1), covariance_type,
+            self._n_threads(n_threads, factors.size, len(means)), log_density=out,
+        )  # fmt: skip
+
+    def posterior(
+        self,
+        weights: Floats,
+        means: Floats,
+        factors: Floats,
+        covariance_type: FactorShape,
+        n_threads: int | None,
+        *,
+        resp: Floats | None = None,
+        log_prob: Floats | None = None,
+        labels: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Write what is wanted: responsibilities, log-probabilities, the most probable component."""
+        self._rows.evaluate(
+            weights, means, factors.reshape(-1), covariance_type,
+            self._n_threads(n_threads, factors.size, len(means)),
+            resp=resp, log_prob=log_prob, labels=labels,
+        )  # fmt: skip
+
+    def accumulate(
+        self,
+        weights: Floats,
+        means: Floats,
+        factors: Floats,
+        covariance_type: FactorShape,
+        n_threads: int | None,
+    ) -> Statistics:
+        """Return the statistics under a mixture."""
+        sums = self._rows.accumulate(
+            weights, means, factors.reshape(-1), covariance_type,
+            self._n_threads(n_threads, factors.size, len(means)),
+        )  # fmt: skip
+        return Statistics(covariance_type, means, *sums)
+
+    def assign(
+        self,
+        centers: Floats,
+        n_threads: int | None,
+        *,
+        labels: NDArray[np.int64] | None = None,
+        log_prob: Floats | None = None,
+    ) -> Statistics:
+        """Return the "diag" statistics where each row belongs to its nearest center.
+
+        The log-likelihood is minus half the weighted sum of squared distances. On demand `labels` gets the
+        position of the nearest center and `log_prob` minus half the squared distance.
+        """
+        n = self._n_threads(n_threads, centers.size, len(centers))
+        sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob)
+        return Statistics("diag", centers, *sums)
+
+    def accumulate_resp(
+        self, resp: Floats, centres: Floats, covariance_type: FactorShape, n_threads: int | None
+    ) -> Statistics:
+        """Return the statistics under responsibilities of shape (n_samples, n_components)."""
+        n = self._n_threads(n_threads, centres.size, len(centres))
+        sums = self._rows.accumulate_resp(resp, centres, covariance_type, n)
+        return Statistics(covariance_type, centres, *sums)
+
+    def accumulate_labels(
+        self,
+        labels: NDArray[np.int64],
+        centres: Floats,
+        covariance_type: FactorShape,
+        n_threads: int | None,
+    ) -> Statistics:
+        """Return the statistics where each row belongs to one component, its label."""
+        n = self._n_threads(n_threads, centres.size, len(centres))
+        sums = self._rows.accumulate_labels(labels, centres, covariance_type, n)
+        return Statistics(covariance_type, centres, *sums)
+
+
+def log_density(
+    X: ArrayLike,
+    means: ArrayLike,
+    precisions_cholesky: ArrayLike,
+    *,
+    covariance_type: FactorShape,
+    n_threads: int | None = None,
+    out: Floats | None = None,
+) -> Floats:
+    """Log-density of every row under every component: `mixtura.reference.log_density`, compiled."""
+    check_n_threads(n_threads)
+    X = check_rows(X)
+    means, factors = check_components(means, precisions_cholesky, covariance_type, X.shape[1])
+    out = check_output(out, (len(X), len(means)))
+    Rows(X).log_density(means, factors, covariance_type, n_threads, out)
+    return out
+
+
+def responsibilities(
+    X: ArrayLike,
+    weights: ArrayLike,
+    means: ArrayLike,
+    precisions_cholesky: ArrayLike,
+    *,
+    covariance_type: FactorShape,
+    n_threads: int | None = None,
+) -> tuple[Floats, Floats]:
+    """Posterior probability of every component: `mixtura.reference.responsibilities`, compiled."""
+    check_n_threads(n_threads)
+    X = check_rows(X)
+    means, factors = check_components(means, precisions_cholesky, covariance_type, X.shape[1])
+    weights = check_weights(weights, len(means))
+    resp, log_prob = np.empty((len(X), len(means))), np.empty(len(X))
+    Rows(X).posterior(
+        weights, means, factors, covariance_type, n_threads, resp=resp, log_prob=log_prob
+    )
+    return resp, log_prob
+
+
+def accumulate(
+    X: ArrayLike,
+    weights: ArrayLike,
+    means: ArrayLike,
+    precisions_cholesky: ArrayLike,
+    *,
+    covariance_type: FactorShape,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Statistics:
+    """Statistics of the rows under a mixture: `mixtura.reference.accumulate`, compiled."""
+    check_n_threads(n_threads)
+    X = check_rows(X)
+    means, factors = check_components(means, precisions_cholesky, covariance_type, X.shape[1])
+    weights = check_weights(weights, len(means))
+    sample_weight = check_sample_weight(sample_weight, len(X))
+    return Rows(X, sample_weight).accumulate(weights, means, factors, covariance_type, n_threads)
+
+
+def accumulate_resp(
+    X: ArrayLike,
+    resp: ArrayLike,
+    centres: ArrayLike,
+    *,
+    covariance_type: FactorShape,
+    sample_weight: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Statistics:
+    """Statistics under given responsibilities: `mixtura.reference.accumulate_resp`, compiled."""
+    check_n_threads(n_threads)
+    X = check_rows(X)
+    centres = check_centres(centres, X.shape[1])
+    resp = check_resp(resp, (len(X), len(centres)))
+    sample_weight = check_sample_weight(sample_weight, len(X))
+    return Rows(X, sample_weight).accumulate_resp(resp, centres, covariance_type, n_threads)

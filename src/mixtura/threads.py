@@ -1,0 +1,100 @@
+"""How many threads a pass may use: OpenMP's word, the CPUs this process may run on, its quota of them."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import cache
+from pathlib import Path
+
+from mixtura import _runtime
+
+__all__ = ["choose_n_threads"]
+
+# Multiply-adds below which other threads are left asleep, about half a millisecond: sharing would gain
+# little, and lose much where the threads have to wait for busy CPUs.
+SERIAL_WORK = 4_000_000
+
+_after_fork = False
+
+
+def _forget_threads() -> None:
+    """In a forked child the threads of the parent's OpenMP pool are gone, and waiting for them hangs."""
+    global _after_fork
+    _after_fork = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
+
+
+def choose_n_threads(n_threads: int | None, *, work: int | None = None) -> int:
+    """Threads for one pass.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        What the user asked for; None for OpenMP's maximum (``OMP_NUM_THREADS``, threadpoolctl), at
+        most the CPUs this process may run on and its cgroup's quota of them, and one where the
+        work is too small to share.
+    work : int, multiply-adds, optional
+        Size of the pass; None for a large one.
+
+    Returns
+    -------
+    int
+        One in a process forked from another: GNU OpenMP does not survive a fork.
+    """
+    if not _runtime.HAS_OPENMP or _after_fork:
+        return 1
+    if n_threads is not None:
+        return n_threads
+    if work is not None and work < SERIAL_WORK:
+        return 1
+    return max(1, min(_runtime.max_threads(), _affinity(), _cgroup_quota()))
+
+
+def _affinity() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _cgroup_quota() -> int:
+    """CPUs that the cgroups of this process allow, rounded up; a large number where they are silent."""
+    quotas = [_v2_quota(folder) for folder in _cgroup_folders("")]
+    quotas += [_v1_quota(folder) for folder in _cgroup_folders("cpu")]
+    return max(1, math.ceil(min(quotas, default=math.inf)) if any(map(math.isfinite, quotas)) else 2**30)
+
+
+def _cgroup_folders(controller: str) -> list[Path]:
+    """Folders of this process's cgroup and its parents, "" for version 2, a controller for version 1."""
+    root = Path("/sys/fs/cgroup") / controller
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            own = root / path.lstrip("/")
+            return [own, *(p for p in own.parents if p.is_relative_to(root))]
+    return []
+
+
+def _v2_quota(folder: Path) -> float:
+    try:
+        quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return math.inf
+    return math.inf if quota == "max" else int(quota) / int(period)
+
+
+def _v1_quota(folder: Path) -> float:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text(encoding="ascii"))
+        period = int((folder / "cpu.cfs_period_us").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return math.inf
+    return math.inf if quota <= 0 else quota / period
