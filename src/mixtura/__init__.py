@@ -1,0 +1,34 @@
+"""Gaussian mixtures by expectation-maximisation: fast, exact, and hard to break.
+
+`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; `kernels` and `reference` are the
+passes over rows, compiled and in plain NumPy.
+"""
+
+from mixtura import datasets, kernels, reference
+from mixtura._build_config import VERSION as __version__
+from mixtura.em import Event, State
+from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
+from mixtura.fit import GMMFit, fit_gmm
+from mixtura.kernels import build_config
+from mixtura.kmeans import KMeansFit, fit_kmeans
+from mixtura.mixture import GaussianMixture
+from mixtura.statistics import Statistics
+
+__all__ = [
+    "ConvergenceWarning",
+    "Event",
+    "FitError",
+    "FitInterrupted",
+    "GMMFit",
+    "GaussianMixture",
+    "KMeansFit",
+    "State",
+    "Statistics",
+    "__version__",
+    "build_config",
+    "datasets",
+    "fit_gmm",
+    "fit_kmeans",
+    "kernels",
+    "reference",
+]

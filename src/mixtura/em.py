@@ -1,0 +1,295 @@
+"""The loop: pass, update, pass, until little is left to gain. It knows no covariance family by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.exceptions import FitError
+from mixtura.passes import Pass
+from mixtura.statistics import Floats, Statistics
+from mixtura.update import MaximumLikelihood, Parameters
+
+__all__ = ["Event", "Outcome", "State", "StoppingRule", "expectation_maximisation"]
+
+OnCollapse = Literal["reseed", "drop", "raise"]
+StopReason = Literal["converged", "max_iter", "callback", "interrupted"]
+
+EPS = float(np.finfo(np.float64).eps)
+MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a component during a fit.
+
+    Attributes
+    ----------
+    iteration : int
+        Counted from 1.
+    component : int
+        Its position at that time.
+    cause : {"empty", "singular"}
+        No weight left, or a covariance that is not positive definite.
+    action : {"reseeded", "dropped"}
+        What was done.
+    """
+
+    iteration: int
+    component: int
+    cause: Literal["empty", "singular"]
+    action: Literal["reseeded", "dropped"]
+
+    def __str__(self) -> str:
+        return (
+            f"iteration {self.iteration}: component {self.component} {self.cause}, {self.action}"
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """What a callback receives after each iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        Iterations done.
+    objective : float, nats per unit of weight
+        Of `parameters`.
+    predicted_gain : float, nats per unit of weight
+        What is left to gain by Aitken's extrapolation; inf while nothing can be said.
+    parameters : Parameters
+        Weights, means, covariances and precision factors; not to be modified.
+    """
+
+    iteration: int
+    objective: float
+    predicted_gain: float
+    parameters: Parameters
+
+
+class StoppingRule:
+    """Stop when the objective's predicted limit is no more than `tol` away.
+
+    EM converges linearly: with gains g1, g2 of the last two iterations and their ratio c = g2 / g1, what is left is
+    g2 c / (1 - c) (Aitken's extrapolation [1]_). One large step makes any next one look like the
+    end, so two predictions in a row have to agree.
+
+    Parameters
+    ----------
+    tol : float
+        In units of the objective. 0 never stops.
+
+    References
+    ----------
+    .. [1] D. Boehning et al., "The distribution of the likelihood ratio for mixtures of densities
+       from the one-parameter exponential family", Ann. Inst. Stat. Math. 46, 373-388, 1994, section 4.
+    """
+
+    def __init__(self, tol: float) -> None:
+        self.tol = tol
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, after something else than an iteration has changed the parameters."""
+        self._last: list[float] = []
+        self._agreed = 0
+        self.predicted_gain = np.inf
+
+    def reached(self, objective: float) -> bool:
+        """Take the objective after one more iteration; is it time to stop?"""
+        self._last = [*self._last[-2:], objective]
+        self.predicted_gain = self._predict()
+        self._agreed = self._agreed + 1 if self.predicted_gain <= self.tol else 0
+        return self.tol > 0.0 and (self._agreed >= 2 or self.predicted_gain == 0.0)
+
+    def _predict(self) -> float:
+        if len(self._last) < 2:
+            return np.inf
+        gain = self._last[-1] - self._last[-2]
+        if gain <= 4.0 * EPS * max(1.0, abs(self._last[-1])):
+            return 0.0  # below the rounding error of the objective itself
+        if len(self._last) < 3:
+            return np.inf
+        before = self._last[-2] - self._last[-3]
+        return gain * gain / (before - gain) if before > gain else np.inf
+
+
+@dataclass
+class Outcome:
+    """Where the loop ended; `history` is the objective after each iteration."""
+
+    parameters: Parameters
+    history: list[float] = field(default_factory=list)
+    stop_reason: StopReason = "max_iter"
+    events: list[Event] = field(default_factory=list)
+
+
+def expectation_maximisation(
+    rows: Pass,
+    rule: MaximumLikelihood,
+    start: Parameters,
+    *,
+    tol: float,
+    max_iter: int,
+    on_collapse: OnCollapse,
+    scale: Floats,
+    callback: Callable[[State], object] | None = None,
+) -> Outcome:
+    """Run EM from `start`.
+
+    Parameters
+    ----------
+    rows : Pass
+        Makes the pass over the rows.
+    rule : MaximumLikelihood
+        Turns statistics into parameters.
+    start : Parameters
+        The first pass is made under exactly these.
+    tol : float, nats per unit of weight
+        See `StoppingRule`.
+    max_iter : int
+        Most iterations.
+    on_collapse : {"reseed", "drop", "raise"}
+        What to do with a component that has no weight or no regular covariance.
+    scale : ndarray of shape (n_features,)
+        Standard deviations of the features: the units in which a component's widest
+        direction is told when it is split.
+    callback : callable, optional
+        Called with a `State` after each iteration; a true result stops the fit.
+
+    Returns
+    -------
+    Outcome
+        After KeyboardInterrupt, the last finished iteration's, with stop_reason "interrupted".
+
+    Raises
+    ------
+    FitError
+        When a component collapses and `on_collapse` is "raise", or none is left.
+
+    Notes
+    -----
+    n_iter + 1 passes. The start's own objective is not part of the history: the ridge is not yet
+    in its covariances.
+    """
+    outcome = Outcome(start)
+    stopping = StoppingRule(tol)
+    try:
+        statistics = rows.accumulate(start)
+        for iteration in range(1, max_iter + 1):
+            parameters, failed = rule.update(statistics)
+            if failed.any():
+                parameters = _recover(
+                    rule, statistics, parameters, failed, iteration, on_collapse, scale, outcome
+                )
+                stopping.forget()
+            statistics, objective = _expectation(rows, rule, parameters)
+            outcome.parameters = parameters
+            outcome.history.append(objective)
+            reached = stopping.reached(objective)
+            state = State(iteration, objective, stopping.predicted_gain, parameters)
+            if callback is not None and callback(state):
+                outcome.stop_reason = "callback"
+                break
+            if reached:
+                outcome.stop_reason = "converged"
+                break
+    except KeyboardInterrupt:
+        outcome.stop_reason = "interrupted"
+    return outcome
+
+
+def _expectation(
+    rows: Pass, rule: MaximumLikelihood, parameters: Parameters
+) -> tuple[Statistics, float]:
+    """Statistics under the objective's own weights, and the objective per unit of weight."""
+    log_factors = rule.log_factors(parameters)
+    if log_factors is None:
+        statistics = rows.accumulate(parameters)
+        return statistics, statistics.log_likelihood / statistics.weight_sum
+    largest = log_factors.max()
+    weights = parameters.weights * np.exp(log_factors - largest)
+    statistics = rows.accumulate(parameters._replace(weights=weights))
+    return statistics, statistics.log_likelihood / statistics.weight_sum + float(largest)
+
+
+def _recover(
+    rule: MaximumLikelihood,
+    statistics: Statistics,
+    parameters: Parameters,
+    failed: NDArray[np.bool_],
+    iteration: int,
+    on_collapse: OnCollapse,
+    scale: Floats,
+    outcome: Outcome,
+) -> Parameters:
+    """Replace the components that failed, or drop them; record what was done."""
+    sound = np.flatnonzero(~failed)
+    causes: list[Literal["empty", "singular"]] = [
+        "empty" if weight == 0.0 else "singular" for weight in statistics.resp_sum
+    ]
+    first = int(np.argmax(failed))
+    if on_collapse == "raise" or len(sound) == 0:
+        raise FitError(_explain(first, causes[first], iteration, everything=len(sound) == 0))
+    for j in map(int, np.flatnonzero(failed)):
+        earlier = sum(e.component == j and e.action == "reseeded" for e in outcome.events)
+        if on_collapse == "reseed" and earlier < MOST_RESEEDS:
+            parameters = _split_heaviest(rule, parameters, j, sound, scale)
+            sound = np.append(sound, j)
+            outcome.events.append(Event(iteration, j, causes[j], "reseeded"))
+        else:
+            outcome.events.append(Event(iteration, j, causes[j], "dropped"))
+    return _select(rule, parameters, np.sort(sound))
+
+
+def _select(
+    rule: MaximumLikelihood, parameters: Parameters, components: NDArray[np.intp]
+) -> Parameters:
+    """Keep some components, with weights that sum to one."""
+    weights = parameters.weights[components]
+    return Parameters(
+        weights / weights.sum(),
+        parameters.means[components],
+        rule.family.select(parameters.covariances, components),
+        rule.family.select(parameters.precisions_cholesky, components),
+    )
+
+
+def _split_heaviest(
+    rule: MaximumLikelihood,
+    parameters: Parameters,
+    component: int,
+    sound: NDArray[np.intp],
+    scale: Floats,
+) -> Parameters:
+    """Put `component` and the heaviest sound one half a standard deviation to either side of that one."""
+    donor = int(sound[np.argmax(parameters.weights[sound])])
+    k, d = parameters.means.shape
+    source = np.arange(k)
+    source[component] = donor
+    covariances = rule.family.select(parameters.covariances, source)
+    covariance = rule.family.matrices(covariances, k, d)[donor]
+    variances, directions = np.linalg.eigh(covariance / np.outer(scale, scale))
+    step = 0.5 * np.sqrt(variances[-1]) * directions[:, -1] * scale
+    weights, means = parameters.weights.copy(), parameters.means.copy()
+    weights[[component, donor]] = 0.5 * weights[donor]
+    means[component], means[donor] = means[donor] + step, means[donor] - step
+    factors = rule.family.select(parameters.precisions_cholesky, source)
+    return Parameters(weights, means, covariances, factors)
+
+
+def _explain(component: int, cause: str, iteration: int, *, everything: bool) -> str:
+    what = (
+        "no component is left with a regular covariance"
+        if everything
+        else f"component {component} has {'no weight' if cause == 'empty' else 'a singular covariance'}"
+    )
+    remedy = "Use reg_covar > 0, fewer components, or drop features that others determine"
+    if not everything:
+        remedy += ', or on_collapse="reseed"'
+    return f"the fit cannot go on: {what} at iteration {iteration}. {remedy}."

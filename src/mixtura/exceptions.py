@@ -1,0 +1,30 @@
+"""What goes wrong with a fit, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["ConvergenceWarning", "FitError", "FitInterrupted"]
+
+
+class FitError(RuntimeError):
+    """A fit that cannot go on: the message names component, iteration, cause and remedy."""
+
+
+class FitInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a fit; nothing that was done is lost.
+
+    Attributes
+    ----------
+    fit : GMMFit or None
+        The fit as it stood at the end of the last finished iteration, with
+        ``stop_reason == "interrupted"``; None when no iteration was finished.
+    """
+
+    def __init__(self, fit: Any) -> None:
+        super().__init__("the fit was interrupted; the attribute `fit` holds what was done")
+        self.fit = fit
+
+
+class ConvergenceWarning(UserWarning):
+    """A fit used up `max_iter` before its predicted remaining gain fell to `tol`."""

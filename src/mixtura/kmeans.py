@@ -1,0 +1,250 @@
+"""k-means: hard EM on the same tiles."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mixtura.em import StoppingRule
+from mixtura.exceptions import ConvergenceWarning
+from mixtura.kernels import Rows
+from mixtura.seeding import draw_rows
+from mixtura.statistics import Floats
+from mixtura.validation import (
+    check_centres,
+    check_count,
+    check_n_threads,
+    check_number,
+    check_option,
+    check_rng,
+    check_rows,
+    check_sample_weight,
+)
+
+__all__ = ["KMeansFit", "fit_kmeans"]
+
+KMeansInit = Literal["kmeans++", "random"]
+
+
+@dataclass(frozen=True)
+class KMeansFit:
+    """Clusters of rows about their means.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        Weighted mean of each cluster's rows.
+    labels : ndarray of shape (n_samples,), int64
+        The nearest center of each row, the first of equals.
+    inertia : float, squared units of the features
+        Weighted sum of squared distances to the nearest center.
+    n_iter : int
+        Iterations done.
+    converged : bool
+        Whether the stopping rule ended the iterations, not `max_iter`.
+    """
+
+    centers: Floats
+    labels: NDArray[np.int64]
+    inertia: float
+    n_iter: int
+    converged: bool
+
+    def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> NDArray[np.int64]:
+        """Nearest center of each row.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+        n_threads : int or None
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
+        check_n_threads(n_threads)
+        X = check_rows(X, n_features=self.centers.shape[1])
+        labels = np.empty(len(X), dtype=np.int64)
+        Rows(X).assign(self.centers, n_threads, labels=labels)
+        return labels
+
+
+def fit_kmeans(
+    X: ArrayLike,
+    n_clusters: int,
+    *,
+    sample_weight: ArrayLike | None = None,
+    init: KMeansInit | ArrayLike = "kmeans++",
+    n_init: int = 1,
+    tol: float = 1e-4,
+    max_iter: int = 300,
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+) -> KMeansFit:
+    """Cluster rows by Lloyd's algorithm.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows, finite. Distances are Euclidean: features in different units want scaling first.
+    n_clusters : int
+        Number of clusters.
+    sample_weight : array_like of shape (n_samples,), optional
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent (it gets a
+        label all the same). None is one for each row.
+    init : {"kmeans++", "random"} or array_like of shape (n_clusters, n_features)
+        How centers are chosen among the rows, or the centers themselves.
+    n_init : int
+        Runs from different starts; the one with the least inertia counts.
+    tol : float
+        Stop when the predicted remaining decrease of the inertia is no more than this share of
+        the rows' total scatter; 0 goes on until nothing changes.
+    max_iter : int
+        Most iterations of each run.
+    rng : int, Generator or None
+        Source of random numbers; None for fresh entropy.
+    n_threads : int or None
+        Threads; None for as many as are useful. The result is the same to the bit.
+
+    Returns
+    -------
+    KMeansFit
+
+    Raises
+    ------
+    ValueError
+        For values that cannot be used, before any work is done.
+    TypeError
+        For arguments of the wrong kind.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When `max_iter` ends the run.
+
+    Notes
+    -----
+    An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). The center of a
+    cluster that has lost its rows moves to the row farthest from its own center.
+
+    References
+    ----------
+    .. [1] S. P. Lloyd, "Least squares quantization in PCM", IEEE Trans. Inf. Theory 28, 129-137, 1982.
+    .. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> fit = mixtura.fit_kmeans([[0.0], [1.0], [9.0], [10.0]], 2, rng=0)
+    >>> sorted(fit.centers.ravel().tolist()), fit.inertia
+    ([0.5, 9.5], 1.0)
+    """
+    n_clusters = check_count("n_clusters", n_clusters)
+    n_init = check_count("n_init", n_init)
+    max_iter = check_count("max_iter", max_iter)
+    tol = check_number("tol", tol)
+    check_n_threads(n_threads)
+    generator = check_rng(rng)
+    X = check_rows(X, minimum=1)
+    weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_clusters)
+    given: Floats | None = None
+    if isinstance(init, str):
+        check_option("init", init, ("kmeans++", "random"))
+    else:
+        given, n_init = check_centres(init, X.shape[1], name="init"), 1
+        if len(given) != n_clusters:
+            raise ValueError(
+                f"init must hold {n_clusters} centers; got {len(given)}. "
+                f"Give one row for each cluster."
+            )
+    lloyd = _Lloyd(X, weight, n_threads)
+    best: KMeansFit | None = None
+    for stream in generator.spawn(n_init):
+        centers = given if given is not None else lloyd.seed(n_clusters, str(init), stream)
+        fit = lloyd.run(centers, tol, max_iter)
+        if best is None or fit.inertia < best.inertia:
+            best = fit
+    assert best is not None
+    if not best.converged and tol > 0.0:
+        warnings.warn(
+            f"k-means used up its {best.n_iter} iterations before the predicted remaining decrease "
+            f"fell to tol={tol:g}. Raise max_iter, or tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return best
+
+
+class _Lloyd:
+    """Rows, and what k-means does with them."""
+
+    def __init__(self, X: NDArray[Any], weight: Floats, n_threads: int | None) -> None:
+        self._X, self._weight, self._n_threads = X, weight, n_threads
+        self._rows = Rows(X, weight)
+        mean = self._rows.assign(X[:1].astype(np.float64), n_threads).means()
+        self._scatter = self._rows.assign(mean, n_threads).resp_xx.sum()
+
+    def seed(self, n_clusters: int, how: str, rng: np.random.Generator) -> Floats:
+        """Rows as centers: each one far from those before, or any."""
+        if how == "random":
+            left = self._weight.copy()
+            chosen = []
+            for _ in range(n_clusters):
+                chosen.append(int(draw_rows(left, 1, rng)[0]))
+                left[chosen[-1]] = 0.0
+            return self._X[chosen].astype(np.float64)
+        n_trials = 2 + int(math.log(n_clusters))
+        chosen = [int(draw_rows(self._weight, 1, rng)[0])]
+        nearest = self._squared_distances(chosen[0])
+        for _ in range(1, n_clusters):
+            potential = self._weight * nearest
+            trials = draw_rows(potential if potential.any() else self._weight, n_trials, rng)
+            best_total = math.inf
+            for trial in map(int, trials):
+                candidate = np.minimum(nearest, self._squared_distances(trial))
+                total = float(self._weight @ candidate)
+                if total < best_total:
+                    best_total, best, best_nearest = total, trial, candidate
+            chosen.append(best)
+            nearest = best_nearest
+        return self._X[chosen].astype(np.float64)
+
+    def _squared_distances(self, row: int) -> Floats:
+        half = np.empty(len(self._X))
+        center = self._X[row : row + 1].astype(np.float64)
+        self._rows.assign(center, self._n_threads, log_prob=half)
+        return -2.0 * half
+
+    def run(self, centers: Floats, tol: float, max_iter: int) -> KMeansFit:
+        """Lloyd's iterations, and the labels of the last centers."""
+        stopping = StoppingRule(tol)
+        converged = False
+        n_iter = 0
+        statistics = self._rows.assign(centers, self._n_threads)
+        while n_iter < max_iter and not converged:
+            n_iter += 1
+            moved = statistics.means()
+            empty = np.flatnonzero(statistics.resp_sum == 0.0)
+            if len(empty):
+                moved[empty] = self._farthest(centers, len(empty))
+                stopping.forget()
+            converged = np.array_equal(moved, centers)
+            centers = moved
+            statistics = self._rows.assign(centers, self._n_threads)
+            scatter = self._scatter or 1.0
+            converged |= stopping.reached(2.0 * statistics.log_likelihood / scatter)
+        labels = np.empty(len(self._X), dtype=np.int64)
+        statistics = self._rows.assign(centers, self._n_threads, labels=labels)
+        return KMeansFit(centers, labels, -2.0 * statistics.log_likelihood, n_iter, converged)
+
+    def _farthest(self, centers: Floats, count: int) -> Floats:
+        """Rows farthest from their centers, of positive weight, the first of equals."""
+        half = np.empty(len(self._X))
+        self._rows.assign(centers, self._n_threads, log_prob=half)
+        half[self._weight == 0.0] = np.inf
+        return self._X[np.argsort(half, kind="stable")[:count]].astype(np.float64)

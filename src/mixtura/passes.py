@@ -1,0 +1,107 @@
+"""Who makes the pass: objects that hold the rows and turn parameters into statistics."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura import kernels, reference
+from mixtura.statistics import FactorShape, Floats, Statistics
+from mixtura.update import Parameters
+
+__all__ = ["CompiledPass", "Pass", "ReferencePass"]
+
+
+class Pass(Protocol):
+    """The only thing that touches rows. What it keeps between calls changes nothing but time."""
+
+    def accumulate(self, parameters: Parameters) -> Statistics:
+        """Return the statistics of all rows under a mixture, about its means."""
+
+
+class RowsPass(Pass, Protocol):
+    """A pass over rows that are at hand, so that a start may speak of them one by one."""
+
+    def accumulate_resp(self, resp: Floats, centres: Floats) -> Statistics:
+        """Return the statistics under responsibilities of shape (n_samples, n_components)."""
+
+    def accumulate_labels(self, labels: NDArray[np.int64], centres: Floats) -> Statistics:
+        """Return the statistics where row i belongs to component labels[i]."""
+
+
+class CompiledPass:
+    """The compiled kernels on an array.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64, any layout
+    sample_weight : ndarray of shape (n_samples,) or None
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        Shape of the factors and of the statistics.
+    n_threads : int or None
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        sample_weight: Floats | None,
+        covariance_type: FactorShape,
+        n_threads: int | None,
+    ) -> None:
+        self._rows = kernels.Rows(X, sample_weight)
+        self._type: FactorShape = covariance_type
+        self._n_threads = n_threads
+
+    def accumulate(self, parameters: Parameters) -> Statistics:
+        weights, means, _, factors = parameters
+        return self._rows.accumulate(weights, means, factors, self._type, self._n_threads)
+
+    def accumulate_resp(self, resp: Floats, centres: Floats) -> Statistics:
+        return self._rows.accumulate_resp(resp, centres, self._type, self._n_threads)
+
+    def accumulate_labels(self, labels: NDArray[np.int64], centres: Floats) -> Statistics:
+        return self._rows.accumulate_labels(labels, centres, self._type, self._n_threads)
+
+
+class ReferencePass:
+    """The same in plain NumPy: for understanding, and for being compared with.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+    sample_weight : ndarray of shape (n_samples,) or None
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        Shape of the factors and of the statistics.
+    """
+
+    def __init__(
+        self, X: NDArray[Any], sample_weight: Floats | None, covariance_type: FactorShape
+    ) -> None:
+        self._X = X
+        self._sample_weight = sample_weight
+        self._type: FactorShape = covariance_type
+
+    def accumulate(self, parameters: Parameters) -> Statistics:
+        weights, means, _, factors = parameters
+        return reference.accumulate(
+            self._X,
+            weights,
+            means,
+            factors,
+            covariance_type=self._type,
+            sample_weight=self._sample_weight,
+        )
+
+    def accumulate_resp(self, resp: Floats, centres: Floats) -> Statistics:
+        return reference.accumulate_resp(
+            self._X,
+            resp,
+            centres,
+            covariance_type=self._type,
+            sample_weight=self._sample_weight,
+        )
+
+    def accumulate_labels(self, labels: NDArray[np.int64], centres: Floats) -> Statistics:
+        return self.accumulate_resp(np.eye(len(centres))[labels], centres)

@@ -1,0 +1,189 @@
+"""Starts: where the centres of clusters may lie, before anything else is known.
+
+Centres are sought on a sample of rows, in coordinates that do not depend on the units of the features: each
+divided by its standard deviation, or whitened, which also undoes their correlation. Random choices are made by
+inverting cumulated weights, so that a row of weight two is drawn as two equal rows would be.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.statistics import Floats
+
+__all__ = ["Metric", "draw_rows", "kmeans_plusplus", "nearest", "random_rows", "standardised", "thin"]
+
+Indices = NDArray[np.intp]
+Metric = Literal["scaled", "whitened"]
+
+
+def draw_rows(weight: Floats, size: int, rng: np.random.Generator) -> Indices:
+    """Draw rows with probability proportional to weight, with replacement, in random order.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_samples,)
+        Non-negative, not all zero.
+    size : int
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (size,)
+        A row of weight zero is never drawn.
+    """
+    return _invert(weight, rng.random(size))
+
+
+def _invert(weight: Floats, quantiles: Floats) -> Indices:
+    cumulated = np.cumsum(weight)
+    rows = np.searchsorted(cumulated, quantiles * cumulated[-1], side="right")
+    last = int(np.flatnonzero(weight)[-1])  # a quantile may round up to one
+    return np.minimum(rows, last)
+
+
+def thin(
+    X: NDArray[Any], sample_weight: Floats | None, size: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Rows that stand for all, with weights: all of them when there are at most `size`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,) or None
+    size : int
+        Most rows.
+    rng : Generator
+        One draw from each of `size` equal shares of the total weight.
+
+    Returns
+    -------
+    rows : ndarray of shape (m, n_features), float64
+    weight : ndarray of shape (m,)
+        Positive.
+    """
+    n = len(X)
+    if n <= size:
+        if sample_weight is None:
+            return X.astype(np.float64), np.ones(n)
+        present = np.flatnonzero(sample_weight)
+        return X[present].astype(np.float64), sample_weight[present]
+    quantiles = (np.arange(size) + rng.random(size)) / size
+    if sample_weight is None:
+        drawn = np.minimum((quantiles * n).astype(np.intp), n - 1)
+    else:
+        drawn = _invert(sample_weight, quantiles)
+    rows, counts = np.unique(drawn, return_counts=True)
+    return X[rows].astype(np.float64), counts.astype(np.float64)
+
+
+def standardised(X: Floats, weight: Floats, metric: Metric) -> Floats:
+    """Rows in units of their own spread: scaled by feature, or whitened.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    weight : ndarray of shape (n_samples,)
+    metric : {"scaled", "whitened"}
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+        Centred; in directions without spread, zero.
+    """
+    share = weight / weight.sum()
+    Z = X - share @ X
+    Z -= share @ Z
+    deviations = np.sqrt(share @ np.square(Z))
+    Z /= np.where(deviations > 0.0, deviations, 1.0)
+    if metric == "scaled":
+        return Z
+    variances, directions = np.linalg.eigh((Z * share[:, None]).T @ Z)
+    spread = variances > 1e-12 * variances[-1]
+    whitened: Floats = Z @ (directions[:, spread] / np.sqrt(variances[spread]))
+    return whitened
+
+
+def random_rows(Z: Floats, weight: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:
+    """Rows drawn with probability proportional to weight, as centres; different ones while there are any."""
+    weight = weight.copy()
+    chosen = np.empty(n_clusters, dtype=np.intp)
+    for c in range(n_clusters):
+        chosen[c] = draw_rows(weight, 1, rng)[0] if weight.any() else chosen[c % max(1, len(Z))]
+        weight[(Z == Z[chosen[c]]).all(axis=1)] = 0.0
+    return Z[chosen]
+
+
+def kmeans_plusplus(Z: Floats, weight: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:
+    """Choose centres among the rows, each far from those before: greedy k-means++.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_features)
+        Centred near zero.
+    weight : ndarray of shape (n_samples,)
+        Positive.
+    n_clusters : int
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, n_features)
+
+    Notes
+    -----
+    Each centre is the best of 2 + log(n_clusters) rows drawn with probability proportional to
+    weight times squared distance to the nearest centre so far. Cost O(n k d log k).
+
+    References
+    ----------
+    .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+    """
+    n_trials = 2 + int(math.log(n_clusters))
+    chosen = [int(draw_rows(weight, 1, rng)[0])]
+    nearest_squared = _squared_distances(Z, Z[chosen])[:, 0]
+    for _ in range(1, n_clusters):
+        potential = weight * nearest_squared
+        trials = draw_rows(potential if potential.any() else weight, n_trials, rng)
+        candidates = np.minimum(_squared_distances(Z, Z[trials]), nearest_squared[:, None])
+        best = int(np.argmin(weight @ candidates))
+        chosen.append(int(trials[best]))
+        nearest_squared = candidates[:, best]
+    return Z[chosen]
+
+
+def nearest(Z: Floats, centres: Floats) -> NDArray[np.int64]:
+    """Position of the centre nearest to each row, the first of equals."""
+    labels = np.empty(len(Z), dtype=np.int64)
+    step = max(1, 2**20 // len(centres))
+    for begin in range(0, len(Z), step):
+        chunk = slice(begin, begin + step)
+        labels[chunk] = _squared_distances(Z[chunk], centres).argmin(axis=1)
+    return labels
+
+
+def _squared_distances(Z: Floats, centres: Floats) -> Floats:
+    """(n_samples, n_clusters); rows are centred, so that the product form loses little."""
+    squares = np.einsum("ia,ia->i", Z, Z)[:, None] + np.einsum("ja,ja->j", centres, centres)
+    distances: Floats = np.maximum(squares - 2.0 * (Z @ centres.T), 0.0)
+    distances[distances <= 1e-14 * squares] = 0.0  # a row that is the centre
+    return distances
+
+
+def lloyd(Z: Floats, weight: Floats, centres: Floats, max_iter: int) -> Floats:
+    """Move centres to the means of the rows nearest to them, a few times; an empty one stays."""
+    for _ in range(max_iter):
+        labels = nearest(Z, centres)
+        moved = centres.copy()
+        totals = np.bincount(labels, weight, len(centres))
+        full = totals > 0.0
+        for a in range(Z.shape[1]):
+            moved[full, a] = (np.bincount(labels, weight * Z[:, a], len(centres)) / totals)[full]
+        if np.array_equal(moved, centres):
+            break
+        centres = moved
+    return centres
