@@ -1,0 +1,204 @@
+"""The command line, ``python -m mixtura``: arguments in, exit status out.
+
+Exit status: 0 done, 1 the fit could not go on, 2 the arguments or the file are wrong, 130
+interrupted. Whatever goes wrong is one line on the error stream.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import mixtura
+from mixtura.cli.demo import run_demo
+from mixtura.cli.fitting import run_fit
+from mixtura.cli.tables import InputError
+
+__all__ = ["main"]
+
+PROGRAM = "python -m mixtura"
+FIT_EXAMPLES = f"""\
+examples:
+  {PROGRAM} fit geyser.csv -k 3
+  {PROGRAM} fit iris.csv -k 3 --covariance tied --columns Petal.Length,Petal.Width
+  {PROGRAM} fit crabs.csv -k 2 --columns ratio --weights count --out crabs
+  {PROGRAM} fit points.npy -k 16 --covariance diag --seed 7
+
+files written (an earlier one of the same name is replaced):
+  labels.csv            most probable component of each row, counted from 0
+  responsibilities.csv  probability of each component given the row, a column for each component
+  components.png        data and components (the first two columns, where there are more)
+  log_likelihood.png    log-likelihood against iteration
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str or None
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    os.environ["MPLBACKEND"] = "Agg"  # pictures go to files; no window is ever opened
+    arguments = _parser().parse_args(argv)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            COMMANDS[arguments.command](arguments)
+        for warning in caught:
+            print(f"mixtura: warning: {warning.message}", file=sys.stderr)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output has closed it, as `head` does: nothing is left to say, and the
+        # interpreter must not try to flush it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except InputError as error:
+        return _complain(str(error), 2)
+    except OSError as error:
+        return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)
+    except mixtura.FitError as error:
+        return _complain(str(error), 1)
+    except MemoryError as error:
+        return _complain(f"not enough memory: {error}", 1)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    run_demo(arguments.out, arguments.seed)
+
+
+def _config(_: argparse.Namespace) -> None:
+    for name, value in mixtura.build_config().items():
+        print(f"{name}: {value}")
+
+
+COMMANDS = {"demo": _demo, "fit": run_fit, "config": _config}
+
+
+def _complain(message: str, status: int) -> int:
+    one_line = " ".join(message.split())
+    print(f"mixtura: error: {one_line}", file=sys.stderr)
+    return status
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """A parser that does not print its usage above the error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_complain(f"{message} (see {self.prog} --help)", 2))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(
+        prog=PROGRAM, description="Fit Gaussian mixtures, to see what they do or to data of yours."
+    )
+    parser.add_argument("--version", action="version", version=f"mixtura {mixtura.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    demo = commands.add_parser(
+        "demo",
+        help="fit three classic data sets, print summaries, draw pictures",
+        description="Fit Old Faithful, the Naples crabs of Weldon and Pearson, and birth weights.",
+    )
+    _add_out(demo, "mixtura-demo")
+    _add_seed(demo)
+
+    fit = commands.add_parser(
+        "fit",
+        help="fit a CSV, NPY or Parquet file",
+        usage=f"{PROGRAM} fit FILE -k K [options]",
+        description="Fit a Gaussian mixture to the rows of a file.",
+        epilog=FIT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,  # what is not given is the library's to choose
+    )
+    fit.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a .csv, .tsv or .txt file of numbers between commas, semicolons or tabs, with or "
+        "without a line of names above; a .npy array with a row for each sample; or a .parquet "
+        "file (needs pyarrow)",
+    )
+    fit.add_argument(
+        "-k",
+        "--components",
+        type=int,
+        required=True,
+        metavar="K",
+        dest="n_components",
+        help="number of components",
+    )
+    fit.add_argument(
+        "--covariance",
+        metavar="TYPE",
+        dest="covariance_type",
+        help="full, tied, diag or spherical (default: full)",
+    )
+    fit.add_argument(
+        "--columns",
+        nargs="+",
+        metavar="NAME",
+        default=None,
+        help="columns to fit, by name or by number counted from 1, between commas or spaces "
+        "(default: all)",
+    )
+    fit.add_argument(
+        "--weights",
+        metavar="NAME",
+        default=None,
+        help="column that says how often each row was observed (default: once)",
+    )
+    _add_seed(fit)
+    _add_out(fit, "mixtura-fit")
+    fit.add_argument("--n-init", type=int, metavar="N", help="number of starts")
+    fit.add_argument("--max-iter", type=int, metavar="N", help="largest number of iterations")
+    fit.add_argument(
+        "--tol",
+        type=float,
+        metavar="NATS",
+        help="stop when about so much log-likelihood per unit of weight is left to gain",
+    )
+    fit.add_argument(
+        "--reg-covar",
+        type=float,
+        metavar="SHARE",
+        help="share of each column's variance added to the variances of the components",
+    )
+    fit.add_argument("--threads", type=int, metavar="N", dest="n_threads", help="number of threads")
+
+    commands.add_parser("config", help="print how this copy of mixtura was built")
+    return parser
+
+
+def _add_out(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(default),
+        metavar="FOLDER",
+        help=f"folder to write to, made where missing (default: {default})",
+    )
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the random starts; the same seed gives the same result (default: 0)",
+    )

@@ -1,0 +1,66 @@
+"""The command ``fit``: a table in, a summary on the screen, assignments and pictures in files."""
+
+from __future__ import annotations
+
+import argparse
+
+import mixtura
+from mixtura import plot
+from mixtura.cli.output import save_picture, write_assignments
+from mixtura.cli.tables import InputError, read_table
+
+__all__ = ["run_fit"]
+
+# Arguments that go on to fit_gmm where they are given; its defaults hold where they are not.
+FIT_OPTIONS = ("covariance_type", "n_init", "max_iter", "tol", "reg_covar", "n_threads")
+
+
+def run_fit(arguments: argparse.Namespace) -> None:
+    """Fit the file that the arguments name, print the summary and write the results.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed command line: file, columns, weights, n_components, seed, out, and those of
+        `FIT_OPTIONS` that were given.
+
+    Raises
+    ------
+    InputError
+        If the file or an option is wrong.
+    FitError
+        If the fit cannot go on.
+    """
+    table = read_table(arguments.file, arguments.columns, arguments.weights)
+    options = {name: value for name, value in vars(arguments).items() if name in FIT_OPTIONS}
+    # Before the fit, which may take long, and not after it: a folder that cannot be made.
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    try:
+        fit = mixtura.fit_gmm(
+            table.rows,
+            arguments.n_components,
+            sample_weight=table.sample_weight,
+            rng=arguments.seed,
+            **options,
+        )
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{arguments.file}: {error}") from error
+
+    n_samples, n_features = table.rows.shape
+    counts = f"{n_samples} rows, {n_features} column{'s' * (n_features > 1)}"
+    print(f"{arguments.file}: {counts} ({', '.join(table.names)})\n\n{fit.summary()}\n")
+    for path in write_assignments(fit.model, table.rows, arguments.out):
+        print(f"wrote {path}")
+
+    data = {"sample_weight": table.sample_weight, "feature_names": table.names}
+    try:
+        draw = (plot.HistogramDisplay if n_features == 1 else plot.ScatterDisplay).from_fit
+        pictures = {
+            "components": draw(fit, table.rows, **data),
+            "log_likelihood": plot.HistoryDisplay.from_fit(fit),
+        }
+    except ImportError as error:
+        print(f"no pictures: {error}")
+        return
+    for name, display in pictures.items():
+        print(f"wrote {save_picture(display, arguments.out / f'{name}.png')}")

@@ -1,0 +1,307 @@
+"""Small real data sets, each in a CSV file beside this one.
+
+Every loader returns a fresh `Dataset`: change its arrays freely.
+
+>>> from mixtura import datasets
+>>> faithful = datasets.load_faithful()
+>>> faithful
+Dataset('faithful': 272 rows, 2 features)
+>>> faithful.feature_names
+('eruption duration (min)', 'waiting time (min)')
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Dataset",
+    "load_acidity",
+    "load_banknote",
+    "load_birthwt",
+    "load_diabetes_reaven_miller",
+    "load_faithful",
+    "load_galaxies",
+    "load_iris",
+    "load_naples_crabs",
+    "load_thyroid",
+]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """A data set: rows, what the columns are, and what else is known about the rows.
+
+    Parameters
+    ----------
+    name : str
+        Short name, the name of its file.
+    data : ndarray of shape (n_samples, n_features), float64
+        One observation a row, in the units given in `feature_names`.
+    feature_names : tuple of str
+        What each column is, with its unit in parentheses where it has one.
+    source : str
+        Where the data were first published.
+    labels : ndarray of shape (n_samples,), int64, or None
+        Known class of each row, from 0, an index into `label_names`; None where no class is known.
+        These are the labels that ``fit_gmm(..., init=labels)`` takes.
+    label_names : tuple of str
+        Names of the classes, in the order in which they first occur; empty without labels.
+    sample_weight : ndarray of shape (n_samples,), float64, or None
+        How often each row was observed; None where every row was observed once.
+    """
+
+    name: str
+    data: NDArray[np.float64]
+    feature_names: tuple[str, ...]
+    source: str
+    labels: NDArray[np.int64] | None = None
+    label_names: tuple[str, ...] = ()
+    sample_weight: NDArray[np.float64] | None = None
+
+    def __repr__(self) -> str:
+        """Name and size, not the numbers."""
+        n_samples, n_features = self.data.shape
+        plural = "s" if n_features > 1 else ""
+        return f"Dataset({self.name!r}: {n_samples} rows, {n_features} feature{plural})"
+
+
+def load_faithful() -> Dataset:
+    """Old Faithful: how long an eruption lasted and how long the wait for the next was.
+
+    Returns
+    -------
+    Dataset
+        `data` (272, 2): eruption duration and waiting time, both in minutes.
+
+    References
+    ----------
+    Azzalini and Bowman (1990). A look at some data on the Old Faithful geyser. Applied Statistics
+    39, 357-365.
+    """
+    return _load(
+        "faithful",
+        {"eruptions": "eruption duration (min)", "waiting": "waiting time (min)"},
+        source="Azzalini and Bowman 1990",
+    )
+
+
+def load_naples_crabs() -> Dataset:
+    """Forehead breadths of 1000 shore crabs of Naples, grouped: the first mixture ever fitted.
+
+    Returns
+    -------
+    Dataset
+        `data` (29, 1): middle of each bin of forehead breadth / body length, dimensionless, bins
+        0.004 wide; `sample_weight` (29,): number of crabs in the bin, 1000 in all (one bin has
+        none).
+
+    References
+    ----------
+    Weldon (1893). On certain correlated variations in Carcinus moenas. Proceedings of the Royal
+    Society of London 54, 318-329.
+    Pearson (1894). Contributions to the mathematical theory of evolution. Philosophical
+    Transactions of the Royal Society of London A 185, 71-110.
+    """
+    return _load(
+        "naples_crabs",
+        {"ratio": "forehead breadth / body length"},
+        source="Weldon 1893; Pearson 1894",
+        weight_column="count",
+    )
+
+
+def load_birthwt() -> Dataset:
+    """Birth weights of 189 children.
+
+    Returns
+    -------
+    Dataset
+        `data` (189, 1): birth weight in grams. The file also holds covariates of the mothers,
+        which are not loaded.
+
+    References
+    ----------
+    Hosmer and Lemeshow (1989). Applied Logistic Regression. Wiley.
+    """
+    return _load("birthwt", {"bwt": "birth weight (g)"}, source="Hosmer and Lemeshow 1989")
+
+
+def load_iris() -> Dataset:
+    """Anderson's irises: four lengths of 150 flowers of three species (the values R ships).
+
+    Returns
+    -------
+    Dataset
+        `data` (150, 4): length and width of sepals and petals in centimetres; `labels`: setosa,
+        versicolor, virginica, 50 of each.
+
+    References
+    ----------
+    Anderson (1935). The irises of the Gaspe Peninsula. Bulletin of the American Iris Society 59,
+    2-5.
+    Fisher (1936). The use of multiple measurements in taxonomic problems. Annals of Eugenics 7,
+    179-188.
+    """
+    return _load(
+        "iris",
+        {
+            "Sepal.Length": "sepal length (cm)",
+            "Sepal.Width": "sepal width (cm)",
+            "Petal.Length": "petal length (cm)",
+            "Petal.Width": "petal width (cm)",
+        },
+        source="Anderson 1935; Fisher 1936",
+        label_column="Species",
+    )
+
+
+def load_galaxies() -> Dataset:
+    """Velocities of 82 galaxies in the region of Corona Borealis.
+
+    Returns
+    -------
+    Dataset
+        `data` (82, 1): velocity in km/s. Row 77 is 26690 as in R; Roeder prints 26960.
+
+    References
+    ----------
+    Roeder (1990). Density estimation with confidence sets exemplified by superclusters and voids
+    in the galaxies. Journal of the American Statistical Association 85, 617-624.
+    """
+    return _load("galaxies", {"velocity": "velocity (km/s)"}, source="Roeder 1990")
+
+
+def load_acidity() -> Dataset:
+    """Acid-neutralizing capacity of 155 lakes, on a logarithmic scale.
+
+    Returns
+    -------
+    Dataset
+        `data` (155, 1): logarithm of the capacity, dimensionless.
+
+    References
+    ----------
+    Crawford (1994). An application of the Laplace method to finite mixture distributions. Journal
+    of the American Statistical Association 89, 259-267.
+    """
+    return _load("acidity", {"log_anc": "log acid-neutralizing capacity"}, source="Crawford 1994")
+
+
+def load_thyroid() -> Dataset:
+    """Five laboratory tests of the thyroid on 215 patients in three clinical classes.
+
+    Returns
+    -------
+    Dataset
+        `data` (215, 5): T3 resin uptake in percent, total serum thyroxin, total serum
+        triiodothyronine, basal thyroid-stimulating hormone (TSH), and the largest change of TSH
+        after an injection of thyrotropin-releasing hormone, the last four in the units of the
+        source; `labels`: clinical class.
+
+    References
+    ----------
+    Coomans, Broeckaert, Jonckheer and Massart (1983). Comparison of multivariate discriminant
+    techniques for clinical data: application to the thyroid functional state. Methods of
+    Information in Medicine 22, 93-101.
+    """
+    return _load(
+        "thyroid",
+        {
+            "RT3U": "T3 resin uptake (%)",
+            "T4": "thyroxin",
+            "T3": "triiodothyronine",
+            "TSH": "TSH",
+            "DTSH": "change of TSH",
+        },
+        source="Coomans, Broeckaert, Jonckheer and Massart 1983",
+        label_column="Diagnosis",
+    )
+
+
+def load_banknote() -> Dataset:
+    """Six lengths of 200 old Swiss 1000-franc notes, half of them forged.
+
+    Returns
+    -------
+    Dataset
+        `data` (200, 6): length, width at the left and at the right edge, bottom and top margin,
+        and diagonal of the image, in millimetres; `labels`: genuine, counterfeit, 100 of each.
+
+    References
+    ----------
+    Flury and Riedwyl (1988). Multivariate Statistics: A Practical Approach. Chapman and Hall.
+    """
+    return _load(
+        "banknote",
+        {
+            "Length": "length (mm)",
+            "Left": "left width (mm)",
+            "Right": "right width (mm)",
+            "Bottom": "bottom margin (mm)",
+            "Top": "top margin (mm)",
+            "Diagonal": "diagonal (mm)",
+        },
+        source="Flury and Riedwyl 1988",
+        label_column="Status",
+    )
+
+
+def load_diabetes_reaven_miller() -> Dataset:
+    """Glucose and insulin of 145 adults in three clinical classes (the version mclust 6.0 ships).
+
+    Returns
+    -------
+    Dataset
+        `data` (145, 3): area under the plasma glucose curve, area under the plasma insulin curve,
+        and steady-state plasma glucose (SSPG), in the units of the source; `labels`: clinical
+        class.
+
+    References
+    ----------
+    Reaven and Miller (1979). An attempt to define the nature of chemical diabetes using a
+    multidimensional analysis. Diabetologia 16, 17-24.
+    """
+    return _load(
+        "diabetes_reaven_miller",
+        {"glucose": "glucose area", "insulin": "insulin area", "sspg": "SSPG"},
+        source="Reaven and Miller 1979",
+        label_column="class",
+    )
+
+
+def _load(
+    name: str,
+    features: dict[str, str],
+    *,
+    source: str,
+    label_column: str | None = None,
+    weight_column: str | None = None,
+) -> Dataset:
+    """Read one file; `features` maps its columns to the names they get."""
+    file = resources.files(__name__).joinpath(f"{name}.csv")
+    rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+
+    def numbers(column: str) -> NDArray[np.float64]:
+        return np.array([float(row[column]) for row in rows])
+
+    labels: NDArray[np.int64] | None = None
+    label_names: tuple[str, ...] = ()
+    if label_column is not None:
+        classes = [row[label_column] for row in rows]
+        label_names = tuple(dict.fromkeys(classes))
+        labels = np.array([label_names.index(each) for each in classes], dtype=np.int64)
+    return Dataset(
+        name=name,
+        data=np.column_stack([numbers(column) for column in features]),
+        feature_names=tuple(features.values()),
+        source=source,
+        labels=labels,
+        label_names=label_names,
+        sample_weight=None if weight_column is None else numbers(weight_column),
+    )

@@ -1,0 +1,527 @@
+"""The command line: what it prints, what it writes, and how it says no."""
+
+import csv
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mixtura
+from mixtura import GaussianMixture, datasets
+from mixtura.cli import main, output
+from mixtura.cli.tables import read_table
+
+PNG = b"\x89PNG\r\n\x1a\n"
+DEMO_PICTURES = [
+    "birth_weights.png",
+    "log_likelihood.png",
+    "naples_crabs.png",
+    "old_faithful.png",
+    "old_faithful_models.png",
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def geyser(folder: Path) -> Path:
+    """Return Old Faithful as a user's file."""
+    path = folder / "geyser.csv"
+    np.savetxt(
+        path,
+        datasets.load_faithful().data,
+        fmt="%.12g",
+        delimiter=",",
+        header="eruptions,waiting",
+        comments="",
+    )
+    return path
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the module as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "mixtura", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def refusal(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
+    """Expect exit status 2 and one line, and return the line."""
+    try:
+        status: object = main(arguments)
+    except SystemExit as stop:
+        status = stop.code
+    printed, complaint = capsys.readouterr()
+    assert status == 2
+    assert printed == ""
+    assert complaint.startswith("mixtura: error: ")
+    assert complaint.count("\n") == 1
+    assert complaint.endswith("\n")
+    return complaint
+
+
+def read_columns(path: Path) -> tuple[list[str], np.ndarray]:
+    with path.open(newline="") as lines:
+        header, *rows = csv.reader(lines)
+    return header, np.array(rows, dtype=float)
+
+
+# demo
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    pytest.importorskip("matplotlib")
+    out = tmp_path_factory.mktemp("demo") / "new" / "pictures"
+    done = run("demo", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout, out
+
+
+def demo_table(text: str, title: str) -> dict[str, list[str]]:
+    """Rows of a table of the demo, by their first word."""
+    block = text.split(title)[1].split("\n\n")[0].strip().splitlines()
+    return {line.split()[0]: line.split()[1:] for line in block}
+
+
+def test_demo_tables_show_the_published_figures(demo: tuple[str, Path]) -> None:
+    log_likelihood = demo_table(demo[0], "log-likelihood (nats)")
+    bic = demo_table(demo[0], "BIC (lower is better)")
+    assert list(log_likelihood) == list(bic) == ["components", "2", "3", "4"]
+    assert bic["components"] == ["full", "tied", "diag", "spherical"]
+    assert log_likelihood["2"][0] == "-1130.26"
+    assert log_likelihood["3"][1] == "-1126.32"
+    assert bic["2"][0] == "2322.19"
+    assert bic["3"][1] == "2314.30*", "the lowest must be marked"
+    assert "The best BIC is that of 3 components with tied covariance" in demo[0]
+
+
+def test_demo_summaries_cover_the_three_data_sets(demo: tuple[str, Path]) -> None:
+    assert re.search(r"^Old Faithful.*\(Azzalini and Bowman 1990\)$", demo[0], re.MULTILINE)
+    assert re.search(r"^Naples crabs.*\(Weldon 1893; Pearson 1894\)$", demo[0], re.MULTILINE)
+    assert re.search(r"^Birth weights.*\(Hosmer and Lemeshow 1989\)$", demo[0], re.MULTILINE)
+    assert "log-likelihood 2567.57" in demo[0], "the crabs must be weighted by their counts"
+    assert demo[0].count("Gaussian mixture of 3 components") == 2
+
+
+def test_demo_pictures_are_written_to_the_folder(demo: tuple[str, Path]) -> None:
+    assert sorted(path.name for path in demo[1].iterdir()) == DEMO_PICTURES
+    for path in demo[1].iterdir():
+        assert path.read_bytes().startswith(PNG)
+        assert f"wrote {path}" in demo[0]
+
+
+def test_demo_without_matplotlib_prints_the_summaries_and_says_why_no_pictures(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["demo"]) == 0
+    printed, complaint = capsys.readouterr()
+    assert complaint == ""
+    assert "2314.30*" in printed
+    assert printed.endswith(
+        "no pictures: mixtura.plot needs matplotlib, which is not installed. "
+        "Install it with: pip install 'mixtura[plot]'.\n"
+    )
+    assert not list((folder / "mixtura-demo").iterdir())
+
+
+# fit
+
+
+def test_fit_of_a_csv_file_prints_the_summary_and_writes_labels_and_responsibilities(
+    geyser: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", str(geyser), "-k", "2", "--seed", "3", "--reg-covar", "0"]) == 0
+    printed, complaint = capsys.readouterr()
+    assert complaint == ""
+    assert "272 rows, 2 columns (eruptions, waiting)" in printed
+    assert "log-likelihood -1130.2639" in printed
+
+    data = datasets.load_faithful().data
+    model = mixtura.fit_gmm(data, 2, rng=3, reg_covar=0).model
+    out = geyser.parent / "mixtura-fit"
+    header, labels = read_columns(out / "labels.csv")
+    assert header == ["label"]
+    np.testing.assert_array_equal(labels[:, 0], model.predict(data))
+    header, resp = read_columns(out / "responsibilities.csv")
+    assert header == ["component_0", "component_1"]
+    np.testing.assert_allclose(resp, model.responsibilities(data), rtol=1e-11, atol=1e-300)
+
+
+def test_fit_with_matplotlib_draws_scatter_or_histogram_and_history(geyser: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for columns in ("1,2", "waiting"):
+        out = geyser.parent / columns
+        assert main(["fit", str(geyser), "-k2", "--columns", columns, "--out", str(out)]) == 0
+        for name in ("components.png", "log_likelihood.png"):
+            assert (out / name).read_bytes().startswith(PNG)
+
+
+def test_fit_without_matplotlib_writes_the_rest_and_says_why_no_pictures(
+    geyser: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["fit", str(geyser), "-k", "2", "--out", "o"]) == 0
+    assert "no pictures: mixtura.plot needs matplotlib" in capsys.readouterr().out
+    written = sorted(path.name for path in (geyser.parent / "o").iterdir())
+    assert written == ["labels.csv", "responsibilities.csv"]
+
+
+def test_fit_with_a_weight_column_is_the_weighted_fit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crabs = datasets.load_naples_crabs()
+    np.savetxt(
+        folder / "crabs.csv",
+        np.column_stack([crabs.data, crabs.sample_weight]),
+        fmt="%.12g",
+        delimiter=";",
+        header="ratio;count",
+        comments="",
+    )
+    arguments = ["fit", "crabs.csv", "-k", "2", "--weights", "count", "--reg-covar", "0"]
+    assert main([*arguments, "--tol", "1e-10", "--max-iter", "20000"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 column (ratio)" in printed
+    assert "log-likelihood 2567.5789" in printed
+
+
+def test_fit_options_when_given_reach_the_library(
+    geyser: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "--covariance diag --n-init 2 --max-iter 500 --tol 1e-5 --threads 1".split()
+    assert main(["fit", str(geyser), "--components", "3", *options]) == 0
+    assert "Gaussian mixture of 3 components, diag covariances" in capsys.readouterr().out
+
+
+def test_responsibilities_of_many_rows_are_written_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = GaussianMixture([0.5, 0.5], [[0.0], [3.0]], [1.0, 1.0], "spherical")
+    X, _ = model.sample(101, rng=0)
+    (tmp_path / "whole").mkdir()
+    whole = [path.read_text() for path in output.write_assignments(model, X, tmp_path / "whole")]
+
+    sizes = []
+    computed = GaussianMixture.responsibilities
+
+    def counted(self: GaussianMixture, rows: np.ndarray) -> np.ndarray:
+        sizes.append(len(rows))
+        return computed(self, rows)
+
+    monkeypatch.setattr(output, "VALUES_AT_ONCE", 40)
+    monkeypatch.setattr(GaussianMixture, "responsibilities", counted)
+    pieces = [path.read_text() for path in output.write_assignments(model, X, tmp_path)]
+    assert sizes == [20, 20, 20, 20, 20, 1]
+    assert pieces == whole
+    assert all(text.count("\n") == 102 for text in whole)
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2.5\n-3e2,4\n",
+        "a;b\r\n1;2.5\r\n-3e2;4\r\n",
+        "a\tb\n1\t2.5\n-3e2\t4\n",
+        '"a", "b"\n"1", "2.5"\n"-3e2", "4"',
+        "\n\na,b\n\n1,2.5\n\n-3e2,4\n\n",
+        "\ufeffa,b\n1,2.5\n-3e2,4\n",
+    ],
+    ids=["commas", "semicolons and CRLF", "tabs", "quotes", "blank lines", "byte order mark"],
+)
+def test_csv_in_each_dialect_reads_as_the_same_numbers(folder: Path, text: str) -> None:
+    (folder / "t.csv").write_text(text, encoding="utf-8", newline="")
+    table = read_table(Path("t.csv"))
+    assert table.names == ("a", "b")
+    np.testing.assert_array_equal(table.rows, [[1, 2.5], [-300, 4]])
+
+
+def test_csv_without_names_numbers_its_columns(folder: Path) -> None:
+    (folder / "t.csv").write_text("1,2\n3,4\n")
+    table = read_table(Path("t.csv"))
+    assert table.names == ("x1", "x2")
+    np.testing.assert_array_equal(table.rows, [[1, 2], [3, 4]])
+
+
+def test_csv_with_an_unnamed_first_column_leaves_it_out_unless_chosen(folder: Path) -> None:
+    (folder / "t.csv").write_text(",a,b\n7,1,2\n8,3,4\n")
+    assert read_table(Path("t.csv")).names == ("a", "b")
+    np.testing.assert_array_equal(read_table(Path("t.csv"), ["1", "b"]).rows, [[7, 2], [8, 4]])
+
+
+@pytest.mark.parametrize("columns", [["c,a"], ["c", "a"], ["3", "a"], ["3, 1"]])
+def test_columns_by_name_or_number_come_in_the_order_asked_for(
+    folder: Path, columns: list[str]
+) -> None:
+    (folder / "t.csv").write_text("a,text,c\n1,x,2\n3,y,4\n")
+    table = read_table(Path("t.csv"), columns)
+    assert table.names == ("c", "a")
+    np.testing.assert_array_equal(table.rows, [[2, 1], [4, 3]])
+
+
+def test_npy_file_is_mapped_and_not_copied(folder: Path) -> None:
+    X = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.save(folder / "t.npy", X)
+    table = read_table(Path("t.npy"))
+    assert isinstance(table.rows, np.memmap)
+    assert table.rows.dtype == np.float32
+    np.testing.assert_array_equal(table.rows, X)
+    np.testing.assert_array_equal(read_table(Path("t.npy"), ["3"]).rows, X[:, 2:])
+
+
+def test_npy_file_of_one_dimension_is_one_column(folder: Path) -> None:
+    np.save(folder / "t.npy", np.arange(5))
+    assert read_table(Path("t.npy")).rows.shape == (5, 1)
+
+
+def test_parquet_file_reads_columns_by_name(folder: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"Sepal.Length": [1.0, 2.0], "count": [3, 4], "text": ["x", "y"]}
+    parquet.write_table(pa.table(columns), folder / "t.parquet")
+    table = read_table(Path("t.parquet"), ["Sepal.Length"], "count")
+    assert table.names == ("Sepal.Length",)
+    np.testing.assert_array_equal(table.rows, [[1], [2]])
+    np.testing.assert_array_equal(table.sample_weight, [3, 4])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": [1.0], "s": ["x"]}, "column 's' holds string, not numbers; .* --columns a$"),
+        ({"a": [1.0, None]}, "row 2 of the data, column 'a': the value is missing"),
+        ({"a": [1, None]}, "row 2 of the data, column 'a': the value is missing"),
+    ],
+)
+def test_fit_of_a_bad_parquet_file_is_refused_in_one_line(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    columns: dict[str, list[object]],
+    message: str,
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table(columns), folder / "t.parquet")
+    assert re.search(message, refusal(capsys, ["fit", "t.parquet", "-k", "1"]))
+
+
+def test_fit_of_a_file_that_is_no_parquet_is_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow")
+    (folder / "t.parquet").write_bytes(b"PAR1 and nothing else")
+    assert "t.parquet: not a Parquet file" in refusal(capsys, ["fit", "t.parquet", "-k", "1"])
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "t.parquet").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    complaint = refusal(capsys, ["fit", "t.parquet", "-k", "1"])
+    assert (
+        "needs pyarrow, which is not installed; install it with: pip install pyarrow" in complaint
+    )
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "t.csv: the file is empty"),
+        ("a,b\n", "t.csv: the file has no rows of data"),
+        ("a,b\n1,2\n,3\n", "t.csv, line 3, column 'a': the value is missing; drop the row"),
+        ("a,b\n1,2\n1,NA\n", "t.csv, line 3, column 'b': the value is missing"),
+        ("a,b\n1,2\n\nnan,3\n", "t.csv: row 2 of the data, column 'a': the value is missing"),
+        ("a,b\n1,2\n1,-inf\n", "t.csv: row 2 of the data, column 'b': the value is -inf"),
+        (
+            "a,b,s\n1,2,setosa\n",
+            "t.csv, line 2, column 's': 'setosa' is not a number; "
+            "choose columns of numbers, such as --columns a,b",
+        ),
+        ("s\nsetosa\n", "t.csv, line 2, column 's': 'setosa' is not a number\n"),
+        ("a,b\n1,2\n3\n", "t.csv, line 3: expected 2 values, as in the first line; got 1"),
+        ("a,b\n1,2\n3,4\n", "at least 3 rows"),
+        (",\n", "t.csv: "),
+    ],
+)
+def test_fit_of_a_bad_csv_file_is_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    (folder / "t.csv").write_text(text)
+    assert message in refusal(capsys, ["fit", "t.csv", "-k", "3"])
+
+
+def test_fit_of_a_csv_file_that_is_not_utf8_is_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "t.csv").write_bytes("größe\n1\n".encode("latin-1"))
+    assert "t.csv: not a text file in UTF-8" in refusal(capsys, ["fit", "t.csv", "-k", "1"])
+
+
+def test_fit_of_a_csv_file_with_an_endless_quote_is_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "t.csv").write_text('a,b\n"1,2\n' + "3,4\n" * 100_000)
+    assert "field larger than field limit" in refusal(capsys, ["fit", "t.csv", "-k", "1"])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones((3, 2), dtype=complex), "expected an array of real numbers; got complex128"),
+        (np.array([["a"], ["b"]]), "expected an array of real numbers; got <U1"),
+        (np.array([1, None]), "not an array of numbers as numpy.save writes them"),
+        (np.ones((3, 2, 2)), "a column for each feature; got shape (3, 2, 2)"),
+        (np.ones((0, 2)), "the file has no rows of data"),
+        (np.ones((3, 0)), "the file has no columns"),
+        (np.array([[1.0], [np.nan]]), "row 2 of the data, column 'x1': the value is missing"),
+        (np.ones((2, 2)), "at least 3 rows"),
+    ],
+    ids=lambda value: getattr(value, "dtype", None),
+)
+def test_fit_of_a_bad_npy_file_is_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], values: np.ndarray, message: str
+) -> None:
+    np.save(folder / "t.npy", values)
+    assert message in refusal(capsys, ["fit", "t.npy", "-k", "3"])
+
+
+def test_fit_of_a_damaged_npy_file_is_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(folder / "t.npy", np.ones((1000, 2)))
+    (folder / "t.npy").write_bytes((folder / "t.npy").read_bytes()[:500])
+    assert "or a damaged one" in refusal(capsys, ["fit", "t.npy", "-k", "1"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: command (see python -m mixtura --help)"),
+        (["bogus"], "invalid choice: 'bogus'"),
+        (["fit", "geyser.csv"], "required: -k/--components (see python -m mixtura fit --help)"),
+        (["fit", "geyser.csv", "-k", "two"], "invalid int value: 'two'"),
+        (["fit", "geyser.csv", "-k", "0"], "n_components must be"),
+        (["fit", "geyser.csv", "-k", "300"], "300 rows"),
+        (["fit", "geyser.csv", "-k", "2", "--covariance", "round"], "'full', 'tied', 'diag'"),
+        (["fit", "geyser.csv", "-k", "2", "--tol", "-1"], "tol must be"),
+        (["fit", "geyser.csv", "-k", "2", "--threads", "0"], "n_threads must be"),
+        (["fit", "geyser.csv", "-k", "2", "--seed", "-1"], "rng must be"),
+        (["fit", "none.csv", "-k", "2"], "none.csv: No such file or directory"),
+        (["fit", ".", "-k", "2"], "expected a file ending in .csv, .tsv, .txt, .npy, .parquet"),
+        (["fit", "geyser.xls", "-k", "2"], "got '.xls'"),
+        (["fit", "folder.csv", "-k", "2"], "folder.csv: Is a directory"),
+        (["fit", "geyser.csv", "-k", "2", "--out", "geyser.csv"], "geyser.csv: File exists"),
+        (
+            ["fit", "geyser.csv", "-k", "2", "--columns", "height"],
+            "geyser.csv: no column 'height'; the columns are eruptions, waiting",
+        ),
+        (["fit", "geyser.csv", "-k", "2", "--columns", "3"], "no column '3'"),
+        (["fit", "geyser.csv", "-k", "2", "--columns", "0"], "no column '0'"),
+        (["fit", "geyser.csv", "-k", "2", "--columns", "1,waiting,1"], "is chosen twice"),
+        (["fit", "geyser.csv", "-k", "2", "--columns", ","], "no column is left to fit"),
+        (["fit", "geyser.csv", "-k", "2", "--weights", "count"], "no column 'count'"),
+        (["demo", "--out", "geyser.csv"], "geyser.csv: File exists"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line(
+    geyser: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    (geyser.parent / "folder.csv").mkdir()
+    assert message in refusal(capsys, arguments)
+
+
+def test_column_name_that_occurs_twice_has_to_be_chosen_by_number(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "t.csv").write_text("a,a\n1,2\n3,5\n")
+    complaint = refusal(capsys, ["fit", "t.csv", "-k", "1", "--columns", "a"])
+    assert "'a' names several columns; choose one by its number" in complaint
+    np.testing.assert_array_equal(read_table(Path("t.csv"), ["2"]).rows, [[2], [5]])
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "message"),
+    [
+        (mixtura.FitError("component 1 collapsed\nat iteration 3"), 1, "collapsed at iteration 3"),
+        (MemoryError("12 GiB"), 1, "not enough memory: 12 GiB"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_fit_that_cannot_go_on_ends_in_one_line_and_its_status(
+    geyser: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    status: int,
+    message: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(mixtura, "fit_gmm", fail)
+    assert main(["fit", str(geyser), "-k", "2"]) == status
+    complaint = capsys.readouterr().err
+    assert message in complaint
+    assert complaint.count("\n") == 1
+
+
+# The module as a program
+
+
+def test_refusal_of_the_program_has_exit_status_2_and_no_traceback() -> None:
+    done = run("fit", "no such file.csv", "-k", "2")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "mixtura: error: no such file.csv: No such file or directory\n"
+
+
+def test_warning_of_a_fit_is_one_line_on_the_error_stream(geyser: Path) -> None:
+    done = run("fit", str(geyser), "-k", "3", "--max-iter", "2")
+    assert done.returncode == 0
+    assert re.fullmatch(r"mixtura: warning: .*max_iter.*\n", done.stderr)
+
+
+def test_help_of_each_command_shows_its_arguments() -> None:
+    assert re.search(r"demo .*\n.*fit .*\n.*config ", run("--help").stdout)
+    shown = run("fit", "--help").stdout
+    assert shown.startswith("usage: python -m mixtura fit FILE -k K [options]")
+    for word in ("--covariance", "--columns", "--weights", "--seed", "--out", "examples:"):
+        assert word in shown
+
+
+def test_config_command_prints_what_build_config_holds() -> None:
+    lines = run("config").stdout.splitlines()
+    assert lines == [f"{name}: {value}" for name, value in mixtura.build_config().items()]
+
+
+def test_version_option_prints_the_version() -> None:
+    assert run("--version").stdout == f"mixtura {mixtura.__version__}\n"
+
+
+def test_output_that_nobody_reads_ends_the_program_quietly() -> None:
+    program = f"{sys.executable} -m mixtura config"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{{ sleep 1; {program}; echo status $? >&2; }} | true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == "status 1\n"
