@@ -306,11 +306,12 @@ INLINE ptrdiff_t active_rows(const double *r, ptrdiff_t rows, int32_t *active) {
 
 INLINE void scatter_diag(const Pass *p, const double *x, const double *mean, const double *r,
                          const int32_t *active, ptrdiff_t n, double *resp_x, double *resp_xx) {
-    for (ptrdiff_t a = 0; a < p->dp; a += LANES) {
+    const ptrdiff_t dp = p->dp;
+    for (ptrdiff_t a = 0; a < dp; a += LANES) {
         const vec m = load(mean + a);
         vec first = {0}, second = {0};
         for (ptrdiff_t q = 0; q < n; q++) {
-            vec z = load(x + active[q] * p->dp + a) - m;
+            vec z = load(x + active[q] * dp + a) - m;
             vec rz = r[active[q]] * z;
             first += rz;
             second += rz * z;
@@ -323,14 +324,15 @@ INLINE void scatter_diag(const Pass *p, const double *x, const double *mean, con
 /* z and r z of the active rows, side by side, so that the blocks below read nothing else */
 INLINE void pack_active(const Pass *p, const double *x, const double *mean, const double *r,
                         const int32_t *active, ptrdiff_t n, double *z, double *rz, double *resp_x) {
-    for (ptrdiff_t a = 0; a < p->dp; a += LANES) {
+    const ptrdiff_t dp = p->dp;
+    for (ptrdiff_t a = 0; a < dp; a += LANES) {
         const vec m = load(mean + a);
         vec first = {0};
         for (ptrdiff_t q = 0; q < n; q++) {
-            vec z_q = load(x + active[q] * p->dp + a) - m;
+            vec z_q = load(x + active[q] * dp + a) - m;
             vec rz_q = r[active[q]] * z_q;
-            store(z + q * p->dp + a, z_q);
-            store(rz + q * p->dp + a, rz_q);
+            store(z + q * dp + a, z_q);
+            store(rz + q * dp + a, rz_q);
             first += rz_q;
         }
         store(resp_x + a, load(resp_x + a) + first);

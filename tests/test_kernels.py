@@ -298,6 +298,21 @@ def test_row_of_weight_zero_is_absent_whatever_stands_in_it(
     assert_same_bits(again, computed)
 
 
+@each_type
+def test_row_of_weight_zero_may_be_too_far_for_a_difference(
+    backend: ModuleType, covariance_type: str
+) -> None:
+    far = 1.7e308
+    mixture = random_mixture(np.random.default_rng(0), covariance_type, 1, 2)
+    mixture = replace(mixture, means=np.full((1, 2), far))
+    X = np.array([[-far, -far], [far, far]])
+    statistics = backend.accumulate(X, **mixture.parameters, sample_weight=[0.0, 1.0])
+    np.testing.assert_array_equal(statistics.resp_sum, [1.0])
+    assert not statistics.resp_x.any()
+    assert not statistics.resp_xx.any()
+    assert np.isfinite(statistics.log_likelihood)
+
+
 def test_parts_of_the_rows_add_up_to_the_whole(
     backend: ModuleType, sample: tuple[Floats, Mixture]
 ) -> None:

@@ -98,9 +98,10 @@ def test_method_with_any_number_of_threads_gives_the_same_bits(name: str) -> Non
 
 
 @each_method
-def test_method_with_no_threads_is_refused(name: str) -> None:
+@pytest.mark.parametrize("n_samples", [0, 1])
+def test_method_with_no_threads_is_refused(name: str, n_samples: int) -> None:
     with pytest.raises(ValueError, match="n_threads must be an integer, 1 or more; got 0"):
-        getattr(make(), name)(rows(1), n_threads=0)
+        getattr(make(), name)(rows(n_samples), n_threads=0)
 
 
 @each_method
@@ -205,8 +206,8 @@ def test_mixture_of_one_component_and_feature_is_a_gaussian() -> None:
             "full",
             {"covariances": np.eye(2)},
             (
-                "covariances must have shape (3, 2, 2) for covariance_type 'full', 3 components and 2 "
-                "features; got (2, 2). Pass covariances of this covariance_type."
+                "covariances must have shape (3, 2, 2) for covariance_type 'full', 3 components "
+                "and 2 features; got (2, 2). Pass covariances of this covariance_type."
             ),
         ),
         ("tied", {"covariances": MATRICES}, "must have shape (2, 2) for covariance_type 'tied'"),
@@ -239,8 +240,9 @@ def test_mixture_of_one_component_and_feature_is_a_gaussian() -> None:
             "full",
             {"covariances": [MATRICES[0], [[1.0, 2.0], [2.0, 1.0]], MATRICES[1]]},
             (
-                "covariances must be positive definite to working precision; the smallest eigenvalue of "
-                "component 1 is -1. Add to its diagonal, or drop features that others determine."
+                "covariances must be positive definite to working precision; the smallest "
+                "eigenvalue of component 1 is -1. Add to its diagonal, or drop features that "
+                "others determine."
             ),
         ),
         (

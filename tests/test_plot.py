@@ -223,10 +223,11 @@ def test_histogram_of_rounded_data_has_as_many_steps_in_every_bin(dtype: type) -
         [0.0, 0.0, 0.0],
         [0.0, 1e12, 1.0, 2.0, 2.5],
         [5.0] * 50 + [6.0],
+        [0.0, 1e-300] * 100 + [0.001] * 100 + [29.0],
         np.random.default_rng(0).normal(1e8, 1, size=1000),
         np.random.default_rng(0).standard_cauchy(size=1000),
     ],
-    ids=["one row", "equal rows", "outlier", "mostly ties", "offset", "heavy tails"],
+    ids=["one row", "equal rows", "outlier", "mostly ties", "rounding", "offset", "heavy tails"],
 )
 def test_histogram_of_awkward_data_counts_every_row(values: object) -> None:
     X = np.reshape(values, (-1, 1))

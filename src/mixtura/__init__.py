@@ -1,7 +1,7 @@
 """Gaussian mixtures by expectation-maximisation: fast, exact, and hard to break.
 
-`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; `kernels` and `reference` are the
-passes over rows, compiled and in plain NumPy.
+`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; `kernels` and
+`reference` are the passes over rows, compiled and in plain NumPy.
 """
 
 from mixtura import datasets, kernels, reference

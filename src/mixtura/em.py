@@ -1,4 +1,4 @@
-"""The loop: pass, update, pass, until little is left to gain. It knows no covariance family by name."""
+"""The loop: pass, update, pass, until little is left to gain; it knows no family by name."""
 
 from __future__ import annotations
 
@@ -45,12 +45,10 @@ class Event:
     action: Literal["reseeded", "dropped"]
 
     def __str__(self) -> str:
-        return (
-            f"iteration {self.iteration}: component {self.component} {self.cause}, {self.action}"
-        )
+        return f"iteration {self.iteration}: component {self.component} {self.cause}, {self.action}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """What a callback receives after each iteration.
 
@@ -75,9 +73,9 @@ class State:
 class StoppingRule:
     """Stop when the objective's predicted limit is no more than `tol` away.
 
-    EM converges linearly: with gains g1, g2 of the last two iterations and their ratio c = g2 / g1, what is left is
-    g2 c / (1 - c) (Aitken's extrapolation [1]_). One large step makes any next one look like the
-    end, so two predictions in a row have to agree.
+    EM converges linearly: with gains g1, g2 of the last two iterations and their ratio c = g2 / g1,
+    what is left is g2 c / (1 - c) (Aitken's extrapolation [1]_). One large step makes any next one
+    look like the end, so two predictions in a row have to agree.
 
     Parameters
     ----------
@@ -87,7 +85,7 @@ class StoppingRule:
     References
     ----------
     .. [1] D. Boehning et al., "The distribution of the likelihood ratio for mixtures of densities
-       from the one-parameter exponential family", Ann. Inst. Stat. Math. 46, 373-388, 1994, section 4.
+       from the one-parameter exponential family", Ann. Inst. Stat. Math. 46, 373-388, 1994.
     """
 
     def __init__(self, tol: float) -> None:
@@ -111,12 +109,12 @@ class StoppingRule:
         if len(self._last) < 2:
             return np.inf
         gain = self._last[-1] - self._last[-2]
-        if gain <= 4.0 * EPS * max(1.0, abs(self._last[-1])):
+        if abs(gain) <= 4.0 * EPS * max(1.0, abs(self._last[-1])):
             return 0.0  # below the rounding error of the objective itself
         if len(self._last) < 3:
             return np.inf
         before = self._last[-2] - self._last[-3]
-        return gain * gain / (before - gain) if before > gain else np.inf
+        return gain * gain / (before - gain) if 0.0 < gain < before else np.inf
 
 
 @dataclass
@@ -267,7 +265,7 @@ def _split_heaviest(
     sound: NDArray[np.intp],
     scale: Floats,
 ) -> Parameters:
-    """Put `component` and the heaviest sound one half a standard deviation to either side of that one."""
+    """Put `component` and the heaviest sound one half a deviation to either side of the latter."""
     donor = int(sound[np.argmax(parameters.weights[sound])])
     k, d = parameters.means.shape
     source = np.arange(k)
@@ -284,12 +282,11 @@ def _split_heaviest(
 
 
 def _explain(component: int, cause: str, iteration: int, *, everything: bool) -> str:
-    what = (
-        "no component is left with a regular covariance"
-        if everything
-        else f"component {component} has {'no weight' if cause == 'empty' else 'a singular covariance'}"
-    )
     remedy = "Use reg_covar > 0, fewer components, or drop features that others determine"
-    if not everything:
+    if everything:
+        what = "no component is left with a regular covariance"
+    else:
+        lacks = "has no weight" if cause == "empty" else "has a singular covariance"
+        what = f"component {component} {lacks}"
         remedy += ', or on_collapse="reseed"'
     return f"the fit cannot go on: {what} at iteration {iteration}. {remedy}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -39,9 +39,7 @@ from mixtura.validation import (
 
 __all__ = ["GMMFit", "fit_gmm"]
 
-Init = (
-    Literal["kmeans++", "kmeans", "random"] | ArrayLike | GaussianMixture | Callable[..., Any]
-)
+Init = Literal["kmeans++", "kmeans", "random"] | ArrayLike | GaussianMixture | Callable[..., Any]
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -80,25 +78,29 @@ class GMMFit:
     events: tuple[Event, ...]
     n_samples: int
 
-    def summary(self) -> str:
+    def summary(self, feature_names: Sequence[str] | None = None) -> str:
         """The fit in a few readable lines, and the mixture's table.
+
+        Parameters
+        ----------
+        feature_names : sequence of str, optional
+            Names of the columns in the table; None numbers them.
 
         Returns
         -------
         str
         """
         k, d = self.model.n_components, self.model.n_features
+        what = f"{k} component{'s'[: k != 1]}, {self.model.covariance_type} covariances"
+        size = f"{self.n_samples} rows, {d} feature{'s'[: d != 1]}"
+        end = "converged" if self.converged else f"stopped ({self.stop_reason})"
         lines = [
-            f"Gaussian mixture of {k} component{'s'[: k != 1]}, {self.model.covariance_type} "
-            f"covariances, {d} feature{'s'[: d != 1]}, {self.n_samples} rows",
+            f"Gaussian mixture: {what}, {size}",
             f"log-likelihood {self.log_likelihood:.6f} nats, {self.model.n_parameters} parameters",
-            f"{'converged' if self.converged else f'stopped ({self.stop_reason})'} after "
-            f"{self.n_iter} iterations",
+            f"{end} after {self.n_iter} iterations",
             *map(str, self.events),
-            "",
-            self.model.summary(),
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, "", self.model.summary(feature_names)])
 
 
 def fit_gmm(
@@ -130,8 +132,8 @@ def fit_gmm(
     covariance_type : {"full", "tied", "diag", "spherical"}
         How covariances are restricted.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is one
-        for each row.
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
     init : str, array_like, GaussianMixture or callable
         "kmeans++" (default), "kmeans" or "random" for automatic starts (see Notes); integer labels
         (n_samples,); responsibilities (n_samples, n_components); a mixture, from which EM
@@ -326,8 +328,8 @@ def _given_start(
         return start_from_resp(rows, rule, resp, centre)
     raise TypeError(
         f"init must be one of {', '.join(map(repr, INIT_METHODS))}, integer labels of shape "
-        f"(n_samples,), responsibilities of shape (n_samples, n_components), a GaussianMixture or a "
-        f"callable; got {type(init).__name__} of dtype {array.dtype} and shape {array.shape}. "
+        f"(n_samples,), responsibilities of shape (n_samples, n_components), a GaussianMixture or "
+        f"a callable; got {type(init).__name__} of dtype {array.dtype} and shape {array.shape}. "
         f"Pass one of these."
     )
 
@@ -363,7 +365,7 @@ def _report(
     tol: float,
     progress: Progress | None,
 ) -> GMMFit:
-    """What the user gets; with a ridge, one more pass tells the log-likelihood from the objective."""
+    """What the user gets; with a ridge, one more pass finds the log-likelihood itself."""
     parameters, interrupted = outcome.parameters, outcome.stop_reason == "interrupted"
     if interrupted and not outcome.history:
         raise FitInterrupted(None)
@@ -372,7 +374,7 @@ def _report(
     else:
         log_likelihood = rows.accumulate(parameters).log_likelihood
     fit = GMMFit(
-        GaussianMixture._from_fit(rule.family.name, *parameters),  # noqa: SLF001
+        GaussianMixture._from_fit(rule.family.name, *parameters),
         log_likelihood,
         np.array(outcome.history),
         len(outcome.history),

@@ -4,8 +4,8 @@ The four functions are those of `mixtura.reference`, which carries their contrac
 same to the bit for any number of threads; between instruction sets it may differ in the last bits.
 
 The kernels are compiled once for each instruction set, and the best that the CPU has is taken when
-this module is imported. The environment variable ``MIXTURA_INSTRUCTION_SET`` forces one of those that
-``build_config()["instruction_sets"]`` lists.
+this module is imported. The environment variable ``MIXTURA_INSTRUCTION_SET`` forces one of those
+that ``build_config()["instruction_sets"]`` lists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura import _runtime
 from mixtura._build_config import BUILD_CONFIG
-from mixtura.statistics import FactorShape, Floats, Statistics
+from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, Statistics
 from mixtura.threads import choose_n_threads
 from mixtura.validation import (
     check_centres,
@@ -34,12 +34,19 @@ from mixtura.validation import (
     check_weights,
 )
 
-__all__ = ["Rows", "accumulate", "accumulate_resp", "build_config", "log_density", "responsibilities"]
+__all__ = [
+    "Rows",
+    "accumulate",
+    "accumulate_resp",
+    "build_config",
+    "log_density",
+    "responsibilities",
+]
 
 
 def _choose_instruction_set() -> str:
-    """The best instruction set that was compiled and that the CPU has, or the one that is forced."""
-    compiled = BUILD_CONFIG["instruction_sets"]
+    """The best instruction set that was compiled and that the CPU has, or the forced one."""
+    compiled: tuple[str, ...] = BUILD_CONFIG["instruction_sets"]
     usable = [s for s in compiled if s <= _runtime.INSTRUCTION_SET] or compiled[:1]
     forced = os.environ.get("MIXTURA_INSTRUCTION_SET")
     if not forced:
@@ -48,7 +55,8 @@ def _choose_instruction_set() -> str:
     return forced
 
 
-EXPONENTIAL_WORK = 20  # multiply-adds that take as long as what a row does with a component besides them
+# What a row costs with a component besides its factor, in multiply-adds: an exponential, mostly.
+EXPONENTIAL_WORK = 20
 
 INSTRUCTION_SET = _choose_instruction_set()
 _compiled: ModuleType = importlib.import_module(f"mixtura._kernels_{INSTRUCTION_SET}")
@@ -60,10 +68,10 @@ def build_config() -> dict[str, Any]:
     Returns
     -------
     dict
-        The build's ``version``, ``compiler``, ``compiler_version``, ``c_flags``, ``openmp`` (without it every pass
-        runs on one thread) and ``instruction_sets`` compiled; and, of this process,
-        ``instruction_set`` in use, ``lanes`` (float64 numbers to a vector) and ``n_threads``, the
-        most that a pass uses by default.
+        The build's ``version``, ``compiler``, ``compiler_version``, ``c_flags``, ``openmp``
+        (without it every pass runs on one thread) and ``instruction_sets`` compiled; and, of this
+        process, ``instruction_set`` in use, ``lanes`` (float64 numbers to a vector) and
+        ``n_threads``, the most that a pass uses by default.
 
     Examples
     --------
@@ -130,7 +138,7 @@ class Rows:
         log_prob: Floats | None = None,
         labels: NDArray[np.int64] | None = None,
     ) -> None:
-        """Write what is wanted: responsibilities, log-probabilities, the most probable component."""
+        """Write what is wanted: responsibilities, log-probabilities, most probable components."""
         self._rows.evaluate(
             weights, means, factors.reshape(-1), covariance_type,
             self._n_threads(n_threads, factors.size, len(means)),
@@ -162,8 +170,8 @@ class Rows:
     ) -> Statistics:
         """Return the "diag" statistics where each row belongs to its nearest center.
 
-        The log-likelihood is minus half the weighted sum of squared distances. On demand `labels` gets the
-        position of the nearest center and `log_prob` minus half the squared distance.
+        The log-likelihood is minus half the weighted sum of squared distances. On demand `labels`
+        gets the position of the nearest center and `log_prob` minus half the squared distance.
         """
         n = self._n_threads(n_threads, centers.size, len(centers))
         sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob)
@@ -259,6 +267,7 @@ def accumulate_resp(
 ) -> Statistics:
     """Statistics under given responsibilities: `mixtura.reference.accumulate_resp`, compiled."""
     check_n_threads(n_threads)
+    covariance_type = check_option("covariance_type", covariance_type, FACTOR_SHAPES)
     X = check_rows(X)
     centres = check_centres(centres, X.shape[1])
     resp = check_resp(resp, (len(X), len(centres)))

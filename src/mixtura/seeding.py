@@ -1,8 +1,9 @@
 """Starts: where the centres of clusters may lie, before anything else is known.
 
-Centres are sought on a sample of rows, in coordinates that do not depend on the units of the features: each
-divided by its standard deviation, or whitened, which also undoes their correlation. Random choices are made by
-inverting cumulated weights, so that a row of weight two is drawn as two equal rows would be.
+Centres are sought on a sample of rows, in coordinates that do not depend on the units of the
+features: each divided by its standard deviation, or whitened, which also undoes their correlation.
+Random choices are made by inverting cumulated weights, so that a row of weight two is drawn as two
+equal rows would be.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from numpy.typing import NDArray
 
 from mixtura.statistics import Floats
 
-__all__ = ["Metric", "draw_rows", "kmeans_plusplus", "nearest", "random_rows", "standardised", "thin"]
+__all__ = [
+    "Metric",
+    "draw_rows",
+    "kmeans_plusplus",
+    "nearest",
+    "random_rows",
+    "standardised",
+    "thin",
+]
 
 Indices = NDArray[np.intp]
 Metric = Literal["scaled", "whitened"]
@@ -43,7 +52,8 @@ def _invert(weight: Floats, quantiles: Floats) -> Indices:
     cumulated = np.cumsum(weight)
     rows = np.searchsorted(cumulated, quantiles * cumulated[-1], side="right")
     last = int(np.flatnonzero(weight)[-1])  # a quantile may round up to one
-    return np.minimum(rows, last)
+    drawn: Indices = np.minimum(rows, last)
+    return drawn
 
 
 def thin(
@@ -96,7 +106,7 @@ def standardised(X: Floats, weight: Floats, metric: Metric) -> Floats:
         Centred; in directions without spread, zero.
     """
     share = weight / weight.sum()
-    Z = X - share @ X
+    Z: Floats = X - share @ X
     Z -= share @ Z
     deviations = np.sqrt(share @ np.square(Z))
     Z /= np.where(deviations > 0.0, deviations, 1.0)
@@ -109,13 +119,13 @@ def standardised(X: Floats, weight: Floats, metric: Metric) -> Floats:
 
 
 def random_rows(Z: Floats, weight: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:
-    """Rows drawn with probability proportional to weight, as centres; different ones while there are any."""
-    weight = weight.copy()
-    chosen = np.empty(n_clusters, dtype=np.intp)
-    for c in range(n_clusters):
-        chosen[c] = draw_rows(weight, 1, rng)[0] if weight.any() else chosen[c % max(1, len(Z))]
-        weight[(Z == Z[chosen[c]]).all(axis=1)] = 0.0
-    return Z[chosen]
+    """Rows drawn with probability proportional to weight, no two equal while others are left."""
+    left = weight.copy()
+    chosen: list[int] = []
+    while len(chosen) < n_clusters and left.any():
+        chosen.append(int(draw_rows(left, 1, rng)[0]))
+        left[np.all(Z[chosen[-1]] == Z, axis=1)] = 0.0
+    return np.asarray(Z[np.resize(chosen, n_clusters)])
 
 
 def kmeans_plusplus(Z: Floats, weight: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:

@@ -1,15 +1,15 @@
 """The parameters from which EM goes on: from the user's word, or the best of many brief runs.
 
-An automatic start chooses centres (see `mixtura.seeding`), gives each row to the nearest one, takes the
-parameters that follow, and runs a few iterations of EM. Of `n_init` such starts the most promising
-half go a few iterations further, and so on to the last one. All of it happens on a sample of
-rows that is large beside the number of parameters but not beside a large data set.
+An automatic start chooses centres (see `mixtura.seeding`), gives each row to the nearest one, takes
+the parameters that follow, and runs a few iterations of EM. Of `n_init` such starts the most
+promising half go a few iterations further, and so on to the last one. All of it happens on a sample
+of rows that is large beside the number of parameters but not beside a large data set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +31,7 @@ MakePass = Callable[[NDArray[Any], Floats | None], RowsPass]
 
 LEAST_SAMPLE = 4000  # rows; below this all are used
 SAMPLE_PER_PARAMETER = 10  # rows for each component and feature
-BRIEF_ITERATIONS = 5  # of each start in each round
+BRIEF_ITERATIONS = 10  # of each start in each round
 LLOYD_ITERATIONS = 20  # for init="kmeans"
 POOLED_SHARE = 0.5  # of an average component, in pooled scatter, added to each at the start
 
@@ -143,22 +143,14 @@ def _centres(
 def _from_rough_labels(
     rows: RowsPass, rule: MaximumLikelihood, X: Floats, labels: NDArray[np.int64], n_components: int
 ) -> Parameters:
-    """Parameters of clusters that are only guesses: their scatter leans on what they have in common."""
+    """Parameters of clusters that are only guesses: their scatter leans on the pooled one."""
     statistics = _label_statistics(rows, labels, np.tile(X[0], (n_components, 1)))
     if statistics.covariance_type != "tied":
         resp_sum = _column(statistics.resp_sum, statistics.resp_xx)
         pooled = statistics.resp_xx.sum(axis=0) / resp_sum.sum()
         lent = POOLED_SHARE * resp_sum.sum() / n_components
         scatter = (statistics.resp_xx + lent * pooled) * (resp_sum / (resp_sum + lent))
-        statistics = Statistics(
-            statistics.covariance_type,
-            statistics.centres,
-            statistics.resp_sum,
-            statistics.resp_x,
-            scatter,
-            0.0,
-            statistics.weight_sum,
-        )
+        statistics = replace(statistics, resp_xx=scatter)
     return _checked(rule, statistics, "the start")
 
 
@@ -185,7 +177,7 @@ def start_from_labels(
 def start_from_resp(
     rows: RowsPass, rule: MaximumLikelihood, resp: Floats, centre: Floats
 ) -> Parameters:
-    """Return the parameters that follow from responsibilities of shape (n_samples, n_components)."""
+    """Return the parameters that follow from responsibilities."""
     means = rows.accumulate_resp(resp, np.tile(centre, (resp.shape[1], 1))).means()
     return _checked(rule, rows.accumulate_resp(resp, means), "the responsibilities in init")
 

@@ -88,8 +88,8 @@ class Statistics:
             other.centres.shape,
         ):
             raise ValueError(
-                f"statistics of one kind are needed to add; got {self.covariance_type!r} with centres "
-                f"{self.centres.shape} and {other.covariance_type!r} with centres "
+                f"statistics of one kind are needed to add; got {self.covariance_type!r} with "
+                f"centres {self.centres.shape} and {other.covariance_type!r} with centres "
                 f"{other.centres.shape}. Accumulate both for the same mixture."
             )
         other = other.recentred(self.centres)

@@ -1,4 +1,4 @@
-"""How many threads a pass may use: OpenMP's word, the CPUs this process may run on, its quota of them."""
+"""How many threads a pass may use: OpenMP's word, the process's CPUs, its quota of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from mixtura import _runtime
 
 __all__ = ["choose_n_threads"]
 
-# Multiply-adds below which other threads are left asleep, about half a millisecond: sharing would gain
-# little, and lose much where the threads have to wait for busy CPUs.
+# Multiply-adds below which other threads are left asleep, about half a millisecond: sharing would
+# gain little, and lose much where the threads have to wait for busy CPUs.
 SERIAL_WORK = 4_000_000
+
+MANY = 2**16  # CPUs, where nothing limits them
 
 _after_fork = False
 
 
 def _forget_threads() -> None:
-    """In a forked child the threads of the parent's OpenMP pool are gone, and waiting for them hangs."""
+    """The parent's OpenMP threads are gone in a forked child; waiting for them would hang."""
     global _after_fork
     _after_fork = True
 
@@ -62,14 +64,14 @@ def _affinity() -> int:
 
 @cache
 def _cgroup_quota() -> int:
-    """CPUs that the cgroups of this process allow, rounded up; a large number where they are silent."""
+    """CPUs that the cgroups of this process allow, rounded up; many where they are silent."""
     quotas = [_v2_quota(folder) for folder in _cgroup_folders("")]
     quotas += [_v1_quota(folder) for folder in _cgroup_folders("cpu")]
-    return max(1, math.ceil(min(quotas, default=math.inf)) if any(map(math.isfinite, quotas)) else 2**30)
+    return max(1, math.ceil(min([*quotas, MANY])))
 
 
 def _cgroup_folders(controller: str) -> list[Path]:
-    """Folders of this process's cgroup and its parents, "" for version 2, a controller for version 1."""
+    """Folders of this process's cgroup and its parents: "" for version 2, else a controller."""
     root = Path("/sys/fs/cgroup") / controller
     try:
         lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()

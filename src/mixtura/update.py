@@ -1,4 +1,4 @@
-"""How statistics become parameters: maximum likelihood, with a ridge that keeps covariances regular.
+"""How statistics become parameters: maximum likelihood, with a ridge on the covariances.
 
 The ridge is exact. Adding ``ridge`` to the diagonal of each covariance is what EM does when every
 row is spread out with that variance [1]_, and then the objective that rises with each iteration is
@@ -8,7 +8,8 @@ row is spread out with that variance [1]_, and then the objective that rises wit
 the log-likelihood with a constant for each component. The pass therefore needs nothing but other
 weights, and the loop can insist that the objective never falls.
 
-.. [1] C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", Neural Computation 7,
+.. [1] C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", Neural
+Computation 7,
    108-116, 1995, for the idea; the constant follows from the Gaussian integral.
 """
 

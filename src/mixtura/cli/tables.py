@@ -167,7 +167,10 @@ def _open_csv(path: Path) -> tuple[list[str], Columns]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         first_line = next((line for line in lines if line.strip()), "")
     delimiter = max(DELIMITERS, key=first_line.count)
-    first = [cell.strip() for cell in next(csv.reader([first_line], delimiter=delimiter), [])]
+    first = [
+        cell.strip()
+        for cell in next(csv.reader([first_line], delimiter=delimiter, skipinitialspace=True), [])
+    ]
     if not first:
         raise InputError(f"{path}: the file is empty")
     has_names = not all(_is_number(cell) or _is_missing(cell) for cell in first)
@@ -175,7 +178,7 @@ def _open_csv(path: Path) -> tuple[list[str], Columns]:
 
     def read(positions: Sequence[int]) -> NDArray[np.float64]:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.reader(lines, delimiter=delimiter)
+            rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
             try:
                 if has_names:
                     next(row for row in rows if any(row))

@@ -1,0 +1,1 @@
+"""What mixtura costs: the asv suite, and the table of the README."""
