@@ -28,6 +28,8 @@
    values. A distance that overflows, or is inf - inf on the way, is infinitely far: l = -inf. A row
    for which every l_j is -inf is told nothing by the densities: r_j is w times the weight of j. A row of
    weight zero is read as a copy of the first mean, so that whatever stands in it cannot spread.
+   Tied rows are whitened once, about the first mean, unless another mean is more than FAR deviations
+   away, where the digits lost between two large numbers would show.
    In statistics, r below exp(-60) of the largest is 0 exactly, and such rows are left out of (5).
 
    Source of the algorithm: Dempster, Laird and Rubin 1977, section 4.3. */
@@ -53,6 +55,7 @@ enum {
 };
 
 static const double NEGLIGIBLE = -60.0;  /* log of the smallest share kept in statistics */
+static const double FAR = 1e3; /* standard deviations; costs three digits */
 static const double UNDERFLOWS = -708.0; /* log of the smallest normal double */
 
 typedef struct {
@@ -70,7 +73,7 @@ typedef struct {
     const double *means;          /* k x dp, zero beyond d */
     const double *panels;         /* FULL: k packed triangles; TIED: one */
     const double *scales;         /* DIAG: k x d; TIED: ones */
-    const double *whitened_means; /* TIED: k x d, about `means[0]` */
+    const double *whitened_means; /* TIED: k x d, about `means[0]`; NULL where they are too far apart */
     const double *constants;      /* k, c_j of (2) */
     const double *shares;         /* k, weights summing to one */
     /* instead of a mixture: responsibilities or labels */
@@ -436,14 +439,15 @@ static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t pad
 
 static void densities(const Pass *p, ptrdiff_t padded, Scratch *s) {
     const ptrdiff_t d = p->d, panel = panel_size(d);
-    if (p->shape == TIED)
-        whiten(p, s->by_feature, padded, p->means, s->difference, s->whitened);
+    const int whitened = p->shape == TIED && p->whitened_means;
+    if (whitened) whiten(p, s->by_feature, padded, p->means, s->difference, s->whitened);
     for (ptrdiff_t j = 0; j < p->k; j++) {
         double *out = s->resp + j * p->tile;
-        if (p->shape == FULL)
-            density_full(p, s->by_feature, padded, p->means + j * p->dp, p->panels + j * panel,
-                         p->constants[j], s->difference, out);
-        else if (p->shape == TIED)
+        if (p->shape != DIAG && !whitened)
+            density_full(p, s->by_feature, padded, p->means + j * p->dp,
+                         p->panels + (p->shape == FULL ? j * panel : 0), p->constants[j],
+                         s->difference, out);
+        else if (whitened)
             density_diag(p, s->whitened, padded, p->whitened_means + j * d, p->scales,
                          p->constants[j], out);
         else
@@ -546,14 +550,14 @@ static void run_slot(const Pass *p, ptrdiff_t index, double *scratch) {
 
 /* ---- before and after ---- */
 
-static const ptrdiff_t TILE_BYTES = 192 * 1024;     /* of a thread's scratch; benchmarks/bench_tiles.py */
-static const ptrdiff_t SLOT_BYTES = 16 * 1024 * 1024; /* of all slots together, beyond the least number */
+static const ptrdiff_t TILE_BYTES = 24 * 1024; /* half of L1: what the inner loops of (5) read */
+static const ptrdiff_t SLOT_BYTES = 16 * 1024 * 1024; /* all slots, beyond the least number */
 enum { LEAST_TILE = 64, LARGEST_TILE = 256, LEAST_SLOTS = 8, MOST_SLOTS = 64 };
 
 /* Cut n rows into tiles and slots; depends on the problem alone. */
 static void cut(Pass *p) {
     p->dp = round_up(p->d, PAD);
-    ptrdiff_t row_bytes = (p->d + 3 * p->dp + p->k) * 8;
+    ptrdiff_t row_bytes = 8 * (p->d <= NARROW ? p->d + p->k : 2 * p->dp);
     ptrdiff_t tile = TILE_BYTES / row_bytes / ROWS * ROWS;
     p->tile = tile < LEAST_TILE ? LEAST_TILE : tile > LARGEST_TILE ? LARGEST_TILE : tile;
     p->slot_size = round_up(2 + p->k + p->k * p->dp + (p->shape == TIED ? 1 : p->k) * scatter_size(p), 8);

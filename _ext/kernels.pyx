@@ -1,15 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The doors to the passes of gaussian.h: they hold rows, lay out parameters and deal slots to threads.
+"""The doors to the passes of gaussian.h: hold rows, lay out parameters, deal slots to threads.
 
-`Rows` keeps a buffer of rows, and the scratch between passes over them. Arguments are checked by the callers in
-Python (mixtura.kernels, mixtura.passes); here they are taken as they come.
+`Rows` keeps a buffer of rows, and the scratch between passes over them. Arguments are checked by
+the callers in Python (mixtura.kernels); here they are taken as they come.
 """
 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cython.parallel cimport prange, threadid
-from libc.math cimport log
+from libc.math cimport fabs, log
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -23,6 +23,7 @@ cdef extern from "gaussian.h" nogil:
     enum: TIED
     enum: DIAG
     enum: LANES
+    const double FAR
     ctypedef struct Pass:
         const char *X
         Py_ssize_t row_stride, column_stride
@@ -49,7 +50,8 @@ cdef extern from "gaussian.h" nogil:
     void pack_panel(const double *U, Py_ssize_t d, double *panel)
     void cut(Pass *p)
     void run_slot(const Pass *p, Py_ssize_t index, double *scratch)
-    void reduce_slots(const Pass *p, double *totals, double *resp_sum, double *resp_x, double *resp_xx)
+    void reduce_slots(const Pass *p, double *totals, double *resp_sum, double *resp_x,
+                      double *resp_xx)
 
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
@@ -76,8 +78,8 @@ cdef class Memory:
             self.size = 0
             if posix_memalign(&block, 64, size * sizeof(double)):
                 raise MemoryError(
-                    f"a pass needs {size * 8 / 2**20:.1f} MiB of working memory, which could not be "
-                    "had. Use fewer threads, components or features."
+                    f"a pass needs {size * 8 / 2**20:.1f} MiB of working memory, which could not "
+                    "be had. Use fewer threads, components or features."
                 )
             self.data = <double *>block
             self.size = size
@@ -135,6 +137,7 @@ cdef class Rows:
         """Constants, factors and whitened means, behind the means."""
         cdef Py_ssize_t j, a, b, d = p.d, k = means.shape[0], panel = panel_size(d)
         cdef double log_det = 0.0, total = 0.0, half_log = 0.5 * d * math.log(2.0 * math.pi), s
+        cdef bint far = False
         cdef bint spherical = covariance_type == "spherical"
         cdef double *constants
         cdef double *shares
@@ -174,8 +177,11 @@ cdef class Rows:
                     for a in range(b + 1):
                         s += (means[j, a] - means[0, a]) * factors[a * d + b]
                     whitened[j * d + b] = s
+                    far = far or not fabs(s) <= FAR
             constants[j] = (log(weights[j]) if weights[j] > 0.0 else -math.inf) + log_det - half_log
             shares[j] = weights[j] / total
+        if far:
+            p.whitened_means = NULL
 
     cdef int run(self, Pass *p, int n_threads) except -1:
         cdef Py_ssize_t s

@@ -50,16 +50,12 @@ class ShareOfDgemm:
         assert_agreement(accumulate(mixtura.kernels, self.problem, None), alone, "float64")
 
     def track_share(self, d: int) -> float:
-        n, k, side = len(self.problem.X), self.n_components, 1_500
+        side = 1_500
         square = np.random.default_rng(0).normal(size=(side, side))
         dgemm = side**3 / shortest(lambda: square @ square)
-        triangles = n * k * d * (d + 1)
-        return (
-            100
-            * triangles
-            / shortest(lambda: accumulate(mixtura.kernels, self.problem, None))
-            / dgemm
-        )
+        triangles = len(self.problem.X) * self.n_components * d * (d + 1)
+        ours = triangles / shortest(lambda: accumulate(mixtura.kernels, self.problem, None))
+        return round(100 * ours / dgemm, 1)
 
 
 def shortest(call: Callable[[], object], repeats: int = 5) -> float:

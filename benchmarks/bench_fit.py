@@ -16,7 +16,7 @@ from benchmarks.problems import COVARIANCE_TYPES, LARGE, Shape, make_problem, si
 
 N_ITER = 5
 SHAPES = sizes(
-    [(5_000, 4, 3), (20_000, 8, 8)], [(1_000_000, 2, 3), (500_000, 8, 16), (100_000, 32, 64)]
+    [(5_000, 4, 3), (10_000, 8, 8)], [(1_000_000, 2, 3), (500_000, 8, 16), (100_000, 32, 64)]
 )
 
 
@@ -97,5 +97,5 @@ class Default:
 DATA: dict[str, Callable[[], NDArray[Any]]] = {
     "faithful": lambda: mixtura.datasets.load_faithful().data,
     "iris": lambda: mixtura.datasets.load_iris().data,
-    "drawn": lambda: make_problem(sizes((10_000, 4, 8), (200_000, 16, 8))).X,
+    "drawn": lambda: make_problem(sizes((5_000, 4, 8), (200_000, 16, 8))).X,
 }

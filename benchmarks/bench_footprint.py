@@ -17,7 +17,7 @@ N_FEATURES, N_COMPONENTS = 16, 32
 class Memory:
     """How far a fit of two iterations raises the peak of the process above its data."""
 
-    params = (LIBRARIES, sizes([20_000, 80_000], [100_000, 1_000_000]))
+    params = (LIBRARIES, sizes([20_000, 60_000], [100_000, 1_000_000]))
     param_names = ("library", "n_samples")
     unit = "MiB"
 
@@ -42,7 +42,7 @@ class Memory:
     def track_peak(self, library: str, _: int) -> float:
         before = peak_memory()
         fit("compiled" if library == "mixtura" else PEER, self.problem, 2)
-        return peak_memory() - before
+        return round(peak_memory() - before, 1)
 
 
 def peak_memory() -> float:

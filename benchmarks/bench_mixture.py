@@ -8,7 +8,7 @@ from benchmarks.problems import Shape, make_problem, sizes
 from mixtura import reference
 
 METHODS = {"log_prob": "score_samples", "responsibilities": "predict_proba", "predict": "predict"}
-SHAPES = sizes([(50_000, 2, 3), (20_000, 8, 16)], [(1_000_000, 8, 16), (100_000, 32, 64)])
+SHAPES = sizes([(50_000, 2, 3), (10_000, 8, 16)], [(1_000_000, 8, 16), (100_000, 32, 64)])
 
 
 class Methods:

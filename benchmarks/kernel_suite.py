@@ -13,7 +13,7 @@ from benchmarks.problems import COVARIANCE_TYPES, LARGE, Problem, Shape, make_pr
 
 BACKENDS = {"compiled": mixtura.kernels, "reference": mixtura.reference}
 SHAPES = sizes(
-    [(20_000, 2, 3), (10_000, 16, 16)],
+    [(20_000, 2, 3), (5_000, 16, 16)],
     [(1_000_000, 2, 3), (500_000, 8, 16), (100_000, 32, 64), (20_000, 128, 16)],
 )
 N_THREADS = [t for t in (1, 2, 4, 8, 16, 32) if t <= mixtura.build_config()["n_threads"]]

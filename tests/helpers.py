@@ -11,6 +11,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,8 +165,10 @@ class Bounds:
         means, factors = self.mixture.means, self.mixture.full_factors()
         z = self.X - means[:, None, :]
         reach = np.abs(z)
-        if self.mixture.covariance_type == "tied":  # may whiten rows and means, then subtract
-            reach = reach + np.abs(means - means[0])[:, None, :]
+        if self.mixture.covariance_type == "tied":  # may whiten rows and near means, then subtract
+            whitened = np.einsum("ja,jab->jb", means - means[0], factors)
+            near = np.abs(whitened).max() <= 1e3
+            reach = reach + near * np.abs(means - means[0])[:, None, :]
         y, added = np.abs(z @ factors), reach @ np.abs(factors)
         unit = (math.sqrt(d) + 4) * EPS
         distance = (unit * (y * added + y * y) + (unit * added) ** 2).sum(axis=2).T
@@ -244,3 +247,37 @@ def assert_same_bits(one: Statistics, other: Statistics) -> None:
     """Expect the same sums to the last bit."""
     for name in ("resp_sum", "resp_x", "resp_xx", "log_likelihood", "weight_sum"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+def all_results(
+    backend: ModuleType,
+    X: object,
+    resp: object,
+    mixture: Mixture,
+    sample_weight: object,
+    n_threads: int | None = None,
+) -> tuple[Floats, Floats, Floats, Statistics, Statistics]:
+    """What the four functions say about the same rows."""
+    return (
+        backend.log_density(X, **mixture.components, n_threads=n_threads),
+        *backend.responsibilities(X, **mixture.parameters, n_threads=n_threads),
+        backend.accumulate(
+            X, **mixture.parameters, sample_weight=sample_weight, n_threads=n_threads
+        ),
+        backend.accumulate_resp(
+            X,
+            resp,
+            mixture.means,
+            covariance_type=mixture.covariance_type,
+            sample_weight=sample_weight,
+            n_threads=n_threads,
+        ),
+    )
+
+
+def assert_equal_bits(one: tuple, other: tuple) -> None:
+    """Expect what `all_results` returns to be the same to the last bit."""
+    for a, b in zip(one[:3], other[:3], strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(one[3:], other[3:], strict=True):
+        assert_same_bits(a, b)

@@ -14,7 +14,15 @@ from mixtura.passes import Pass
 from mixtura.statistics import Floats, Statistics
 from mixtura.update import MaximumLikelihood, Parameters
 
-__all__ = ["Event", "Outcome", "State", "StoppingRule", "expectation_maximisation"]
+__all__ = [
+    "Event",
+    "Outcome",
+    "State",
+    "StoppingRule",
+    "expectation_maximisation",
+    "select",
+    "split_heaviest",
+]
 
 OnCollapse = Literal["reseed", "drop", "raise"]
 StopReason = Literal["converged", "max_iter", "callback", "interrupted"]
@@ -237,15 +245,15 @@ def _recover(
     for j in map(int, np.flatnonzero(failed)):
         earlier = sum(e.component == j and e.action == "reseeded" for e in outcome.events)
         if on_collapse == "reseed" and earlier < MOST_RESEEDS:
-            parameters = _split_heaviest(rule, parameters, j, sound, scale)
+            parameters = split_heaviest(rule, parameters, j, sound, scale)
             sound = np.append(sound, j)
             outcome.events.append(Event(iteration, j, causes[j], "reseeded"))
         else:
             outcome.events.append(Event(iteration, j, causes[j], "dropped"))
-    return _select(rule, parameters, np.sort(sound))
+    return select(rule, parameters, np.sort(sound))
 
 
-def _select(
+def select(
     rule: MaximumLikelihood, parameters: Parameters, components: NDArray[np.intp]
 ) -> Parameters:
     """Keep some components, with weights that sum to one."""
@@ -258,7 +266,7 @@ def _select(
     )
 
 
-def _split_heaviest(
+def split_heaviest(
     rule: MaximumLikelihood,
     parameters: Parameters,
     component: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,25 +16,19 @@ from mixtura.covariance import FAMILIES
 from mixtura.em import Event, OnCollapse, Outcome, State, StopReason, expectation_maximisation
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.mixture import GaussianMixture
-from mixtura.passes import CompiledPass, ReferencePass, RowsPass
+from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments
 from mixtura.progress import Progress
-from mixtura.starts import (
-    INIT_METHODS,
-    automatic_start,
-    start_from_labels,
-    start_from_resp,
-)
+from mixtura.starts import automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
-from mixtura.update import MaximumLikelihood, Parameters
+from mixtura.update import MaximumLikelihood
 from mixtura.validation import (
+    _contiguous,
     check_count,
     check_n_threads,
     check_number,
     check_option,
-    check_resp,
     check_rng,
     check_rows,
-    check_rows_sum_to_one,
     check_sample_weight,
 )
 
@@ -43,7 +38,7 @@ Init = Literal["kmeans++", "kmeans", "random"] | ArrayLike | GaussianMixture | C
 EPS = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GMMFit:
     """A mixture and how it came about.
 
@@ -52,7 +47,8 @@ class GMMFit:
     model : GaussianMixture
         The mixture.
     log_likelihood : float, nats
-        Weighted total of the training rows under `model`.
+        Weighted total of the training rows under `model`; NaN where a second Ctrl-C came before
+        it was known.
     history : ndarray of shape (n_iter,), nats per unit of weight
         The objective after each iteration: the mean log-likelihood, less the ridge's penalty
         where `reg_covar` is not zero (see `mixtura.update`). It never falls, but for rounding
@@ -150,7 +146,8 @@ def fit_gmm(
         Most iterations.
     on_collapse : {"reseed", "drop", "raise"}
         What to do with a component that loses all weight or whose covariance becomes singular:
-        split the heaviest component instead, go on without it, or raise.
+        split the heaviest component instead (ten times; then it is dropped), go on without it,
+        or raise.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -206,34 +203,36 @@ def fit_gmm(
     generator = check_rng(rng)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
-    X = check_rows(X, minimum=1)
-    given_weight = sample_weight is not None
-    weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_components)
-    n_samples = int(np.count_nonzero(weight))
-    present = weight if given_weight else None
-
-    make_pass = partial(_make_pass, family.factor_shape, n_threads, backend)
-    rows = make_pass(X, present)
-    centre, variance = _moments(X, present, n_threads)
-    rule = MaximumLikelihood(family, _ridge(reg_covar, variance))
-    scale = np.sqrt(variance)
-    progress = Progress() if verbose else None
-
+    X = check_rows(X, minimum=n_components)
+    weight: Floats | None = None
+    if sample_weight is not None:
+        weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_components)
+    ridge = _check_reg_covar(reg_covar, X.shape[1])
     if callable(init) and not isinstance(init, GaussianMixture):
         init = init(X, n_components, generator)
-    if isinstance(init, str):
-        method = check_option("init", init, INIT_METHODS)
-        start = automatic_start(
-            X, present, n_components, method, n_init, rule, make_pass, scale, generator
-        )
-    else:
-        start = _given_start(init, rows, rule, weight, centre, n_components, covariance_type)
+    begin = check_init(init, X.shape, weight, n_components, family.name)
 
+    make_pass = partial(_make_pass, family.factor_shape, n_threads, backend)
+    rows = make_pass(X, weight)
+    progress = Progress() if verbose else None
+    try:
+        centre, variance = moments(X, weight, n_threads)
+        unit = np.where(variance > 0.0, variance, 1.0)  # of a feature without spread: one
+        scale = np.sqrt(unit)
+        rule = MaximumLikelihood(family, ridge * unit if isinstance(ridge, float) else ridge)
+        if isinstance(begin, str):
+            start = automatic_start(
+                X, weight, n_components, begin, n_init, rule, make_pass, scale, generator
+            )
+        else:
+            start = given_start(begin, rows, rule, centre, n_components)
+    except KeyboardInterrupt:
+        raise FitInterrupted(None) from None
     outcome = expectation_maximisation(
         rows, rule, start, tol=tol, max_iter=max_iter, on_collapse=on_collapse, scale=scale,
         callback=_both(progress, callback),
     )  # fmt: skip
-    return _report(outcome, rows, rule, n_samples, float(weight.sum()), tol, progress)
+    return _report(outcome, rows, rule, len(X) if weight is None else weight, tol, progress)
 
 
 def _both(
@@ -262,34 +261,19 @@ def _make_pass(
     return CompiledPass(X, weight, factor_shape, n_threads)
 
 
-def _moments(
-    X: NDArray[Any], weight: Floats | None, n_threads: int | None
-) -> tuple[Floats, Floats]:
-    """Mean and variance of each feature, about a first mean: two passes, exact to rounding."""
-    rows = CompiledPass(X, weight, "diag", n_threads)
-    first = 0 if weight is None else int(np.flatnonzero(weight)[0])
-    centres = X[first : first + 1].astype(np.float64)
-    for _ in range(2):
-        one = Parameters(np.ones(1), centres, np.ones_like(centres), np.ones_like(centres))
-        statistics = rows.accumulate(one)
-        centres = statistics.means()
-    centred = statistics.recentred(centres)
-    return centres[0], np.maximum(centred.resp_xx[0] / centred.resp_sum[0], 0.0)
-
-
-def _ridge(reg_covar: float | ArrayLike, variance: Floats) -> Floats:
-    """Absolute variances to add; a feature without spread counts as one of unit variance."""
+def _check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | Floats:
+    """A share of each feature's variance, or absolute variances."""
     if np.ndim(reg_covar) == 0:
-        share = check_number("reg_covar", reg_covar)
-        return share * np.where(variance > 0.0, variance, 1.0)
-    ridge = np.array(reg_covar, dtype=np.float64)
-    if ridge.shape != variance.shape:
+        return check_number("reg_covar", reg_covar)
+    ridge = _contiguous(reg_covar, "reg_covar")
+    if ridge.shape != (n_features,):
         raise ValueError(
-            f"reg_covar must be a number or have shape {variance.shape}, one for each feature; "
+            f"reg_covar must be a number or have shape {(n_features,)}, one for each feature; "
             f"got shape {ridge.shape}. Pass a number to regularise relative to the variances."
         )
-    if not (np.isfinite(ridge).all() and (ridge >= 0.0).all()):
-        a = int(np.argmax(~(np.isfinite(ridge) & (ridge >= 0.0))))
+    sound = np.isfinite(ridge) & (ridge >= 0.0)
+    if not sound.all():
+        a = int(np.argmin(sound))
         raise ValueError(
             f"reg_covar must be finite and non-negative; feature {a} has {ridge[a]}. "
             f"Use 0 for none."
@@ -297,82 +281,24 @@ def _ridge(reg_covar: float | ArrayLike, variance: Floats) -> Floats:
     return ridge
 
 
-def _given_start(
-    init: object,
-    rows: RowsPass,
-    rule: MaximumLikelihood,
-    weight: Floats,
-    centre: Floats,
-    n_components: int,
-    covariance_type: str,
-) -> Parameters:
-    """Parameters from a mixture, labels or responsibilities."""
-    n, d = len(weight), len(centre)
-    if isinstance(init, GaussianMixture):
-        got = (init.n_components, init.n_features, init.covariance_type)
-        if got != (n_components, d, covariance_type):
-            raise ValueError(
-                f"init must be a mixture of {n_components} components, {d} features and "
-                f"covariance_type {covariance_type!r}; got {got[0]}, {got[1]} and {got[2]!r}. "
-                f"Fit with its settings, or start from its responsibilities."
-            )
-        return Parameters(init.weights, init.means, init.covariances, init.precisions_cholesky)
-    array = np.asarray(init)
-    if array.ndim == 1 and array.dtype.kind in "iu":
-        return start_from_labels(
-            rows, rule, _check_labels(array, weight, n_components), centre, n_components
-        )
-    if array.ndim == 2 and array.dtype.kind in "fiub":
-        resp = check_resp(array, (n, n_components))
-        check_rows_sum_to_one(resp)
-        return start_from_resp(rows, rule, resp, centre)
-    raise TypeError(
-        f"init must be one of {', '.join(map(repr, INIT_METHODS))}, integer labels of shape "
-        f"(n_samples,), responsibilities of shape (n_samples, n_components), a GaussianMixture or "
-        f"a callable; got {type(init).__name__} of dtype {array.dtype} and shape {array.shape}. "
-        f"Pass one of these."
-    )
-
-
-def _check_labels(labels: NDArray[Any], weight: Floats, n_components: int) -> NDArray[np.int64]:
-    if labels.shape != weight.shape:
-        raise ValueError(
-            f"labels in init must have shape {weight.shape}, one for each row of X; got "
-            f"{labels.shape}. Give each row one label."
-        )
-    outside = (labels < 0) | (labels >= n_components)
-    if outside.any():
-        row = int(np.argmax(outside))
-        raise ValueError(
-            f"labels in init must lie between 0 and {n_components - 1}; row {row} has "
-            f"{labels[row]}. Number the components from 0."
-        )
-    totals = np.bincount(labels, weight, n_components)
-    if not totals.all():
-        raise ValueError(
-            f"labels in init must give every component some weight; component "
-            f"{int(np.argmin(totals))} has none. Use fewer components or other labels."
-        )
-    return np.ascontiguousarray(labels, dtype=np.int64)
-
-
 def _report(
     outcome: Outcome,
     rows: RowsPass,
     rule: MaximumLikelihood,
-    n_samples: int,
-    weight_sum: float,
+    weight: int | Floats,
     tol: float,
     progress: Progress | None,
 ) -> GMMFit:
     """What the user gets; with a ridge, one more pass finds the log-likelihood itself."""
-    parameters, interrupted = outcome.parameters, outcome.stop_reason == "interrupted"
-    if interrupted and not outcome.history:
+    parameters = outcome.parameters
+    if not outcome.history:
         raise FitInterrupted(None)
-    if rule.ridge is None or interrupted:
-        log_likelihood = outcome.history[-1] * weight_sum
-    else:
-        log_likelihood = rows.accumulate(parameters).log_likelihood
+    try:
+        log_likelihood = outcome.history[-1] * float(np.sum(weight))
+        if rule.ridge is not None:
+            log_likelihood = rows.accumulate(parameters).log_likelihood
+    except KeyboardInterrupt:
+        log_likelihood, outcome.stop_reason = math.nan, "interrupted"
     fit = GMMFit(
         GaussianMixture._from_fit(rule.family.name, *parameters),
         log_likelihood,
@@ -381,11 +307,11 @@ def _report(
         outcome.stop_reason == "converged",
         outcome.stop_reason,
         tuple(outcome.events),
-        n_samples,
+        weight if isinstance(weight, int) else int(np.count_nonzero(weight)),
     )
     if progress is not None:
         progress.write(f"{fit.stop_reason} after {fit.n_iter} iterations")
-    if interrupted:
+    if fit.stop_reason == "interrupted":
         raise FitInterrupted(fit)
     if outcome.stop_reason == "max_iter" and tol > 0.0:
         warnings.warn(

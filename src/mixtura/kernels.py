@@ -34,14 +34,7 @@ from mixtura.validation import (
     check_weights,
 )
 
-__all__ = [
-    "Rows",
-    "accumulate",
-    "accumulate_resp",
-    "build_config",
-    "log_density",
-    "responsibilities",
-]
+__all__ = ["accumulate", "accumulate_resp", "build_config", "log_density", "responsibilities"]
 
 
 def _choose_instruction_set() -> str:

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura.em import StoppingRule
 from mixtura.exceptions import ConvergenceWarning
 from mixtura.kernels import Rows
-from mixtura.seeding import draw_rows
+from mixtura.passes import moments
+from mixtura.seeding import draw_rows, equal_rows, random_rows
 from mixtura.statistics import Floats
 from mixtura.validation import (
     check_centres,
@@ -31,7 +32,7 @@ __all__ = ["KMeansFit", "fit_kmeans"]
 KMeansInit = Literal["kmeans++", "random"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KMeansFit:
     """Clusters of rows about their means.
 
@@ -61,7 +62,9 @@ class KMeansFit:
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features)
+            The rows.
         n_threads : int or None
+            Number of threads, None for as many as are useful.
 
         Returns
         -------
@@ -125,7 +128,7 @@ def fit_kmeans(
     Warns
     -----
     ConvergenceWarning
-        When `max_iter` ends the run.
+        When `max_iter` ends the run and `tol` is not 0.
 
     Notes
     -----
@@ -187,18 +190,12 @@ class _Lloyd:
     def __init__(self, X: NDArray[Any], weight: Floats, n_threads: int | None) -> None:
         self._X, self._weight, self._n_threads = X, weight, n_threads
         self._rows = Rows(X, weight)
-        mean = self._rows.assign(X[:1].astype(np.float64), n_threads).means()
-        self._scatter = self._rows.assign(mean, n_threads).resp_xx.sum()
+        self._scatter = float(moments(X, weight, n_threads)[1].sum() * weight.sum())
 
     def seed(self, n_clusters: int, how: str, rng: np.random.Generator) -> Floats:
         """Rows as centers: each one far from those before, or any."""
         if how == "random":
-            left = self._weight.copy()
-            chosen = []
-            for _ in range(n_clusters):
-                chosen.append(int(draw_rows(left, 1, rng)[0]))
-                left[chosen[-1]] = 0.0
-            return self._X[chosen].astype(np.float64)
+            return random_rows(self._X, self._weight, n_clusters, rng)
         n_trials = 2 + int(math.log(n_clusters))
         chosen = [int(draw_rows(self._weight, 1, rng)[0])]
         nearest = self._squared_distances(chosen[0])
@@ -232,7 +229,8 @@ class _Lloyd:
             moved = statistics.means()
             empty = np.flatnonzero(statistics.resp_sum == 0.0)
             if len(empty):
-                moved[empty] = self._farthest(centers, len(empty))
+                farthest = self._farthest(centers, len(empty))
+                moved[empty[: len(farthest)]] = farthest
                 stopping.forget()
             converged = np.array_equal(moved, centers)
             centers = moved
@@ -240,12 +238,17 @@ class _Lloyd:
             scatter = self._scatter or 1.0
             converged |= stopping.reached(2.0 * statistics.log_likelihood / scatter)
         labels = np.empty(len(self._X), dtype=np.int64)
-        statistics = self._rows.assign(centers, self._n_threads, labels=labels)
-        return KMeansFit(centers, labels, -2.0 * statistics.log_likelihood, n_iter, converged)
+        # Without weights, because a pass does not look at what stands in a row of weight zero.
+        Rows(self._X).assign(centers, self._n_threads, labels=labels)
+        return KMeansFit(centers, labels, 2.0 * abs(statistics.log_likelihood), n_iter, converged)
 
     def _farthest(self, centers: Floats, count: int) -> Floats:
-        """Rows farthest from their centers, of positive weight, the first of equals."""
+        """Different rows, the farthest from their centers; fewer when no others are off them."""
         half = np.empty(len(self._X))
         self._rows.assign(centers, self._n_threads, log_prob=half)
-        half[self._weight == 0.0] = np.inf
-        return self._X[np.argsort(half, kind="stable")[:count]].astype(np.float64)
+        half[self._weight == 0.0] = 0.0
+        rows: list[int] = []
+        while len(rows) < count and half.min() < 0.0:
+            rows.append(int(np.argmin(half)))
+            half[equal_rows(self._X, rows[-1])] = 0.0
+        return self._X[rows].astype(np.float64)

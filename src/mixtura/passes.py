@@ -11,7 +11,7 @@ from mixtura import kernels, reference
 from mixtura.statistics import FactorShape, Floats, Statistics
 from mixtura.update import Parameters
 
-__all__ = ["CompiledPass", "Pass", "ReferencePass"]
+__all__ = ["CompiledPass", "Pass", "ReferencePass", "RowsPass", "moments"]
 
 
 class Pass(Protocol):
@@ -105,3 +105,27 @@ class ReferencePass:
 
     def accumulate_labels(self, labels: NDArray[np.int64], centres: Floats) -> Statistics:
         return self.accumulate_resp(np.eye(len(centres))[labels], centres)
+
+
+def moments(
+    X: NDArray[Any], sample_weight: Floats | None, n_threads: int | None
+) -> tuple[Floats, Floats]:
+    """Mean and variance of each feature, shape (n_features,): exact to rounding, wherever they lie.
+
+    Raises
+    ------
+    ValueError
+        For a variance that is too large for a float.
+    """
+    rows = kernels.Rows(X, sample_weight)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = rows.assign(X[:1].astype(np.float64), n_threads).means()
+        statistics = rows.assign(mean, n_threads)
+        statistics = statistics.recentred(statistics.means())
+        variance = statistics.resp_xx[0] / statistics.resp_sum[0]
+    if not np.isfinite(variance).all():
+        raise ValueError(
+            f"X must have variances below {np.finfo(np.float64).max:.1g}; column "
+            f"{int(np.argmin(np.isfinite(variance)))} has not. Divide it by its largest value."
+        )
+    return statistics.centres[0], np.maximum(variance, 0.0)

@@ -19,6 +19,7 @@ from mixtura.statistics import Floats
 __all__ = [
     "Metric",
     "draw_rows",
+    "equal_rows",
     "kmeans_plusplus",
     "nearest",
     "random_rows",
@@ -77,9 +78,9 @@ def thin(
         Positive.
     """
     n = len(X)
-    if n <= size:
-        if sample_weight is None:
-            return X.astype(np.float64), np.ones(n)
+    if sample_weight is None and n <= size:
+        return X.astype(np.float64), np.ones(n)
+    if sample_weight is not None and np.count_nonzero(sample_weight) <= size:
         present = np.flatnonzero(sample_weight)
         return X[present].astype(np.float64), sample_weight[present]
     quantiles = (np.arange(size) + rng.random(size)) / size
@@ -118,14 +119,25 @@ def standardised(X: Floats, weight: Floats, metric: Metric) -> Floats:
     return whitened
 
 
-def random_rows(Z: Floats, weight: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:
+def random_rows(
+    X: NDArray[Any], weight: Floats, n_clusters: int, rng: np.random.Generator
+) -> Floats:
     """Rows drawn with probability proportional to weight, no two equal while others are left."""
     left = weight.copy()
     chosen: list[int] = []
     while len(chosen) < n_clusters and left.any():
         chosen.append(int(draw_rows(left, 1, rng)[0]))
-        left[np.all(Z[chosen[-1]] == Z, axis=1)] = 0.0
-    return np.asarray(Z[np.resize(chosen, n_clusters)])
+        left[equal_rows(X, chosen[-1])] = 0.0
+    rows: Floats = X[np.resize(chosen, n_clusters)].astype(np.float64)
+    return rows
+
+
+def equal_rows(X: NDArray[Any], row: int) -> NDArray[np.bool_]:
+    """Which rows are the same as one, number by number, without an array of the size of X."""
+    equal = np.ones(len(X), dtype=bool)
+    for a in range(X.shape[1]):
+        equal &= X[:, a] == X[row, a]
+    return equal
 
 
 def kmeans_plusplus(Z: Floats, weight: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:
@@ -192,7 +204,8 @@ def lloyd(Z: Floats, weight: Floats, centres: Floats, max_iter: int) -> Floats:
         totals = np.bincount(labels, weight, len(centres))
         full = totals > 0.0
         for a in range(Z.shape[1]):
-            moved[full, a] = (np.bincount(labels, weight * Z[:, a], len(centres)) / totals)[full]
+            sums = np.bincount(labels, weight * Z[:, a], len(centres))
+            np.divide(sums, totals, out=moved[:, a], where=full)
         if np.array_equal(moved, centres):
             break
         centres = moved

@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura import seeding
-from mixtura.em import Outcome, expectation_maximisation
+from mixtura.em import Outcome, expectation_maximisation, select, split_heaviest
 from mixtura.exceptions import FitError
+from mixtura.mixture import GaussianMixture
 from mixtura.passes import RowsPass
 from mixtura.seeding import Metric
 from mixtura.statistics import Floats, Statistics
 from mixtura.update import MaximumLikelihood, Parameters
+from mixtura.validation import check_option, check_resp, check_rows_sum_to_one
 
-__all__ = ["INIT_METHODS", "Start", "automatic_start", "start_from_labels", "start_from_resp"]
+__all__ = ["INIT_METHODS", "Start", "automatic_start", "check_init", "given_start"]
 
 Start = Literal["kmeans++", "kmeans", "random"]
 INIT_METHODS: tuple[Start, ...] = ("kmeans++", "kmeans", "random")
@@ -90,7 +92,7 @@ def automatic_start(
     def start(i: int, stream: np.random.Generator) -> Parameters:
         Z = coordinates[metrics[i % 2]]
         labels = seeding.nearest(Z, _centres(Z, weight, n_components, method, stream))
-        return _from_rough_labels(sample, rule, rows, labels, n_components)
+        return _from_rough_labels(sample, rule, rows, labels, n_components, scale)
 
     def brief(parameters: Parameters) -> Outcome:
         return expectation_maximisation(
@@ -106,29 +108,29 @@ def _last_standing(
     starts: Iterable[Parameters], brief: Callable[[Parameters], Outcome]
 ) -> Parameters:
     """Run all starts briefly, then the better half again, until one is left."""
-    candidates: list[_Candidate] = []
-    failure: FitError | None = None
-    for parameters in starts:
-        try:
-            candidates.append(_run(brief, parameters))
-        except FitError as error:
-            failure = error
-    if not candidates and failure is not None:
-        raise failure
-    candidates.sort(key=lambda c: -c.objective)
-    while len(candidates) > 1:
+    candidates = _run(starts, brief)
+    while len(candidates) > 2:
         better = candidates[: (len(candidates) + 1) // 2]
-        candidates = sorted((_run(brief, c.parameters) for c in better), key=lambda c: -c.objective)
-        if len(better) == 2:
-            break
+        candidates = _run((c.parameters for c in better), brief)
     return candidates[0].parameters
 
 
-def _run(brief: Callable[[Parameters], Outcome], parameters: Parameters) -> _Candidate:
-    outcome = brief(parameters)
-    if outcome.stop_reason == "interrupted":
-        raise KeyboardInterrupt
-    return _Candidate(outcome.parameters, outcome.history[-1])
+def _run(starts: Iterable[Parameters], brief: Callable[[Parameters], Outcome]) -> list[_Candidate]:
+    """Where brief runs from each start end, the best first; those that fail are left out."""
+    candidates: list[_Candidate] = []
+    failure = FitError("the fit cannot begin: there is no start.")
+    for parameters in starts:
+        try:
+            outcome = brief(parameters)
+        except FitError as error:
+            failure = error
+            continue
+        if outcome.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        candidates.append(_Candidate(outcome.parameters, outcome.history[-1]))
+    if not candidates:
+        raise failure
+    return sorted(candidates, key=lambda c: -c.objective)
 
 
 def _centres(
@@ -141,9 +143,18 @@ def _centres(
 
 
 def _from_rough_labels(
-    rows: RowsPass, rule: MaximumLikelihood, X: Floats, labels: NDArray[np.int64], n_components: int
+    rows: RowsPass,
+    rule: MaximumLikelihood,
+    X: Floats,
+    labels: NDArray[np.int64],
+    n_components: int,
+    scale: Floats,
 ) -> Parameters:
-    """Parameters of clusters that are only guesses: their scatter leans on the pooled one."""
+    """Parameters of clusters that are only guesses: their scatter leans on the pooled one.
+
+    A cluster without rows, as there must be where fewer rows differ than there are components,
+    shares those of the heaviest.
+    """
     statistics = _label_statistics(rows, labels, np.tile(X[0], (n_components, 1)))
     if statistics.covariance_type != "tied":
         resp_sum = _column(statistics.resp_sum, statistics.resp_xx)
@@ -151,7 +162,14 @@ def _from_rough_labels(
         lent = POOLED_SHARE * resp_sum.sum() / n_components
         scatter = (statistics.resp_xx + lent * pooled) * (resp_sum / (resp_sum + lent))
         statistics = replace(statistics, resp_xx=scatter)
-    return _checked(rule, statistics, "the start")
+    parameters, failed = rule.update(statistics)
+    if failed.all():
+        return _checked(rule, statistics, "the start")
+    sound = np.flatnonzero(~failed)
+    for j in map(int, np.flatnonzero(failed)):
+        parameters = split_heaviest(rule, parameters, j, sound, scale)
+        sound = np.append(sound, j)
+    return select(rule, parameters, np.arange(n_components))
 
 
 def _column(values: Floats, like: Floats) -> Floats:
@@ -166,20 +184,112 @@ def _label_statistics(
     return rows.accumulate_labels(labels, means)
 
 
-def start_from_labels(
-    rows: RowsPass, rule: MaximumLikelihood, labels: NDArray[np.int64], centre: Floats, k: int
-) -> Parameters:
-    """Return the parameters that follow when each row belongs to the component of its label."""
-    statistics = _label_statistics(rows, labels, np.tile(centre, (k, 1)))
-    return _checked(rule, statistics, "the labels in init")
+def check_init(
+    init: object,
+    shape: tuple[int, ...],
+    sample_weight: Floats | None,
+    n_components: int,
+    covariance_type: str,
+) -> Start | GaussianMixture | NDArray[Any]:
+    """What a fit of rows of this shape begins with: a method, a mixture, labels or shares.
+
+    Raises
+    ------
+    ValueError
+        For what does not fit the rows or the number of components.
+    TypeError
+        For anything else.
+    """
+    n, d = shape
+    if isinstance(init, str):
+        return check_option("init", init, INIT_METHODS)
+    if isinstance(init, GaussianMixture):
+        got = (init.n_components, init.n_features, init.covariance_type)
+        if got != (n_components, d, covariance_type):
+            raise ValueError(
+                f"init must be a mixture of {n_components} components, {d} features and "
+                f"covariance_type {covariance_type!r}; got {got[0]}, {got[1]} and {got[2]!r}. "
+                f"Fit with its settings, or start from its responsibilities."
+            )
+        return init
+    try:
+        array: NDArray[Any] = np.asarray(init)
+    except ValueError:  # a ragged list
+        array = np.asarray(init, dtype=object)
+    if array.ndim == 1 and array.dtype.kind in "iu":
+        return _check_labels(array, n, sample_weight, n_components)
+    if array.ndim == 2 and array.dtype.kind in "fiub":
+        resp = check_resp(array, (n, n_components))
+        check_rows_sum_to_one(resp)
+        return resp
+    raise TypeError(
+        f"init must be one of {', '.join(map(repr, INIT_METHODS))}, integer labels of shape "
+        f"(n_samples,), responsibilities of shape (n_samples, n_components), a GaussianMixture or "
+        f"a callable; got {type(init).__name__} of dtype {array.dtype} and shape {array.shape}. "
+        f"Pass one of these."
+    )
 
 
-def start_from_resp(
-    rows: RowsPass, rule: MaximumLikelihood, resp: Floats, centre: Floats
+def _check_labels(
+    labels: NDArray[Any], n_samples: int, sample_weight: Floats | None, n_components: int
+) -> NDArray[np.int64]:
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"labels in init must have shape ({n_samples},), one for each row of X; got "
+            f"{labels.shape}. Give each row one label."
+        )
+    outside = (labels < 0) | (labels >= n_components)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise ValueError(
+            f"labels in init must lie between 0 and {n_components - 1}; row {row} has "
+            f"{labels[row]}. Number the components from 0."
+        )
+    labels = np.ascontiguousarray(labels, dtype=np.int64)
+    totals = np.bincount(labels, sample_weight, n_components)
+    if not totals.all():
+        raise ValueError(
+            f"labels in init must give every component some weight; component "
+            f"{int(np.argmin(totals))} has none. Use fewer components or other labels."
+        )
+    return labels
+
+
+def given_start(
+    init: GaussianMixture | NDArray[Any],
+    rows: RowsPass,
+    rule: MaximumLikelihood,
+    centre: Floats,
+    n_components: int,
 ) -> Parameters:
-    """Return the parameters that follow from responsibilities."""
-    means = rows.accumulate_resp(resp, np.tile(centre, (resp.shape[1], 1))).means()
-    return _checked(rule, rows.accumulate_resp(resp, means), "the responsibilities in init")
+    """Return the parameters that `init`, checked, stands for.
+
+    Parameters
+    ----------
+    init : GaussianMixture, or ndarray of shape (n_samples,) or (n_samples, n_components)
+        A mixture, which is taken as it is; labels; or responsibilities.
+    rows : RowsPass
+    rule : MaximumLikelihood
+    centre : ndarray of shape (n_features,)
+        A point near the rows.
+    n_components : int
+
+    Returns
+    -------
+    Parameters
+
+    Raises
+    ------
+    FitError
+        When they leave a component without weight or a regular covariance.
+    """
+    if isinstance(init, GaussianMixture):
+        return Parameters(init.weights, init.means, init.covariances, init.precisions_cholesky)
+    centres = np.tile(centre, (n_components, 1))
+    if init.ndim == 1:
+        return _checked(rule, _label_statistics(rows, init, centres), "the labels in init")
+    means = rows.accumulate_resp(init, centres).means()
+    return _checked(rule, rows.accumulate_resp(init, means), "the responsibilities in init")
 
 
 def _checked(rule: MaximumLikelihood, statistics: Statistics, source: str) -> Parameters:
@@ -188,7 +298,7 @@ def _checked(rule: MaximumLikelihood, statistics: Statistics, source: str) -> Pa
         j = int(np.argmax(failed))
         what = "no weight" if statistics.resp_sum[j] == 0.0 else "a singular covariance"
         raise FitError(
-            f"the fit cannot begin: {source} leave component {j} with {what}. "
+            f"the fit cannot begin: component {j} has {what} under {source}. "
             f"Give it more rows, use reg_covar > 0 or fewer components."
         )
     return parameters

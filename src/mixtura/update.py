@@ -66,10 +66,11 @@ class MaximumLikelihood:
             True for a component without weight or whose covariance is not positive definite.
         """
         weights = statistics.resp_sum / statistics.resp_sum.sum()
-        centred = statistics.recentred(statistics.means())
-        if self.ridge is not None:
-            centred = centred.blurred(self.ridge)
-        with np.errstate(divide="ignore", invalid="ignore"):  # an empty component is 0 / 0
+        # An empty component is 0 / 0; one that was too far from all rows overflows.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            centred = statistics.recentred(statistics.means())
+            if self.ridge is not None:
+                centred = centred.blurred(self.ridge)
             covariances = self.family.update(centred)
         factors, singular = self.family.factorise(covariances)
         failed = singular | (statistics.resp_sum == 0.0)

@@ -17,7 +17,7 @@ from typing import NoReturn
 import mixtura
 from mixtura.cli.demo import run_demo
 from mixtura.cli.fitting import run_fit
-from mixtura.cli.tables import InputError
+from mixtura.cli.input import InputError
 
 __all__ = ["main"]
 

@@ -49,15 +49,15 @@ def run_demo(out: Path, seed: int) -> None:
     print(_table("log-likelihood (nats)", {key: fit.log_likelihood for key, fit in fits.items()}))
     print(_table("BIC (lower is better)", bic, marked=best))
     print(f"The best BIC is that of {best[0]} components with {best[1]} covariance:\n")
-    print(f"{fits[best].summary()}\n")
+    print(f"{fits[best].summary(faithful.feature_names)}\n")
 
     print(_heading("Naples crabs: 1000 crabs in 29 bins, weighted by their counts", crabs))
     crab_fit = _fit(crabs, 2, seed)
-    print(f"{crab_fit.summary()}\n")
+    print(f"{crab_fit.summary(crabs.feature_names)}\n")
 
     print(_heading("Birth weights: 189 children", births))
     birth_fit = _fit(births, 3, seed)
-    print(f"{birth_fit.summary()}\n")
+    print(f"{birth_fit.summary(births.feature_names)}\n")
 
     try:
         pictures = {

@@ -6,8 +6,8 @@ import argparse
 
 import mixtura
 from mixtura import plot
+from mixtura.cli.input import InputError, read_table
 from mixtura.cli.output import save_picture, write_assignments
-from mixtura.cli.tables import InputError, read_table
 
 __all__ = ["run_fit"]
 
@@ -48,7 +48,7 @@ def run_fit(arguments: argparse.Namespace) -> None:
 
     n_samples, n_features = table.rows.shape
     counts = f"{n_samples} rows, {n_features} column{'s' * (n_features > 1)}"
-    print(f"{arguments.file}: {counts} ({', '.join(table.names)})\n\n{fit.summary()}\n")
+    print(f"{arguments.file}: {counts} ({', '.join(table.names)})\n\n{fit.summary(table.names)}\n")
     for path in write_assignments(fit.model, table.rows, arguments.out):
         print(f"wrote {path}")
 

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ScatterDisplay"]
 
+# Areas of markers in points squared: few rows get large ones, many share out the total.
+LARGEST_AREA = 30.0
+SMALLEST_AREA = 4.0
+TOTAL_AREA = 12_000.0
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ScatterDisplay:
@@ -94,7 +99,7 @@ class ScatterDisplay:
         features: tuple[int, int] = (0, 1),
         feature_names: Sequence[str] | None = None,
         coverage: tuple[float, ...] = (0.5, 0.95),
-        max_points: int = 20_000,
+        max_points: int = 5_000,
         ax: Axes | None = None,
     ) -> Self:
         """Draw two features of a mixture and, where given, of data.
@@ -204,14 +209,18 @@ class ScatterDisplay:
         self.ax_.set_ylabel(self.feature_names[1])
         if len(self.means) <= MAX_LEGEND:
             shares = " and ".join(f"{share:.0%}" for share in self.coverage)
-            self.ax_.legend(title=f"ellipses hold {shares}" if shares else None)
+            legend = self.ax_.legend(title=f"ellipses hold {shares}" if shares else None)
+            handle: Any
+            for handle in legend.legend_handles:
+                handle.set_sizes([LARGEST_AREA])
+                handle.set_alpha(1)
         return self
 
     def _draw_points(self, j: int) -> PathCollection:
         mine = self.labels == j
         style = component_style(j)
-        # In points squared: large where rows are few, down to a dot where they are many.
-        area: Any = np.clip(8000 / max(len(self.points), 1), 3, 30)
+        n_points = max(len(self.points), 1)
+        area: Any = np.clip(TOTAL_AREA / n_points, SMALLEST_AREA, LARGEST_AREA)
         if self.sample_weight is not None:
             area = area * self.sample_weight[mine] / self.sample_weight.mean()
         return self.ax_.scatter(
@@ -221,14 +230,15 @@ class ScatterDisplay:
             marker=style.marker,
             color=style.colour,
             edgecolors="white",
-            linewidths=0.4 if len(self.points) < 2000 else 0,
-            alpha=0.8,
+            linewidths=0.4 if n_points * LARGEST_AREA <= TOTAL_AREA else 0,
+            alpha=np.clip(1000 / n_points, 0.4, 0.8),
             label=component_label(j, self.weights[j]),
             zorder=2,
         )
 
     def _draw_ellipses(self, j: int) -> list[Ellipse]:
         from matplotlib.patches import Ellipse
+        from matplotlib.patheffects import withStroke
 
         style = component_style(j)
         eigenvalues, eigenvectors = np.linalg.eigh(self.covariances[j])
@@ -241,10 +251,12 @@ class ScatterDisplay:
                 width,
                 height,
                 angle=np.degrees(np.arctan2(long_axis[1], long_axis[0])),
-                facecolor=(style.colour, 0.10),
+                facecolor=(style.colour, 0.06),
                 edgecolor=style.colour,
                 linestyle=style.line_style,
                 linewidth=1.4,
+                # A white rim, or a line would vanish among points of its own colour.
+                path_effects=[withStroke(linewidth=2.8, foreground="white")],
                 zorder=3,
             )
             ellipses.append(ellipse)

@@ -1,0 +1,264 @@
+"""The loop: what an iteration is, that the objective never falls, callbacks and Ctrl-C."""
+
+import signal
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from clusters import Rounding, clustered, iterated, joint_log_density, maximised, objective
+from helpers import COVARIANCE_TYPES, EPS
+from scipy.special import softmax
+
+from mixtura import (
+    FitInterrupted,
+    GaussianMixture,
+    GMMFit,
+    State,
+    datasets,
+    fit_gmm,
+)
+from mixtura.passes import CompiledPass
+from mixtura.statistics import Floats
+
+every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+with_and_without_ridge = pytest.mark.parametrize("reg_covar", [0.0, 1e-6, 0.1])
+# Of two evaluations of the objective in units of its own rounding: what falls of it are noise.
+# Measured up to 5 on well-conditioned data, whatever their offset.
+NOISE = 16.0 * EPS
+
+
+def ridge_of(X: Floats, reg_covar: float, sample_weight: Floats | None = None) -> Floats:
+    mean = np.average(X, axis=0, weights=sample_weight)
+    return reg_covar * np.average((X - mean) ** 2, axis=0, weights=sample_weight)
+
+
+def uneven_weights(n: int) -> Floats:
+    return np.random.default_rng(5).choice([0.0, 0.5, 1.0, 3.0], size=n)
+
+
+DATA: dict[str, Callable[[], Floats]] = {
+    "faithful": lambda: datasets.load_faithful().data,
+    "iris": lambda: datasets.load_iris().data,
+    "thyroid": lambda: datasets.load_thyroid().data,
+    "banknote": lambda: datasets.load_banknote().data,
+    "galaxies": lambda: datasets.load_galaxies().data,
+    "clusters": lambda: clustered(600, 7, 4)[0],
+    "clusters at 1e8": lambda: clustered(600, 3, 4)[0] + 1e8,
+}
+
+
+@every_type
+@with_and_without_ridge
+@pytest.mark.parametrize("name", DATA)
+def test_objective_from_iteration_to_iteration_never_falls(
+    name: str, covariance_type: str, reg_covar: float
+) -> None:
+    fit = fit_gmm(
+        DATA[name](), 3, covariance_type=covariance_type, reg_covar=reg_covar, tol=0.0,
+        max_iter=150, init="random", n_init=1, rng=3,
+    )  # fmt: skip
+    named = {event.iteration for event in fit.events}
+    falls = [
+        before - after
+        for i, (before, after) in enumerate(zip(fit.history, fit.history[1:], strict=False))
+        if i + 2 not in named
+    ]
+    assert max(falls) <= NOISE * max(1.0, np.abs(fit.history).max())
+
+
+@every_type
+@with_and_without_ridge
+@pytest.mark.parametrize("weighted", [False, True])
+def test_history_of_any_fit_ends_with_the_objective_of_its_model(
+    covariance_type: str, reg_covar: float, weighted: bool
+) -> None:
+    X, labels = clustered(seed=1)
+    sample_weight = uneven_weights(len(X)) if weighted else None
+    fit = fit_gmm(
+        X, 3, covariance_type=covariance_type, reg_covar=reg_covar, init=labels,
+        sample_weight=sample_weight, tol=0.0, max_iter=7,
+    )  # fmt: skip
+    ridge = ridge_of(X, reg_covar, sample_weight)
+    tolerance = Rounding(X, fit.model).relative
+    expected = objective(X, fit.model, sample_weight, ridge)
+    assert fit.history[-1] == pytest.approx(expected, rel=tolerance)
+    weight_sum = len(X) if sample_weight is None else sample_weight.sum()
+    expected = objective(X, fit.model, sample_weight) * weight_sum
+    assert fit.log_likelihood == pytest.approx(expected, rel=tolerance)
+
+
+@every_type
+@with_and_without_ridge
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("d", [1, 2, 6])
+def test_one_iteration_from_a_mixture_is_the_textbook_formulas(
+    covariance_type: str, reg_covar: float, weighted: bool, d: int
+) -> None:
+    X, labels = clustered(d=d, seed=2)
+    sample_weight = uneven_weights(len(X)) if weighted else None
+    start = maximised(X + 0.3, np.eye(3)[labels[::-1]], covariance_type)
+    fit = fit_gmm(
+        X, 3, covariance_type=covariance_type, reg_covar=reg_covar, init=start,
+        sample_weight=sample_weight, tol=0.0, max_iter=1,
+    )  # fmt: skip
+    expected = iterated(X, start, sample_weight, ridge_of(X, reg_covar, sample_weight))
+    Rounding(X, expected).assert_same_mixture(fit.model)
+
+
+@every_type
+def test_second_iteration_with_a_ridge_shares_rows_out_by_penalised_densities(
+    covariance_type: str,
+) -> None:
+    X, labels = clustered(seed=3, spread=1.0)
+    settings = {"covariance_type": covariance_type, "reg_covar": 0.5, "tol": 0.0}
+    first = fit_gmm(X, 3, init=labels, max_iter=1, **settings).model
+    second = fit_gmm(X, 3, init=labels, max_iter=2, **settings).model
+    ridge = ridge_of(X, 0.5)
+    resp = softmax(joint_log_density(X, first, ridge), axis=1)
+    expected = maximised(X, resp, covariance_type, ridge=ridge)
+    Rounding(X, expected, 2).assert_same_mixture(second)
+    if covariance_type != "tied":  # whose components all pay the same
+        plain = fit_gmm(X, 3, init=first, max_iter=1, **settings).model
+        assert np.abs(plain.weights - second.weights).max() > 1e-4
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 17])
+def test_fit_without_tolerance_makes_exactly_max_iter_iterations(max_iter: int) -> None:
+    iterations = []
+    fit = fit_gmm(
+        clustered(60, 1, 1)[0], 1, tol=0.0, max_iter=max_iter, rng=0,
+        callback=lambda state: iterations.append(state.iteration),
+    )  # fmt: skip
+    assert fit.n_iter == len(fit.history) == max_iter
+    assert iterations == list(range(1, max_iter + 1))
+    assert (fit.converged, fit.stop_reason) == (False, "max_iter")
+
+
+@every_type
+def test_fit_from_its_own_end_stays_there(covariance_type: str) -> None:
+    X, labels = clustered(spread=6.0)
+    settings = {"covariance_type": covariance_type, "reg_covar": 0.0}
+    end = fit_gmm(X, 3, init=labels, tol=0.0, max_iter=1000, **settings).model
+    again = fit_gmm(X, 3, init=end, **settings)
+    assert (again.n_iter, again.stop_reason) == (2, "converged")
+    Rounding(X, end, 50).assert_same_mixture(again.model)
+
+
+def test_fit_in_two_halves_is_the_fit_in_one() -> None:
+    X, labels = clustered()
+    settings = {"tol": 0.0, "reg_covar": 0.0}
+    whole = fit_gmm(X, 3, init=labels, max_iter=8, **settings)
+    half = fit_gmm(X, 3, init=labels, max_iter=5, **settings)
+    rest = fit_gmm(X, 3, init=half.model, max_iter=3, **settings)
+    assert rest.model == whole.model
+    np.testing.assert_array_equal(np.append(half.history, rest.history), whole.history)
+
+
+# Callbacks and Ctrl-C
+
+
+def test_callback_after_each_iteration_receives_its_state() -> None:
+    X = clustered()[0]
+    states: list[State] = []
+    fit = fit_gmm(X, 3, rng=0, reg_covar=0.0, callback=states.append)
+    assert [state.iteration for state in states] == list(range(1, fit.n_iter + 1))
+    assert [state.objective for state in states] == fit.history.tolist()
+    assert states[0].predicted_gain == np.inf
+    assert states[-1].predicted_gain <= 1e-6
+    last = states[-1].parameters
+    assert GaussianMixture(last.weights, last.means, last.covariances) == fit.model
+
+
+def test_callback_that_returns_true_stops_the_fit_there() -> None:
+    fit = fit_gmm(clustered()[0], 3, rng=0, tol=0.0, callback=lambda state: state.iteration == 4)
+    assert (fit.n_iter, fit.stop_reason, fit.converged) == (4, "callback", False)
+
+
+def test_callback_that_raises_ends_the_fit_with_its_own_exception() -> None:
+    def complain(_: State) -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        fit_gmm(clustered()[0], 3, rng=0, callback=complain)
+
+
+def press_ctrl_c(state: State) -> None:
+    if state.iteration == 3:
+        signal.raise_signal(signal.SIGINT)
+
+
+@with_and_without_ridge
+def test_fit_interrupted_in_a_callback_keeps_what_was_done(reg_covar: float) -> None:
+    X, labels = clustered()
+    settings = {"init": labels, "reg_covar": reg_covar, "tol": 0.0}
+    with pytest.raises(FitInterrupted, match="`fit` holds what was done") as caught:
+        fit_gmm(X, 3, callback=press_ctrl_c, **settings)
+    fit: GMMFit = caught.value.fit
+    expected = fit_gmm(X, 3, max_iter=3, **settings)
+    assert (fit.stop_reason, fit.converged, fit.n_iter) == ("interrupted", False, 3)
+    assert fit.model == expected.model
+    assert fit.log_likelihood == expected.log_likelihood
+    np.testing.assert_array_equal(fit.history, expected.history)
+
+
+@pytest.mark.parametrize("when", [1, 2, 5])
+@with_and_without_ridge
+def test_fit_interrupted_in_a_pass_keeps_the_iterations_before(
+    monkeypatch: pytest.MonkeyPatch, when: int, reg_covar: float
+) -> None:
+    """The passes of iterations 1 to `when` - 1 are made; two more Ctrl-C would come after."""
+    X, labels = clustered()
+    expected = fit_gmm(X, 3, init=labels, reg_covar=reg_covar, tol=0.0, max_iter=max(1, when - 1))
+    calls = []
+    accumulate = CompiledPass.accumulate
+
+    def interrupted(self: CompiledPass, parameters: object) -> object:
+        calls.append(None)
+        if len(calls) == when + 1:
+            raise KeyboardInterrupt
+        return accumulate(self, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CompiledPass, "accumulate", interrupted)
+        with pytest.raises(FitInterrupted) as caught:
+            fit_gmm(X, 3, init=labels, reg_covar=reg_covar)
+    if when == 1:
+        assert caught.value.fit is None
+    else:
+        assert caught.value.fit.model == expected.model
+        assert caught.value.fit.log_likelihood == expected.log_likelihood
+    assert fit_gmm(X, 3, init=labels, rng=0).converged
+
+
+@pytest.mark.parametrize("init", ["kmeans++", "labels"])
+def test_fit_interrupted_before_its_first_iteration_has_nothing_to_keep(
+    monkeypatch: pytest.MonkeyPatch, init: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    X, labels = clustered()
+    monkeypatch.setattr(CompiledPass, "accumulate", interrupted)
+    monkeypatch.setattr(CompiledPass, "accumulate_labels", interrupted)
+    with pytest.raises(FitInterrupted) as caught:
+        fit_gmm(X, 3, init=labels if init == "labels" else init)
+    assert caught.value.fit is None
+    assert isinstance(caught.value, KeyboardInterrupt)
+
+
+def test_fit_interrupted_a_second_time_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pass that finds the log-likelihood, after the iterations, is interrupted too."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def stop(state: State) -> bool:
+        monkeypatch.setattr(CompiledPass, "accumulate", interrupted)
+        return state.iteration == 1
+
+    X, labels = clustered()
+    with pytest.raises(FitInterrupted) as caught:
+        fit_gmm(X, 3, init=labels, callback=stop)
+    fit = caught.value.fit
+    assert (fit.n_iter, fit.stop_reason, fit.converged) == (1, "interrupted", False)
+    assert np.isnan(fit.log_likelihood)
