@@ -11,14 +11,16 @@
    A tile is `tile` consecutive rows. Both halves, (1)-(4) and (5), are done for every component while
    the tile is in cache, so each row comes from memory once a pass and no (n, k) array exists.
 
-       X  --gather-->  by_feature  d x tile   lanes are rows       (1)-(4), and (5) for d <= NARROW
-                       by_row      tile x dp  lanes are features   (5) for d > NARROW
+       X  --gather-->  by_feature  d x tile   lanes are rows       density.h, posterior.h, and
+                                                                   scatter.h for d <= NARROW
+                       by_row      tile x dp  lanes are features   scatter.h for d > NARROW
                        resp        k x tile   l_j, then r_j
 
    Memory, in doubles, dp = d rounded up to PAD:
 
        each thread   d tile + dp tile + k tile + 2 dp tile + a few rows of tile
-       each slot     2 + k + k dp + k dp dp  (full; dp dp once for tied; k dp for diag)
+       each slot     k + k dp + k dp dp  (full; dp dp once for tied; k dp for diag);
+                     d and LANES times as much for d <= NARROW, where every sum is a vector
 
    Determinism. Tiles are dealt to slots by a rule that knows n, d, k and nothing of threads; a slot is
    worked through in order by one thread; slots are added in order at the end. The bits of a result do
@@ -36,354 +38,10 @@
 #ifndef MIXTURA_GAUSSIAN_H
 #define MIXTURA_GAUSSIAN_H
 
-#include <float.h>
-#include <stddef.h>
-#include "simd.h"
-
-enum { FULL, TIED, DIAG };
-
-#if LANES == 8
-enum { GROUP = 4, BLOCK_ROWS = 8, BLOCK_VECTORS = 3 }; /* 32 registers */
-#else
-enum { GROUP = 2, BLOCK_ROWS = 4, BLOCK_VECTORS = 2 }; /* 16 registers */
-#endif
-enum {
-    OUTPUTS = 4,            /* rows of the triangle worked on at once, by GROUP vectors of rows of X */
-    ROWS = GROUP * LANES,   /* tiles are filled up to a multiple of this */
-    PAD = BLOCK_ROWS > LANES ? BLOCK_ROWS : LANES,
-    NARROW = 4,             /* up to here the whole scatter of a component fits in registers */
-};
-
-static const double NEGLIGIBLE = -60.0;  /* log of the smallest share kept in statistics */
-static const double FAR = 1e3; /* standard deviations; costs three digits */
-static const double UNDERFLOWS = -708.0; /* log of the smallest normal double */
-
-typedef struct {
-    /* rows */
-    const char *X;
-    ptrdiff_t row_stride, column_stride; /* bytes */
-    int is_float32;
-    const double *sample_weight; /* n, or NULL for ones */
-    ptrdiff_t n, d, k, dp;
-    /* cuts */
-    ptrdiff_t tile, n_slots, tiles_per_slot, slot_size, scratch_size;
-    /* mixture */
-    int shape;
-    int hard;                     /* each row belongs to its most probable component altogether */
-    const double *means;          /* k x dp, zero beyond d */
-    const double *panels;         /* FULL: k packed triangles; TIED: one */
-    const double *scales;         /* DIAG: k x d; TIED: ones */
-    const double *whitened_means; /* TIED: k x d, about `means[0]`; NULL where they are too far apart */
-    const double *constants;      /* k, c_j of (2) */
-    const double *shares;         /* k, weights summing to one */
-    /* instead of a mixture: responsibilities or labels */
-    const char *given_resp;
-    ptrdiff_t resp_row_stride, resp_column_stride;
-    const int64_t *given_labels;
-    /* wanted, each may be NULL */
-    double *log_density; /* n x k, l_j */
-    double *resp;        /* n x k */
-    double *log_prob;    /* n */
-    int64_t *labels;     /* n, the most probable component */
-    double *slots;       /* n_slots x slot_size */
-} Pass;
-
-INLINE ptrdiff_t round_up(ptrdiff_t x, ptrdiff_t to) { return (x + to - 1) / to * to; }
-INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-
-/* ---- where things stand in a slot ---- */
-
-INLINE double *slot_resp_sum(const Pass *p, double *slot) { (void)p; return slot + 2; }
-INLINE double *slot_resp_x(const Pass *p, double *slot) { return slot + 2 + p->k; }
-INLINE double *slot_resp_xx(const Pass *p, double *slot) { return slot + 2 + p->k + p->k * p->dp; }
-INLINE ptrdiff_t scatter_size(const Pass *p) { return p->shape == DIAG ? p->dp : p->dp * p->dp; }
-
-/* ---- the triangle, packed for four outputs at a time ---- */
-
-INLINE ptrdiff_t panel_size(ptrdiff_t d) {
-    ptrdiff_t size = 0;
-    for (ptrdiff_t b = 0; b < d; b += OUTPUTS) {
-        ptrdiff_t outputs = smaller(OUTPUTS, d - b);
-        size += (b + outputs) * outputs;
-    }
-    return size;
-}
-
-static void pack_panel(const double *U, ptrdiff_t d, double *panel) {
-    for (ptrdiff_t b = 0; b < d; b += OUTPUTS) {
-        ptrdiff_t outputs = smaller(OUTPUTS, d - b);
-        for (ptrdiff_t a = 0; a < b + outputs; a++)
-            for (ptrdiff_t o = 0; o < outputs; o++) *panel++ = a <= b + o ? U[a * d + b + o] : 0.0;
-    }
-}
-
-/* y_(b+o) = sum_a U[a, b+o] z_a for `outputs` values of o, added up in y */
-INLINE void triangle_rows(const int outputs, ptrdiff_t terms, const double *panel, const double *z,
-                          vec y[OUTPUTS][GROUP]) {
-    for (int o = 0; o < outputs; o++)
-        for (int g = 0; g < GROUP; g++) y[o][g] = (vec){0};
-    for (ptrdiff_t a = 0; a < terms; a++) {
-        vec z_a[GROUP];
-        for (int g = 0; g < GROUP; g++) z_a[g] = load(z + a * ROWS + g * LANES);
-        for (int o = 0; o < outputs; o++)
-            for (int g = 0; g < GROUP; g++) y[o][g] += panel[a * outputs + o] * z_a[g];
-    }
-}
-
-INLINE void add_squares(const int outputs, ptrdiff_t terms, const double *panel, const double *z,
-                        vec distance[GROUP]) {
-    vec y[OUTPUTS][GROUP];
-    triangle_rows(outputs, terms, panel, z, y);
-    for (int o = 0; o < outputs; o++)
-        for (int g = 0; g < GROUP; g++) distance[g] += y[o][g] * y[o][g];
-}
-
-INLINE void store_rows(const int outputs, ptrdiff_t terms, const double *panel, const double *z,
-                       double *out, ptrdiff_t stride) {
-    vec y[OUTPUTS][GROUP];
-    triangle_rows(outputs, terms, panel, z, y);
-    for (int o = 0; o < outputs; o++)
-        for (int g = 0; g < GROUP; g++) store(out + o * stride + g * LANES, y[o][g]);
-}
-
-/* ---- densities: equations (1) and (2) ---- */
-
-INLINE void subtract_mean(const double *x, ptrdiff_t stride, ptrdiff_t d, const double *mean, double *z) {
-    for (ptrdiff_t a = 0; a < d; a++)
-        for (int g = 0; g < GROUP; g++)
-            store(z + a * ROWS + g * LANES, load(x + a * stride + g * LANES) - mean[a]);
-}
-
-INLINE void store_log_density(double *out, double constant, const vec distance[GROUP]) {
-    for (int g = 0; g < GROUP; g++) {
-        mask near = distance[g] <= DBL_MAX; /* false for inf and nan alike */
-        store(out + g * LANES, pick(near, constant - 0.5 * distance[g], fill(-INFINITY)));
-    }
-}
-
-static void density_full(const Pass *p, const double *x, ptrdiff_t padded, const double *mean,
-                         const double *panel, double constant, double *z, double *out) {
-    const ptrdiff_t d = p->d;
-    for (ptrdiff_t t = 0; t < padded; t += ROWS) {
-        subtract_mean(x + t, p->tile, d, mean, z);
-        vec distance[GROUP] = {{0}};
-        const double *row = panel;
-        ptrdiff_t b = 0;
-        for (; b + OUTPUTS <= d; b += OUTPUTS) {
-            add_squares(OUTPUTS, b + OUTPUTS, row, z, distance);
-            row += (b + OUTPUTS) * OUTPUTS;
-        }
-        switch (d - b) {
-        case 1: add_squares(1, d, row, z, distance); break;
-        case 2: add_squares(2, d, row, z, distance); break;
-        case 3: add_squares(3, d, row, z, distance); break;
-        }
-        store_log_density(out + t, constant, distance);
-    }
-}
-
-static void density_diag(const Pass *p, const double *x, ptrdiff_t padded, const double *mean,
-                         const double *scale, double constant, double *out) {
-    for (ptrdiff_t t = 0; t < padded; t += ROWS) {
-        vec distance[GROUP] = {{0}};
-        for (ptrdiff_t a = 0; a < p->d; a++)
-            for (int g = 0; g < GROUP; g++) {
-                vec y = (load(x + a * p->tile + t + g * LANES) - mean[a]) * scale[a];
-                distance[g] += y * y;
-            }
-        store_log_density(out + t, constant, distance);
-    }
-}
-
-/* y = U^T (x - m) for the whole tile: with one factor for all components the triangle is paid once */
-static void whiten(const Pass *p, const double *x, ptrdiff_t padded, const double *mean, double *z,
-                   double *out) {
-    const ptrdiff_t d = p->d;
-    for (ptrdiff_t t = 0; t < padded; t += ROWS) {
-        subtract_mean(x + t, p->tile, d, mean, z);
-        const double *row = p->panels;
-        ptrdiff_t b = 0;
-        for (; b + OUTPUTS <= d; b += OUTPUTS) {
-            store_rows(OUTPUTS, b + OUTPUTS, row, z, out + b * p->tile + t, p->tile);
-            row += (b + OUTPUTS) * OUTPUTS;
-        }
-        switch (d - b) {
-        case 1: store_rows(1, d, row, z, out + b * p->tile + t, p->tile); break;
-        case 2: store_rows(2, d, row, z, out + b * p->tile + t, p->tile); break;
-        case 3: store_rows(3, d, row, z, out + b * p->tile + t, p->tile); break;
-        }
-    }
-}
-
-/* ---- responsibilities: equations (3) and (4) ---- */
-
-/* resp holds l_j and is overwritten with r_j; returns the weighted sum of L */
-static double normalise(const Pass *p, ptrdiff_t padded, const double *weight, double floor,
-                        double *resp, double *log_prob) {
-    const ptrdiff_t k = p->k, tile = p->tile;
-    vec total = {0};
-    for (ptrdiff_t t = 0; t < padded; t += LANES) {
-        vec largest = load(resp + t);
-        for (ptrdiff_t j = 1; j < k; j++) largest = larger(largest, load(resp + j * tile + t));
-        mask lost = largest < -DBL_MAX;
-        vec reference = pick(lost, fill(0.0), largest);
-        vec sum = {0};
-        for (ptrdiff_t j = 0; j < k; j++) {
-            vec e = exp_nonpositive(load(resp + j * tile + t) - reference, floor);
-            store(resp + j * tile + t, e);
-            sum += e;
-        }
-        sum = pick(lost, fill(1.0), sum);
-        vec w = load(weight + t);
-        vec scale = w / sum;
-        for (ptrdiff_t j = 0; j < k; j++)
-            store(resp + j * tile + t, load(resp + j * tile + t) * scale);
-        vec L = pick(lost, fill(-INFINITY), largest + log_positive(sum));
-        store(log_prob + t, L);
-        total += pick(w > 0.0, w * L, fill(0.0));
-        if (sum_lanes(pick(lost, fill(1.0), fill(0.0))) > 0.0)
-            for (ptrdiff_t j = 0; j < k; j++)
-                store(resp + j * tile + t,
-                      pick(lost, w * p->shares[j], load(resp + j * tile + t)));
-    }
-    return sum_lanes(total);
-}
-
-/* The same with each row given to its largest l_j, the first of equals; L is that l_j. */
-static double assign(const Pass *p, ptrdiff_t padded, const double *weight, double *resp,
-                     double *log_prob) {
-    const ptrdiff_t k = p->k, tile = p->tile;
-    vec total = {0};
-    for (ptrdiff_t t = 0; t < padded; t += LANES) {
-        vec largest = load(resp + t);
-        mask best = {0};
-        for (ptrdiff_t j = 1; j < k; j++) {
-            vec l = load(resp + j * tile + t);
-            mask above = l > largest;
-            largest = pick(above, l, largest);
-            best = (above & j) | (~above & best);
-        }
-        vec w = load(weight + t);
-        for (ptrdiff_t j = 0; j < k; j++) store(resp + j * tile + t, pick(best == j, w, fill(0.0)));
-        store(log_prob + t, largest);
-        total += pick(w > 0.0, w * largest, fill(0.0));
-    }
-    return sum_lanes(total);
-}
-
-/* ---- statistics: equation (5) ---- */
-
-/* d <= NARROW, lanes are rows: every sum of a component in registers, all rows of the tile */
-INLINE void scatter_narrow(const int d, const int cross, const Pass *p, const double *x,
-                           ptrdiff_t padded, const double *mean, const double *r, double *resp_sum,
-                           double *resp_x, double *resp_xx) {
-    vec sum = {0}, first[NARROW] = {{0}}, second[NARROW][NARROW] = {{{0}}};
-    for (ptrdiff_t t = 0; t < padded; t += LANES) {
-        vec z[NARROW], rz[NARROW], r_t = load(r + t);
-        sum += r_t;
-        for (int a = 0; a < d; a++) {
-            z[a] = load(x + a * p->tile + t) - mean[a];
-            rz[a] = r_t * z[a];
-            first[a] += rz[a];
-            for (int b = cross ? 0 : a; b <= a; b++) second[a][b] += rz[a] * z[b];
-        }
-    }
-    *resp_sum += sum_lanes(sum);
-    for (int a = 0; a < d; a++) {
-        resp_x[a] += sum_lanes(first[a]);
-        if (!cross) resp_xx[a] += sum_lanes(second[a][a]);
-        else
-            for (int b = 0; b <= a; b++) resp_xx[a * p->dp + b] += sum_lanes(second[a][b]);
-    }
-}
-
-/* the rows to which a component answers: their positions in the tile */
-INLINE ptrdiff_t active_rows(const double *r, ptrdiff_t rows, int32_t *active) {
-    ptrdiff_t n = 0;
-    for (ptrdiff_t t = 0; t < rows; t++) {
-        active[n] = (int32_t)t;
-        n += r[t] > 0.0;
-    }
-    return n;
-}
-
-INLINE void scatter_diag(const Pass *p, const double *x, const double *mean, const double *r,
-                         const int32_t *active, ptrdiff_t n, double *resp_x, double *resp_xx) {
-    const ptrdiff_t dp = p->dp;
-    for (ptrdiff_t a = 0; a < dp; a += LANES) {
-        const vec m = load(mean + a);
-        vec first = {0}, second = {0};
-        for (ptrdiff_t q = 0; q < n; q++) {
-            vec z = load(x + active[q] * dp + a) - m;
-            vec rz = r[active[q]] * z;
-            first += rz;
-            second += rz * z;
-        }
-        store(resp_x + a, load(resp_x + a) + first);
-        store(resp_xx + a, load(resp_xx + a) + second);
-    }
-}
-
-/* z and r z of the active rows, side by side, so that the blocks below read nothing else */
-INLINE void pack_active(const Pass *p, const double *x, const double *mean, const double *r,
-                        const int32_t *active, ptrdiff_t n, double *z, double *rz, double *resp_x) {
-    const ptrdiff_t dp = p->dp;
-    for (ptrdiff_t a = 0; a < dp; a += LANES) {
-        const vec m = load(mean + a);
-        vec first = {0};
-        for (ptrdiff_t q = 0; q < n; q++) {
-            vec z_q = load(x + active[q] * dp + a) - m;
-            vec rz_q = r[active[q]] * z_q;
-            store(z + q * dp + a, z_q);
-            store(rz + q * dp + a, rz_q);
-            first += rz_q;
-        }
-        store(resp_x + a, load(resp_x + a) + first);
-    }
-}
-
-/* BLOCK_ROWS x (vectors * LANES) entries of sum_q (r z)_q z_q^T, in registers over all rows */
-INLINE void scatter_block(const int vectors, const double *rz, const double *z, ptrdiff_t n,
-                          ptrdiff_t dp, double *out) {
-    vec sum[BLOCK_ROWS][BLOCK_VECTORS];
-    for (int a = 0; a < BLOCK_ROWS; a++)
-        for (int v = 0; v < vectors; v++) sum[a][v] = (vec){0};
-    for (ptrdiff_t q = 0; q < n; q++) {
-        vec z_q[BLOCK_VECTORS];
-        for (int v = 0; v < vectors; v++) z_q[v] = load(z + q * dp + v * LANES);
-        for (int a = 0; a < BLOCK_ROWS; a++)
-            for (int v = 0; v < vectors; v++) sum[a][v] += rz[q * dp + a] * z_q[v];
-    }
-    for (int a = 0; a < BLOCK_ROWS; a++)
-        for (int v = 0; v < vectors; v++) {
-            double *at = out + a * dp + v * LANES;
-            store(at, load(at) + sum[a][v]);
-        }
-}
-
-INLINE void scatter_full(const Pass *p, const double *rz, const double *z, ptrdiff_t n, double *out) {
-    const ptrdiff_t dp = p->dp;
-    for (ptrdiff_t a = 0; a < dp; a += BLOCK_ROWS) {
-        ptrdiff_t b = 0, end = a + BLOCK_ROWS; /* the lower triangle, by whole blocks */
-        for (; b + BLOCK_VECTORS * LANES <= end; b += BLOCK_VECTORS * LANES)
-            scatter_block(BLOCK_VECTORS, rz + a, z + b, n, dp, out + a * dp + b);
-        switch ((end - b) / LANES) {
-        case 1: scatter_block(1, rz + a, z + b, n, dp, out + a * dp + b); break;
-        case 2: scatter_block(2, rz + a, z + b, n, dp, out + a * dp + b); break;
-        }
-    }
-}
-
-INLINE void scatter_narrow_of(const int cross, const Pass *p, const double *x, ptrdiff_t padded,
-                              const double *mean, const double *r, double *resp_sum,
-                              double *resp_x, double *resp_xx) {
-    switch (p->d) {
-    case 1: scatter_narrow(1, cross, p, x, padded, mean, r, resp_sum, resp_x, resp_xx); break;
-    case 2: scatter_narrow(2, cross, p, x, padded, mean, r, resp_sum, resp_x, resp_xx); break;
-    case 3: scatter_narrow(3, cross, p, x, padded, mean, r, resp_sum, resp_x, resp_xx); break;
-    case 4: scatter_narrow(4, cross, p, x, padded, mean, r, resp_sum, resp_x, resp_xx); break;
-    }
-}
+#include "density.h"
+#include "pass.h"
+#include "posterior.h"
+#include "scatter.h"
 
 /* ---- one tile, one slot ---- */
 
@@ -403,9 +61,9 @@ static ptrdiff_t lay_out(const Pass *p, double *base, Scratch *s) {
     s->weight = next; next += tile;
     s->log_prob = next; next += tile;
     s->difference = next; next += p->d * ROWS;
-    s->z = next; next += by_row;
+    s->z = next; next += by_row + tile; /* or the active rows by feature, and their r */
     s->rz = next; next += by_row;
-    s->active = (int32_t *)next; next += tile;
+    s->active = (int32_t *)next; next += tile; /* half is used */
     return round_up(next - base, 8);
 }
 
@@ -486,29 +144,31 @@ static void copy_labels(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const do
 
 static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Scratch *s, double *slot) {
     const ptrdiff_t dp = p->dp, tile = p->tile;
-    double *resp_sum = slot_resp_sum(p, slot), *resp_x = slot_resp_x(p, slot);
-    double *resp_xx = slot_resp_xx(p, slot);
-    const ptrdiff_t step = p->shape == TIED ? 0 : scatter_size(p);
-    for (ptrdiff_t j = 0; j < p->k; j++, resp_x += dp, resp_xx += step) {
+    double *resp_sum = slot + resp_sum_at(p), *resp_x = slot + resp_x_at(p);
+    double *resp_xx = slot + resp_xx_at(p);
+    const ptrdiff_t step = p->shape == TIED ? 0 : resp_xx_size(p);
+    for (ptrdiff_t j = 0; j < p->k; j++) {
         const double *r = s->resp + j * tile, *mean = p->means + j * dp;
-        if (p->d <= NARROW) {
-            if (p->shape == DIAG)
-                scatter_narrow_of(0, p, s->by_feature, padded, mean, r, resp_sum + j, resp_x, resp_xx);
-            else
-                scatter_narrow_of(1, p, s->by_feature, padded, mean, r, resp_sum + j, resp_x, resp_xx);
-            continue;
+        const ptrdiff_t n = count_active(r, padded);
+        if (n > 0) {
+            vec sum = {0};
+            for (ptrdiff_t t = 0; t < padded; t += LANES) sum += load(r + t);
+            add_to(resp_sum + j * LANES, sum);
+            if (p->d <= NARROW)
+                scatter_narrow(p, s->by_feature, n, rows, padded, mean, r, s->active, s->z, resp_x,
+                               resp_xx);
+            else {
+                list_active(r, rows, s->active);
+                if (p->shape == DIAG)
+                    scatter_diag(p, s->by_row, mean, r, s->active, n, resp_x, resp_xx);
+                else {
+                    pack_active(p, s->by_row, mean, r, s->active, n, s->z, s->rz, resp_x);
+                    scatter_wide(p, s->rz, s->z, n, resp_xx);
+                }
+            }
         }
-        const ptrdiff_t n = active_rows(r, rows, s->active);
-        if (n == 0) continue;
-        vec sum = {0};
-        for (ptrdiff_t t = 0; t < padded; t += LANES) sum += load(r + t);
-        resp_sum[j] += sum_lanes(sum);
-        if (p->shape == DIAG)
-            scatter_diag(p, s->by_row, mean, r, s->active, n, resp_x, resp_xx);
-        else {
-            pack_active(p, s->by_row, mean, r, s->active, n, s->z, s->rz, resp_x);
-            scatter_full(p, s->rz, s->z, n, resp_xx);
-        }
+        resp_x += resp_x_size(p);
+        resp_xx += step;
     }
 }
 
@@ -557,10 +217,10 @@ enum { LEAST_TILE = 64, LARGEST_TILE = 256, LEAST_SLOTS = 8, MOST_SLOTS = 64 };
 /* Cut n rows into tiles and slots; depends on the problem alone. */
 static void cut(Pass *p) {
     p->dp = round_up(p->d, PAD);
-    ptrdiff_t row_bytes = 8 * (p->d <= NARROW ? p->d + p->k : 2 * p->dp);
+    ptrdiff_t row_bytes = 8 * (p->d <= NARROW ? p->d + 1 : 2 * p->dp);
     ptrdiff_t tile = TILE_BYTES / row_bytes / ROWS * ROWS;
     p->tile = tile < LEAST_TILE ? LEAST_TILE : tile > LARGEST_TILE ? LARGEST_TILE : tile;
-    p->slot_size = round_up(2 + p->k + p->k * p->dp + (p->shape == TIED ? 1 : p->k) * scatter_size(p), 8);
+    p->slot_size = resp_xx_at(p) + (p->shape == TIED ? 1 : p->k) * resp_xx_size(p);
     ptrdiff_t slots = SLOT_BYTES / 8 / p->slot_size;
     slots = slots < LEAST_SLOTS ? LEAST_SLOTS : slots > MOST_SLOTS ? MOST_SLOTS : slots;
     ptrdiff_t tiles = (p->n + p->tile - 1) / p->tile;
@@ -571,25 +231,31 @@ static void cut(Pass *p) {
     p->scratch_size = lay_out(p, NULL, &s);
 }
 
-/* Add the slots in order, strip the padding, mirror the triangle. */
+INLINE double sum_entry(const Pass *p, const double *at) {
+    return entry(p) == LANES ? sum_lanes(load(at)) : *at;
+}
+
+/* Add the slots in order, then the lanes; strip the padding, mirror the triangle. */
 static void reduce_slots(const Pass *p, double *totals, double *resp_sum, double *resp_x,
                          double *resp_xx) {
-    const ptrdiff_t k = p->k, d = p->d, dp = p->dp;
+    const ptrdiff_t k = p->k, d = p->d, c = columns(p), e = entry(p);
     double *sum = p->slots;
     for (ptrdiff_t s = 1; s < p->n_slots; s++)
         for (ptrdiff_t i = 0; i < p->slot_size; i++) sum[i] += p->slots[s * p->slot_size + i];
     memcpy(totals, sum, 2 * sizeof(double));
-    memcpy(resp_sum, slot_resp_sum(p, sum), k * sizeof(double));
-    const double *x = slot_resp_x(p, sum), *xx = slot_resp_xx(p, sum);
-    for (ptrdiff_t j = 0; j < k; j++) memcpy(resp_x + j * d, x + j * dp, d * sizeof(double));
-    if (p->shape == DIAG) {
-        for (ptrdiff_t j = 0; j < k; j++) memcpy(resp_xx + j * d, xx + j * dp, d * sizeof(double));
-        return;
+    const double *x = sum + resp_x_at(p), *xx = sum + resp_xx_at(p);
+    for (ptrdiff_t j = 0; j < k; j++) {
+        resp_sum[j] = sum_lanes(load(sum + resp_sum_at(p) + j * LANES));
+        for (ptrdiff_t a = 0; a < d; a++) {
+            resp_x[j * d + a] = sum_entry(p, x + (j * c + a) * e);
+            if (p->shape == DIAG) resp_xx[j * d + a] = sum_entry(p, xx + (j * c + a) * e);
+        }
     }
-    for (ptrdiff_t j = 0; j < (p->shape == TIED ? 1 : k); j++)
+    for (ptrdiff_t j = 0; p->shape != DIAG && j < (p->shape == TIED ? 1 : k); j++)
         for (ptrdiff_t a = 0; a < d; a++)
             for (ptrdiff_t b = 0; b <= a; b++)
-                resp_xx[(j * d + a) * d + b] = resp_xx[(j * d + b) * d + a] = xx[(j * dp + a) * dp + b];
+                resp_xx[(j * d + a) * d + b] = resp_xx[(j * d + b) * d + a] =
+                    sum_entry(p, xx + ((j * c + a) * c + b) * e);
 }
 
 #endif

@@ -36,6 +36,12 @@ INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_pd((__m512d)a, (__m512d
 INLINE vec larger(vec a, vec b) { return pick(a > b, a, b); }
 #endif
 
+INLINE int any_lane(mask m) {
+    int64_t any = 0;
+    for (int l = 0; l < LANES; l++) any |= m[l];
+    return any != 0;
+}
+
 INLINE double sum_lanes(vec v) {
     double s[LANES];
     store(s, v);
@@ -81,8 +87,8 @@ INLINE vec log_positive(vec x) {
     mask bits = (mask)x - 0x3fe6a09e667f3bcdLL; /* sqrt(1/2) */
     mask e = bits >> 52;
     vec m = (vec)((mask)x - (e << 52));
-    vec n;
-    for (int l = 0; l < LANES; l++) n[l] = (double)e[l];
+    const double shift = 0x1.8p52; /* e in the low bits of a double, and back: a conversion */
+    vec n = (vec)(e + (mask)fill(shift)) - shift;
     vec f = (m - 1.0) / (m + 1.0);
     vec s = f * f;
     vec p = fill(0.06631399643974238);
