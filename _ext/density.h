@@ -54,7 +54,8 @@ INLINE void store_rows(const int outputs, ptrdiff_t terms, const double *panel, 
 
 /* ---- densities: equations (1) and (2) ---- */
 
-INLINE void subtract_mean(const double *x, ptrdiff_t stride, ptrdiff_t d, const double *mean, double *z) {
+INLINE void subtract_mean(const double *x, ptrdiff_t stride, ptrdiff_t d, const double *mean,
+                          double *z) {
     for (ptrdiff_t a = 0; a < d; a++)
         for (int g = 0; g < GROUP; g++)
             store(z + a * ROWS + g * LANES, load(x + a * stride + g * LANES) - mean[a]);
@@ -101,7 +102,7 @@ static void density_diag(const Pass *p, const double *x, ptrdiff_t padded, const
     }
 }
 
-/* y = U^T (x - m) for the whole tile: with one factor for all components the triangle is paid once */
+/* y = U^T (x - m) for the whole tile: the triangle is paid once for all components */
 static void whiten(const Pass *p, const double *x, ptrdiff_t padded, const double *mean, double *z,
                    double *out) {
     const ptrdiff_t d = p->d;

@@ -8,8 +8,8 @@
      (4)  r_j = w exp(l_j - L),   w the weight of the row
      (5)  resp_sum_j += r_j,   resp_x_j += r_j z,   resp_xx_j += r_j z z^T
 
-   A tile is `tile` consecutive rows. Both halves, (1)-(4) and (5), are done for every component while
-   the tile is in cache, so each row comes from memory once a pass and no (n, k) array exists.
+   A tile is `tile` consecutive rows. Both halves, (1)-(4) and (5), are done for every component
+   while the tile is in cache, so each row comes from memory once a pass and no (n, k) array exists.
 
        X  --gather-->  by_feature  d x tile   lanes are rows       density.h, posterior.h, and
                                                                    scatter.h for d <= NARROW
@@ -22,17 +22,17 @@
        each slot     k + k dp + k dp dp  (full; dp dp once for tied; k dp for diag);
                      d and LANES times as much for d <= NARROW, where every sum is a vector
 
-   Determinism. Tiles are dealt to slots by a rule that knows n, d, k and nothing of threads; a slot is
-   worked through in order by one thread; slots are added in order at the end. The bits of a result do
-   not depend on the number of threads.
+   Determinism. Tiles are dealt to slots by a rule that knows n, d, k and nothing of threads; a slot
+   is worked through in order by one thread; slots are added in order at the end. The bits of a
+   result do not depend on the number of threads.
 
    Numerical choices. Squares are taken of differences from the component's own mean, never of raw
    values. A distance that overflows, or is inf - inf on the way, is infinitely far: l = -inf. A row
-   for which every l_j is -inf is told nothing by the densities: r_j is w times the weight of j. A row of
-   weight zero is read as a copy of the first mean, so that whatever stands in it cannot spread.
-   Tied rows are whitened once, about the first mean, unless another mean is more than FAR deviations
-   away, where the digits lost between two large numbers would show.
-   In statistics, r below exp(-60) of the largest is 0 exactly, and such rows are left out of (5).
+   for which every l_j is -inf is told nothing by the densities: r_j is w times the weight of j. A
+   row of weight zero is read as a copy of the first mean, so that whatever stands in it cannot
+   spread. Tied rows are whitened once, about the first mean, unless another mean is more than FAR
+   deviations away, where the digits lost between two large numbers would show. In statistics, r
+   below exp(-60) of the largest is 0 exactly, and such rows are left out of (5).
 
    Source of the algorithm: Dempster, Laird and Rubin 1977, section 4.3. */
 #ifndef MIXTURA_GAUSSIAN_H
@@ -114,21 +114,22 @@ static void densities(const Pass *p, ptrdiff_t padded, Scratch *s) {
     }
 }
 
-static void copy_given(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Scratch *s) {
+static void copy_given(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded,
+                       Scratch *s) {
     for (ptrdiff_t j = 0; j < p->k; j++) {
         double *out = s->resp + j * p->tile;
         const char *column = p->given_resp + j * p->resp_column_stride;
         for (ptrdiff_t t = 0; t < padded; t++) {
             double share = 0.0;
-            if (t < rows)
-                share = p->given_labels ? (p->given_labels[start + t] == j)
-                                        : *(const double *)(column + (start + t) * p->resp_row_stride);
+            if (t < rows && p->given_labels) share = p->given_labels[start + t] == j;
+            else if (t < rows) share = *(const double *)(column + (start + t) * p->resp_row_stride);
             out[t] = s->weight[t] * share;
         }
     }
 }
 
-static void copy_out(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const double *from, double *to) {
+static void copy_out(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const double *from,
+                     double *to) {
     for (ptrdiff_t t = 0; t < rows; t++)
         for (ptrdiff_t j = 0; j < p->k; j++) to[(start + t) * p->k + j] = from[j * p->tile + t];
 }
@@ -142,7 +143,8 @@ static void copy_labels(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const do
     }
 }
 
-static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Scratch *s, double *slot) {
+static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Scratch *s,
+                           double *slot) {
     const ptrdiff_t dp = p->dp, tile = p->tile;
     double *resp_sum = slot + resp_sum_at(p), *resp_x = slot + resp_x_at(p);
     double *resp_xx = slot + resp_xx_at(p);

@@ -14,7 +14,7 @@ enum { GROUP = 4, BLOCK_ROWS = 8, BLOCK_VECTORS = 3 }; /* 32 registers */
 enum { GROUP = 2, BLOCK_ROWS = 4, BLOCK_VECTORS = 2 }; /* 16 registers */
 #endif
 enum {
-    OUTPUTS = 4,            /* rows of the triangle worked on at once, by GROUP vectors of rows of X */
+    OUTPUTS = 4,            /* rows of the triangle worked on at once, by GROUP vectors */
     ROWS = GROUP * LANES,   /* tiles are filled up to a multiple of this */
     PAD = BLOCK_ROWS > LANES ? BLOCK_ROWS : LANES,
     NARROW = 12,            /* features up to which scatter is summed with rows as lanes */
@@ -39,7 +39,7 @@ typedef struct {
     const double *means;          /* k x dp, zero beyond d */
     const double *panels;         /* FULL: k packed triangles; TIED: one */
     const double *scales;         /* DIAG: k x d; TIED: ones */
-    const double *whitened_means; /* TIED: k x d, about `means[0]`; NULL where they are too far apart */
+    const double *whitened_means; /* TIED: k x d, about `means[0]`; NULL where some are FAR */
     const double *constants;      /* k, c_j of (2) */
     const double *shares;         /* k, weights summing to one */
     /* instead of a mixture: responsibilities or labels */

@@ -1,7 +1,7 @@
 /* Statistics of a tile: equation (5) of gaussian.h.
 
-   Few features (d <= NARROW): lanes are rows, every sum is a whole vector, and lanes are added up only at the very
-   end. Blocks of four by four features keep their sums in registers over the tile.
+   Few features (d <= NARROW): lanes are rows, every sum is a whole vector, and lanes are added up
+   only at the very end. Blocks of four by four features keep their sums in registers over the tile.
 
    Many features: lanes are features. The rows to which a component answers are gathered as z and
    r z, and blocks of the lower triangle are sums of outer products, as in a matrix product. */
@@ -171,7 +171,8 @@ INLINE void wide_block(const int vectors, const double *rz, const double *z, ptr
         for (int v = 0; v < vectors; v++) add_to(out + a * dp + v * LANES, sum[a][v]);
 }
 
-static void scatter_wide(const Pass *p, const double *rz, const double *z, ptrdiff_t n, double *out) {
+static void scatter_wide(const Pass *p, const double *rz, const double *z, ptrdiff_t n,
+                         double *out) {
     const ptrdiff_t dp = p->dp;
     for (ptrdiff_t a = 0; a < dp; a += BLOCK_ROWS) {
         ptrdiff_t b = 0, end = a + BLOCK_ROWS; /* the lower triangle, by whole blocks */

@@ -53,8 +53,8 @@ INLINE double sum_lanes(vec v) {
 /* exp(x) for x <= 0, within one unit in the last place; exactly 0 below `floor` (>= -708).
 
    x = n log 2 + r with |r| <= log(2)/2; log 2 in two parts, so that r is exact; exp(r) by the
-   polynomial of degree 11 that interpolates it in the Chebyshev points (error 3e-18); 2^n by adding n to the
-   exponent. Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits. */
+   polynomial of degree 11 that interpolates it in the Chebyshev points (error 3e-18); 2^n by adding
+   n to the exponent. Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits. */
 INLINE vec exp_nonpositive(vec x, double floor) {
     const double shift = 0x1.8p52;
     mask kept = x > floor;
@@ -81,8 +81,8 @@ INLINE vec exp_nonpositive(vec x, double floor) {
 
 /* log(x) for finite normal x > 0, within one unit in the last place.
 
-   x = 2^e m with sqrt(1/2) <= m < sqrt(2); log m = 2 atanh(f), f = (m - 1)/(m + 1), by a polynomial in
-   f^2 (error 8e-21). */
+   x = 2^e m with sqrt(1/2) <= m < sqrt(2); log m = 2 atanh(f), f = (m - 1)/(m + 1), by a polynomial
+   in f^2 (error 8e-21). */
 INLINE vec log_positive(vec x) {
     mask bits = (mask)x - 0x3fe6a09e667f3bcdLL; /* sqrt(1/2) */
     mask e = bits >> 52;

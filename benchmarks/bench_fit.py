@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import mixtura
 from benchmarks.agreement import CHECKED_ROWS, assert_agreement
 from benchmarks.kernel_suite import N_THREADS
-from benchmarks.libraries import BACKENDS, LIBRARIES, automatic_fit, fit, skip_if_missing
+from benchmarks.libraries import BACKENDS, LIBRARIES, automatic_fit, fit, prepare
 from benchmarks.problems import COVARIANCE_TYPES, LARGE, Shape, make_problem, sizes
 
 N_ITER = 5
@@ -27,7 +27,7 @@ class ByBackend:
     param_names = ("backend", "covariance_type", "(n, d, k)")
 
     def setup(self, backend: str, covariance_type: str, shape: Shape) -> None:
-        skip_if_missing(backend)
+        prepare(backend)
         if LARGE and backend == "reference":
             raise NotImplementedError  # minutes each, for a figure that the modest sizes give
         self.problem = make_problem(shape, covariance_type)
@@ -80,7 +80,7 @@ class Default:
     param_names = ("library", "data, n_components")
 
     def setup(self, library: str, case: str) -> None:
-        skip_if_missing(library)
+        prepare(library)
         data, _, n_components = case.partition(", ")
         self.n_components = int(n_components)
         self.X = DATA[data]()

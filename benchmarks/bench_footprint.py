@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 import mixtura
-from benchmarks.libraries import LIBRARIES, PEER, fit, from_start, skip_if_missing
+from benchmarks.libraries import LIBRARIES, PEER, fit, prepare
 from benchmarks.problems import Problem, sizes
 
 N_FEATURES, N_COMPONENTS = 16, 32
@@ -17,12 +17,12 @@ N_FEATURES, N_COMPONENTS = 16, 32
 class Memory:
     """How far a fit of two iterations raises the peak of the process above its data."""
 
-    params = (LIBRARIES, sizes([20_000, 60_000], [100_000, 1_000_000]))
+    params = (LIBRARIES, sizes([10_000, 40_000], [100_000, 1_000_000]))
     param_names = ("library", "n_samples")
     unit = "MiB"
 
     def setup(self, library: str, n_samples: int) -> None:
-        skip_if_missing(library)
+        prepare(library)
         rng = np.random.default_rng(0)
         # In place: whatever is freed before the fit would hide as much of what the fit asks for.
         X = np.empty((n_samples, N_FEATURES))
@@ -36,8 +36,6 @@ class Memory:
             np.tile(np.eye(N_FEATURES), (N_COMPONENTS, 1, 1)),
         )
         self.problem = Problem(X, start)
-        if library == PEER:
-            from_start(start, 1)  # imports it
 
     def track_peak(self, library: str, _: int) -> float:
         before = peak_memory()

@@ -12,7 +12,7 @@ from benchmarks.bench_accumulate import accumulate
 from benchmarks.problems import Problem, make_problem, sizes
 
 N_SAMPLES, N_FEATURES = sizes((10_000, 8), (200_000, 16))
-N_COMPONENTS = sizes([4, 16, 64, 256], [16, 64, 256, 1024])
+N_COMPONENTS = sizes([4, 32, 256], [16, 64, 256, 1024])
 UNDER_WAY = 5  # iterations before the first that counts
 COUNTED = 5
 

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 import mixtura
 from benchmarks.agreement import CHECKED_ROWS, assert_agreement
-from benchmarks.libraries import LIBRARIES, PEER, skip_if_missing
+from benchmarks.libraries import LIBRARIES, PEER, prepare
 from benchmarks.problems import Shape, make_problem, sizes
 
 SHAPES = sizes([(10_000, 2, 8), (10_000, 16, 64)], [(1_000_000, 16, 64), (200_000, 64, 256)])
@@ -35,7 +35,7 @@ class Lloyd:
     param_names = ("library", "dtype", "(n, d, k)")
 
     def setup(self, library: str, dtype: str, shape: Shape) -> None:
-        skip_if_missing(library)
+        prepare(library)
         check_agreement(library, dtype, shape)
         self.X = make_problem(shape, "spherical", dtype).X
 
@@ -63,7 +63,7 @@ class Seeding:
     param_names = ("library", "(n, d, k)")
 
     def setup(self, library: str, shape: Shape) -> None:
-        skip_if_missing(library)
+        prepare(library)
         self.X = make_problem(shape, "spherical").X
         if library == PEER:
             check_seeding(shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.agreement import CHECKED_ROWS, assert_agreement
-from benchmarks.libraries import LIBRARIES, PEER, skip_if_missing, sklearn_twin
+from benchmarks.libraries import LIBRARIES, PEER, prepare, sklearn_twin
 from benchmarks.problems import Shape, make_problem, sizes
 from mixtura import reference
 
@@ -18,7 +18,7 @@ class Methods:
     param_names = ("library", "method", "(n, d, k)")
 
     def setup(self, library: str, method: str, shape: Shape) -> None:
-        skip_if_missing(library)
+        prepare(library)
         problem = make_problem(shape)
         self.X = problem.X
         if library == PEER:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.libraries import LIBRARIES, automatic_fit, skip_if_missing
+from benchmarks.libraries import LIBRARIES, automatic_fit, prepare
 from benchmarks.problems import Shape, make_problem, sizes
 
 STARTS = {"kmeans++": "k-means++", "kmeans": "kmeans", "random": "random_from_data"}
@@ -16,7 +16,7 @@ class Start:
     param_names = ("library", "init", "(n, d, k)")
 
     def setup(self, library: str, _: str, shape: Shape) -> None:
-        skip_if_missing(library)
+        prepare(library)
         self.X = make_problem(shape).X
 
     def time_start(self, library: str, init: str, shape: Shape) -> None:

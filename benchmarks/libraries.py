@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,10 +20,17 @@ LIBRARIES = ("mixtura", PEER)
 BACKENDS = ("compiled", "reference", PEER)
 
 
-def skip_if_missing(library: str) -> None:
-    """Leave out what is not installed: asv reads NotImplementedError in a setup as "no figure"."""
-    if library == PEER and find_spec("sklearn") is None:
+def prepare(library: str) -> None:
+    """Import a library before it is timed; leave out what is not installed.
+
+    Asv reads NotImplementedError in a setup as "no figure".
+    """
+    if library != PEER:
+        return
+    if find_spec("sklearn") is None:
         raise NotImplementedError
+    import_module("sklearn.cluster")
+    import_module("sklearn.mixture")
 
 
 def fit(backend: str, problem: Problem, n_iter: int, n_threads: int | None = None) -> float:

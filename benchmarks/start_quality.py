@@ -1,11 +1,12 @@
 """How near different starts come to the best known log-likelihood: a benchmark of quality.
 
-usage: python benchmarks/start_quality.py [--seeds 8] [--sklearn]
+    python -m benchmarks.start_quality [--seeds 8] [--sklearn]
 
-For each problem and method: the median and the worst, over seeds, of (best known - reached) in nats per row,
-and the CPU time of a fit. "Best known" is the best over all methods and seeds and over EM from the true labels, among
-solutions in which every component holds at least twice as many rows as it has features: the likelihood of
-smaller ones grows without bound, so reaching them is no merit.
+For each problem and method: the median and the worst, over seeds, of (best known - reached) in
+nats per row, and the CPU time of a fit. "Best known" is the best over all methods and seeds and
+over EM from the true labels, among solutions in which every component holds at least twice as many
+rows as it has features: the likelihood of smaller ones grows without bound, so reaching them is no
+merit.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def ours(**options) -> Callable[[np.ndarray, int, int], Reached]:
 
 def sklearn(n_init) -> Callable[[np.ndarray, int, int], Reached]:
     """scikit-learn's GaussianMixture with its defaults."""
-    from sklearn.mixture import GaussianMixture  # noqa: PLC0415
+    from sklearn.mixture import GaussianMixture
 
     def fit(X, k, seed):
         model = GaussianMixture(k, n_init=n_init, random_state=seed).fit(X)

@@ -161,13 +161,17 @@ def test_component_that_collapses_again_and_again_is_dropped_in_the_end() -> Non
     start = Parameters(
         np.full(3, 1 / 3), np.array([[0.0], [1.0], [2.0]]), np.ones((3, 1, 1)), np.ones((3, 1, 1))
     )
+    predicted_gains = []
     outcome = expectation_maximisation(
         Scripted(), MaximumLikelihood(FAMILIES["full"], np.zeros(1)), start, tol=0.0,
         max_iter=MOST_RESEEDS + 3, on_collapse="reseed", scale=np.ones(1),
+        callback=lambda state: predicted_gains.append(state.predicted_gain),
     )  # fmt: skip
     assert [event.action for event in outcome.events] == ["reseeded"] * MOST_RESEEDS + ["dropped"]
     assert [event.iteration for event in outcome.events] == list(range(1, MOST_RESEEDS + 2))
     assert len(outcome.parameters.weights) == 2
+    # After a collapse the iterations before say nothing of what is left to gain.
+    assert predicted_gains == [np.inf] * (MOST_RESEEDS + 1) + [0.0, 0.0]
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -175,7 +179,7 @@ def test_split_puts_the_two_half_a_deviation_to_either_side(covariance_type: str
     """Along the widest direction, measured in the units of the features."""
     family = FAMILIES[covariance_type]
     rule = MaximumLikelihood(family, np.zeros(2))
-    scale = np.array([1.0, 100.0])
+    scale = np.array([0.5, 200.0])
     covariances = {
         "full": np.array([np.diag([9.0, 4e4]), np.eye(2), np.eye(2)]),
         "tied": np.diag([9.0, 4e4]),
@@ -187,13 +191,27 @@ def test_split_puts_the_two_half_a_deviation_to_either_side(covariance_type: str
     before = Parameters(np.array([0.6, 0.1, 0.3]), means, covariances, factors)
     after = split_heaviest(rule, before, 1, np.array([0, 2]), scale)
     after = select(rule, after, np.arange(3))
-    shift = np.array([1.5, 0.0])  # of deviations 3 and 200, 3 and 2 in units: the first feature
+    shift = np.array([1.5, 0.0])  # of deviations 3 and 200, 6 and 1 in units: the first feature
     np.testing.assert_allclose(after.means.mean(axis=0), (2 * means[0] + means[2]) / 3)
     np.testing.assert_allclose(np.abs(after.means[:2] - means[0]), [shift, shift], atol=1e-12)
     np.testing.assert_allclose(after.weights, np.array([0.3, 0.3, 0.3]) / 0.9)
     np.testing.assert_array_equal(before.means, means)
     matrices = family.matrices(after.covariances, 3, 2)
     np.testing.assert_array_equal(matrices[1], matrices[0])
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag"])
+def test_component_that_is_replaced_is_so_in_any_units(covariance_type: str) -> None:
+    X, start = collapsing("empty", covariance_type)
+    unit = np.array([1e-5, 1e6])
+    units = unit**2 if covariance_type == "diag" else np.outer(unit, unit)
+    other = GaussianMixture(
+        start.weights, start.means * unit, start.covariances * units, covariance_type
+    )
+    settings = {"covariance_type": covariance_type, "tol": 0.0, "max_iter": 1}
+    one = fit_gmm(X, 3, init=start, **settings).model
+    scaled = fit_gmm(X * unit, 3, init=other, **settings).model
+    np.testing.assert_allclose(scaled.means / unit, one.means, rtol=1e-9)
 
 
 def test_components_that_collapse_together_are_each_recorded() -> None:

@@ -60,9 +60,10 @@ def test_rule_on_changes_below_rounding_stops_at_once(size: float) -> None:
 
 
 def test_rule_on_a_fall_beyond_rounding_is_no_stop() -> None:
-    rule = StoppingRule(1e-3)
-    assert [rule.reached(value) for value in [-1.0, -1.1, -1.1001]] == [False] * 3
-    assert rule.predicted_gain == np.inf
+    for values in ([-1.0, -1.1, -1.1001], [-1.0, -0.9, -0.9001, -0.9003]):
+        rule = StoppingRule(1e-3)
+        assert not any(rule.reached(value) for value in values)
+        assert rule.predicted_gain == np.inf
 
 
 def test_rule_of_tolerance_zero_never_stops() -> None:
@@ -80,12 +81,12 @@ def test_rule_that_forgets_begins_anew() -> None:
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
 def test_fit_that_converged_has_about_tol_left_to_gain(tol: float) -> None:
-    X = clustered(spread=1.5, seed=4)[0]
+    X = clustered(spread=2.0, seed=4)[0]
     start = fit_gmm(X, 3, init="random", n_init=1, rng=0, tol=0.0, max_iter=1).model
     fit = fit_gmm(X, 3, init=start, tol=tol, max_iter=10_000)
     assert fit.converged
     assert fit.stop_reason == "converged"
-    end = fit_gmm(X, 3, init=fit.model, tol=0.0, max_iter=5000)
+    end = fit_gmm(X, 3, init=fit.model, tol=0.0, max_iter=1000)
     assert 0.0 <= end.history[-1] - fit.history[-1] <= 2.0 * tol
 
 

@@ -86,14 +86,13 @@ class GMMFit:
         -------
         str
         """
-        k, d = self.model.n_components, self.model.n_features
-        what = f"{k} component{'s'[: k != 1]}, {self.model.covariance_type} covariances"
-        size = f"{self.n_samples} rows, {d} feature{'s'[: d != 1]}"
+        components = _counted(self.model.n_components, "component")
+        size = f"{_counted(self.n_samples, 'row')}, {_counted(self.model.n_features, 'feature')}"
         end = "converged" if self.converged else f"stopped ({self.stop_reason})"
         lines = [
-            f"Gaussian mixture: {what}, {size}",
+            f"Gaussian mixture: {components}, {self.model.covariance_type} covariances, {size}",
             f"log-likelihood {self.log_likelihood:.6f} nats, {self.model.n_parameters} parameters",
-            f"{end} after {self.n_iter} iterations",
+            f"{end} after {_counted(self.n_iter, 'iteration')}",
             *map(str, self.events),
         ]
         return "\n".join([*lines, "", self.model.summary(feature_names)])
@@ -235,6 +234,10 @@ def fit_gmm(
     return _report(outcome, rows, rule, len(X) if weight is None else weight, tol, progress)
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s'[: count != 1]}"
+
+
 def _both(
     progress: Progress | None, callback: Callable[[State], object] | None
 ) -> Callable[[State], object] | None:
@@ -310,13 +313,13 @@ def _report(
         weight if isinstance(weight, int) else int(np.count_nonzero(weight)),
     )
     if progress is not None:
-        progress.write(f"{fit.stop_reason} after {fit.n_iter} iterations")
+        progress.write(f"{fit.stop_reason} after {_counted(fit.n_iter, 'iteration')}")
     if fit.stop_reason == "interrupted":
         raise FitInterrupted(fit)
     if outcome.stop_reason == "max_iter" and tol > 0.0:
         warnings.warn(
-            f"the fit used up its {fit.n_iter} iterations before the predicted remaining gain fell "
-            f"to tol={tol:g}. Raise max_iter, or tol.",
+            f"the fit used up its {_counted(fit.n_iter, 'iteration')} before the predicted "
+            f"remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
             ConvergenceWarning,
             stacklevel=3,
         )

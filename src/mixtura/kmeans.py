@@ -106,7 +106,7 @@ def fit_kmeans(
         Runs from different starts; the one with the least inertia counts.
     tol : float
         Stop when the predicted remaining decrease of the inertia is no more than this share of
-        the rows' total scatter; 0 goes on until nothing changes.
+        the rows' total scatter; 0 goes on until no row changes its cluster.
     max_iter : int
         Most iterations of each run.
     rng : int, Generator or None
@@ -154,7 +154,7 @@ def fit_kmeans(
     tol = check_number("tol", tol)
     check_n_threads(n_threads)
     generator = check_rng(rng)
-    X = check_rows(X, minimum=1)
+    X = check_rows(X, minimum=n_clusters)
     weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_clusters)
     given: Floats | None = None
     if isinstance(init, str):
@@ -219,11 +219,12 @@ class _Lloyd:
         return -2.0 * half
 
     def run(self, centers: Floats, tol: float, max_iter: int) -> KMeansFit:
-        """Lloyd's iterations, and the labels of the last centers."""
+        """Lloyd's iterations: at the end no row changes its center, or little is left to gain."""
         stopping = StoppingRule(tol)
         converged = False
         n_iter = 0
-        statistics = self._rows.assign(centers, self._n_threads)
+        labels, before = np.empty((2, len(self._X)), dtype=np.int64)
+        statistics = self._rows.assign(centers, self._n_threads, labels=labels)
         while n_iter < max_iter and not converged:
             n_iter += 1
             moved = statistics.means()
@@ -232,14 +233,13 @@ class _Lloyd:
                 farthest = self._farthest(centers, len(empty))
                 moved[empty[: len(farthest)]] = farthest
                 stopping.forget()
-            converged = np.array_equal(moved, centers)
-            centers = moved
-            statistics = self._rows.assign(centers, self._n_threads)
+            centers, labels, before = moved, before, labels
+            statistics = self._rows.assign(centers, self._n_threads, labels=labels)
             scatter = self._scatter or 1.0
-            converged |= stopping.reached(2.0 * statistics.log_likelihood / scatter)
-        labels = np.empty(len(self._X), dtype=np.int64)
-        # Without weights, because a pass does not look at what stands in a row of weight zero.
-        Rows(self._X).assign(centers, self._n_threads, labels=labels)
+            little_left = stopping.reached(2.0 * statistics.log_likelihood / scatter)
+            converged = little_left or np.array_equal(labels, before)
+        if not self._weight.all():  # a weighted pass does not look at rows of weight zero
+            Rows(self._X).assign(centers, self._n_threads, labels=labels)
         return KMeansFit(centers, labels, 2.0 * abs(statistics.log_likelihood), n_iter, converged)
 
     def _farthest(self, centers: Floats, count: int) -> Floats:

@@ -110,7 +110,7 @@ class ReferencePass:
 def moments(
     X: NDArray[Any], sample_weight: Floats | None, n_threads: int | None
 ) -> tuple[Floats, Floats]:
-    """Mean and variance of each feature, shape (n_features,): exact to rounding, wherever they lie.
+    """Mean and variance of each feature, shape (n_features,), in two passes.
 
     Raises
     ------
@@ -118,14 +118,14 @@ def moments(
         For a variance that is too large for a float.
     """
     rows = kernels.Rows(X, sample_weight)
+    first = 0 if sample_weight is None else int(np.argmax(sample_weight > 0.0))
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = rows.assign(X[:1].astype(np.float64), n_threads).means()
+        mean = rows.assign(X[first : first + 1].astype(np.float64), n_threads).means()
         statistics = rows.assign(mean, n_threads)
-        statistics = statistics.recentred(statistics.means())
         variance = statistics.resp_xx[0] / statistics.resp_sum[0]
     if not np.isfinite(variance).all():
         raise ValueError(
             f"X must have variances below {np.finfo(np.float64).max:.1g}; column "
             f"{int(np.argmin(np.isfinite(variance)))} has not. Divide it by its largest value."
         )
-    return statistics.centres[0], np.maximum(variance, 0.0)
+    return mean[0], variance

@@ -130,7 +130,8 @@ def _run(starts: Iterable[Parameters], brief: Callable[[Parameters], Outcome]) -
         candidates.append(_Candidate(outcome.parameters, outcome.history[-1]))
     if not candidates:
         raise failure
-    return sorted(candidates, key=lambda c: -c.objective)
+    # Starts that lead to one end keep their order, where rounding alone would choose among them.
+    return sorted(candidates, key=lambda c: -round(c.objective, 9))
 
 
 def _centres(
