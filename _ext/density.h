@@ -122,4 +122,26 @@ static void whiten(const Pass *p, const double *x, ptrdiff_t padded, const doubl
     }
 }
 
+/* l_j of the listed components, from place `first` on */
+static void densities(const Pass *p, ptrdiff_t padded, ptrdiff_t first, const Scratch *s) {
+    const ptrdiff_t d = p->d, panel = panel_size(d);
+    const int whitened = p->shape == TIED && p->whitened_means;
+    if (whitened && first == 0)
+        whiten(p, s->by_feature, padded, p->means, s->difference, s->whitened);
+    for (ptrdiff_t q = first; q < s->listed; q++) {
+        const ptrdiff_t j = s->component[q];
+        double *out = s->resp + q * p->tile;
+        if (p->shape != DIAG && !whitened)
+            density_full(p, s->by_feature, padded, p->means + j * p->dp,
+                         p->panels + (p->shape == FULL ? j * panel : 0), p->constants[j],
+                         s->difference, out);
+        else if (whitened)
+            density_diag(p, s->whitened, padded, p->whitened_means + j * d, p->scales,
+                         p->constants[j], out);
+        else
+            density_diag(p, s->by_feature, padded, p->means + j * p->dp, p->scales + j * d,
+                         p->constants[j], out);
+    }
+}
+
 #endif

@@ -41,30 +41,13 @@
 #include "density.h"
 #include "pass.h"
 #include "posterior.h"
+#include "prune.h"
 #include "scatter.h"
 
 /* ---- one tile, one slot ---- */
 
-typedef struct {
-    double *by_feature, *by_row, *whitened, *resp, *weight, *log_prob, *difference, *z, *rz;
-    int32_t *active;
-} Scratch;
-
-/* Lay the scratch out from `base`; return its size in doubles. */
-static ptrdiff_t lay_out(const Pass *p, double *base, Scratch *s) {
-    double *next = base;
-    const ptrdiff_t tile = p->tile, by_row = tile * p->dp;
-    s->by_feature = next; next += p->d * tile;
-    s->by_row = next; next += by_row; /* zero from d to dp */
-    s->whitened = next; next += p->shape == TIED ? p->d * tile : 0;
-    s->resp = next; next += p->k * tile;
-    s->weight = next; next += tile;
-    s->log_prob = next; next += tile;
-    s->difference = next; next += p->d * ROWS;
-    s->z = next; next += by_row + tile; /* or the active rows by feature, and their r */
-    s->rz = next; next += by_row;
-    s->active = (int32_t *)next; next += tile; /* half is used */
-    return round_up(next - base, 8);
+INLINE ptrdiff_t row_at(const Pass *p, ptrdiff_t place) {
+    return p->order ? p->order[place] : place;
 }
 
 INLINE double element(const char *at, int is_float32) {
@@ -74,17 +57,24 @@ INLINE double element(const char *at, int is_float32) {
 INLINE void gather_elements(const int is_float32, const Pass *p, ptrdiff_t start, ptrdiff_t rows,
                             double *by_feature) {
     for (ptrdiff_t a = 0; a < p->d; a++) {
-        const char *at = p->X + start * p->row_stride + a * p->column_stride;
+        const char *column = p->X + a * p->column_stride;
         double *out = by_feature + a * p->tile;
-        for (ptrdiff_t t = 0; t < rows; t++, at += p->row_stride) out[t] = element(at, is_float32);
+        if (p->order)
+            for (ptrdiff_t t = 0; t < rows; t++)
+                out[t] = element(column + p->order[start + t] * p->row_stride, is_float32);
+        else
+            for (ptrdiff_t t = 0; t < rows; t++)
+                out[t] = element(column + (start + t) * p->row_stride, is_float32);
     }
 }
 
 /* Bring the rows in, in both orders; fill the tile up with weightless copies of the first mean. */
 static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Scratch *s) {
     const ptrdiff_t d = p->d, dp = p->dp, tile = p->tile;
-    for (ptrdiff_t t = 0; t < padded; t++)
-        s->weight[t] = t >= rows ? 0.0 : p->sample_weight ? p->sample_weight[start + t] : 1.0;
+    for (ptrdiff_t t = 0; t < padded; t++) {
+        const ptrdiff_t row = t < rows ? row_at(p, start + t) : 0;
+        s->weight[t] = t >= rows ? 0.0 : p->sample_weight ? p->sample_weight[row] : 1.0;
+    }
     if (p->is_float32) gather_elements(1, p, start, rows, s->by_feature);
     else gather_elements(0, p, start, rows, s->by_feature);
     for (ptrdiff_t t = p->sample_weight ? 0 : rows; t < padded; t++)
@@ -93,25 +83,6 @@ static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t pad
     if (d > NARROW && p->slots)
         for (ptrdiff_t t = 0; t < rows; t++)
             for (ptrdiff_t a = 0; a < d; a++) s->by_row[t * dp + a] = s->by_feature[a * tile + t];
-}
-
-static void densities(const Pass *p, ptrdiff_t padded, Scratch *s) {
-    const ptrdiff_t d = p->d, panel = panel_size(d);
-    const int whitened = p->shape == TIED && p->whitened_means;
-    if (whitened) whiten(p, s->by_feature, padded, p->means, s->difference, s->whitened);
-    for (ptrdiff_t j = 0; j < p->k; j++) {
-        double *out = s->resp + j * p->tile;
-        if (p->shape != DIAG && !whitened)
-            density_full(p, s->by_feature, padded, p->means + j * p->dp,
-                         p->panels + (p->shape == FULL ? j * panel : 0), p->constants[j],
-                         s->difference, out);
-        else if (whitened)
-            density_diag(p, s->whitened, padded, p->whitened_means + j * d, p->scales,
-                         p->constants[j], out);
-        else
-            density_diag(p, s->by_feature, padded, p->means + j * p->dp, p->scales + j * d,
-                         p->constants[j], out);
-    }
 }
 
 static void copy_given(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded,
@@ -134,28 +105,38 @@ static void copy_out(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const doubl
         for (ptrdiff_t j = 0; j < p->k; j++) to[(start + t) * p->k + j] = from[j * p->tile + t];
 }
 
-static void copy_labels(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const double *resp) {
+static void copy_labels(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Scratch *s) {
     for (ptrdiff_t t = 0; t < rows; t++) {
-        ptrdiff_t best = 0;
-        for (ptrdiff_t j = 1; j < p->k; j++)
-            if (resp[j * p->tile + t] > resp[best * p->tile + t]) best = j;
-        p->labels[start + t] = best;
+        double largest = -1.0;
+        ptrdiff_t best = 0; /* of equals, the first component */
+        for (ptrdiff_t q = 0; q < s->listed; q++) {
+            const double r = s->resp[q * p->tile + t];
+            if (r > largest || (r == largest && s->component[q] < best)) {
+                largest = r;
+                best = s->component[q];
+            }
+        }
+        p->labels[row_at(p, start + t)] = best;
     }
+}
+
+static void copy_log_prob(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Scratch *s) {
+    for (ptrdiff_t t = 0; t < rows; t++) p->log_prob[row_at(p, start + t)] = s->log_prob[t];
 }
 
 static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Scratch *s,
                            double *slot) {
     const ptrdiff_t dp = p->dp, tile = p->tile;
-    double *resp_sum = slot + resp_sum_at(p), *resp_x = slot + resp_x_at(p);
-    double *resp_xx = slot + resp_xx_at(p);
-    const ptrdiff_t step = p->shape == TIED ? 0 : resp_xx_size(p);
-    for (ptrdiff_t j = 0; j < p->k; j++) {
-        const double *r = s->resp + j * tile, *mean = p->means + j * dp;
+    for (ptrdiff_t q = 0; q < s->listed; q++) {
+        const ptrdiff_t j = s->component[q];
+        const double *r = s->resp + q * tile, *mean = p->means + j * dp;
+        double *resp_x = slot + resp_x_at(p) + j * resp_x_size(p);
+        double *resp_xx = slot + resp_xx_at(p) + (p->shape == TIED ? 0 : j * resp_xx_size(p));
         const ptrdiff_t n = count_active(r, padded);
         if (n > 0) {
             vec sum = {0};
             for (ptrdiff_t t = 0; t < padded; t += LANES) sum += load(r + t);
-            add_to(resp_sum + j * LANES, sum);
+            add_to(slot + resp_sum_at(p) + j * LANES, sum);
             if (p->d <= NARROW)
                 scatter_narrow(p, s->by_feature, n, rows, padded, mean, r, s->active, s->z, resp_x,
                                resp_xx);
@@ -169,31 +150,32 @@ static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Scra
                 }
             }
         }
-        resp_x += resp_x_size(p);
-        resp_xx += step;
     }
 }
 
 static void run_tile(const Pass *p, ptrdiff_t start, ptrdiff_t rows, Scratch *s, double *slot) {
     const ptrdiff_t padded = round_up(rows, ROWS);
     gather(p, start, rows, padded, s);
+    s->listed = p->k;
+    for (ptrdiff_t j = 0; j < p->k; j++) s->component[j] = (int32_t)j;
     if (p->given_resp || p->given_labels) copy_given(p, start, rows, padded, s);
     else {
-        densities(p, padded, s);
+        if (p->reach) densities_that_matter(p, padded, p->reach + start / p->tile * p->k, s);
+        else densities(p, padded, 0, s);
         if (p->log_density) copy_out(p, start, rows, s->resp, p->log_density);
         if (!(slot || p->resp || p->log_prob || p->labels)) return;
         double floor = slot ? NEGLIGIBLE : UNDERFLOWS;
-        double total = p->hard ? assign(p, padded, s->weight, s->resp, s->log_prob)
-                               : normalise(p, padded, s->weight, floor, s->resp, s->log_prob);
+        double total = p->hard ? assign(p, padded, s) : normalise(p, padded, floor, s);
         if (p->resp) copy_out(p, start, rows, s->resp, p->resp);
-        if (p->labels) copy_labels(p, start, rows, s->resp);
-        if (p->log_prob) memcpy(p->log_prob + start, s->log_prob, rows * sizeof(double));
-        if (slot) slot[0] += total;
+        if (p->labels) copy_labels(p, start, rows, s);
+        if (p->log_prob) copy_log_prob(p, start, rows, s);
+        if (slot) slot[LOG_LIKELIHOOD] += total;
     }
     if (slot) {
         double weight = 0.0;
         for (ptrdiff_t t = 0; t < rows; t++) weight += s->weight[t];
-        slot[1] += weight;
+        slot[WEIGHT] += weight;
+        slot[COMPUTED] += (double)s->listed;
         add_statistics(p, rows, padded, s, slot);
     }
 }
@@ -244,7 +226,7 @@ static void reduce_slots(const Pass *p, double *totals, double *resp_sum, double
     double *sum = p->slots;
     for (ptrdiff_t s = 1; s < p->n_slots; s++)
         for (ptrdiff_t i = 0; i < p->slot_size; i++) sum[i] += p->slots[s * p->slot_size + i];
-    memcpy(totals, sum, 2 * sizeof(double));
+    memcpy(totals, sum, 3 * sizeof(double));
     const double *x = sum + resp_x_at(p), *xx = sum + resp_xx_at(p);
     for (ptrdiff_t j = 0; j < k; j++) {
         resp_sum[j] = sum_lanes(load(sum + resp_sum_at(p) + j * LANES));

@@ -41,6 +41,10 @@ cdef extern from "gaussian.h" nogil:
         const char *given_resp
         Py_ssize_t resp_row_stride, resp_column_stride
         const int64_t *given_labels
+        const int64_t *order
+        float *reach
+        const double *shrink
+        const double *shift
         double *log_density
         double *resp
         double *log_prob
@@ -99,6 +103,7 @@ cdef class Rows:
     cdef const double[::1] weight
     cdef Pass rows
     cdef Memory parameters, scratch, slots
+    cdef readonly double computed  # share of (tile, component) pairs in the last pass
 
     def __cinit__(self, X, const double[::1] sample_weight=None):
         PyObject_GetBuffer(X, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
@@ -200,20 +205,21 @@ cdef class Rows:
 
     cdef tuple collect(self, Pass *p, str covariance_type, int n_threads):
         cdef Py_ssize_t k = p.k, d = p.d
-        cdef double[2] totals
+        cdef double[3] totals
         cdef double[::1] resp_sum
         cdef double[:, ::1] resp_x
         cdef double[::1] resp_xx
         shape = {"full": (k, d, d), "tied": (d, d)}.get(covariance_type, (k, d))
         sums = np.zeros(k), np.zeros((k, d)), np.zeros(shape)
         if p.n == 0:
-            totals[0] = totals[1] = 0.0
+            totals[0] = totals[1] = totals[2] = 0.0
         else:
             p.slots = self.slots.ask(p.n_slots * p.slot_size)
             self.run(p, n_threads)
             resp_sum, resp_x, resp_xx = sums[0], sums[1], sums[2].reshape(-1)
             reduce_slots(p, totals, &resp_sum[0], &resp_x[0, 0], &resp_xx[0])
         scatter = sums[2].sum(axis=1) if covariance_type == "spherical" else sums[2]
+        self.computed = totals[2] / max(1, self.n_tiles(k, covariance_type) * k)
         return sums[0], sums[1], scatter, totals[0], totals[1]
 
     def evaluate(self, const double[::1] weights, const double[:, ::1] means,
@@ -235,15 +241,44 @@ cdef class Rows:
             p.labels = &labels[0]
         self.run(&p, n_threads)
 
+    def n_tiles(self, Py_ssize_t n_components, str covariance_type):
+        """Number of tiles that a pass cuts the rows into."""
+        cdef Pass p = self.rows
+        p.shape, p.k = SHAPES[covariance_type], n_components
+        cut(&p)
+        return (p.n + p.tile - 1) // p.tile
+
     def accumulate(self, const double[::1] weights, const double[:, ::1] means,
-                   const double[::1] factors, str covariance_type, int n_threads):
-        """Return resp_sum, resp_x, resp_xx, log_likelihood, weight_sum under a mixture."""
+                   const double[::1] factors, str covariance_type, int n_threads, *,
+                   int64_t[::1] labels=None, const int64_t[::1] order=None,
+                   float[:, ::1] reach=None, const double[::1] shrink=None,
+                   const double[::1] shift=None):
+        """Return resp_sum, resp_x, resp_xx, log_likelihood, weight_sum under a mixture.
+
+        On demand `labels` gets each row's most probable component. The others carry bounds from
+        pass to pass, see prune.h: without `shrink` and `shift`, `reach` is only written.
+        """
         cdef Pass p = self.rows
         self.lay_out_mixture(&p, weights, means, factors, covariance_type)
+        if p.n > 0:
+            self.carry(&p, labels, order, reach, shrink, shift)
         return self.collect(&p, covariance_type, n_threads)
 
+    cdef void carry(self, Pass *p, int64_t[::1] labels, const int64_t[::1] order,
+                    float[:, ::1] reach, const double[::1] shrink, const double[::1] shift):
+        if labels is not None:
+            p.labels = &labels[0]
+        if order is not None:
+            p.order = &order[0]
+        if reach is not None:
+            p.reach = &reach[0, 0]
+        if shrink is not None:
+            p.shrink, p.shift = &shrink[0], &shift[0]
+
     def assign(self, const double[:, ::1] centres, int n_threads, *,
-               int64_t[::1] labels=None, double[::1] log_prob=None):
+               int64_t[::1] labels=None, double[::1] log_prob=None, const int64_t[::1] order=None,
+               float[:, ::1] reach=None, const double[::1] shrink=None,
+               const double[::1] shift=None):
         """Return the same with each row given to its nearest centre.
 
         The log-likelihood is minus half the weighted sum of squared distances, and log_prob minus
@@ -257,8 +292,7 @@ cdef class Rows:
             (<double *>p.constants)[j] = 0.0
         p.hard = True
         if p.n > 0:
-            if labels is not None:
-                p.labels = &labels[0]
+            self.carry(&p, labels, order, reach, shrink, shift)
             if log_prob is not None:
                 p.log_prob = &log_prob[0]
         return self.collect(&p, "diag", n_threads)

@@ -7,17 +7,17 @@
 /* ---- responsibilities: equations (3) and (4) ---- */
 
 /* Rows that every component puts at zero density are shared out by the weights. */
-static void share_lost(const Pass *p, ptrdiff_t padded, const double *weight,
-                       const double *log_prob, double *resp) {
+static void share_lost(const Pass *p, ptrdiff_t padded, const Scratch *s) {
     for (ptrdiff_t t = 0; t < padded; t++)
-        if (log_prob[t] == -INFINITY)
-            for (ptrdiff_t j = 0; j < p->k; j++) resp[j * p->tile + t] = weight[t] * p->shares[j];
+        if (s->log_prob[t] == -INFINITY)
+            for (ptrdiff_t q = 0; q < s->listed; q++)
+                s->resp[q * p->tile + t] = s->weight[t] * p->shares[s->component[q]];
 }
 
 /* resp holds l_j and is overwritten with r_j; returns the weighted sum of L */
-static double normalise(const Pass *p, ptrdiff_t padded, const double *weight, double floor,
-                        double *resp, double *log_prob) {
-    const ptrdiff_t k = p->k, tile = p->tile;
+static double normalise(const Pass *p, ptrdiff_t padded, double floor, const Scratch *s) {
+    const ptrdiff_t k = s->listed, tile = p->tile;
+    double *resp = s->resp;
     vec total = {0};
     mask any_lost = {0};
     for (ptrdiff_t t = 0; t < padded; t += LANES) {
@@ -32,36 +32,36 @@ static double normalise(const Pass *p, ptrdiff_t padded, const double *weight, d
             sum += e;
         }
         sum = pick(lost, fill(1.0), sum);
-        vec w = load(weight + t);
+        vec w = load(s->weight + t);
         vec scale = w / sum;
         for (ptrdiff_t j = 0; j < k; j++)
             store(resp + j * tile + t, load(resp + j * tile + t) * scale);
         vec L = pick(lost, fill(-INFINITY), largest + log_positive(sum));
-        store(log_prob + t, L);
+        store(s->log_prob + t, L);
         total += pick(w > 0.0, w * L, fill(0.0));
         any_lost |= lost;
     }
-    if (any_lane(any_lost)) share_lost(p, padded, weight, log_prob, resp);
+    if (any_lane(any_lost)) share_lost(p, padded, s);
     return sum_lanes(total);
 }
 
 /* The same with each row given to its largest l_j, the first of equals; L is that l_j. */
-static double assign(const Pass *p, ptrdiff_t padded, const double *weight, double *resp,
-                     double *log_prob) {
-    const ptrdiff_t k = p->k, tile = p->tile;
+static double assign(const Pass *p, ptrdiff_t padded, const Scratch *s) {
+    const ptrdiff_t k = s->listed, tile = p->tile;
+    double *resp = s->resp;
     vec total = {0};
     for (ptrdiff_t t = 0; t < padded; t += LANES) {
         vec largest = load(resp + t);
-        mask best = {0};
+        mask best = {0}; /* place in the list */
         for (ptrdiff_t j = 1; j < k; j++) {
             vec l = load(resp + j * tile + t);
             mask above = l > largest;
             largest = pick(above, l, largest);
             best = (above & j) | (~above & best);
         }
-        vec w = load(weight + t);
+        vec w = load(s->weight + t);
         for (ptrdiff_t j = 0; j < k; j++) store(resp + j * tile + t, pick(best == j, w, fill(0.0)));
-        store(log_prob + t, largest);
+        store(s->log_prob + t, largest);
         total += pick(w > 0.0, w * largest, fill(0.0));
     }
     return sum_lanes(total);

@@ -59,8 +59,8 @@ def test_passes_of_either_kind_return_the_same_statistics(
 
 
 @every_type
-def test_pass_made_again_returns_the_same_bits(covariance_type: str) -> None:
-    """What a pass keeps between calls changes nothing."""
+def test_pass_made_again_returns_the_same_statistics(covariance_type: str) -> None:
+    """What a pass keeps between calls changes nothing beyond rounding, whatever came between."""
     rng = np.random.default_rng(0)
     mixture = random_mixture(rng, covariance_type, 4, 6)
     X = random_rows(rng, mixture, 3000)
@@ -71,9 +71,9 @@ def test_pass_made_again_returns_the_same_bits(covariance_type: str) -> None:
     if covariance_type != "tied":
         smaller = smaller._replace(precisions_cholesky=mixture.factors[:2])
     rows.accumulate(smaller)
-    again = rows.accumulate(parameters)
-    for name in ("resp_sum", "resp_x", "resp_xx", "log_likelihood", "weight_sum"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
+    bounds = Bounds(X, mixture).statistics()
+    for _ in range(3):
+        assert_same_statistics(rows.accumulate(parameters), first, bounds)
 
 
 @weighted_or_not

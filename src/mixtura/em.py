@@ -20,7 +20,6 @@ __all__ = [
     "State",
     "StoppingRule",
     "expectation_maximisation",
-    "select",
     "split_heaviest",
 ]
 
@@ -250,10 +249,10 @@ def _recover(
             outcome.events.append(Event(iteration, j, causes[j], "reseeded"))
         else:
             outcome.events.append(Event(iteration, j, causes[j], "dropped"))
-    return select(rule, parameters, np.sort(sound))
+    return _select(rule, parameters, np.sort(sound))
 
 
-def select(
+def _select(
     rule: MaximumLikelihood, parameters: Parameters, components: NDArray[np.intp]
 ) -> Parameters:
     """Keep some components, with weights that sum to one."""

@@ -54,7 +54,7 @@ class GMMFit:
         where `reg_covar` is not zero (see `mixtura.update`). It never falls, but for rounding
         and for iterations named in `events`.
     n_iter : int
-        Iterations done.
+        Iterations done, those of brief runs from automatic starts not counted.
     converged : bool
         Whether no more than about `tol` was left to gain.
     stop_reason : {"converged", "max_iter", "callback", "interrupted"}

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura import _runtime
 from mixtura._build_config import BUILD_CONFIG
+from mixtura.bounds import Carry
 from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, Statistics
 from mixtura.threads import choose_n_threads
 from mixtura.validation import (
@@ -145,19 +146,33 @@ class Rows:
         factors: Floats,
         covariance_type: FactorShape,
         n_threads: int | None,
+        *,
+        carry: Carry | None = None,
+        labels: NDArray[np.int64] | None = None,
     ) -> Statistics:
-        """Return the statistics under a mixture."""
+        """Return the statistics under a mixture; on demand write the most probable components."""
         sums = self._rows.accumulate(
             weights, means, factors.reshape(-1), covariance_type,
             self._n_threads(n_threads, factors.size, len(means)),
+            labels=labels, **(carry._asdict() if carry else {}),
         )  # fmt: skip
         return Statistics(covariance_type, means, *sums)
+
+    @property
+    def computed(self) -> float:
+        """Share of (tile, component) pairs whose densities the last pass had to compute."""
+        return float(self._rows.computed)
+
+    def n_tiles(self, n_components: int, covariance_type: FactorShape) -> int:
+        """Return the number of tiles that a pass cuts the rows into."""
+        return int(self._rows.n_tiles(n_components, covariance_type))
 
     def assign(
         self,
         centers: Floats,
         n_threads: int | None,
         *,
+        carry: Carry | None = None,
         labels: NDArray[np.int64] | None = None,
         log_prob: Floats | None = None,
     ) -> Statistics:
@@ -167,7 +182,8 @@ class Rows:
         gets the position of the nearest center and `log_prob` minus half the squared distance.
         """
         n = self._n_threads(n_threads, centers.size, len(centers))
-        sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob)
+        carried = carry._asdict() if carry else {}
+        sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob, **carried)
         return Statistics("diag", centers, *sums)
 
     def accumulate_resp(

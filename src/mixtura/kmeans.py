@@ -10,12 +10,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.bounds import CarriedBounds, Carry
 from mixtura.em import StoppingRule
 from mixtura.exceptions import ConvergenceWarning
 from mixtura.kernels import Rows
 from mixtura.passes import moments
 from mixtura.seeding import draw_rows, equal_rows, random_rows
-from mixtura.statistics import Floats
+from mixtura.statistics import Floats, Statistics
+from mixtura.update import Parameters
 from mixtura.validation import (
     check_centres,
     check_count,
@@ -190,6 +192,7 @@ class _Lloyd:
     def __init__(self, X: NDArray[Any], weight: Floats, n_threads: int | None) -> None:
         self._X, self._weight, self._n_threads = X, weight, n_threads
         self._rows = Rows(X, weight)
+        self._bounds = CarriedBounds(self._rows, self._run, "spherical")
         self._scatter = float(moments(X, weight, n_threads)[1].sum() * weight.sum())
 
     def seed(self, n_clusters: int, how: str, rng: np.random.Generator) -> Floats:
@@ -224,7 +227,7 @@ class _Lloyd:
         converged = False
         n_iter = 0
         labels, before = np.empty((2, len(self._X)), dtype=np.int64)
-        statistics = self._rows.assign(centers, self._n_threads, labels=labels)
+        statistics = self._nearest(centers, labels)
         while n_iter < max_iter and not converged:
             n_iter += 1
             moved = statistics.means()
@@ -234,13 +237,23 @@ class _Lloyd:
                 moved[empty[: len(farthest)]] = farthest
                 stopping.forget()
             centers, labels, before = moved, before, labels
-            statistics = self._rows.assign(centers, self._n_threads, labels=labels)
+            statistics = self._nearest(centers, labels)
             scatter = self._scatter or 1.0
             little_left = stopping.reached(2.0 * statistics.log_likelihood / scatter)
             converged = little_left or np.array_equal(labels, before)
         if not self._weight.all():  # a weighted pass does not look at rows of weight zero
             Rows(self._X).assign(centers, self._n_threads, labels=labels)
         return KMeansFit(centers, labels, 2.0 * abs(statistics.log_likelihood), n_iter, converged)
+
+    def _nearest(self, centers: Floats, labels: NDArray[np.int64]) -> Statistics:
+        """Sums of the rows nearest to each center, which `labels` gets."""
+        ones = np.ones(len(centers))
+        return self._bounds.accumulate(Parameters(ones, centers, ones, ones), labels)
+
+    def _run(
+        self, parameters: Parameters, carry: Carry | None, labels: NDArray[np.int64] | None
+    ) -> Statistics:
+        return self._rows.assign(parameters.means, self._n_threads, carry=carry, labels=labels)
 
     def _farthest(self, centers: Floats, count: int) -> Floats:
         """Different rows, the farthest from their centers; fewer when no others are off them."""

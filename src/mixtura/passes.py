@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura import kernels, reference
+from mixtura.bounds import CarriedBounds, Carry
 from mixtura.statistics import FactorShape, Floats, Statistics
 from mixtura.update import Parameters
 
@@ -53,10 +54,18 @@ class CompiledPass:
         self._rows = kernels.Rows(X, sample_weight)
         self._type: FactorShape = covariance_type
         self._n_threads = n_threads
+        self._bounds = CarriedBounds(self._rows, self._run, covariance_type)
 
     def accumulate(self, parameters: Parameters) -> Statistics:
+        return self._bounds.accumulate(parameters)
+
+    def _run(
+        self, parameters: Parameters, carry: Carry | None, labels: NDArray[np.int64] | None
+    ) -> Statistics:
         weights, means, _, factors = parameters
-        return self._rows.accumulate(weights, means, factors, self._type, self._n_threads)
+        return self._rows.accumulate(
+            weights, means, factors, self._type, self._n_threads, carry=carry, labels=labels
+        )
 
     def accumulate_resp(self, resp: Floats, centres: Floats) -> Statistics:
         return self._rows.accumulate_resp(resp, centres, self._type, self._n_threads)

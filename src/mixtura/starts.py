@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura import seeding
-from mixtura.em import Outcome, expectation_maximisation, select, split_heaviest
+from mixtura.em import Outcome, expectation_maximisation, split_heaviest
 from mixtura.exceptions import FitError
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import RowsPass
@@ -164,13 +164,14 @@ def _from_rough_labels(
         scatter = (statistics.resp_xx + lent * pooled) * (resp_sum / (resp_sum + lent))
         statistics = replace(statistics, resp_xx=scatter)
     parameters, failed = rule.update(statistics)
-    if failed.all():
+    empty = statistics.resp_sum == 0.0
+    if (failed & ~empty).any():
         return _checked(rule, statistics, "the start")
-    sound = np.flatnonzero(~failed)
-    for j in map(int, np.flatnonzero(failed)):
+    sound = np.flatnonzero(~empty)
+    for j in map(int, np.flatnonzero(empty)):
         parameters = split_heaviest(rule, parameters, j, sound, scale)
         sound = np.append(sound, j)
-    return select(rule, parameters, np.arange(n_components))
+    return parameters
 
 
 def _column(values: Floats, like: Floats) -> Floats:
