@@ -156,20 +156,23 @@ def _symmetric(matrices: Floats) -> Floats:
     return np.where(unequal, 0.5 * matrices + 0.5 * transposed, matrices)
 
 
-def _factorise(covariance: Floats) -> tuple[Floats, bool]:
-    """U of one symmetric matrix, and whether there is none.
+def _factorise(covariances: Floats) -> tuple[Floats, Mask]:
+    """U of each of several symmetric matrices (k, d, d), and for which there is none.
 
     The variance inflation factor of feature a, ``covariance[a, a] inv(covariance)[a, a]``, is
     ``1 / (1 - R^2)`` of its regression on the others. The sum of all, the trace of the inverse
     correlation matrix, tells how near to singular the matrix is, whatever the units.
     """
-    lower, info = dpotrf(covariance, lower=1, clean=1)
-    if info:
-        return lower, True
-    inverse, _ = dtrtri(lower, lower=1)
+    factors = np.zeros(covariances.shape)
+    failed = np.zeros(len(covariances), dtype=bool)
+    for j, covariance in enumerate(covariances):
+        lower, failed[j] = dpotrf(covariance, lower=1, clean=1)
+        if not failed[j]:
+            factors[j] = dtrtri(lower, lower=1)[0].T
     with np.errstate(over="ignore", invalid="ignore"):
-        inflation = np.square(inverse * np.sqrt(covariance.diagonal())).sum()
-    return inverse.T, not inflation < MOST_INFLATION  # NaN is no proof
+        deviations = np.sqrt(np.einsum("jaa->ja", covariances))
+        inflation = np.square(factors * deviations[:, :, None]).sum(axis=(1, 2))
+    return factors, failed | ~(inflation < MOST_INFLATION)  # NaN is no proof
 
 
 def _reciprocal_deviations(variances: Floats) -> tuple[Floats, Mask]:
@@ -192,11 +195,7 @@ class Full(CovarianceFamily):
         return covariances
 
     def factorise(self, covariances: Floats) -> tuple[Floats, Mask]:
-        factors = np.empty(covariances.shape)
-        failed = np.empty(len(covariances), dtype=bool)
-        for j, covariance in enumerate(covariances):
-            factors[j], failed[j] = _factorise(covariance)
-        return factors, failed
+        return _factorise(covariances)
 
     def trace_with(self, precisions_cholesky: Floats, variances: Floats) -> Floats:
         trace: Floats = np.einsum(
@@ -225,8 +224,8 @@ class Tied(CovarianceFamily):
         return covariance
 
     def factorise(self, covariances: Floats) -> tuple[Floats, Mask]:
-        factor, failed = _factorise(covariances)
-        return np.ascontiguousarray(factor), np.array([failed])
+        factors, failed = _factorise(covariances[None])
+        return factors[0], failed
 
     def trace_with(self, precisions_cholesky: Floats, variances: Floats) -> Floats:
         return np.array([(np.square(precisions_cholesky).T @ variances).sum()])
