@@ -327,7 +327,8 @@ BAD_SAMPLE_WEIGHTS = {
     "sum overflows": Bad(
         np.full(N, 1e308),
         ValueError,
-        "sample_weight must have a finite sum; it overflows. Divide the weights by the largest.",
+        "sample_weight must sum to between 1e-100 and 1e+100; got inf. "
+        "Divide the weights by the largest.",
     ),
     "strings": Bad(
         list("abcd"),

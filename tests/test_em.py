@@ -168,6 +168,7 @@ def test_callback_after_each_iteration_receives_its_state() -> None:
     assert states[0].predicted_gain == np.inf
     assert states[-1].predicted_gain <= 1e-6
     last = states[-1].parameters
+    assert not any(array.flags.writeable for state in states for array in state.parameters)
     assert GaussianMixture(last.weights, last.means, last.covariances) == fit.model
 
 
@@ -254,6 +255,7 @@ def test_fit_interrupted_before_its_first_iteration_has_nothing_to_keep(
         fit_gmm(X, 3, init=labels if init == "labels" else init)
     assert caught.value.fit is None
     assert isinstance(caught.value, KeyboardInterrupt)
+    assert str(caught.value) == "the fit was interrupted; before its first iteration was done"
 
 
 def test_fit_interrupted_a_second_time_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

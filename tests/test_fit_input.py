@@ -221,21 +221,21 @@ BAD_STARTS = {
     "responsibilities of another shape": Bad(
         np.full((4, 3), 1 / 3),
         ValueError,
-        "resp must have shape (4, 2), (n_samples, n_components); got (4, 3). "
+        "init must have shape (4, 2), (n_samples, n_components); got (4, 3). "
         "Give each row one value for each component.",
     ),
     "responsibilities that sum to two": Bad(
         np.array([[0.5, 0.5], [0.5, 0.5], [1.0, 1.0], [0.0, 1.0]]),
         ValueError,
-        "resp must sum to one in every row; row 2 sums to 2.0. Divide each row by its sum.",
+        "init must sum to one in every row; row 2 sums to 2.0. Divide each row by its sum.",
     ),
     "responsibilities below zero": Bad(
         np.array([[1.0, 0.0], [1.5, -0.5], [0.0, 1.0], [0.0, 1.0]]),
         ValueError,
-        "resp must be non-negative; row 1, component 1 is -0.5.",
+        "init must be non-negative; row 1, component 1 is -0.5.",
     ),
     "responsibilities that are nan": Bad(
-        np.full((4, 2), np.nan), ValueError, "resp must be finite; row 0, component 0 is nan."
+        np.full((4, 2), np.nan), ValueError, "init must be finite; row 0, component 0 is nan."
     ),
     "a mixture of another type": Bad(
         TWO_FEATURES,
@@ -342,3 +342,15 @@ def test_rows_whose_squares_overflow_are_refused(fit: Callable[..., object]) -> 
     message = r"X must have variances below 2e\+308; column 1 has not\. Divide it by its largest"
     with pytest.raises(ValueError, match=message):
         fit(X * [1.0, 1e200], 2)
+
+
+@every_fit
+def test_rows_whose_squares_underflow_are_refused(fit: Callable[..., object]) -> None:
+    message = (
+        r"X must have variances of 1e-290 or more, or constant columns; column 1 has .*e-2\d\d\. "
+        r"Multiply it by a large number\."
+    )
+    with pytest.raises(ValueError, match=message):
+        fit(X * [1.0, 1e-147], 2)
+    with pytest.raises(ValueError, match=r"column 1 has 0\. Multiply it by a large number\."):
+        fit(X * [1.0, 1e-300], 2, sample_weight=[1.0, 1.0, 1.0, 0.0])

@@ -62,10 +62,17 @@ def test_default_honours_threadpoolctl() -> None:
 
 def test_default_is_at_most_the_quota_of_the_cgroup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_affinity", lambda: 64)
-    monkeypatch.setattr(threads._runtime, "max_threads", lambda: 64)
+    monkeypatch.setattr(threads.runtime, "max_threads", lambda: 64)
     for quota in (1, 3):
         monkeypatch.setattr(threads, "_cgroup_quota", lambda quota=quota: quota)
         assert threads.choose_n_threads(None) == (quota if build_config()["openmp"] else 1)
+
+
+@pytest.mark.parametrize("policy", [None, "active"])
+def test_import_leaves_the_environment_as_it_is(policy: str | None) -> None:
+    script = "import os, mixtura; print(os.environ.get('OMP_WAIT_POLICY'))"
+    environment = {} if policy is None else {"OMP_WAIT_POLICY": policy}
+    assert run(script, **environment) == [str(policy)]
 
 
 def test_many_fits_at_once_give_the_bits_of_one() -> None:

@@ -102,6 +102,13 @@ def test_moments_of_a_constant_feature_are_zero_exactly() -> None:
     assert variance[0] == 0.0
 
 
+def test_moments_of_rows_that_are_constant_but_for_absent_ones_are_zero() -> None:
+    X, weight = np.full((5, 1), 0.1), np.array([0.0, 1.0, 2.0, 0.0, 1.0])
+    X[[0, 3]] = 1e-200
+    mean, variance = moments(X, weight, None)
+    assert (mean[0], variance[0]) == (0.1, 0.0)
+
+
 @pytest.mark.parametrize("value", [1e160, 1e308])
 def test_moments_too_large_for_a_float_are_refused(value: float) -> None:
     X = np.array([[0.0, 1.0], [1.0, value], [1.0, -value]])

@@ -7,7 +7,7 @@ import pytest
 from clusters import Rounding, assert_same_fit_bits, clustered, maximised
 from helpers import COVARIANCE_TYPES
 
-from mixtura import FitError, GaussianMixture, fit_gmm, seeding, starts
+from mixtura import FitError, FitInterrupted, GaussianMixture, fit_gmm, seeding, starts
 from mixtura.covariance import FAMILIES
 from mixtura.em import Outcome
 from mixtura.passes import CompiledPass
@@ -100,13 +100,16 @@ def test_start_from_a_callable_is_what_it_returns(kind: str) -> None:
     }[kind]
     calls = []
 
-    def choose(X: Floats, n_components: int, rng: np.random.Generator) -> object:
-        calls.append((X.shape, n_components, type(rng)))
+    def choose(rows: Floats, n_components: int, rng: np.random.Generator) -> object:
+        assert np.shares_memory(rows, X)
+        assert not rows.flags.writeable
+        calls.append((rows.shape, n_components, type(rng)))
         return init
 
     fit = fit_gmm(X, 3, init=choose, rng=4)
     assert_same_fit_bits(fit, fit_gmm(X, 3, init=init, rng=4))
     assert calls == [(X.shape, 3, np.random.Generator)]
+    assert X.flags.writeable
 
 
 def test_callable_receives_the_generator_of_the_fit() -> None:
@@ -265,19 +268,43 @@ def candidates(*objectives: float) -> tuple[list[Parameters], Callable[[Paramete
 )
 def test_best_of_brief_runs_goes_on_round_by_round(objectives: list[float], rounds: int) -> None:
     starts_of, brief = candidates(*objectives)
-    parameters = starts._last_standing(iter(starts_of), brief)
+    parameters = starts._last_standing(iter(starts_of), brief, [])
     assert parameters.weights[0] == max(objectives) + rounds
 
 
 def test_starts_that_fail_are_left_out_while_others_stand() -> None:
     starts_of, brief = candidates(np.nan, 1.0, np.nan, 2.0)
-    assert starts._last_standing(iter(starts_of), brief).weights[0] == 3.0
+    assert starts._last_standing(iter(starts_of), brief, []).weights[0] == 3.0
     starts_of, brief = candidates(np.nan, np.nan)
     with pytest.raises(FitError, match="this one fails"):
-        starts._last_standing(iter(starts_of), brief)
+        starts._last_standing(iter(starts_of), brief, [])
 
 
 def test_starts_that_lead_to_one_end_keep_their_order() -> None:
     """Rounding alone does not choose among them, so that no machine chooses another."""
     starts_of, brief = candidates(2.0, 2.0 + 1e-13)
-    assert starts._last_standing(iter(starts_of), brief).weights[0] == 3.0
+    assert starts._last_standing(iter(starts_of), brief, []).weights[0] == 3.0
+
+
+def test_starts_that_are_interrupted_leave_the_best_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X = clustered()[0]
+    ends: list[Outcome] = []
+    run = starts.expectation_maximisation
+
+    def interrupted(*arguments: object, **options: object) -> Outcome:
+        if len(ends) == 4:
+            raise KeyboardInterrupt
+        ends.append(run(*arguments, **options))
+        return ends[-1]
+
+    monkeypatch.setattr(starts, "expectation_maximisation", interrupted)
+    with pytest.raises(FitInterrupted) as caught:
+        fit_gmm(X, 3, rng=0, init="random")
+    fit = caught.value.fit
+    best = max(ends, key=lambda end: end.history[-1])
+    assert (fit.stop_reason, fit.converged) == ("interrupted", False)
+    assert fit.history.tolist() == best.history
+    np.testing.assert_array_equal(fit.model.means, best.parameters.means)
+    assert fit.log_likelihood == pytest.approx(fit.model.log_likelihood(X), rel=1e-12)

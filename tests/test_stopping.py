@@ -66,6 +66,12 @@ def test_rule_on_a_fall_beyond_rounding_is_no_stop() -> None:
         assert rule.predicted_gain == np.inf
 
 
+@pytest.mark.parametrize("lost", [-np.inf, np.nan])
+def test_rule_on_an_objective_that_is_not_finite_goes_on(lost: float) -> None:
+    rule = StoppingRule(1e-3)
+    assert not any(rule.reached(value) for value in [lost, lost, -2.0, lost, -1.0, -0.5])
+
+
 def test_rule_of_tolerance_zero_never_stops() -> None:
     rule = StoppingRule(0.0)
     assert not any(rule.reached(-1.0) for _ in range(5))

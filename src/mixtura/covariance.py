@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 from mixtura.statistics import FactorShape, Floats, Statistics, statistics_shape
-from mixtura.validation import FACTOR_AXES, _contiguous, _refuse_non_finite
+from mixtura.validation import FACTOR_AXES, contiguous, refuse_non_finite
 
 __all__ = ["FAMILIES", "CovarianceFamily"]
 
@@ -106,7 +106,7 @@ class CovarianceFamily(ABC):
         TypeError
             For values that are not real numbers.
         """
-        array = _contiguous(covariances, "covariances")
+        array = contiguous(covariances, "covariances")
         expected = self.shape(n_components, n_features)
         if array.shape != expected:
             raise ValueError(
@@ -115,7 +115,7 @@ class CovarianceFamily(ABC):
                 f"covariances of this covariance_type."
             )
         axes = FACTOR_AXES[self.factor_shape]
-        _refuse_non_finite(array, "covariances", axes, "Give a finite number.")
+        refuse_non_finite(array, "covariances", axes, "Give a finite number.")
         if self.factor_shape in ("full", "tied"):
             array = _symmetric(array)
         factors, failed = self.factorise(array)

@@ -68,7 +68,7 @@ class State:
     predicted_gain : float, nats per unit of weight
         What is left to gain by Aitken's extrapolation; inf while nothing can be said.
     parameters : Parameters
-        Weights, means, covariances and precision factors; not to be modified.
+        Weights, means, covariances and precision factors, read-only.
     """
 
     iteration: int
@@ -114,6 +114,8 @@ class StoppingRule:
 
     def _predict(self) -> float:
         if len(self._last) < 2:
+            return np.inf
+        if not np.isfinite(self._last).all():
             return np.inf
         gain = self._last[-1] - self._last[-2]
         if abs(gain) <= 4.0 * EPS * max(1.0, abs(self._last[-1])):
@@ -197,7 +199,7 @@ def expectation_maximisation(
             outcome.parameters = parameters
             outcome.history.append(objective)
             reached = stopping.reached(objective)
-            state = State(iteration, objective, stopping.predicted_gain, parameters)
+            state = State(iteration, objective, stopping.predicted_gain, _read_only(parameters))
             if callback is not None and callback(state):
                 outcome.stop_reason = "callback"
                 break
@@ -207,6 +209,14 @@ def expectation_maximisation(
     except KeyboardInterrupt:
         outcome.stop_reason = "interrupted"
     return outcome
+
+
+def _read_only(parameters: Parameters) -> Parameters:
+    """Views that a callback cannot write through."""
+    views = [array.view() for array in parameters]
+    for view in views:
+        view.flags.writeable = False
+    return Parameters(*views)
 
 
 def _expectation(

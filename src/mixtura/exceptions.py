@@ -22,7 +22,8 @@ class FitInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, fit: Any) -> None:
-        super().__init__("the fit was interrupted; the attribute `fit` holds what was done")
+        done = "before its first iteration was done" if fit is None else "`fit` holds what was done"
+        super().__init__(f"the fit was interrupted; {done}")
         self.fit = fit
 
 

@@ -18,11 +18,10 @@ from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments
 from mixtura.progress import Progress
-from mixtura.starts import automatic_start, check_init, given_start
+from mixtura.starts import StartInterrupted, automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
 from mixtura.update import MaximumLikelihood
 from mixtura.validation import (
-    _contiguous,
     check_count,
     check_n_threads,
     check_number,
@@ -30,6 +29,7 @@ from mixtura.validation import (
     check_rng,
     check_rows,
     check_sample_weight,
+    contiguous,
 )
 
 __all__ = ["GMMFit", "fit_gmm"]
@@ -121,7 +121,8 @@ def fit_gmm(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
-        The rows, finite; float32 stays float32 in memory, and no layout is copied.
+        The rows, finite. float32 and float64 of any strides are used where they are; other types
+        and byte orders are converted.
     n_components : int
         Number of Gaussian components.
     covariance_type : {"full", "tied", "diag", "spherical"}
@@ -169,9 +170,11 @@ def fit_gmm(
     TypeError
         For arguments of the wrong kind.
     FitError
-        When components collapse and `on_collapse` does not help.
+        When components collapse and `on_collapse` does not help; when labels or responsibilities
+        in `init` leave a component without weight or a regular covariance.
     FitInterrupted
-        On Ctrl-C, with the fit so far; a KeyboardInterrupt.
+        On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the starts, `fit` is the best of
+        the brief runs, with the log-likelihood of their sample scaled up.
 
     Warns
     -----
@@ -208,7 +211,9 @@ def fit_gmm(
         weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_components)
     ridge = _check_reg_covar(reg_covar, X.shape[1])
     if callable(init) and not isinstance(init, GaussianMixture):
-        init = init(X, n_components, generator)
+        rows_to_see = X.view()
+        rows_to_see.flags.writeable = False
+        init = init(rows_to_see, n_components, generator)
     begin = check_init(init, X.shape, weight, n_components, family.name)
 
     make_pass = partial(_make_pass, family.factor_shape, n_threads, backend)
@@ -225,12 +230,14 @@ def fit_gmm(
             )
         else:
             start = given_start(begin, rows, rule, centre, n_components)
+        outcome = expectation_maximisation(
+            rows, rule, start, tol=tol, max_iter=max_iter, on_collapse=on_collapse, scale=scale,
+            callback=_both(progress, callback),
+        )  # fmt: skip
+    except StartInterrupted as interrupted:
+        outcome = interrupted.outcome
     except KeyboardInterrupt:
         raise FitInterrupted(None) from None
-    outcome = expectation_maximisation(
-        rows, rule, start, tol=tol, max_iter=max_iter, on_collapse=on_collapse, scale=scale,
-        callback=_both(progress, callback),
-    )  # fmt: skip
     return _report(outcome, rows, rule, len(X) if weight is None else weight, tol, progress)
 
 
@@ -268,7 +275,7 @@ def _check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | F
     """A share of each feature's variance, or absolute variances."""
     if np.ndim(reg_covar) == 0:
         return check_number("reg_covar", reg_covar)
-    ridge = _contiguous(reg_covar, "reg_covar")
+    ridge = contiguous(reg_covar, "reg_covar")
     if ridge.shape != (n_features,):
         raise ValueError(
             f"reg_covar must be a number or have shape {(n_features,)}, one for each feature; "

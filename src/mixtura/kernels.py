@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura import _runtime
 from mixtura._build_config import BUILD_CONFIG
 from mixtura.bounds import Carry
 from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, Statistics
-from mixtura.threads import choose_n_threads
+from mixtura.threads import choose_n_threads, runtime
 from mixtura.validation import (
     check_centres,
     check_components,
@@ -41,7 +40,7 @@ __all__ = ["accumulate", "accumulate_resp", "build_config", "log_density", "resp
 def _choose_instruction_set() -> str:
     """The best instruction set that was compiled and that the CPU has, or the forced one."""
     compiled: tuple[str, ...] = BUILD_CONFIG["instruction_sets"]
-    usable = [s for s in compiled if s <= _runtime.INSTRUCTION_SET] or compiled[:1]
+    usable = [s for s in compiled if s <= runtime.INSTRUCTION_SET] or compiled[:1]
     forced = os.environ.get("MIXTURA_INSTRUCTION_SET")
     if not forced:
         return max(usable)

@@ -139,9 +139,9 @@ def fit_kmeans(
 
     References
     ----------
-    .. [1] S. P. Lloyd, "Least squares quantization in PCM", IEEE Trans. Inf. Theory 28, 129-137,
-    1982. .. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA
-    2007.
+    .. [1] S. P. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information
+       Theory 28, 129-137, 1982.
+    .. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
 
     Examples
     --------

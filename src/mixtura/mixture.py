@@ -16,7 +16,6 @@ from mixtura.kernels import Rows
 from mixtura.statistics import Floats
 from mixtura.table import MOST_CORRELATED, check_feature_names, format_mixture
 from mixtura.validation import (
-    _contiguous,
     check_centres,
     check_count,
     check_n_threads,
@@ -24,6 +23,7 @@ from mixtura.validation import (
     check_rng,
     check_rows,
     check_weights,
+    contiguous,
 )
 
 __all__ = ["GaussianMixture"]
@@ -381,7 +381,7 @@ class GaussianMixture(Criteria):
 
 
 def _check_means(means: ArrayLike) -> Floats:
-    array = _contiguous(means, "means")
+    array = contiguous(means, "means")
     if array.ndim != 2 or array.size == 0:
         raise ValueError(
             f"means must have shape (n_components, n_features), both at least 1; got "

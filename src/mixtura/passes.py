@@ -15,6 +15,9 @@ from mixtura.update import Parameters
 __all__ = ["CompiledPass", "Pass", "ReferencePass", "RowsPass", "moments"]
 
 
+LEAST_VARIANCE = 1e-290  # below, squares of small differences lose their digits
+
+
 class Pass(Protocol):
     """The only thing that touches rows. What it keeps between calls changes nothing but time."""
 
@@ -124,7 +127,7 @@ def moments(
     Raises
     ------
     ValueError
-        For a variance that is too large for a float.
+        For a variance that is too large for a float, or so small that its own error would show.
     """
     rows = kernels.Rows(X, sample_weight)
     first = 0 if sample_weight is None else int(np.argmax(sample_weight > 0.0))
@@ -137,4 +140,11 @@ def moments(
             f"X must have variances below {np.finfo(np.float64).max:.1g}; column "
             f"{int(np.argmin(np.isfinite(variance)))} has not. Divide it by its largest value."
         )
+    for a in np.flatnonzero(variance < LEAST_VARIANCE):
+        column = X[:, a] if sample_weight is None else X[sample_weight > 0.0, a]
+        if column.min() < column.max():
+            raise ValueError(
+                f"X must have variances of {LEAST_VARIANCE:g} or more, or constant columns; column "
+                f"{a} has {variance[a]:g}. Multiply it by a large number."
+            )
     return mean[0], variance

@@ -9,7 +9,7 @@ of rows that is large beside the number of parameters but not beside a large dat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +25,14 @@ from mixtura.statistics import Floats, Statistics
 from mixtura.update import MaximumLikelihood, Parameters
 from mixtura.validation import check_option, check_resp, check_rows_sum_to_one
 
-__all__ = ["INIT_METHODS", "Start", "automatic_start", "check_init", "given_start"]
+__all__ = [
+    "INIT_METHODS",
+    "Start",
+    "StartInterrupted",
+    "automatic_start",
+    "check_init",
+    "given_start",
+]
 
 Start = Literal["kmeans++", "kmeans", "random"]
 INIT_METHODS: tuple[Start, ...] = ("kmeans++", "kmeans", "random")
@@ -38,10 +45,12 @@ LLOYD_ITERATIONS = 20  # for init="kmeans"
 POOLED_SHARE = 0.5  # of an average component, in pooled scatter, added to each at the start
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    parameters: Parameters
-    objective: float
+class StartInterrupted(KeyboardInterrupt):
+    """Ctrl-C during the brief runs; `outcome` is the best of them."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("the start was interrupted")
+        self.outcome = replace(outcome, stop_reason="interrupted")
 
 
 def automatic_start(
@@ -80,6 +89,8 @@ def automatic_start(
     ------
     FitError
         When no start leads anywhere.
+    StartInterrupted
+        On Ctrl-C after the first brief run.
     """
     size = max(LEAST_SAMPLE, SAMPLE_PER_PARAMETER * n_components * (X.shape[1] + 1))
     rows, weight = seeding.thin(X, sample_weight, size, rng)
@@ -101,23 +112,35 @@ def automatic_start(
         )  # fmt: skip
 
     starts = (start(i, stream) for i, stream in enumerate(rng.spawn(n_init)))
-    return _last_standing(starts, brief)
+    tried: list[Outcome] = []
+    try:
+        return _last_standing(starts, brief, tried)
+    except KeyboardInterrupt:
+        if not tried:
+            raise
+        raise StartInterrupted(min(tried, key=_rank)) from None
 
 
 def _last_standing(
-    starts: Iterable[Parameters], brief: Callable[[Parameters], Outcome]
+    starts: Iterable[Parameters],
+    brief: Callable[[Parameters], Outcome],
+    tried: list[Outcome],
 ) -> Parameters:
-    """Run all starts briefly, then the better half again, until one is left."""
-    candidates = _run(starts, brief)
-    while len(candidates) > 2:
-        better = candidates[: (len(candidates) + 1) // 2]
-        candidates = _run((c.parameters for c in better), brief)
-    return candidates[0].parameters
+    """Run all starts briefly, then the better half again, until one is left; `tried` gets all."""
+    standing = _run(starts, brief, tried)
+    while len(standing) > 2:
+        better = standing[: (len(standing) + 1) // 2]
+        standing = _run((outcome.parameters for outcome in better), brief, tried)
+    return standing[0].parameters
 
 
-def _run(starts: Iterable[Parameters], brief: Callable[[Parameters], Outcome]) -> list[_Candidate]:
+def _run(
+    starts: Iterable[Parameters],
+    brief: Callable[[Parameters], Outcome],
+    tried: list[Outcome],
+) -> list[Outcome]:
     """Where brief runs from each start end, the best first; those that fail are left out."""
-    candidates: list[_Candidate] = []
+    ends: list[Outcome] = []
     failure = FitError("the fit cannot begin: there is no start.")
     for parameters in starts:
         try:
@@ -125,13 +148,19 @@ def _run(starts: Iterable[Parameters], brief: Callable[[Parameters], Outcome]) -
         except FitError as error:
             failure = error
             continue
+        if outcome.history:
+            ends.append(outcome)
+            tried.append(outcome)
         if outcome.stop_reason == "interrupted":
             raise KeyboardInterrupt
-        candidates.append(_Candidate(outcome.parameters, outcome.history[-1]))
-    if not candidates:
+    if not ends:
         raise failure
-    # Starts that lead to one end keep their order, where rounding alone would choose among them.
-    return sorted(candidates, key=lambda c: -round(c.objective, 9))
+    return sorted(ends, key=_rank)
+
+
+def _rank(outcome: Outcome) -> float:
+    """Lower is better; ends that differ by rounding alone are equal, and keep their order."""
+    return -round(outcome.history[-1], 9)
 
 
 def _centres(
@@ -221,8 +250,8 @@ def check_init(
     if array.ndim == 1 and array.dtype.kind in "iu":
         return _check_labels(array, n, sample_weight, n_components)
     if array.ndim == 2 and array.dtype.kind in "fiub":
-        resp = check_resp(array, (n, n_components))
-        check_rows_sum_to_one(resp)
+        resp = check_resp(array, (n, n_components), name="init")
+        check_rows_sum_to_one(resp, name="init")
         return resp
     raise TypeError(
         f"init must be one of {', '.join(map(repr, INIT_METHODS))}, integer labels of shape "
@@ -296,11 +325,14 @@ def given_start(
 
 def _checked(rule: MaximumLikelihood, statistics: Statistics, source: str) -> Parameters:
     parameters, failed = rule.update(statistics)
-    if failed.any():
-        j = int(np.argmax(failed))
-        what = "no weight" if statistics.resp_sum[j] == 0.0 else "a singular covariance"
-        raise FitError(
-            f"the fit cannot begin: component {j} has {what} under {source}. "
-            f"Give it more rows, use reg_covar > 0 or fewer components."
-        )
-    return parameters
+    if not failed.any():
+        return parameters
+    j = int(np.argmax(failed))
+    what = "no weight" if statistics.resp_sum[j] == 0.0 else "a singular covariance"
+    matrices = rule.family.matrices(parameters.covariances, *statistics.centres.shape)
+    constant = np.flatnonzero(np.einsum("jaa->a", matrices) == 0.0)
+    if len(constant):
+        remedy = f"Feature {constant[0]} is constant: drop it, or use reg_covar > 0"
+    else:
+        remedy = "Give it more rows, use reg_covar > 0 or fewer components"
+    raise FitError(f"the fit cannot begin: component {j} has {what} under {source}. {remedy}.")

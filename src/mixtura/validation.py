@@ -49,6 +49,7 @@ FACTOR_AXES = {
     "spherical": ("component",),
 }
 ELEMENTS_LOOKED_AT_AT_ONCE = 1 << 16  # bounds the temporaries of a search through many rows
+LARGEST_WEIGHT_SUM = 1e100  # leaves room for weighted squares of the rows
 SUM_TOLERANCE = 1e-6  # admits responsibilities computed or stored in float32
 
 
@@ -82,7 +83,7 @@ def check_rows(
             f"{name} must have at least {minimum} row{'s'[: minimum != 1]}; got {len(array)}. "
             f"{remedy}."
         )
-    _refuse_non_finite(array, name, ROW_AXES, "Drop the row or fill in the value.")
+    refuse_non_finite(array, name, ROW_AXES, "Drop the row or fill in the value.")
     return array
 
 
@@ -91,13 +92,13 @@ def check_centres(centres: ArrayLike, n_features: int, *, name: str = "centres")
 
     Always a copy: statistics keep their centres, whatever the caller does to his array later.
     """
-    array = _contiguous(centres, name).copy()
+    array = contiguous(centres, name).copy()
     if array.ndim != 2 or array.shape[1] != n_features or len(array) == 0:
         raise ValueError(
             f"{name} must have shape (n_components, {n_features}), a column for each column of X; "
             f"got {array.shape}. Give each component one row."
         )
-    _refuse_non_finite(array, name, ("component", "feature"), "Give a finite number.")
+    refuse_non_finite(array, name, ("component", "feature"), "Give a finite number.")
     return array
 
 
@@ -110,7 +111,7 @@ def check_components(
     """Means and precision factors, float64 and C-contiguous, the factors upper triangular."""
     shape_name: FactorShape = check_option("covariance_type", covariance_type, FACTOR_SHAPES)
     means = check_centres(means, n_features, name="means")
-    factors = _contiguous(precisions_cholesky, "precisions_cholesky")
+    factors = contiguous(precisions_cholesky, "precisions_cholesky")
     expected = statistics_shape(shape_name, len(means), n_features)
     if factors.shape != expected:
         raise ValueError(
@@ -119,7 +120,7 @@ def check_components(
             f"covariance_type, one for each component."
         )
     axes = FACTOR_AXES[shape_name]
-    _refuse_non_finite(factors, "precisions_cholesky", axes, "Factorise a finite covariance.")
+    refuse_non_finite(factors, "precisions_cholesky", axes, "Factorise a finite covariance.")
     if factors.ndim >= 2 and shape_name != "diag":
         below = np.argwhere(np.tril(factors, k=-1))
         if len(below):
@@ -143,13 +144,13 @@ def check_components(
 
 def check_weights(weights: ArrayLike, n_components: int) -> Floats:
     """Weights of the components, float64 and C-contiguous; they need not sum to one."""
-    array = _contiguous(weights, "weights")
+    array = contiguous(weights, "weights")
     if array.shape != (n_components,):
         raise ValueError(
             f"weights must have shape ({n_components},), one for each component; "
             f"got {array.shape}. Give each row of means one weight."
         )
-    _refuse_non_finite(array, "weights", ("component",), "Give a finite number.")
+    refuse_non_finite(array, "weights", ("component",), "Give a finite number.")
     _refuse_negative(array, "weights", ("component",), "Set it to 0 for an empty component.")
     if not array.any():
         raise ValueError(
@@ -158,28 +159,28 @@ def check_weights(weights: ArrayLike, n_components: int) -> Floats:
     return array
 
 
-def check_resp(resp: ArrayLike, shape: tuple[int, int]) -> Floats:
+def check_resp(resp: ArrayLike, shape: tuple[int, int], *, name: str = "resp") -> Floats:
     """Responsibilities (n_samples, n_components) as float64, of any strides."""
-    array = _real_array(resp, "resp").astype(np.float64, copy=False)
+    array = _real_array(resp, name).astype(np.float64, copy=False)
     if array.shape != shape:
         raise ValueError(
-            f"resp must have shape {shape}, (n_samples, n_components); got {array.shape}. "
+            f"{name} must have shape {shape}, (n_samples, n_components); got {array.shape}. "
             f"Give each row one value for each component."
         )
     axes = ("row", "component")
-    _refuse_non_finite(array, "resp", axes, "Give a finite number.")
-    _refuse_negative(array, "resp", axes, "Set it to 0 for no share.")
+    refuse_non_finite(array, name, axes, "Give a finite number.")
+    _refuse_negative(array, name, axes, "Set it to 0 for no share.")
     return array
 
 
-def check_rows_sum_to_one(resp: Floats) -> None:
+def check_rows_sum_to_one(resp: Floats, *, name: str = "resp") -> None:
     """Refuse responsibilities whose rows do not share out the whole row."""
     totals = resp.sum(axis=1)
     wrong = np.flatnonzero(np.abs(totals - 1.0) > SUM_TOLERANCE)
     if len(wrong):
         row = wrong[0]
         raise ValueError(
-            f"resp must sum to one in every row; row {row} sums to {totals[row]}. "
+            f"{name} must sum to one in every row; row {row} sums to {totals[row]}. "
             f"Divide each row by its sum."
         )
 
@@ -191,7 +192,7 @@ def check_sample_weight(
     if sample_weight is None:
         array = np.ones(n_samples)
     else:
-        array = _contiguous(sample_weight, "sample_weight")
+        array = contiguous(sample_weight, "sample_weight")
         _check_row_weights(array, n_samples)
     n_present = np.count_nonzero(array)
     if n_present < minimum_rows:
@@ -209,7 +210,7 @@ def _check_row_weights(array: Floats, n_samples: int) -> None:
             f"got {array.shape}. Give each row one weight."
         )
     remedy = "Drop the row or set it to 0."
-    _refuse_non_finite(array, "sample_weight", ("row",), remedy)
+    refuse_non_finite(array, "sample_weight", ("row",), remedy)
     _refuse_negative(array, "sample_weight", ("row",), remedy)
     if n_samples and not array.any():
         raise ValueError(
@@ -218,9 +219,10 @@ def _check_row_weights(array: Floats, n_samples: int) -> None:
         )
     with np.errstate(over="ignore"):
         total = array.sum()
-    if total == np.inf:
+    if n_samples and not 1.0 / LARGEST_WEIGHT_SUM <= total <= LARGEST_WEIGHT_SUM:
         raise ValueError(
-            "sample_weight must have a finite sum; it overflows. Divide the weights by the largest."
+            f"sample_weight must sum to between {1.0 / LARGEST_WEIGHT_SUM:g} and "
+            f"{LARGEST_WEIGHT_SUM:g}; got {total:g}. Divide the weights by the largest."
         )
 
 
@@ -300,9 +302,9 @@ def check_rng(rng: object) -> np.random.Generator:
     )
 
 
-def _contiguous(values: ArrayLike, name: str) -> Floats:
+def contiguous(values: ArrayLike, name: str) -> Floats:
     # An (k,) or (k, d, d) array is small beside the rows: a copy costs nothing that matters.
-    return np.ascontiguousarray(_real_array(values, name), dtype=np.float64)
+    return np.asarray(_real_array(values, name), dtype=np.float64, order="C")
 
 
 def _real_array(values: ArrayLike, name: str) -> Rows:
@@ -348,7 +350,7 @@ def _description_of_unreal(array: NDArray[Any], name: str) -> str:
     return f"{name} must hold real numbers; got {got}. {remedy}"
 
 
-def _refuse_non_finite(array: Rows, name: str, axes: Sequence[str], remedy: str) -> None:
+def refuse_non_finite(array: Rows, name: str, axes: Sequence[str], remedy: str) -> None:
     # The sum needs no temporary and one pass; it is finite for nearly all that is, and never for
     # the rest. Only where it is not are the values themselves looked at.
     with np.errstate(over="ignore", invalid="ignore"):
