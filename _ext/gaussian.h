@@ -16,6 +16,9 @@
                        by_row      tile x dp  lanes are features   scatter.h for d > NARROW
                        resp        k x tile   l_j, then r_j
 
+   With many components, passes over the same rows carry bounds that tell which of them can matter to
+   a tile at all (prune.h); a list of those takes the place of "every component" above.
+
    Memory, in doubles, dp = d rounded up to PAD:
 
        each thread   d tile + dp tile + k tile + 2 dp tile + a few rows of tile

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,7 +51,10 @@ def _choose_instruction_set() -> str:
 EXPONENTIAL_WORK = 20
 
 INSTRUCTION_SET = _choose_instruction_set()
-_compiled: ModuleType = importlib.import_module(f"mixtura._kernels_{INSTRUCTION_SET}")
+if TYPE_CHECKING:
+    from mixtura import _kernels as _compiled
+else:
+    _compiled = importlib.import_module(f"mixtura._kernels_{INSTRUCTION_SET}")
 
 
 def build_config() -> dict[str, Any]:
@@ -153,7 +155,7 @@ class Rows:
         sums = self._rows.accumulate(
             weights, means, factors.reshape(-1), covariance_type,
             self._n_threads(n_threads, factors.size, len(means)),
-            labels=labels, **(carry._asdict() if carry else {}),
+            labels=labels, **_asdict(carry),
         )  # fmt: skip
         return Statistics(covariance_type, means, *sums)
 
@@ -181,8 +183,7 @@ class Rows:
         gets the position of the nearest center and `log_prob` minus half the squared distance.
         """
         n = self._n_threads(n_threads, centers.size, len(centers))
-        carried = carry._asdict() if carry else {}
-        sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob, **carried)
+        sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob, **_asdict(carry))
         return Statistics("diag", centers, *sums)
 
     def accumulate_resp(
@@ -204,6 +205,10 @@ class Rows:
         n = self._n_threads(n_threads, centres.size, len(centres))
         sums = self._rows.accumulate_labels(labels, centres, covariance_type, n)
         return Statistics(covariance_type, centres, *sums)
+
+
+def _asdict(carry: Carry | None) -> dict[str, Any]:
+    return {} if carry is None else carry._asdict()
 
 
 def log_density(
