@@ -199,10 +199,11 @@ def expectation_maximisation(
             outcome.parameters = parameters
             outcome.history.append(objective)
             reached = stopping.reached(objective)
-            state = State(iteration, objective, stopping.predicted_gain, _read_only(parameters))
-            if callback is not None and callback(state):
-                outcome.stop_reason = "callback"
-                break
+            if callback is not None:
+                views = _read_only(parameters)
+                if callback(State(iteration, objective, stopping.predicted_gain, views)):
+                    outcome.stop_reason = "callback"
+                    break
             if reached:
                 outcome.stop_reason = "converged"
                 break

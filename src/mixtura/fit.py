@@ -184,7 +184,9 @@ def fit_gmm(
     Notes
     -----
     One iteration costs about n k d (d + 1) multiply-adds for "full" and n k exponentials; memory
-    beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n.
+    beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n. Automatic starts
+    look at no more than 4000 rows, or ten for each component and feature if that is more: up to
+    there, a row of weight two and two equal rows begin alike.
 
     Examples
     --------

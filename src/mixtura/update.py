@@ -9,8 +9,7 @@ the log-likelihood with a constant for each component. The pass therefore needs 
 weights, and the loop can insist that the objective never falls.
 
 .. [1] C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", Neural
-Computation 7,
-   108-116, 1995, for the idea; the constant follows from the Gaussian integral.
+   Computation 7, 108-116, 1995, for the idea; the constant follows from the Gaussian integral.
 """
 
 from __future__ import annotations
