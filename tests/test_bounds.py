@@ -74,6 +74,7 @@ def test_approach_after_any_step_bounds_the_new_distances(
         means = means + size * noise.normal(size=(k, d)) * scale
         fits.append(mixtura.GaussianMixture(np.full(k, 1 / k), means, covariances, covariance_type))
     before, after = fits
+    X = np.concatenate([X, before.means, after.means])  # where the bound is tight
     shrink, shift = bounds.approach(
         parameters_of(before), parameters_of(after), FAMILIES[covariance_type].factor_shape
     )

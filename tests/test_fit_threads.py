@@ -75,6 +75,29 @@ def test_import_leaves_the_environment_as_it_is(policy: str | None) -> None:
     assert run(script, **environment) == [str(policy)]
 
 
+@with_openmp
+@pytest.mark.parametrize(("policy", "told"), [(None, "PASSIVE"), ("active", "ACTIVE")])
+def test_idle_threads_sleep_unless_the_environment_says_how_they_wait(
+    policy: str | None, told: str
+) -> None:
+    environment = dict(os.environ) | {"OMP_DISPLAY_ENV": "true"}
+    environment.pop("OMP_WAIT_POLICY", None)
+    if policy is not None:
+        environment["OMP_WAIT_POLICY"] = policy
+    done = subprocess.run(
+        [sys.executable, "-c", "import mixtura"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    )
+    settings = [line for line in done.stderr.splitlines() if "OMP_WAIT_POLICY" in line]
+    if not settings:
+        pytest.skip("this OpenMP does not display its wait policy")
+    assert f"'{told}'" in settings[0]
+
+
 def test_many_fits_at_once_give_the_bits_of_one() -> None:
     X = clustered(3000, 4, 3)[0]
 
