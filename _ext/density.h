@@ -2,29 +2,12 @@
 #ifndef MIXTURA_DENSITY_H
 #define MIXTURA_DENSITY_H
 
-#include "pass.h"
+#include "tile.h"
 
-/* ---- the triangle, packed for four outputs at a time ---- */
-
-INLINE ptrdiff_t panel_size(ptrdiff_t d) {
-    ptrdiff_t size = 0;
-    for (ptrdiff_t b = 0; b < d; b += OUTPUTS) {
-        ptrdiff_t outputs = smaller(OUTPUTS, d - b);
-        size += (b + outputs) * outputs;
-    }
-    return size;
-}
-
-static void pack_panel(const double *U, ptrdiff_t d, double *panel) {
-    for (ptrdiff_t b = 0; b < d; b += OUTPUTS) {
-        ptrdiff_t outputs = smaller(OUTPUTS, d - b);
-        for (ptrdiff_t a = 0; a < b + outputs; a++)
-            for (ptrdiff_t o = 0; o < outputs; o++) *panel++ = a <= b + o ? U[a * d + b + o] : 0.0;
-    }
-}
+/* ---- the triangle, packed for OUTPUTS at a time by mixture.h ---- */
 
 /* y_(b+o) = sum_a U[a, b+o] z_a for `outputs` values of o, added up in y */
-INLINE void triangle_rows(const int outputs, ptrdiff_t terms, const double *panel, const double *z,
+INLINE void triangle_rows(const int outputs, ptrdiff_t terms, const real *panel, const real *z,
                           vec y[OUTPUTS][GROUP]) {
     for (int o = 0; o < outputs; o++)
         for (int g = 0; g < GROUP; g++) y[o][g] = (vec){0};
@@ -36,7 +19,7 @@ INLINE void triangle_rows(const int outputs, ptrdiff_t terms, const double *pane
     }
 }
 
-INLINE void add_squares(const int outputs, ptrdiff_t terms, const double *panel, const double *z,
+INLINE void add_squares(const int outputs, ptrdiff_t terms, const real *panel, const real *z,
                         vec distance[GROUP]) {
     vec y[OUTPUTS][GROUP];
     triangle_rows(outputs, terms, panel, z, y);
@@ -44,8 +27,8 @@ INLINE void add_squares(const int outputs, ptrdiff_t terms, const double *panel,
         for (int g = 0; g < GROUP; g++) distance[g] += y[o][g] * y[o][g];
 }
 
-INLINE void store_rows(const int outputs, ptrdiff_t terms, const double *panel, const double *z,
-                       double *out, ptrdiff_t stride) {
+INLINE void store_rows(const int outputs, ptrdiff_t terms, const real *panel, const real *z,
+                       real *out, ptrdiff_t stride) {
     vec y[OUTPUTS][GROUP];
     triangle_rows(outputs, terms, panel, z, y);
     for (int o = 0; o < outputs; o++)
@@ -54,27 +37,27 @@ INLINE void store_rows(const int outputs, ptrdiff_t terms, const double *panel, 
 
 /* ---- densities: equations (1) and (2) ---- */
 
-INLINE void subtract_mean(const double *x, ptrdiff_t stride, ptrdiff_t d, const double *mean,
-                          double *z) {
+INLINE void subtract_mean(const real *x, ptrdiff_t stride, ptrdiff_t d, const real *mean,
+                          real *z) {
     for (ptrdiff_t a = 0; a < d; a++)
         for (int g = 0; g < GROUP; g++)
             store(z + a * ROWS + g * LANES, load(x + a * stride + g * LANES) - mean[a]);
 }
 
-INLINE void store_log_density(double *out, double constant, const vec distance[GROUP]) {
+INLINE void store_log_density(real *out, real constant, const vec distance[GROUP]) {
     for (int g = 0; g < GROUP; g++) {
-        mask near = distance[g] <= DBL_MAX; /* false for inf and nan alike */
-        store(out + g * LANES, pick(near, constant - 0.5 * distance[g], fill(-INFINITY)));
+        mask near = distance[g] <= REAL_MAX; /* false for inf and nan alike */
+        store(out + g * LANES, pick(near, constant - distance[g] / 2, fill(-INFINITY)));
     }
 }
 
-static void density_full(const Pass *p, const double *x, ptrdiff_t padded, const double *mean,
-                         const double *panel, double constant, double *z, double *out) {
+static void density_full(const Pass *p, const real *x, ptrdiff_t padded, const real *mean,
+                         const real *panel, real constant, real *z, real *out) {
     const ptrdiff_t d = p->d;
     for (ptrdiff_t t = 0; t < padded; t += ROWS) {
         subtract_mean(x + t, p->tile, d, mean, z);
         vec distance[GROUP] = {{0}};
-        const double *row = panel;
+        const real *row = panel;
         ptrdiff_t b = 0;
         for (; b + OUTPUTS <= d; b += OUTPUTS) {
             add_squares(OUTPUTS, b + OUTPUTS, row, z, distance);
@@ -89,8 +72,8 @@ static void density_full(const Pass *p, const double *x, ptrdiff_t padded, const
     }
 }
 
-static void density_diag(const Pass *p, const double *x, ptrdiff_t padded, const double *mean,
-                         const double *scale, double constant, double *out) {
+static void density_diag(const Pass *p, const real *x, ptrdiff_t padded, const real *mean,
+                         const real *scale, real constant, real *out) {
     for (ptrdiff_t t = 0; t < padded; t += ROWS) {
         vec distance[GROUP] = {{0}};
         for (ptrdiff_t a = 0; a < p->d; a++)
@@ -103,44 +86,42 @@ static void density_diag(const Pass *p, const double *x, ptrdiff_t padded, const
 }
 
 /* y = U^T (x - m) for the whole tile: the triangle is paid once for all components */
-static void whiten(const Pass *p, const double *x, ptrdiff_t padded, const double *mean, double *z,
-                   double *out) {
-    const ptrdiff_t d = p->d;
+static void whiten(const Pass *p, ptrdiff_t padded, const Tile *s) {
+    const ptrdiff_t d = p->d, tile = p->tile;
     for (ptrdiff_t t = 0; t < padded; t += ROWS) {
-        subtract_mean(x + t, p->tile, d, mean, z);
-        const double *row = p->panels;
+        subtract_mean(s->by_feature + t, tile, d, s->means, s->difference);
+        const real *row = s->panels;
+        real *out = s->whitened_rows + t;
         ptrdiff_t b = 0;
         for (; b + OUTPUTS <= d; b += OUTPUTS) {
-            store_rows(OUTPUTS, b + OUTPUTS, row, z, out + b * p->tile + t, p->tile);
+            store_rows(OUTPUTS, b + OUTPUTS, row, s->difference, out + b * tile, tile);
             row += (b + OUTPUTS) * OUTPUTS;
         }
         switch (d - b) {
-        case 1: store_rows(1, d, row, z, out + b * p->tile + t, p->tile); break;
-        case 2: store_rows(2, d, row, z, out + b * p->tile + t, p->tile); break;
-        case 3: store_rows(3, d, row, z, out + b * p->tile + t, p->tile); break;
+        case 1: store_rows(1, d, row, s->difference, out + b * tile, tile); break;
+        case 2: store_rows(2, d, row, s->difference, out + b * tile, tile); break;
+        case 3: store_rows(3, d, row, s->difference, out + b * tile, tile); break;
         }
     }
 }
 
 /* l_j of the listed components, from place `first` on */
-static void densities(const Pass *p, ptrdiff_t padded, ptrdiff_t first, const Scratch *s) {
-    const ptrdiff_t d = p->d, panel = panel_size(d);
-    const int whitened = p->shape == TIED && p->whitened_means;
-    if (whitened && first == 0)
-        whiten(p, s->by_feature, padded, p->means, s->difference, s->whitened);
+static void densities(const Pass *p, ptrdiff_t padded, ptrdiff_t first, const Tile *s) {
+    const ptrdiff_t d = p->d, panel = p->shape == FULL ? panel_size(d) : 0;
+    const int whitened = p->shape == TIED && *s->whitened;
+    if (whitened && first == 0) whiten(p, padded, s);
     for (ptrdiff_t q = first; q < s->listed; q++) {
         const ptrdiff_t j = s->component[q];
-        double *out = s->resp + q * p->tile;
-        if (p->shape != DIAG && !whitened)
-            density_full(p, s->by_feature, padded, p->means + j * p->dp,
-                         p->panels + (p->shape == FULL ? j * panel : 0), p->constants[j],
-                         s->difference, out);
-        else if (whitened)
-            density_diag(p, s->whitened, padded, p->whitened_means + j * d, p->scales,
-                         p->constants[j], out);
+        const real constant = s->constants[j], *mean = s->means + j * p->dp;
+        real *out = s->resp + q * p->tile;
+        if (whitened)
+            density_diag(p, s->whitened_rows, padded, s->whitened_means + j * d, s->scales,
+                         constant, out);
+        else if (is_diagonal(p))
+            density_diag(p, s->by_feature, padded, mean, s->scales + j * d, constant, out);
         else
-            density_diag(p, s->by_feature, padded, p->means + j * p->dp, p->scales + j * d,
-                         p->constants[j], out);
+            density_full(p, s->by_feature, padded, mean, s->panels + j * panel, constant,
+                         s->difference, out);
     }
 }
 

@@ -29,23 +29,28 @@
    is worked through in order by one thread; slots are added in order at the end. The bits of a
    result do not depend on the number of threads.
 
+   Numbers are doubles (double.c) or floats (single.c): the code below is compiled for each. What
+   leaves a tile is double. In floats, rows and means are first moved by a point amid the rows, so
+   that an offset costs no digits, and the largest constant c_j is kept apart.
+
    Numerical choices. Squares are taken of differences from the component's own mean, never of raw
    values. A distance that overflows, or is inf - inf on the way, is infinitely far: l = -inf. A row
    for which every l_j is -inf is told nothing by the densities: r_j is w times the weight of j. A
    row of weight zero is read as a copy of the first mean, so that whatever stands in it cannot
    spread. Tied rows are whitened once, about the first mean, unless another mean is more than FAR
    deviations away, where the digits lost between two large numbers would show. In statistics, r
-   below exp(-60) of the largest is 0 exactly, and such rows are left out of (5).
+   below exp(-45) of the largest is 0 exactly, and such rows are left out of (5).
 
    Source of the algorithm: Dempster, Laird and Rubin 1977, section 4.3. */
 #ifndef MIXTURA_GAUSSIAN_H
 #define MIXTURA_GAUSSIAN_H
 
 #include "density.h"
-#include "pass.h"
+#include "mixture.h"
 #include "posterior.h"
 #include "prune.h"
 #include "scatter.h"
+#include "tile.h"
 
 /* ---- one tile, one slot ---- */
 
@@ -58,62 +63,71 @@ INLINE double element(const char *at, int is_float32) {
 }
 
 INLINE void gather_elements(const int is_float32, const Pass *p, ptrdiff_t start, ptrdiff_t rows,
-                            double *by_feature) {
+                            real *by_feature) {
     for (ptrdiff_t a = 0; a < p->d; a++) {
         const char *column = p->X + a * p->column_stride;
-        double *out = by_feature + a * p->tile;
+        const double centre = centre_of(p, a);
+        real *out = by_feature + a * p->tile;
         if (p->order)
             for (ptrdiff_t t = 0; t < rows; t++)
-                out[t] = element(column + p->order[start + t] * p->row_stride, is_float32);
+                out[t] = (real)(element(column + p->order[start + t] * p->row_stride, is_float32)
+                                - centre);
         else
             for (ptrdiff_t t = 0; t < rows; t++)
-                out[t] = element(column + (start + t) * p->row_stride, is_float32);
+                out[t] = (real)(element(column + (start + t) * p->row_stride, is_float32) - centre);
     }
 }
 
 /* Bring the rows in, in both orders; fill the tile up with weightless copies of the first mean. */
-static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Scratch *s) {
+static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Tile *s) {
     const ptrdiff_t d = p->d, dp = p->dp, tile = p->tile;
-    for (ptrdiff_t t = 0; t < padded; t++) {
-        const ptrdiff_t row = t < rows ? row_at(p, start + t) : 0;
-        s->weight[t] = t >= rows ? 0.0 : p->sample_weight ? p->sample_weight[row] : 1.0;
-    }
+    for (ptrdiff_t t = 0; t < padded; t++) s->weight[t] = t < rows;
+    for (ptrdiff_t t = 0; p->sample_weight && t < rows; t++)
+        s->weight[t] = (real)p->sample_weight[row_at(p, start + t)];
     if (p->is_float32) gather_elements(1, p, start, rows, s->by_feature);
     else gather_elements(0, p, start, rows, s->by_feature);
     for (ptrdiff_t t = p->sample_weight ? 0 : rows; t < padded; t++)
-        if (s->weight[t] == 0.0)
-            for (ptrdiff_t a = 0; a < d; a++) s->by_feature[a * tile + t] = p->means[a];
+        if (s->weight[t] == 0)
+            for (ptrdiff_t a = 0; a < d; a++) s->by_feature[a * tile + t] = s->means[a];
     if (d > NARROW && p->slots)
         for (ptrdiff_t t = 0; t < rows; t++)
             for (ptrdiff_t a = 0; a < d; a++) s->by_row[t * dp + a] = s->by_feature[a * tile + t];
 }
 
+/* the weight of a tile's rows, exactly as given */
+INLINE double weight_of(const Pass *p, ptrdiff_t start, ptrdiff_t rows) {
+    double weight = 0.0;
+    if (!p->sample_weight) return (double)rows;
+    for (ptrdiff_t t = 0; t < rows; t++) weight += p->sample_weight[row_at(p, start + t)];
+    return weight;
+}
+
 static void copy_given(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded,
-                       Scratch *s) {
+                       Tile *s) {
     for (ptrdiff_t j = 0; j < p->k; j++) {
-        double *out = s->resp + j * p->tile;
+        real *out = s->resp + j * p->tile;
         const char *column = p->given_resp + j * p->resp_column_stride;
         for (ptrdiff_t t = 0; t < padded; t++) {
             double share = 0.0;
             if (t < rows && p->given_labels) share = p->given_labels[start + t] == j;
             else if (t < rows) share = *(const double *)(column + (start + t) * p->resp_row_stride);
-            out[t] = s->weight[t] * share;
+            out[t] = s->weight[t] * (real)share;
         }
     }
 }
 
-static void copy_out(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const double *from,
+static void copy_out(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const real *from,
                      double *to) {
     for (ptrdiff_t t = 0; t < rows; t++)
         for (ptrdiff_t j = 0; j < p->k; j++) to[(start + t) * p->k + j] = from[j * p->tile + t];
 }
 
-static void copy_labels(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Scratch *s) {
+static void copy_labels(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Tile *s) {
     for (ptrdiff_t t = 0; t < rows; t++) {
-        double largest = -1.0;
+        real largest = -1;
         ptrdiff_t best = 0; /* of equals, the first component */
         for (ptrdiff_t q = 0; q < s->listed; q++) {
-            const double r = s->resp[q * p->tile + t];
+            const real r = s->resp[q * p->tile + t];
             if (r > largest || (r == largest && s->component[q] < best)) {
                 largest = r;
                 best = s->component[q];
@@ -123,16 +137,16 @@ static void copy_labels(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Sc
     }
 }
 
-static void copy_log_prob(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Scratch *s) {
+static void copy_log_prob(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Tile *s) {
     for (ptrdiff_t t = 0; t < rows; t++) p->log_prob[row_at(p, start + t)] = s->log_prob[t];
 }
 
-static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Scratch *s,
+static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Tile *s,
                            double *slot) {
     const ptrdiff_t dp = p->dp, tile = p->tile;
     for (ptrdiff_t q = 0; q < s->listed; q++) {
         const ptrdiff_t j = s->component[q];
-        const double *r = s->resp + q * tile, *mean = p->means + j * dp;
+        const real *r = s->resp + q * tile, *mean = s->means + j * dp;
         double *resp_x = slot + resp_x_at(p) + j * resp_x_size(p);
         double *resp_xx = slot + resp_xx_at(p) + (p->shape == TIED ? 0 : j * resp_xx_size(p));
         const ptrdiff_t n = count_active(r, padded);
@@ -145,7 +159,7 @@ static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Scra
                                resp_xx);
             else {
                 list_active(r, rows, s->active);
-                if (p->shape == DIAG)
+                if (is_diagonal(p))
                     scatter_diag(p, s->by_row, mean, r, s->active, n, resp_x, resp_xx);
                 else {
                     pack_active(p, s->by_row, mean, r, s->active, n, s->z, s->rz, resp_x);
@@ -156,8 +170,9 @@ static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Scra
     }
 }
 
-static void run_tile(const Pass *p, ptrdiff_t start, ptrdiff_t rows, Scratch *s, double *slot) {
+static void run_tile(const Pass *p, ptrdiff_t start, ptrdiff_t rows, Tile *s, double *slot) {
     const ptrdiff_t padded = round_up(rows, ROWS);
+    const double weight = weight_of(p, start, rows);
     gather(p, start, rows, padded, s);
     s->listed = p->k;
     for (ptrdiff_t j = 0; j < p->k; j++) s->component[j] = (int32_t)j;
@@ -167,28 +182,27 @@ static void run_tile(const Pass *p, ptrdiff_t start, ptrdiff_t rows, Scratch *s,
         else densities(p, padded, 0, s);
         if (p->log_density) copy_out(p, start, rows, s->resp, p->log_density);
         if (!(slot || p->resp || p->log_prob || p->labels)) return;
-        double floor = slot ? NEGLIGIBLE : UNDERFLOWS;
+        real floor = slot ? (real)-MARGIN : UNDERFLOWS;
         double total = p->hard ? assign(p, padded, s) : normalise(p, padded, floor, s);
         if (p->resp) copy_out(p, start, rows, s->resp, p->resp);
         if (p->labels) copy_labels(p, start, rows, s);
         if (p->log_prob) copy_log_prob(p, start, rows, s);
-        if (slot) slot[LOG_LIKELIHOOD] += total;
+        if (slot) slot[LOG_LIKELIHOOD] += total + *s->level * weight;
     }
     if (slot) {
-        double weight = 0.0;
-        for (ptrdiff_t t = 0; t < rows; t++) weight += s->weight[t];
         slot[WEIGHT] += weight;
         slot[COMPUTED] += (double)s->listed;
         add_statistics(p, rows, padded, s, slot);
     }
 }
 
-static void run_slot(const Pass *p, ptrdiff_t index, double *scratch) {
-    Scratch s;
-    lay_out(p, scratch, &s);
-    memset(s.by_row, 0, p->tile * p->dp * sizeof(double)); /* its padding stays zero */
-    double *slot = p->slots ? p->slots + index * p->slot_size : NULL;
-    if (slot) memset(slot, 0, p->slot_size * sizeof(double));
+static void run_slot(const Pass *p, ptrdiff_t index, void *scratch) {
+    Tile s;
+    place_mixture(p, p->mixture, &s);
+    place_scratch(p, scratch, &s);
+    memset(s.by_row, 0, p->tile * p->dp * sizeof(real)); /* its padding stays zero */
+    double *slot = p->slots ? p->slots + index * (p->slot_size / (ptrdiff_t)sizeof(double)) : NULL;
+    if (slot) memset(slot, 0, p->slot_size);
     const ptrdiff_t first = index * p->tiles_per_slot * p->tile;
     const ptrdiff_t end = smaller(p->n, first + p->tiles_per_slot * p->tile);
     for (ptrdiff_t start = first; start < end; start += p->tile)
@@ -204,41 +218,48 @@ enum { LEAST_TILE = 64, LARGEST_TILE = 256, LEAST_SLOTS = 8, MOST_SLOTS = 64 };
 /* Cut n rows into tiles and slots; depends on the problem alone. */
 static void cut(Pass *p) {
     p->dp = round_up(p->d, PAD);
-    ptrdiff_t row_bytes = 8 * (p->d <= NARROW ? p->d + 1 : 2 * p->dp);
+    ptrdiff_t row_bytes = sizeof(real) * (p->d <= NARROW ? p->d + 1 : 2 * p->dp);
     ptrdiff_t tile = TILE_BYTES / row_bytes / ROWS * ROWS;
     p->tile = tile < LEAST_TILE ? LEAST_TILE : tile > LARGEST_TILE ? LARGEST_TILE : tile;
-    p->slot_size = resp_xx_at(p) + (p->shape == TIED ? 1 : p->k) * resp_xx_size(p);
-    ptrdiff_t slots = SLOT_BYTES / 8 / p->slot_size;
+    p->slot_size = round_up(slot_end(p) * sizeof(double), 64);
+    ptrdiff_t slots = SLOT_BYTES / p->slot_size;
     slots = slots < LEAST_SLOTS ? LEAST_SLOTS : slots > MOST_SLOTS ? MOST_SLOTS : slots;
     ptrdiff_t tiles = (p->n + p->tile - 1) / p->tile;
     p->tiles_per_slot = (tiles + slots - 1) / slots;
     if (p->tiles_per_slot == 0) p->tiles_per_slot = 1;
     p->n_slots = (tiles + p->tiles_per_slot - 1) / p->tiles_per_slot;
-    Scratch s;
-    p->scratch_size = lay_out(p, NULL, &s);
+    Tile s;
+    p->mixture_size = place_mixture(p, NULL, &s);
+    p->scratch_size = place_scratch(p, NULL, &s);
 }
 
 INLINE double sum_entry(const Pass *p, const double *at) {
-    return entry(p) == LANES ? sum_lanes(load(at)) : *at;
+    return entry(p) == LANES ? sum_lanes(at) : *at;
 }
 
-/* Add the slots in order, then the lanes; strip the padding, mirror the triangle. */
-static void reduce_slots(const Pass *p, double *totals, double *resp_sum, double *resp_x,
-                         double *resp_xx) {
-    const ptrdiff_t k = p->k, d = p->d, c = columns(p), e = entry(p);
+/* Add the slots in order, then the lanes; strip the padding, mirror the triangle. `centres` gets
+   the means as the tiles had them: in single precision not quite the mixture's. */
+static void reduce_slots(const Pass *p, double *totals, double *centres, double *resp_sum,
+                         double *resp_x, double *resp_xx) {
+    const ptrdiff_t k = p->k, d = p->d, c = columns(p), e = entry(p), size = slot_end(p);
     double *sum = p->slots;
-    for (ptrdiff_t s = 1; s < p->n_slots; s++)
-        for (ptrdiff_t i = 0; i < p->slot_size; i++) sum[i] += p->slots[s * p->slot_size + i];
+    for (ptrdiff_t s = 1; s < p->n_slots; s++) {
+        const double *slot = p->slots + s * (p->slot_size / (ptrdiff_t)sizeof(double));
+        for (ptrdiff_t i = 0; i < size; i++) sum[i] += slot[i];
+    }
     memcpy(totals, sum, 3 * sizeof(double));
+    Tile s;
+    place_mixture(p, p->mixture, &s);
     const double *x = sum + resp_x_at(p), *xx = sum + resp_xx_at(p);
     for (ptrdiff_t j = 0; j < k; j++) {
-        resp_sum[j] = sum_lanes(load(sum + resp_sum_at(p) + j * LANES));
+        resp_sum[j] = sum_lanes(sum + resp_sum_at(p) + j * LANES);
         for (ptrdiff_t a = 0; a < d; a++) {
+            centres[j * d + a] = centre_of(p, a) + (double)s.means[j * p->dp + a];
             resp_x[j * d + a] = sum_entry(p, x + (j * c + a) * e);
-            if (p->shape == DIAG) resp_xx[j * d + a] = sum_entry(p, xx + (j * c + a) * e);
+            if (is_diagonal(p)) resp_xx[j * d + a] = sum_entry(p, xx + (j * c + a) * e);
         }
     }
-    for (ptrdiff_t j = 0; p->shape != DIAG && j < (p->shape == TIED ? 1 : k); j++)
+    for (ptrdiff_t j = 0; !is_diagonal(p) && j < (p->shape == TIED ? 1 : k); j++)
         for (ptrdiff_t a = 0; a < d; a++)
             for (ptrdiff_t b = 0; b <= a; b++)
                 resp_xx[(j * d + a) * d + b] = resp_xx[(j * d + b) * d + a] =

@@ -9,35 +9,28 @@ from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cython.parallel cimport prange, threadid
-from libc.math cimport fabs, log
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-import math
-
 import numpy as np
 
-cdef extern from "gaussian.h" nogil:
+cdef extern from "pass.h" nogil:
     enum: FULL
     enum: TIED
     enum: DIAG
-    enum: LANES
-    const double FAR
+    enum: SPHERICAL
     ctypedef struct Pass:
         const char *X
         Py_ssize_t row_stride, column_stride
         int is_float32
         const double *sample_weight
-        Py_ssize_t n, d, k, dp
-        Py_ssize_t tile, n_slots, tiles_per_slot, slot_size, scratch_size
+        const double *centre
+        Py_ssize_t n, d, k
         int shape, hard
+        const double *weights
         const double *means
-        const double *panels
-        const double *scales
-        const double *whitened_means
-        const double *constants
-        const double *shares
+        const double *factors
         const char *given_resp
         Py_ssize_t resp_row_stride, resp_column_stride
         const int64_t *given_labels
@@ -50,42 +43,45 @@ cdef extern from "gaussian.h" nogil:
         double *log_prob
         int64_t *labels
         double *slots
-    Py_ssize_t panel_size(Py_ssize_t d)
-    void pack_panel(const double *U, Py_ssize_t d, double *panel)
-    void cut(Pass *p)
-    void run_slot(const Pass *p, Py_ssize_t index, double *scratch)
-    void reduce_slots(const Pass *p, double *totals, double *resp_sum, double *resp_x,
-                      double *resp_xx)
+        Py_ssize_t tile, n_slots, slot_size, mixture_size, scratch_size
+    ctypedef struct Lanes:
+        int lanes
+        void cut(Pass *p) noexcept nogil
+        void lay_out_mixture(Pass *p, void *memory) noexcept nogil
+        void run_slot(const Pass *p, Py_ssize_t index, void *scratch) noexcept nogil
+        void reduce_slots(const Pass *p, double *totals, double *centres, double *resp_sum,
+                          double *resp_x, double *resp_xx) noexcept nogil
+    const Lanes double_lanes, single_lanes
 
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
 
-lanes = LANES
+lanes = double_lanes.lanes
 
-cdef dict SHAPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": DIAG}
+cdef dict SHAPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHERICAL}
 
 
 cdef class Memory:
-    """A block of doubles on a cache line's boundary, grown on demand and never shrunk."""
+    """A block of memory on a cache line's boundary, grown on demand and never shrunk."""
 
-    cdef double *data
+    cdef void *data
     cdef Py_ssize_t size
 
     def __dealloc__(self):
         free(self.data)
 
-    cdef double *ask(self, Py_ssize_t size) except NULL:
+    cdef void *ask(self, Py_ssize_t size) except NULL:
         cdef void *block = NULL
         if size > self.size:
             free(self.data)
             self.data = NULL
             self.size = 0
-            if posix_memalign(&block, 64, size * sizeof(double)):
+            if posix_memalign(&block, 64, size):
                 raise MemoryError(
-                    f"a pass needs {size * 8 / 2**20:.1f} MiB of working memory, which could not "
+                    f"a pass needs {size / 2**20:.1f} MiB of working memory, which could not "
                     "be had. Use fewer threads, components or features."
                 )
-            self.data = <double *>block
+            self.data = block
             self.size = size
         return self.data
 
@@ -97,15 +93,18 @@ cdef class Rows:
     ----------
     X : buffer of shape (n_samples, n_features), float32 or float64, any strides, aligned
     sample_weight : ndarray of shape (n_samples,), float64, contiguous, or None
+    centre : ndarray of shape (n_features,), float64, contiguous, or None
+        A point amid the rows. With it tiles are worked on in single precision.
     """
 
     cdef Py_buffer buffer
-    cdef const double[::1] weight
+    cdef const double[::1] weight, centre
     cdef Pass rows
-    cdef Memory parameters, scratch, slots
+    cdef const Lanes *by
+    cdef Memory mixture, scratch, slots
     cdef readonly double computed  # share of (tile, component) pairs in the last pass
 
-    def __cinit__(self, X, const double[::1] sample_weight=None):
+    def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None):
         PyObject_GetBuffer(X, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
         memset(&self.rows, 0, sizeof(Pass))
         self.rows.X = <const char *>self.buffer.buf
@@ -114,113 +113,69 @@ cdef class Rows:
         self.rows.row_stride = self.buffer.strides[0]
         self.rows.column_stride = self.buffer.strides[1]
         self.rows.is_float32 = self.buffer.itemsize == 4
-        self.weight = sample_weight
+        self.weight, self.centre = sample_weight, centre
         if sample_weight is not None and self.rows.n > 0:
             self.rows.sample_weight = &sample_weight[0]
-        self.parameters = Memory()
+        self.by = &double_lanes
+        if centre is not None:
+            self.rows.centre = &centre[0]
+            self.by = &single_lanes
+        self.mixture = Memory()
         self.scratch = Memory()
         self.slots = Memory()
 
     def __dealloc__(self):
         PyBuffer_Release(&self.buffer)
 
-    cdef void lay_out_means(self, Pass *p, const double[:, ::1] means) except *:
-        """Copy the means, each filled up to dp with zeros, to the front of the parameters."""
-        cdef Py_ssize_t j, a, d = p.d, k = means.shape[0]
-        cdef double *at
-        p.k = k
-        cut(p)
-        at = self.parameters.ask(k * (p.dp + d + 2) + k * max(panel_size(d), d) + d)
-        memset(at, 0, k * p.dp * sizeof(double))
-        for j in range(k):
-            for a in range(d):
-                at[j * p.dp + a] = means[j, a]
-        p.means = at
-
-    cdef void lay_out_mixture(self, Pass *p, const double[::1] weights, const double[:, ::1] means,
-                              const double[::1] factors, str covariance_type) except *:
-        """Constants, factors and whitened means, behind the means."""
-        cdef Py_ssize_t j, a, b, d = p.d, k = means.shape[0], panel = panel_size(d)
-        cdef double log_det = 0.0, total = 0.0, half_log = 0.5 * d * math.log(2.0 * math.pi), s
-        cdef bint far = False
-        cdef bint spherical = covariance_type == "spherical"
-        cdef double *constants
-        cdef double *shares
-        cdef double *scales
-        cdef double *whitened
-        cdef double *panels
+    cdef void lay_out(self, Pass *p, const double[::1] weights, const double[:, ::1] means,
+                      const double[::1] factors, str covariance_type) except *:
+        """Cut the rows for a mixture, or for means alone, and give tiles what they read of it."""
         p.shape = SHAPES[covariance_type]
-        self.lay_out_means(p, means)
-        constants = <double *>p.means + k * p.dp
-        shares = constants + k
-        whitened = shares + k
-        panels = whitened + k * d
-        scales = panels + panel if p.shape == TIED else panels
-        p.constants, p.shares, p.whitened_means = constants, shares, whitened
-        p.panels, p.scales = panels, scales
-        for j in range(k):
-            total += weights[j]
-        for j in range(k):
-            if p.shape == DIAG:
-                log_det = 0.0
-                for a in range(d):
-                    scales[j * d + a] = factors[j if spherical else j * d + a]
-                    log_det += log(scales[j * d + a])
-            elif p.shape == FULL:
-                log_det = 0.0
-                for a in range(d):
-                    log_det += log(factors[(j * d + a) * d + a])
-                pack_panel(&factors[j * d * d], d, panels + j * panel)
-            elif j == 0:
-                for a in range(d):
-                    log_det += log(factors[a * d + a])
-                    scales[a] = 1.0
-                pack_panel(&factors[0], d, panels)
-            if p.shape == TIED:
-                for b in range(d):
-                    s = 0.0
-                    for a in range(b + 1):
-                        s += (means[j, a] - means[0, a]) * factors[a * d + b]
-                    whitened[j * d + b] = s
-                    far = far or not fabs(s) <= FAR
-            constants[j] = (log(weights[j]) if weights[j] > 0.0 else -math.inf) + log_det - half_log
-            shares[j] = weights[j] / total
-        if far:
-            p.whitened_means = NULL
+        p.k = means.shape[0]
+        p.means = &means[0, 0]
+        if factors is not None:
+            p.weights, p.factors = &weights[0], &factors[0]
+        self.by.cut(p)
+        self.by.lay_out_mixture(p, self.mixture.ask(p.mixture_size))
 
     cdef int run(self, Pass *p, int n_threads) except -1:
         cdef Py_ssize_t s
-        cdef double *scratch
+        cdef const Lanes *by = self.by
+        cdef char *scratch
         n_threads = max(1, min(n_threads, p.n_slots))
-        scratch = self.scratch.ask(n_threads * p.scratch_size)
+        scratch = <char *>self.scratch.ask(n_threads * p.scratch_size)
         if n_threads == 1:
             with nogil:
                 for s in range(p.n_slots):
-                    run_slot(p, s, scratch)
+                    by.run_slot(p, s, scratch)
         else:
             for s in prange(p.n_slots, nogil=True, schedule="dynamic", chunksize=1,
                             num_threads=n_threads):
-                run_slot(p, s, scratch + threadid() * p.scratch_size)
+                by.run_slot(p, s, scratch + threadid() * p.scratch_size)
         return 0
 
-    cdef tuple collect(self, Pass *p, str covariance_type, int n_threads):
-        cdef Py_ssize_t k = p.k, d = p.d
+    cdef tuple collect(self, Pass *p, int n_threads):
+        cdef Py_ssize_t j, a, k = p.k, d = p.d
         cdef double[3] totals
-        cdef double[::1] resp_sum
-        cdef double[:, ::1] resp_x
-        cdef double[::1] resp_xx
-        shape = {"full": (k, d, d), "tied": (d, d)}.get(covariance_type, (k, d))
-        sums = np.zeros(k), np.zeros((k, d)), np.zeros(shape)
+        cdef double[:, ::1] centres, resp_x
+        cdef double[::1] resp_sum, resp_xx
+        shape = {FULL: (k, d, d), TIED: (d, d)}.get(p.shape, (k, d))
+        sums = np.zeros((k, d)), np.zeros(k), np.zeros((k, d)), np.zeros(shape)
+        centres, resp_sum, resp_x, resp_xx = sums[0], sums[1], sums[2], sums[3].reshape(-1)
         if p.n == 0:
             totals[0] = totals[1] = totals[2] = 0.0
+            for j in range(k):
+                for a in range(d):
+                    centres[j, a] = p.means[j * d + a]
         else:
-            p.slots = self.slots.ask(p.n_slots * p.slot_size)
+            p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)
             self.run(p, n_threads)
-            resp_sum, resp_x, resp_xx = sums[0], sums[1], sums[2].reshape(-1)
-            reduce_slots(p, totals, &resp_sum[0], &resp_x[0, 0], &resp_xx[0])
-        scatter = sums[2].sum(axis=1) if covariance_type == "spherical" else sums[2]
-        self.computed = totals[2] / max(1, self.n_tiles(k, covariance_type) * k)
-        return sums[0], sums[1], scatter, totals[0], totals[1]
+            self.by.reduce_slots(
+                p, totals, &centres[0, 0], &resp_sum[0], &resp_x[0, 0], &resp_xx[0]
+            )
+        scatter = sums[3].sum(axis=1) if p.shape == SPHERICAL else sums[3]
+        self.computed = totals[2] / max(1, (p.n + p.tile - 1) // p.tile * k)
+        return sums[0], sums[1], sums[2], scatter, totals[0], totals[1]
 
     def evaluate(self, const double[::1] weights, const double[:, ::1] means,
                  const double[::1] factors, str covariance_type, int n_threads, *,
@@ -230,7 +185,7 @@ cdef class Rows:
         cdef Pass p = self.rows
         if p.n == 0:
             return
-        self.lay_out_mixture(&p, weights, means, factors, covariance_type)
+        self.lay_out(&p, weights, means, factors, covariance_type)
         if log_density is not None:
             p.log_density = &log_density[0, 0]
         if resp is not None:
@@ -245,7 +200,7 @@ cdef class Rows:
         """Number of tiles that a pass cuts the rows into."""
         cdef Pass p = self.rows
         p.shape, p.k = SHAPES[covariance_type], n_components
-        cut(&p)
+        self.by.cut(&p)
         return (p.n + p.tile - 1) // p.tile
 
     def accumulate(self, const double[::1] weights, const double[:, ::1] means,
@@ -253,16 +208,16 @@ cdef class Rows:
                    int64_t[::1] labels=None, const int64_t[::1] order=None,
                    float[:, ::1] reach=None, const double[::1] shrink=None,
                    const double[::1] shift=None):
-        """Return resp_sum, resp_x, resp_xx, log_likelihood, weight_sum under a mixture.
+        """Return the six fields of `Statistics` that are numbers, under a mixture.
 
         On demand `labels` gets each row's most probable component. The others carry bounds from
         pass to pass, see prune.h: without `shrink` and `shift`, `reach` is only written.
         """
         cdef Pass p = self.rows
-        self.lay_out_mixture(&p, weights, means, factors, covariance_type)
+        self.lay_out(&p, weights, means, factors, covariance_type)
         if p.n > 0:
             self.carry(&p, labels, order, reach, shrink, shift)
-        return self.collect(&p, covariance_type, n_threads)
+        return self.collect(&p, n_threads)
 
     cdef void carry(self, Pass *p, int64_t[::1] labels, const int64_t[::1] order,
                     float[:, ::1] reach, const double[::1] shrink, const double[::1] shift):
@@ -285,36 +240,31 @@ cdef class Rows:
         half the squared distance of each row.
         """
         cdef Pass p = self.rows
-        cdef Py_ssize_t j
-        k = centres.shape[0]
-        self.lay_out_mixture(&p, np.ones(k), centres, np.ones(k), "spherical")
-        for j in range(k):
-            (<double *>p.constants)[j] = 0.0
         p.hard = True
+        ones = np.ones(centres.size)
+        self.lay_out(&p, ones, centres, ones, "diag")
         if p.n > 0:
             self.carry(&p, labels, order, reach, shrink, shift)
             if log_prob is not None:
                 p.log_prob = &log_prob[0]
-        return self.collect(&p, "diag", n_threads)
+        return self.collect(&p, n_threads)
 
     def accumulate_resp(self, const double[:, :] resp, const double[:, ::1] centres,
                         str covariance_type, int n_threads):
         """Return the same under given responsibilities, with a log-likelihood of zero."""
         cdef Pass p = self.rows
-        p.shape = SHAPES[covariance_type]
-        self.lay_out_means(&p, centres)
+        self.lay_out(&p, None, centres, None, covariance_type)
         if p.n > 0:
             p.given_resp = <const char *>&resp[0, 0]
             p.resp_row_stride = resp.strides[0]
             p.resp_column_stride = resp.strides[1]
-        return self.collect(&p, covariance_type, n_threads)
+        return self.collect(&p, n_threads)
 
     def accumulate_labels(self, const int64_t[::1] labels, const double[:, ::1] centres,
                           str covariance_type, int n_threads):
         """Return the same where row i belongs to component labels[i] altogether."""
         cdef Pass p = self.rows
-        p.shape = SHAPES[covariance_type]
-        self.lay_out_means(&p, centres)
+        self.lay_out(&p, None, centres, None, covariance_type)
         if p.n > 0:
             p.given_labels = &labels[0]
-        return self.collect(&p, covariance_type, n_threads)
+        return self.collect(&p, n_threads)

@@ -7,7 +7,7 @@
 
    with the same two numbers for all rows. So a lower bound of |y| over the rows of a tile, `reach`,
    lives on through any number of passes, and with it the upper bound c_j - 1/2 reach^2 of l_j. A
-   component whose bound is `margin` below the best l of every row of the tile is left out of it: in
+   component whose bound is MARGIN below the best l of every row of the tile is left out of it: in
    statistics its responsibilities would be 0 (soft) or are 0 (hard). Rows are ordered by their last
    component, so that the rows of a tile have few components in common.
 
@@ -17,33 +17,36 @@
 
 #include "density.h"
 
-static const double MARGIN = 45.0; /* nats: exp(-45) is 3e-20 */
-static const double SLACK = 1e-6;  /* relative; above the rounding of a reach kept as float */
+#ifdef SINGLE
+static const double SLACK = 1e-5; /* relative; above the rounding of a distance */
+#else
+static const double SLACK = 1e-6; /* relative; above the rounding of a reach kept as float */
+#endif
 
 /* the largest l of component q of the list, over rows with weight */
-INLINE double largest_of(const double *l, const double *weight, ptrdiff_t padded) {
+INLINE double largest_of(const real *l, const real *weight, ptrdiff_t padded) {
     vec largest = fill(-INFINITY);
     for (ptrdiff_t t = 0; t < padded; t += LANES)
-        largest = larger(largest, pick(load(weight + t) > 0.0, load(l + t), fill(-INFINITY)));
+        largest = larger(largest, pick(load(weight + t) > 0, load(l + t), fill(-INFINITY)));
     double value = largest[0];
     for (int i = 1; i < LANES; i++) value = largest[i] > value ? largest[i] : value;
     return value;
 }
 
 /* the least, over rows with weight, of the best l so far */
-static double least_best(const Pass *p, ptrdiff_t padded, const Scratch *s) {
+static double least_best(const Pass *p, ptrdiff_t padded, const Tile *s) {
     double least = INFINITY;
     for (ptrdiff_t t = 0; t < padded; t += LANES) {
         vec best = fill(-INFINITY);
         for (ptrdiff_t q = 0; q < s->listed; q++)
             best = larger(best, load(s->resp + q * p->tile + t));
-        best = pick(load(s->weight + t) > 0.0, best, fill(INFINITY));
+        best = pick(load(s->weight + t) > 0, best, fill(INFINITY));
         for (int i = 0; i < LANES; i++) least = best[i] < least ? best[i] : least;
     }
     return least;
 }
 
-static void list_above(const Pass *p, ptrdiff_t padded, double floor, Scratch *s) {
+static void list_above(const Pass *p, ptrdiff_t padded, double floor, Tile *s) {
     const ptrdiff_t before = s->listed;
     for (ptrdiff_t j = 0; j < p->k; j++)
         if (s->upper[j] >= floor) {
@@ -54,14 +57,14 @@ static void list_above(const Pass *p, ptrdiff_t padded, double floor, Scratch *s
 }
 
 /* List the components that matter and compute their densities; renew the reach of each. */
-static void densities_that_matter(const Pass *p, ptrdiff_t padded, float *reach, Scratch *s) {
+static void densities_that_matter(const Pass *p, ptrdiff_t padded, float *reach, Tile *s) {
     const double margin = p->hard ? 0.0 : MARGIN;
     double top = -INFINITY;
     for (ptrdiff_t j = 0; j < p->k; j++) {
         double b = p->shrink ? p->shrink[j] * reach[j] - p->shift[j] : 0.0;
         b = b > 0.0 ? b : 0.0; /* and where it is not a number */
         reach[j] = (float)(b * (1.0 - SLACK));
-        s->upper[j] = p->constants[j] - 0.5 * b * b;
+        s->upper[j] = s->constants[j] - 0.5 * b * b;
         top = s->upper[j] > top ? s->upper[j] : top;
     }
     s->listed = 0;
@@ -73,7 +76,7 @@ static void densities_that_matter(const Pass *p, ptrdiff_t padded, float *reach,
     for (ptrdiff_t q = 0; q < s->listed; q++) {
         const ptrdiff_t j = s->component[q];
         const double nearest = largest_of(s->resp + q * p->tile, s->weight, padded);
-        const double squared = 2.0 * (p->constants[j] - nearest);
+        const double squared = 2.0 * (s->constants[j] - nearest);
         reach[j] = squared > 0.0 ? (float)(sqrt(squared) * (1.0 - SLACK)) : 0.0f;
     }
 }

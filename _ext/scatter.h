@@ -8,35 +8,33 @@
 #ifndef MIXTURA_SCATTER_H
 #define MIXTURA_SCATTER_H
 
-#include "pass.h"
+#include "tile.h"
 
 /* ---- which rows ---- */
 
-INLINE ptrdiff_t count_active(const double *r, ptrdiff_t padded) {
+INLINE ptrdiff_t count_active(const real *r, ptrdiff_t padded) {
     mask n = {0};
-    for (ptrdiff_t t = 0; t < padded; t += LANES) n -= load(r + t) > 0.0;
+    for (ptrdiff_t t = 0; t < padded; t += LANES) n -= load(r + t) > 0;
     ptrdiff_t count = 0;
     for (int l = 0; l < LANES; l++) count += n[l];
     return count;
 }
 
-INLINE void list_active(const double *r, ptrdiff_t rows, int32_t *active) {
+INLINE void list_active(const real *r, ptrdiff_t rows, int32_t *active) {
     ptrdiff_t n = 0;
     for (ptrdiff_t t = 0; t < rows; t++) {
         active[n] = (int32_t)t;
-        n += r[t] > 0.0;
+        n += r[t] > 0;
     }
 }
 
 /* ---- few features: lanes are rows ---- */
 
 typedef struct {
-    const double *x, *mean, *r; /* x by feature, `stride` apart */
+    const real *x, *mean, *r; /* x by feature, `stride` apart */
     ptrdiff_t stride, rows, d;
     double *resp_x, *resp_xx; /* d and d x d vectors; d vectors for a diagonal */
 } Narrow;
-
-INLINE void add_to(double *sum, vec v) { store(sum, load(sum) + v); }
 
 /* features a .. a + size - 1 with themselves, and their first sums */
 INLINE void narrow_diagonal(const int size, const int cross, const Narrow *n, ptrdiff_t a) {
@@ -90,37 +88,37 @@ INLINE void scatter_narrow_of(const int cross, const Narrow *n) {
 
 /* Bring the active rows together where they are few enough to be worth it. */
 INLINE void compress(const Pass *p, Narrow *n, ptrdiff_t count, ptrdiff_t rows, int32_t *active,
-                     double *packed) {
+                     real *packed) {
     if (p->d == 1 || 4 * count > 3 * n->rows) return;
     list_active(n->r, rows, active);
     const ptrdiff_t padded = round_up(count, LANES);
-    double *r = packed + p->d * p->tile;
+    real *r = packed + p->d * p->tile;
     for (ptrdiff_t a = 0; a < p->d; a++) {
-        const double *from = n->x + a * n->stride;
-        double *to = packed + a * p->tile;
+        const real *from = n->x + a * n->stride;
+        real *to = packed + a * p->tile;
         for (ptrdiff_t q = 0; q < count; q++) to[q] = from[active[q]];
         for (ptrdiff_t q = count; q < padded; q++) to[q] = n->mean[a];
     }
     for (ptrdiff_t q = 0; q < count; q++) r[q] = n->r[active[q]];
-    for (ptrdiff_t q = count; q < padded; q++) r[q] = 0.0;
+    for (ptrdiff_t q = count; q < padded; q++) r[q] = 0;
     n->x = packed;
     n->r = r;
     n->stride = p->tile;
     n->rows = padded;
 }
 
-static void scatter_narrow(const Pass *p, const double *x, ptrdiff_t count, ptrdiff_t rows,
-                           ptrdiff_t padded, const double *mean, const double *r, int32_t *active,
-                           double *packed, double *resp_x, double *resp_xx) {
+static void scatter_narrow(const Pass *p, const real *x, ptrdiff_t count, ptrdiff_t rows,
+                           ptrdiff_t padded, const real *mean, const real *r, int32_t *active,
+                           real *packed, double *resp_x, double *resp_xx) {
     Narrow n = {x, mean, r, p->tile, padded, p->d, resp_x, resp_xx};
     compress(p, &n, count, rows, active, packed);
-    if (p->shape == DIAG) scatter_narrow_of(0, &n);
+    if (is_diagonal(p)) scatter_narrow_of(0, &n);
     else scatter_narrow_of(1, &n);
 }
 
 /* ---- many features: lanes are features ---- */
 
-INLINE void scatter_diag(const Pass *p, const double *x, const double *mean, const double *r,
+INLINE void scatter_diag(const Pass *p, const real *x, const real *mean, const real *r,
                          const int32_t *active, ptrdiff_t n, double *resp_x, double *resp_xx) {
     const ptrdiff_t dp = p->dp;
     for (ptrdiff_t a = 0; a < dp; a += LANES) {
@@ -138,8 +136,8 @@ INLINE void scatter_diag(const Pass *p, const double *x, const double *mean, con
 }
 
 /* z and r z of the active rows, side by side, so that the blocks below read nothing else */
-INLINE void pack_active(const Pass *p, const double *x, const double *mean, const double *r,
-                        const int32_t *active, ptrdiff_t n, double *z, double *rz, double *resp_x) {
+INLINE void pack_active(const Pass *p, const real *x, const real *mean, const real *r,
+                        const int32_t *active, ptrdiff_t n, real *z, real *rz, double *resp_x) {
     const ptrdiff_t dp = p->dp;
     for (ptrdiff_t a = 0; a < dp; a += LANES) {
         const vec m = load(mean + a);
@@ -156,7 +154,7 @@ INLINE void pack_active(const Pass *p, const double *x, const double *mean, cons
 }
 
 /* BLOCK_ROWS x (vectors * LANES) entries of sum_q (r z)_q z_q^T, in registers over all rows */
-INLINE void wide_block(const int vectors, const double *rz, const double *z, ptrdiff_t n,
+INLINE void wide_block(const int vectors, const real *rz, const real *z, ptrdiff_t n,
                        ptrdiff_t dp, double *out) {
     vec sum[BLOCK_ROWS][BLOCK_VECTORS];
     for (int a = 0; a < BLOCK_ROWS; a++)
@@ -171,11 +169,12 @@ INLINE void wide_block(const int vectors, const double *rz, const double *z, ptr
         for (int v = 0; v < vectors; v++) add_to(out + a * dp + v * LANES, sum[a][v]);
 }
 
-static void scatter_wide(const Pass *p, const double *rz, const double *z, ptrdiff_t n,
+static void scatter_wide(const Pass *p, const real *rz, const real *z, ptrdiff_t n,
                          double *out) {
     const ptrdiff_t dp = p->dp;
     for (ptrdiff_t a = 0; a < dp; a += BLOCK_ROWS) {
-        ptrdiff_t b = 0, end = a + BLOCK_ROWS; /* the lower triangle, by whole blocks */
+        /* the lower triangle, by whole vectors */
+        ptrdiff_t b = 0, end = round_up(a + BLOCK_ROWS, LANES);
         for (; b + BLOCK_VECTORS * LANES <= end; b += BLOCK_VECTORS * LANES)
             wide_block(BLOCK_VECTORS, rz + a, z + b, n, dp, out + a * dp + b);
         switch ((end - b) / LANES) {

@@ -1,106 +1,148 @@
-/* Vectors of doubles as wide as the instruction set allows, and the two functions EM needs of them.
+/* Vectors as wide as the instruction set allows, and the two functions EM needs of them.
 
    GCC's and Clang's vector extensions: `a * b + c` on a `vec` is one instruction for LANES numbers.
-   Nothing here depends on the width, so results differ between instruction sets only by the order
-   in which lanes are summed and by fused multiply-adds. */
+   The numbers are doubles, or floats where SINGLE is defined. Nothing here depends on the width, so
+   results differ between instruction sets only by the order in which lanes are summed and by fused
+   multiply-adds. */
 #ifndef MIXTURA_SIMD_H
 #define MIXTURA_SIMD_H
 
+#include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
-#define LANES 8
+#define VECTOR_BYTES 64
 #elif defined(__AVX__)
-#define LANES 4
+#define VECTOR_BYTES 32
 #else
-#define LANES 2
+#define VECTOR_BYTES 16
 #endif
 
-typedef double vec __attribute__((vector_size(8 * LANES)));
-typedef int64_t mask __attribute__((vector_size(8 * LANES)));
+#ifdef SINGLE
+typedef float real;
+typedef int32_t whole;
+#define LANES (VECTOR_BYTES / 4)
+#define REAL_MAX FLT_MAX
+#define UNDERFLOWS (-87.0f) /* above the log of the smallest normal number */
+#else
+typedef double real;
+typedef int64_t whole;
+#define LANES (VECTOR_BYTES / 8)
+#define REAL_MAX DBL_MAX
+#define UNDERFLOWS (-708.0)
+#endif
+
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef whole mask __attribute__((vector_size(VECTOR_BYTES)));
+typedef double wide __attribute__((vector_size(8 * LANES))); /* as many lanes, always doubles */
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE vec load(const double *p) { vec v; memcpy(&v, p, sizeof v); return v; }
-INLINE void store(double *p, vec v) { memcpy(p, &v, sizeof v); }
-INLINE vec fill(double x) { return x - (vec){0}; }
+INLINE vec load(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
+INLINE void store(real *p, vec v) { memcpy(p, &v, sizeof v); }
+INLINE vec fill(real x) { return x - (vec){0}; }
+
+/* totals are doubles whatever the lanes hold */
+INLINE void add_to(double *sum, vec v) {
+    wide total;
+    memcpy(&total, sum, sizeof total);
+    total += __builtin_convertvector(v, wide);
+    memcpy(sum, &total, sizeof total);
+}
 
 INLINE vec pick(mask m, vec yes, vec no) { return (vec)((m & (mask)yes) | (~m & (mask)no)); }
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && defined(SINGLE)
+INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+#elif defined(__AVX512F__)
 INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_pd((__m512d)a, (__m512d)b); }
 #else
 INLINE vec larger(vec a, vec b) { return pick(a > b, a, b); }
 #endif
 
 INLINE int any_lane(mask m) {
-    int64_t any = 0;
+    whole any = 0;
     for (int l = 0; l < LANES; l++) any |= m[l];
     return any != 0;
 }
 
-INLINE double sum_lanes(vec v) {
+INLINE double sum_lanes(const double *sum) {
     double s[LANES];
-    store(s, v);
+    memcpy(s, sum, sizeof s);
     for (int width = LANES / 2; width > 0; width /= 2)
         for (int l = 0; l < width; l++) s[l] += s[l + width];
     return s[0];
 }
 
-/* exp(x) for x <= 0, within one unit in the last place; exactly 0 below `floor` (>= -708).
+/* p[0] x^(n-1) + ... + p[n-1] */
+INLINE vec polynomial(const int n, const real *p, vec x) {
+    vec sum = fill(p[0]);
+    for (int i = 1; i < n; i++) sum = sum * x + p[i];
+    return sum;
+}
 
-   x = n log 2 + r with |r| <= log(2)/2; log 2 in two parts, so that r is exact; exp(r) by the
-   polynomial of degree 11 that interpolates it in the Chebyshev points (error 3e-18); 2^n by adding
-   n to the exponent. Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits. */
-INLINE vec exp_nonpositive(vec x, double floor) {
-    const double shift = 0x1.8p52;
+/* What the two functions below are made of: log 2 in two parts, so that small multiples of the first
+   are exact; a number whose addition rounds to an integer and leaves that in the low bits; exp and
+   (atanh(f) / f - 1) / f^2, a function of f^2, by the polynomials that interpolate them in the
+   Chebyshev points (errors 3e-18 and 8e-21; in single precision 2e-9 and 3e-9). */
+#ifdef SINGLE
+enum { FRACTION_BITS = 23, EXP_TERMS = 7, LOG_TERMS = 3 };
+#define LOG2_HIGH 0x1.62e4p-1f
+#define LOG2_LOW 0x1.7f7d1cp-20f
+#define LOG2_INVERSE 0x1.715476p+0f
+#define ROUNDER 0x1.8p23f
+#define SQRT_HALF 0x3f3504f3
+static const real EXP[EXP_TERMS] = {
+    0.0013941118895837f, 0.008375134774624326f, 0.04166635277111221f, 0.16666415414041177f,
+    0.5000000047146057f, 1.0000000377388714f, 1.0f,
+};
+static const real LOG[LOG_TERMS] = {0.14790026523333394f, 0.1999438914101748f, 0.33333342522578485f};
+#else
+enum { FRACTION_BITS = 52, EXP_TERMS = 12, LOG_TERMS = 8 };
+#define LOG2_HIGH 0x1.62e42fee00000p-1
+#define LOG2_LOW 0x1.a39ef35793c76p-33
+#define LOG2_INVERSE 0x1.71547652b82fep+0
+#define ROUNDER 0x1.8p52
+#define SQRT_HALF 0x3fe6a09e667f3bcdLL
+static const real EXP[EXP_TERMS] = {
+    2.511015364692893e-08, 2.763279054211718e-07, 2.7557240604663896e-06, 2.4801485074105115e-05,
+    0.00019841269890340666, 0.0013888888952696516, 0.00833333333331949, 0.04166666666648666,
+    0.1666666666666668, 0.5000000000000019, 1.0, 1.0,
+};
+static const real LOG[LOG_TERMS] = {
+    0.06631399643974238, 0.0662434315641838, 0.07693582176325549, 0.0909088682939668,
+    0.11111111338969072, 0.142857142844061, 0.2000000000000376, 0.3333333333333333,
+};
+#endif
+
+/* exp(x) for x <= 0, within one unit in the last place; exactly 0 below `floor` (>= UNDERFLOWS).
+
+   x = n log 2 + r with |r| <= log(2)/2; 2^n by adding n to the exponent. */
+INLINE vec exp_nonpositive(vec x, real floor) {
     mask kept = x > floor;
-    x = pick(kept, x, fill(0.0));
-    vec shifted = x * 0x1.71547652b82fep+0 + shift;
-    vec n = shifted - shift;
-    vec r = x - n * 0x1.62e42fee00000p-1;
-    r = r - n * 0x1.a39ef35793c76p-33;
-    vec p = fill(2.511015364692893e-08);
-    p = p * r + 2.763279054211718e-07;
-    p = p * r + 2.7557240604663896e-06;
-    p = p * r + 2.4801485074105115e-05;
-    p = p * r + 0.00019841269890340666;
-    p = p * r + 0.0013888888952696516;
-    p = p * r + 0.00833333333331949;
-    p = p * r + 0.04166666666648666;
-    p = p * r + 0.1666666666666668;
-    p = p * r + 0.5000000000000019;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    vec scaled = (vec)((mask)p + ((mask)shifted << 52));
-    return (vec)(kept & (mask)scaled);
+    x = pick(kept, x, fill(0));
+    vec shifted = x * LOG2_INVERSE + ROUNDER;
+    vec n = shifted - ROUNDER;
+    vec r = x - n * LOG2_HIGH - n * LOG2_LOW;
+    vec e = polynomial(EXP_TERMS, EXP, r);
+    return (vec)(kept & ((mask)e + ((mask)shifted << FRACTION_BITS)));
 }
 
 /* log(x) for finite normal x > 0, within one unit in the last place.
 
-   x = 2^e m with sqrt(1/2) <= m < sqrt(2); log m = 2 atanh(f), f = (m - 1)/(m + 1), by a polynomial
-   in f^2 (error 8e-21). */
+   x = 2^n m with sqrt(1/2) <= m < sqrt(2); log m = 2 atanh(f), f = (m - 1)/(m + 1). */
 INLINE vec log_positive(vec x) {
-    mask bits = (mask)x - 0x3fe6a09e667f3bcdLL; /* sqrt(1/2) */
-    mask e = bits >> 52;
-    vec m = (vec)((mask)x - (e << 52));
-    const double shift = 0x1.8p52; /* e in the low bits of a double, and back: a conversion */
-    vec n = (vec)(e + (mask)fill(shift)) - shift;
-    vec f = (m - 1.0) / (m + 1.0);
+    mask exponent = ((mask)x - SQRT_HALF) >> FRACTION_BITS;
+    vec m = (vec)((mask)x - (exponent << FRACTION_BITS));
+    vec n = (vec)(exponent + (mask)fill(ROUNDER)) - ROUNDER; /* a conversion to floating point */
+    vec f = (m - 1) / (m + 1);
     vec s = f * f;
-    vec p = fill(0.06631399643974238);
-    p = p * s + 0.0662434315641838;
-    p = p * s + 0.07693582176325549;
-    p = p * s + 0.0909088682939668;
-    p = p * s + 0.11111111338969072;
-    p = p * s + 0.142857142844061;
-    p = p * s + 0.2000000000000376;
-    p = p * s + 0.3333333333333333;
-    p = p * s * f + f; /* atanh f, leading term added last */
-    return n * 0x1.62e42fee00000p-1 + (2.0 * p + n * 0x1.a39ef35793c76p-33);
+    vec atanh_f = polynomial(LOG_TERMS, LOG, s) * s * f + f; /* the leading term added last */
+    return n * LOG2_HIGH + (2 * atanh_f + n * LOG2_LOW);
 }
 
 #endif

@@ -23,7 +23,7 @@ BACKENDS = {"reference": reference, "kernels": kernels}
 COVARIANCE_TYPES = FACTOR_SHAPES
 EPS = float(np.finfo(np.float64).eps)
 SAFETY = 4.0  # over what sqrt(n) promises, and for the errors of exp and log themselves
-NEGLIGIBLE = math.exp(-60.0)  # the share of a row that the kernels may leave out of statistics
+NEGLIGIBLE = math.exp(-45.0)  # the share of a row that the kernels may leave out of statistics
 UNDERFLOW = math.exp(-708.0)  # responsibilities below may be zero: they are hardly normal numbers
 
 

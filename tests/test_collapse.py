@@ -149,6 +149,8 @@ def test_fit_with_a_constant_feature_recovers_a_component_without_rows() -> None
 class Scripted:
     """A pass over no rows, whose component 0 is empty in every iteration."""
 
+    rounding = 0.0
+
     def accumulate(self, parameters: Parameters) -> Statistics:
         k = len(parameters.weights)
         resp_sum = np.where(np.arange(k) == 0, 0.0, 10.0) if k > 2 else np.full(k, 10.0)

@@ -7,14 +7,19 @@ from numpy.typing import NDArray
 
 _Floats: TypeAlias = NDArray[np.float64]
 _Labels: TypeAlias = NDArray[np.int64]
-_Sums: TypeAlias = tuple[_Floats, _Floats, _Floats, float, float]
+_Sums: TypeAlias = tuple[_Floats, _Floats, _Floats, _Floats, float, float]
 
 lanes: int
 
 class Rows:
     computed: float
 
-    def __init__(self, X: NDArray[np.floating], sample_weight: _Floats | None = None) -> None: ...
+    def __init__(
+        self,
+        X: NDArray[np.floating],
+        sample_weight: _Floats | None = None,
+        centre: _Floats | None = None,
+    ) -> None: ...
     def n_tiles(self, n_components: int, covariance_type: str) -> int: ...
     def evaluate(
         self,

@@ -88,6 +88,8 @@ class StoppingRule:
     ----------
     tol : float
         In units of the objective. 0 never stops.
+    rounding : float
+        Relative error of an objective; a smaller gain is none.
 
     References
     ----------
@@ -95,8 +97,8 @@ class StoppingRule:
        from the one-parameter exponential family", Ann. Inst. Stat. Math. 46, 373-388, 1994.
     """
 
-    def __init__(self, tol: float) -> None:
-        self.tol = tol
+    def __init__(self, tol: float, rounding: float = EPS) -> None:
+        self.tol, self.rounding = tol, rounding
         self.forget()
 
     def forget(self) -> None:
@@ -118,7 +120,7 @@ class StoppingRule:
         if not np.isfinite(self._last).all():
             return np.inf
         gain = self._last[-1] - self._last[-2]
-        if abs(gain) <= 4.0 * EPS * max(1.0, abs(self._last[-1])):
+        if abs(gain) <= 4.0 * self.rounding * max(1.0, abs(self._last[-1])):
             return 0.0  # below the rounding error of the objective itself
         if len(self._last) < 3:
             return np.inf
@@ -185,7 +187,7 @@ def expectation_maximisation(
     in its covariances.
     """
     outcome = Outcome(start)
-    stopping = StoppingRule(tol)
+    stopping = StoppingRule(tol, rows.rounding)
     try:
         statistics = rows.accumulate(start)
         for iteration in range(1, max_iter + 1):

@@ -16,7 +16,7 @@ from mixtura.covariance import FAMILIES
 from mixtura.em import Event, OnCollapse, Outcome, State, StopReason, expectation_maximisation
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.mixture import GaussianMixture
-from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments
+from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits_single
 from mixtura.progress import Progress
 from mixtura.starts import StartInterrupted, automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
@@ -122,7 +122,9 @@ def fit_gmm(
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows, finite. float32 and float64 of any strides are used where they are; other types
-        and byte orders are converted.
+        and byte orders are converted. Of float32 rows (10,000 or more, 8 features or more) tiles
+        are worked on in single precision, in about half the time: the log-likelihood is then right
+        to what rounding has already done to the rows. Convert to float64 to have it otherwise.
     n_components : int
         Number of Gaussian components.
     covariance_type : {"full", "tied", "diag", "spherical"}
@@ -218,11 +220,12 @@ def fit_gmm(
         init = init(rows_to_see, n_components, generator)
     begin = check_init(init, X.shape, weight, n_components, family.name)
 
-    make_pass = partial(_make_pass, family.factor_shape, n_threads, backend)
-    rows = make_pass(X, weight)
     progress = Progress() if verbose else None
     try:
         centre, variance = moments(X, weight, n_threads)
+        single = centre if suits_single(X, weight, variance) else None
+        make_pass = partial(_make_pass, family.factor_shape, n_threads, backend, single)
+        rows = make_pass(X, weight)
         unit = np.where(variance > 0.0, variance, 1.0)  # of a feature without spread: one
         scale = np.sqrt(unit)
         rule = MaximumLikelihood(family, ridge * unit if isinstance(ridge, float) else ridge)
@@ -265,12 +268,13 @@ def _make_pass(
     factor_shape: FactorShape,
     n_threads: int | None,
     backend: str,
+    single: Floats | None,
     X: NDArray[Any],
     weight: Floats | None,
 ) -> RowsPass:
     if backend == "reference":
         return ReferencePass(X, weight, factor_shape)
-    return CompiledPass(X, weight, factor_shape, n_threads)
+    return CompiledPass(X, weight, factor_shape, n_threads, single)
 
 
 def _check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | Floats:

@@ -47,6 +47,9 @@ def _choose_instruction_set() -> str:
     return forced
 
 
+EPS = float(np.finfo(np.float64).eps)
+EPS_SINGLE = float(np.finfo(np.float32).eps)
+
 # What a row costs with a component besides its factor, in multiply-adds: an exponential, mostly.
 EXPONENTIAL_WORK = 20
 
@@ -92,15 +95,29 @@ class Rows:
         As `mixtura.validation.check_rows` returns it; held, never copied or modified.
     sample_weight : ndarray of shape (n_samples,), float64, optional
         As `mixtura.validation.check_sample_weight` returns it; None is one for each row.
+    centre : ndarray of shape (n_features,), optional
+        A point amid the rows. With it tiles are worked on in single precision, as differences from
+        this point; sums over tiles stay in double.
+
+    Attributes
+    ----------
+    rounding : float
+        What rounding does to a mean log-likelihood, relative to it.
 
     Notes
     -----
     Every method takes parameters that are already checked. One `Rows` serves one thread at a time.
     """
 
-    def __init__(self, X: NDArray[Any], sample_weight: Floats | None = None) -> None:
+    def __init__(
+        self,
+        X: NDArray[Any],
+        sample_weight: Floats | None = None,
+        centre: Floats | None = None,
+    ) -> None:
         self.n_samples, self.n_features = X.shape
-        self._rows = _compiled.Rows(X, sample_weight)
+        self._rows = _compiled.Rows(X, sample_weight, centre)
+        self.rounding = EPS if centre is None else EPS_SINGLE / max(1, self.n_samples) ** 0.5
 
     def _n_threads(self, n_threads: int | None, factors_size: int, n_components: int) -> int:
         work_per_row = factors_size + EXPONENTIAL_WORK * n_components
@@ -157,7 +174,7 @@ class Rows:
             self._n_threads(n_threads, factors.size, len(means)),
             labels=labels, **_asdict(carry),
         )  # fmt: skip
-        return Statistics(covariance_type, means, *sums)
+        return _about(means, covariance_type, sums)
 
     @property
     def computed(self) -> float:
@@ -184,7 +201,7 @@ class Rows:
         """
         n = self._n_threads(n_threads, centers.size, len(centers))
         sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob, **_asdict(carry))
-        return Statistics("diag", centers, *sums)
+        return _about(centers, "diag", sums)
 
     def accumulate_resp(
         self, resp: Floats, centres: Floats, covariance_type: FactorShape, n_threads: int | None
@@ -192,7 +209,7 @@ class Rows:
         """Return the statistics under responsibilities of shape (n_samples, n_components)."""
         n = self._n_threads(n_threads, centres.size, len(centres))
         sums = self._rows.accumulate_resp(resp, centres, covariance_type, n)
-        return Statistics(covariance_type, centres, *sums)
+        return _about(centres, covariance_type, sums)
 
     def accumulate_labels(
         self,
@@ -204,7 +221,14 @@ class Rows:
         """Return the statistics where each row belongs to one component, its label."""
         n = self._n_threads(n_threads, centres.size, len(centres))
         sums = self._rows.accumulate_labels(labels, centres, covariance_type, n)
-        return Statistics(covariance_type, centres, *sums)
+        return _about(centres, covariance_type, sums)
+
+
+def _about(centres: Floats, covariance_type: FactorShape, numbers: tuple[Any, ...]) -> Statistics:
+    """Statistics about these centres from what the kernels return, about those they could hold."""
+    statistics = Statistics(covariance_type, *numbers)
+    held = statistics.centres
+    return statistics if np.array_equal(held, centres) else statistics.recentred(centres)
 
 
 def _asdict(carry: Carry | None) -> dict[str, Any]:

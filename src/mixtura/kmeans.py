@@ -14,7 +14,7 @@ from mixtura.bounds import CarriedBounds, Carry
 from mixtura.em import StoppingRule
 from mixtura.exceptions import ConvergenceWarning
 from mixtura.kernels import Rows
-from mixtura.passes import moments
+from mixtura.passes import moments, suits_single
 from mixtura.seeding import draw_rows, equal_rows, random_rows
 from mixtura.statistics import Floats, Statistics
 from mixtura.update import Parameters
@@ -191,9 +191,10 @@ class _Lloyd:
 
     def __init__(self, X: NDArray[Any], weight: Floats, n_threads: int | None) -> None:
         self._X, self._weight, self._n_threads = X, weight, n_threads
-        self._rows = Rows(X, weight)
+        centre, variance = moments(X, weight, n_threads)
+        self._rows = Rows(X, weight, centre if suits_single(X, weight, variance) else None)
         self._bounds = CarriedBounds(self._rows, self._run, "spherical")
-        self._scatter = float(moments(X, weight, n_threads)[1].sum() * weight.sum())
+        self._scatter = float(variance.sum() * weight.sum())
 
     def seed(self, n_clusters: int, how: str, rng: np.random.Generator) -> Floats:
         """Rows as centers: each one far from those before, or any."""
@@ -223,7 +224,7 @@ class _Lloyd:
 
     def run(self, centers: Floats, tol: float, max_iter: int) -> KMeansFit:
         """Lloyd's iterations: at the end no row changes its center, or little is left to gain."""
-        stopping = StoppingRule(tol)
+        stopping = StoppingRule(tol, self._rows.rounding)
         converged = False
         n_iter = 0
         labels, before = np.empty((2, len(self._X)), dtype=np.int64)

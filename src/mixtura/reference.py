@@ -235,7 +235,7 @@ def accumulate(
 
     Notes
     -----
-    The compiled twin leaves out responsibilities below exp(-60) of a row's largest: a weight lost
+    The compiled twin leaves out responsibilities below exp(-45) of a row's largest: a weight lost
     of less than 1e-25 a row.
 
     References

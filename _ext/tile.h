@@ -1,0 +1,117 @@
+/* What a thread works with on a tile, and where the results of a slot stand. */
+#ifndef MIXTURA_TILE_H
+#define MIXTURA_TILE_H
+
+#include "pass.h"
+#include "simd.h"
+
+#if VECTOR_BYTES == 64
+enum { GROUP = 4, BLOCK_ROWS = 8, BLOCK_VECTORS = 3 }; /* 32 registers */
+#else
+enum { GROUP = 2, BLOCK_ROWS = 4, BLOCK_VECTORS = 2 }; /* 16 registers */
+#endif
+enum {
+    OUTPUTS = 4,            /* rows of the triangle worked on at once, by GROUP vectors */
+    ROWS = GROUP * LANES,   /* tiles are filled up to a multiple of this */
+    PAD = BLOCK_ROWS > LANES ? BLOCK_ROWS : LANES,
+    NARROW = 12,            /* features up to which scatter is summed with rows as lanes */
+};
+
+static const double MARGIN = 45.0; /* nats below a row's best component: 3e-20 of the row */
+static const double FAR = 1e3;     /* standard deviations; costs three digits */
+
+INLINE ptrdiff_t round_up(ptrdiff_t x, ptrdiff_t to) { return (x + to - 1) / to * to; }
+INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+/* ---- where things stand in a slot, in doubles: totals, then the three sums ---- */
+
+/* doubles to an entry: a vector whose lanes are added at the end, or one */
+INLINE ptrdiff_t entry(const Pass *p) { return p->d <= NARROW ? LANES : 1; }
+INLINE ptrdiff_t columns(const Pass *p) { return p->d <= NARROW ? p->d : p->dp; }
+INLINE int is_diagonal(const Pass *p) { return p->shape == DIAG || p->shape == SPHERICAL; }
+
+enum { LOG_LIKELIHOOD, WEIGHT, COMPUTED, HEADER = LANES > 4 ? LANES : 4 };
+
+INLINE ptrdiff_t resp_sum_at(const Pass *p) { (void)p; return HEADER; }
+INLINE ptrdiff_t resp_x_at(const Pass *p) { return resp_sum_at(p) + p->k * LANES; }
+INLINE ptrdiff_t resp_x_size(const Pass *p) { return columns(p) * entry(p); }
+INLINE ptrdiff_t resp_xx_at(const Pass *p) { return resp_x_at(p) + p->k * resp_x_size(p); }
+INLINE ptrdiff_t resp_xx_size(const Pass *p) {
+    return (is_diagonal(p) ? 1 : columns(p)) * columns(p) * entry(p);
+}
+INLINE ptrdiff_t slot_end(const Pass *p) {
+    return resp_xx_at(p) + (p->shape == TIED ? 1 : p->k) * resp_xx_size(p);
+}
+
+/* ---- memory ---- */
+
+/* The next `count` numbers of `size` bytes, from a multiple of 64 bytes on. */
+INLINE void *take(char **next, ptrdiff_t count, ptrdiff_t size) {
+    void *here = *next;
+    *next += round_up(count * size, 64);
+    return here;
+}
+
+typedef struct {
+    /* the mixture, the same for all threads; see mixture.h */
+    real *means;          /* k x dp, zero beyond d */
+    real *panels;         /* FULL: k packed triangles; TIED: one */
+    real *scales;         /* diagonal: k x d; TIED: ones */
+    real *whitened_means; /* TIED: k x d, about the first mean */
+    real *constants;      /* k, c_j of (2) less `level` */
+    double *level;        /* the largest c_j in single precision, which has no digits to waste */
+    real *shares;         /* k, weights summing to one */
+    int *whitened;        /* TIED: whether all means are near enough for `whitened_means` */
+    /* the tile */
+    real *by_feature, *by_row, *whitened_rows, *resp, *weight, *log_prob, *difference, *z, *rz;
+    double *upper;      /* k, bounds of l_j; see prune.h */
+    int32_t *active;    /* rows */
+    int32_t *component; /* `listed` of them: those that matter to the tile, row by row of resp */
+    ptrdiff_t listed;
+} Tile;
+
+INLINE ptrdiff_t panel_size(ptrdiff_t d) {
+    ptrdiff_t size = 0;
+    for (ptrdiff_t b = 0; b < d; b += OUTPUTS) {
+        ptrdiff_t outputs = smaller(OUTPUTS, d - b);
+        size += (b + outputs) * outputs;
+    }
+    return size;
+}
+
+/* Say where the mixture stands from `base` on; return its size in bytes. */
+INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
+    char *next = base;
+    const ptrdiff_t k = p->k, d = p->d;
+    s->means = take(&next, k * p->dp, sizeof(real));
+    s->panels = take(&next, is_diagonal(p) ? 0 : (p->shape == FULL ? k : 1) * panel_size(d),
+                     sizeof(real));
+    s->scales = take(&next, is_diagonal(p) ? k * d : d, sizeof(real));
+    s->whitened_means = take(&next, p->shape == TIED ? k * d : 0, sizeof(real));
+    s->constants = take(&next, k, sizeof(real));
+    s->level = take(&next, 1, sizeof(double));
+    s->shares = take(&next, k, sizeof(real));
+    s->whitened = take(&next, 1, sizeof(int));
+    return next - base;
+}
+
+/* The same for a thread's scratch. */
+INLINE ptrdiff_t place_scratch(const Pass *p, char *base, Tile *s) {
+    char *next = base;
+    const ptrdiff_t tile = p->tile, by_row = tile * p->dp;
+    s->by_feature = take(&next, p->d * tile, sizeof(real));
+    s->by_row = take(&next, by_row, sizeof(real)); /* zero from d to dp */
+    s->whitened_rows = take(&next, p->shape == TIED ? p->d * tile : 0, sizeof(real));
+    s->resp = take(&next, p->k * tile, sizeof(real));
+    s->weight = take(&next, tile, sizeof(real));
+    s->log_prob = take(&next, tile, sizeof(real));
+    s->difference = take(&next, p->d * ROWS, sizeof(real));
+    s->z = take(&next, by_row + tile, sizeof(real)); /* or the active rows by feature, and their r */
+    s->rz = take(&next, by_row, sizeof(real));
+    s->upper = take(&next, p->k, sizeof(double));
+    s->active = take(&next, tile, sizeof(int32_t));
+    s->component = take(&next, p->k, sizeof(int32_t));
+    return next - base;
+}
+
+#endif
