@@ -16,6 +16,8 @@
                        by_row      tile x dp  lanes are features   scatter.h for d > NARROW
                        resp        k x tile   l_j, then r_j
 
+   k-means is the same pass with other halves: nearest.h.
+
    With many components, passes over the same rows carry bounds that tell which of them can matter to
    a tile at all (prune.h); a list of those takes the place of "every component" above.
 
@@ -46,6 +48,7 @@
 #define MIXTURA_GAUSSIAN_H
 
 #include "density.h"
+#include "gather.h"
 #include "mixture.h"
 #include "posterior.h"
 #include "prune.h"
@@ -53,46 +56,6 @@
 #include "tile.h"
 
 /* ---- one tile, one slot ---- */
-
-INLINE ptrdiff_t row_at(const Pass *p, ptrdiff_t place) {
-    return p->order ? p->order[place] : place;
-}
-
-INLINE double element(const char *at, int is_float32) {
-    return is_float32 ? (double)*(const float *)at : *(const double *)at;
-}
-
-INLINE void gather_elements(const int is_float32, const Pass *p, ptrdiff_t start, ptrdiff_t rows,
-                            real *by_feature) {
-    for (ptrdiff_t a = 0; a < p->d; a++) {
-        const char *column = p->X + a * p->column_stride;
-        const double centre = centre_of(p, a);
-        real *out = by_feature + a * p->tile;
-        if (p->order)
-            for (ptrdiff_t t = 0; t < rows; t++)
-                out[t] = (real)(element(column + p->order[start + t] * p->row_stride, is_float32)
-                                - centre);
-        else
-            for (ptrdiff_t t = 0; t < rows; t++)
-                out[t] = (real)(element(column + (start + t) * p->row_stride, is_float32) - centre);
-    }
-}
-
-/* Bring the rows in, in both orders; fill the tile up with weightless copies of the first mean. */
-static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Tile *s) {
-    const ptrdiff_t d = p->d, dp = p->dp, tile = p->tile;
-    for (ptrdiff_t t = 0; t < padded; t++) s->weight[t] = t < rows;
-    for (ptrdiff_t t = 0; p->sample_weight && t < rows; t++)
-        s->weight[t] = (real)p->sample_weight[row_at(p, start + t)];
-    if (p->is_float32) gather_elements(1, p, start, rows, s->by_feature);
-    else gather_elements(0, p, start, rows, s->by_feature);
-    for (ptrdiff_t t = p->sample_weight ? 0 : rows; t < padded; t++)
-        if (s->weight[t] == 0)
-            for (ptrdiff_t a = 0; a < d; a++) s->by_feature[a * tile + t] = s->means[a];
-    if (d > NARROW && p->slots)
-        for (ptrdiff_t t = 0; t < rows; t++)
-            for (ptrdiff_t a = 0; a < d; a++) s->by_row[t * dp + a] = s->by_feature[a * tile + t];
-}
 
 /* the weight of a tile's rows, exactly as given */
 INLINE double weight_of(const Pass *p, ptrdiff_t start, ptrdiff_t rows) {
@@ -123,18 +86,7 @@ static void copy_out(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const real 
 }
 
 static void copy_labels(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Tile *s) {
-    for (ptrdiff_t t = 0; t < rows; t++) {
-        real largest = -1;
-        ptrdiff_t best = 0; /* of equals, the first component */
-        for (ptrdiff_t q = 0; q < s->listed; q++) {
-            const real r = s->resp[q * p->tile + t];
-            if (r > largest || (r == largest && s->component[q] < best)) {
-                largest = r;
-                best = s->component[q];
-            }
-        }
-        p->labels[row_at(p, start + t)] = best;
-    }
+    for (ptrdiff_t t = 0; t < rows; t++) p->labels[row_at(p, start + t)] = s->label[t];
 }
 
 static void copy_log_prob(const Pass *p, ptrdiff_t start, ptrdiff_t rows, const Tile *s) {
@@ -154,7 +106,7 @@ static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Tile
             vec sum = {0};
             for (ptrdiff_t t = 0; t < padded; t += LANES) sum += load(r + t);
             add_to(slot + resp_sum_at(p) + j * LANES, sum);
-            if (p->d <= NARROW)
+            if (is_narrow(p))
                 scatter_narrow(p, s->by_feature, n, rows, padded, mean, r, s->active, s->z, resp_x,
                                resp_xx);
             else {
@@ -170,30 +122,52 @@ static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Tile
     }
 }
 
+/* densities, responsibilities and what is wanted of them */
+static void evaluate(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Tile *s,
+                     double *slot) {
+    if (p->reach) densities_that_matter(p, padded, p->reach + start / p->tile * p->k, s);
+    else densities(p, padded, 0, s);
+    if (p->log_density) copy_out(p, start, rows, s->resp, p->log_density);
+    if (p->labels) {
+        find_labels(p, padded, s);
+        copy_labels(p, start, rows, s);
+    }
+    if (slot) slot[LOG_LIKELIHOOD] += normalise(1, p, padded, (real)-MARGIN, s);
+    else if (p->resp) normalise(1, p, padded, UNDERFLOWS, s);
+    else if (p->log_prob) normalise(0, p, padded, UNDERFLOWS, s);
+    if (p->resp) copy_out(p, start, rows, s->resp, p->resp);
+    if (p->log_prob) copy_log_prob(p, start, rows, s);
+}
+
+/* k-means */
+static void to_nearest(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Tile *s,
+                       double *slot) {
+    if (p->reach) densities_that_matter(p, padded, p->reach + start / p->tile * p->k, s);
+    else scores(p, padded, 0, s);
+    settle(p, rows, padded, s);
+    add_rows(p, rows, s, slot);
+    if (p->labels) copy_labels(p, start, rows, s);
+    if (p->log_prob) {
+        half_distances(p, rows, s);
+        copy_log_prob(p, start, rows, s);
+    }
+}
+
 static void run_tile(const Pass *p, ptrdiff_t start, ptrdiff_t rows, Tile *s, double *slot) {
     const ptrdiff_t padded = round_up(rows, ROWS);
-    const double weight = weight_of(p, start, rows);
     gather(p, start, rows, padded, s);
     s->listed = p->k;
     for (ptrdiff_t j = 0; j < p->k; j++) s->component[j] = (int32_t)j;
-    if (p->given_resp || p->given_labels) copy_given(p, start, rows, padded, s);
-    else {
-        if (p->reach) densities_that_matter(p, padded, p->reach + start / p->tile * p->k, s);
-        else densities(p, padded, 0, s);
-        if (p->log_density) copy_out(p, start, rows, s->resp, p->log_density);
-        if (!(slot || p->resp || p->log_prob || p->labels)) return;
-        real floor = slot ? (real)-MARGIN : UNDERFLOWS;
-        double total = p->hard ? assign(p, padded, s) : normalise(p, padded, floor, s);
-        if (p->resp) copy_out(p, start, rows, s->resp, p->resp);
-        if (p->labels) copy_labels(p, start, rows, s);
-        if (p->log_prob) copy_log_prob(p, start, rows, s);
-        if (slot) slot[LOG_LIKELIHOOD] += total + *s->level * weight;
-    }
-    if (slot) {
-        slot[WEIGHT] += weight;
-        slot[COMPUTED] += (double)s->listed;
-        add_statistics(p, rows, padded, s, slot);
-    }
+    if (p->nearest) add_potentials(p, start, rows, padded, s, slot);
+    else if (p->hard) to_nearest(p, start, rows, padded, s, slot);
+    else if (p->given_resp || p->given_labels) copy_given(p, start, rows, padded, s);
+    else evaluate(p, start, rows, padded, s, slot);
+    if (!slot) return;
+    if (!p->hard && !p->nearest) add_statistics(p, rows, padded, s, slot);
+    const double weight = weight_of(p, start, rows);
+    slot[WEIGHT] += weight;
+    slot[COMPUTED] += (double)s->listed;
+    if (p->factors) slot[LOG_LIKELIHOOD] += *s->level * weight;
 }
 
 static void run_slot(const Pass *p, ptrdiff_t index, void *scratch) {
@@ -254,9 +228,14 @@ static void reduce_slots(const Pass *p, double *totals, double *centres, double 
     for (ptrdiff_t j = 0; j < k; j++) {
         resp_sum[j] = sum_lanes(sum + resp_sum_at(p) + j * LANES);
         for (ptrdiff_t a = 0; a < d; a++) {
-            centres[j * d + a] = centre_of(p, a) + (double)s.means[j * p->dp + a];
+            centres[j * d + a] = (double)s.row_means[j * p->dp + a]
+                                 + (rows_are_centred(p) ? centre_of(p, a) : 0.0);
             resp_x[j * d + a] = sum_entry(p, x + (j * c + a) * e);
-            if (is_diagonal(p)) resp_xx[j * d + a] = sum_entry(p, xx + (j * c + a) * e);
+            if (is_diagonal(p) && !p->hard) resp_xx[j * d + a] = sum_entry(p, xx + (j * c + a) * e);
+        }
+        if (p->hard) {
+            resp_xx[j] = sum_lanes(xx + j * LANES);
+            totals[LOG_LIKELIHOOD] -= 0.5 * resp_xx[j];
         }
     }
     for (ptrdiff_t j = 0; !is_diagonal(p) && j < (p->shape == TIED ? 1 : k); j++)

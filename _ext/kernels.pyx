@@ -43,6 +43,7 @@ cdef extern from "pass.h" nogil:
         double *log_prob
         int64_t *labels
         double *slots
+        double *nearest
         Py_ssize_t tile, n_slots, slot_size, mixture_size, scratch_size
     ctypedef struct Lanes:
         int lanes
@@ -94,7 +95,9 @@ cdef class Rows:
     X : buffer of shape (n_samples, n_features), float32 or float64, any strides, aligned
     sample_weight : ndarray of shape (n_samples,), float64, contiguous, or None
     centre : ndarray of shape (n_features,), float64, contiguous, or None
-        A point amid the rows. With it tiles are worked on in single precision.
+        A point amid the rows, from which they are taken.
+    single : bool
+        Work on tiles in single precision; for this `centre` has to be there.
     """
 
     cdef Py_buffer buffer
@@ -104,7 +107,8 @@ cdef class Rows:
     cdef Memory mixture, scratch, slots
     cdef readonly double computed  # share of (tile, component) pairs in the last pass
 
-    def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None):
+    def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
+                  bint single=False):
         PyObject_GetBuffer(X, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
         memset(&self.rows, 0, sizeof(Pass))
         self.rows.X = <const char *>self.buffer.buf
@@ -116,10 +120,9 @@ cdef class Rows:
         self.weight, self.centre = sample_weight, centre
         if sample_weight is not None and self.rows.n > 0:
             self.rows.sample_weight = &sample_weight[0]
-        self.by = &double_lanes
+        self.by = &single_lanes if single else &double_lanes
         if centre is not None:
             self.rows.centre = &centre[0]
-            self.by = &single_lanes
         self.mixture = Memory()
         self.scratch = Memory()
         self.slots = Memory()
@@ -159,7 +162,7 @@ cdef class Rows:
         cdef double[3] totals
         cdef double[:, ::1] centres, resp_x
         cdef double[::1] resp_sum, resp_xx
-        shape = {FULL: (k, d, d), TIED: (d, d)}.get(p.shape, (k, d))
+        shape = (k,) if p.hard else {FULL: (k, d, d), TIED: (d, d)}.get(p.shape, (k, d))
         sums = np.zeros((k, d)), np.zeros(k), np.zeros((k, d)), np.zeros(shape)
         centres, resp_sum, resp_x, resp_xx = sums[0], sums[1], sums[2], sums[3].reshape(-1)
         if p.n == 0:
@@ -173,7 +176,7 @@ cdef class Rows:
             self.by.reduce_slots(
                 p, totals, &centres[0, 0], &resp_sum[0], &resp_x[0, 0], &resp_xx[0]
             )
-        scatter = sums[3].sum(axis=1) if p.shape == SPHERICAL else sums[3]
+        scatter = sums[3].sum(axis=1) if p.shape == SPHERICAL and not p.hard else sums[3]
         self.computed = totals[2] / max(1, (p.n + p.tile - 1) // p.tile * k)
         return sums[0], sums[1], sums[2], scatter, totals[0], totals[1]
 
@@ -236,18 +239,32 @@ cdef class Rows:
                const double[::1] shift=None):
         """Return the same with each row given to its nearest centre.
 
-        The log-likelihood is minus half the weighted sum of squared distances, and log_prob minus
-        half the squared distance of each row.
+        The scatter is the weighted sum of squared distances of each centre's rows, the
+        log-likelihood minus half its total, and log_prob minus half the squared distance of a row.
         """
         cdef Pass p = self.rows
+        cdef const double[::1] centre = self.centre
+        if centre is None:
+            centre = np.mean(centres, axis=0)
+            p.centre = &centre[0]
         p.hard = True
-        ones = np.ones(centres.size)
-        self.lay_out(&p, ones, centres, ones, "diag")
+        self.lay_out(&p, None, centres, None, "spherical")
         if p.n > 0:
             self.carry(&p, labels, order, reach, shrink, shift)
             if log_prob is not None:
                 p.log_prob = &log_prob[0]
         return self.collect(&p, n_threads)
+
+    def potentials(self, const double[:, ::1] seeds, double[::1] nearest, int n_threads):
+        """Take the first of some seeds; return what choosing each of them next would leave.
+
+        `nearest` holds each row's squared distance to the seeds taken so far and is brought up to
+        date; a potential is the weighted sum of `nearest` with one more seed.
+        """
+        cdef Pass p = self.rows
+        p.nearest = &nearest[0]
+        self.lay_out(&p, None, seeds, None, "diag")
+        return self.collect(&p, n_threads)[1]
 
     def accumulate_resp(self, const double[:, :] resp, const double[:, ::1] centres,
                         str covariance_type, int n_threads):

@@ -32,7 +32,6 @@ INLINE void lay_out_factor(const Pass *p, ptrdiff_t j, Tile *s) {
 /* c_j of (2) */
 static double constant(const Pass *p, ptrdiff_t j) {
     const ptrdiff_t d = p->d;
-    if (p->hard) return 0.0;
     double c = log(p->weights[j]) - 0.5 * d * LOG_2_PI;
     for (ptrdiff_t a = 0; a < d; a++)
         switch (p->shape) {
@@ -59,6 +58,20 @@ static void lay_out_whitened_means(const Pass *p, Tile *s) {
         }
 }
 
+/* Of k-means, where the constants are half |m|^2; and where seeds are chosen, none. */
+static void lay_out_half_squares(const Pass *p, Tile *s) {
+    *s->level = 0.0;
+    *s->largest_half_square = 0;
+    for (ptrdiff_t j = 0; j < p->k; j++) {
+        const real *mean = s->means + j * p->dp;
+        real sum = 0;
+        for (ptrdiff_t a = 0; a < p->d; a++) sum += mean[a] * mean[a];
+        s->constants[j] = p->nearest ? 0 : sum / 2;
+        if (sum / 2 > *s->largest_half_square) *s->largest_half_square = sum / 2;
+    }
+    for (ptrdiff_t i = 0; i < p->k * p->d; i++) s->scales[i] = 1;
+}
+
 static void lay_out_mixture(Pass *p, void *memory) {
     Tile s;
     const ptrdiff_t k = p->k, d = p->d;
@@ -66,9 +79,13 @@ static void lay_out_mixture(Pass *p, void *memory) {
     p->mixture = memory;
     place_mixture(p, memory, &s);
     memset(s.means, 0, k * p->dp * sizeof(real));
+    memset(s.row_means, 0, k * p->dp * sizeof(real));
     for (ptrdiff_t j = 0; j < k; j++)
-        for (ptrdiff_t a = 0; a < d; a++)
+        for (ptrdiff_t a = 0; a < d; a++) {
+            s.row_means[j * p->dp + a] = (real)p->means[j * d + a];
             s.means[j * p->dp + a] = (real)(p->means[j * d + a] - centre_of(p, a));
+        }
+    if (p->hard || p->nearest) lay_out_half_squares(p, &s);
     if (!p->factors) return;
     *s.level = sizeof(real) == sizeof(double) ? 0.0 : -INFINITY;
     for (ptrdiff_t j = 0; j < k; j++) {

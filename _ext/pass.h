@@ -17,7 +17,7 @@ typedef struct {
     ptrdiff_t n, d, k;
     /* mixture */
     int shape;
-    int hard;              /* each row belongs to its most probable component altogether */
+    int hard;              /* k-means: each row belongs to the nearest mean altogether */
     const double *weights; /* k, of any sum */
     const double *means;   /* k x d */
     const double *factors; /* precision factors; NULL: none are needed */
@@ -35,6 +35,7 @@ typedef struct {
     double *log_prob;    /* n */
     int64_t *labels;     /* n, the most probable component */
     double *slots;       /* n_slots x slot_size */
+    double *nearest;     /* n, squared distances to seeds so far; see nearest.h */
     /* set by `cut` and `lay_out_mixture` */
     ptrdiff_t dp, tile, n_slots, tiles_per_slot;
     ptrdiff_t slot_size, mixture_size, scratch_size; /* bytes */

@@ -15,7 +15,7 @@
 #ifndef MIXTURA_PRUNE_H
 #define MIXTURA_PRUNE_H
 
-#include "density.h"
+#include "nearest.h"
 
 #ifdef SINGLE
 static const double SLACK = 1e-5; /* relative; above the rounding of a distance */
@@ -23,18 +23,25 @@ static const double SLACK = 1e-5; /* relative; above the rounding of a distance 
 static const double SLACK = 1e-6; /* relative; above the rounding of a reach kept as float */
 #endif
 
+/* what l_j is for a row at its mean; k-means has no constants */
+INLINE double log_density_at_mean(const Pass *p, ptrdiff_t j, const Tile *s) {
+    return p->hard ? 0.0 : s->constants[j];
+}
+
 /* the largest l of component q of the list, over rows with weight */
-INLINE double largest_of(const real *l, const real *weight, ptrdiff_t padded) {
+static double largest_of(const Pass *p, ptrdiff_t padded, ptrdiff_t q, const Tile *s) {
     vec largest = fill(-INFINITY);
-    for (ptrdiff_t t = 0; t < padded; t += LANES)
-        largest = larger(largest, pick(load(weight + t) > 0, load(l + t), fill(-INFINITY)));
-    double value = largest[0];
-    for (int i = 1; i < LANES; i++) value = largest[i] > value ? largest[i] : value;
-    return value;
+    if (p->hard) return s->peak[q];
+    for (ptrdiff_t t = 0; t < padded; t += LANES) {
+        vec l = load(s->resp + q * p->tile + t);
+        largest = larger(largest, pick(load(s->weight + t) > 0, l, fill(-INFINITY)));
+    }
+    return largest_lane(largest);
 }
 
 /* the least, over rows with weight, of the best l so far */
 static double least_best(const Pass *p, ptrdiff_t padded, const Tile *s) {
+    if (p->hard) return least_nearest(padded, s);
     double least = INFINITY;
     for (ptrdiff_t t = 0; t < padded; t += LANES) {
         vec best = fill(-INFINITY);
@@ -53,7 +60,8 @@ static void list_above(const Pass *p, ptrdiff_t padded, double floor, Tile *s) {
             s->component[s->listed++] = (int32_t)j;
             s->upper[j] = -INFINITY; /* not again */
         }
-    densities(p, padded, before, s);
+    if (p->hard) scores(p, padded, before, s);
+    else densities(p, padded, before, s);
 }
 
 /* List the components that matter and compute their densities; renew the reach of each. */
@@ -64,7 +72,7 @@ static void densities_that_matter(const Pass *p, ptrdiff_t padded, float *reach,
         double b = p->shrink ? p->shrink[j] * reach[j] - p->shift[j] : 0.0;
         b = b > 0.0 ? b : 0.0; /* and where it is not a number */
         reach[j] = (float)(b * (1.0 - SLACK));
-        s->upper[j] = s->constants[j] - 0.5 * b * b;
+        s->upper[j] = log_density_at_mean(p, j, s) - 0.5 * b * b;
         top = s->upper[j] > top ? s->upper[j] : top;
     }
     s->listed = 0;
@@ -75,8 +83,7 @@ static void densities_that_matter(const Pass *p, ptrdiff_t padded, float *reach,
         list_above(p, padded, -DBL_MAX, s);
     for (ptrdiff_t q = 0; q < s->listed; q++) {
         const ptrdiff_t j = s->component[q];
-        const double nearest = largest_of(s->resp + q * p->tile, s->weight, padded);
-        const double squared = 2.0 * (s->constants[j] - nearest);
+        const double squared = 2.0 * (log_density_at_mean(p, j, s) - largest_of(p, padded, q, s));
         reach[j] = squared > 0.0 ? (float)(sqrt(squared) * (1.0 - SLACK)) : 0.0f;
     }
 }

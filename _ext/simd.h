@@ -27,12 +27,14 @@ typedef float real;
 typedef int32_t whole;
 #define LANES (VECTOR_BYTES / 4)
 #define REAL_MAX FLT_MAX
+#define REAL_EPSILON FLT_EPSILON
 #define UNDERFLOWS (-87.0f) /* above the log of the smallest normal number */
 #else
 typedef double real;
 typedef int64_t whole;
 #define LANES (VECTOR_BYTES / 8)
 #define REAL_MAX DBL_MAX
+#define REAL_EPSILON DBL_EPSILON
 #define UNDERFLOWS (-708.0)
 #endif
 
@@ -68,6 +70,12 @@ INLINE int any_lane(mask m) {
     whole any = 0;
     for (int l = 0; l < LANES; l++) any |= m[l];
     return any != 0;
+}
+
+INLINE real largest_lane(vec v) {
+    real largest = v[0];
+    for (int l = 1; l < LANES; l++) largest = v[l] > largest ? v[l] : largest;
+    return largest;
 }
 
 INLINE double sum_lanes(const double *sum) {

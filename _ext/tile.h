@@ -25,10 +25,12 @@ INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
 /* ---- where things stand in a slot, in doubles: totals, then the three sums ---- */
 
-/* doubles to an entry: a vector whose lanes are added at the end, or one */
-INLINE ptrdiff_t entry(const Pass *p) { return p->d <= NARROW ? LANES : 1; }
-INLINE ptrdiff_t columns(const Pass *p) { return p->d <= NARROW ? p->d : p->dp; }
+INLINE int is_narrow(const Pass *p) { return p->d <= NARROW && !p->hard; }
 INLINE int is_diagonal(const Pass *p) { return p->shape == DIAG || p->shape == SPHERICAL; }
+
+/* doubles to an entry: a vector whose lanes are added at the end, or one */
+INLINE ptrdiff_t entry(const Pass *p) { return is_narrow(p) ? LANES : 1; }
+INLINE ptrdiff_t columns(const Pass *p) { return is_narrow(p) ? p->d : p->dp; }
 
 enum { LOG_LIKELIHOOD, WEIGHT, COMPUTED, HEADER = LANES > 4 ? LANES : 4 };
 
@@ -37,6 +39,7 @@ INLINE ptrdiff_t resp_x_at(const Pass *p) { return resp_sum_at(p) + p->k * LANES
 INLINE ptrdiff_t resp_x_size(const Pass *p) { return columns(p) * entry(p); }
 INLINE ptrdiff_t resp_xx_at(const Pass *p) { return resp_x_at(p) + p->k * resp_x_size(p); }
 INLINE ptrdiff_t resp_xx_size(const Pass *p) {
+    if (p->hard) return LANES; /* one number */
     return (is_diagonal(p) ? 1 : columns(p)) * columns(p) * entry(p);
 }
 INLINE ptrdiff_t slot_end(const Pass *p) {
@@ -54,16 +57,23 @@ INLINE void *take(char **next, ptrdiff_t count, ptrdiff_t size) {
 
 typedef struct {
     /* the mixture, the same for all threads; see mixture.h */
-    real *means;          /* k x dp, zero beyond d */
+    real *means;          /* k x dp, zero beyond d, centred as `by_feature` is */
+    real *row_means;      /* the same, as `by_row` is */
     real *panels;         /* FULL: k packed triangles; TIED: one */
     real *scales;         /* diagonal: k x d; TIED: ones */
     real *whitened_means; /* TIED: k x d, about the first mean */
     real *constants;      /* k, c_j of (2) less `level` */
     double *level;        /* the largest c_j in single precision, which has no digits to waste */
     real *shares;         /* k, weights summing to one */
+    real *largest_half_square; /* hard: of the means, M^2 / 2 */
     int *whitened;        /* TIED: whether all means are near enough for `whitened_means` */
     /* the tile */
-    real *by_feature, *by_row, *whitened_rows, *resp, *weight, *log_prob, *difference, *z, *rz;
+    real *by_feature; /* d x tile, less the centre */
+    real *by_row;     /* tile x dp; see `rows_are_centred` */
+    real *whitened_rows, *resp, *weight, *log_prob, *difference, *z, *rz;
+    real *half_square, *best, *second, *peak; /* see nearest.h */
+    real doubt;
+    whole *label;       /* rows, the most probable component */
     double *upper;      /* k, bounds of l_j; see prune.h */
     int32_t *active;    /* rows */
     int32_t *component; /* `listed` of them: those that matter to the tile, row by row of resp */
@@ -79,11 +89,15 @@ INLINE ptrdiff_t panel_size(ptrdiff_t d) {
     return size;
 }
 
+/* Single precision has no digits for an offset. In double, rows keep theirs, as far as that goes. */
+INLINE int rows_are_centred(const Pass *p) { return sizeof(real) < sizeof(double) || !p->centre; }
+
 /* Say where the mixture stands from `base` on; return its size in bytes. */
 INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     char *next = base;
     const ptrdiff_t k = p->k, d = p->d;
     s->means = take(&next, k * p->dp, sizeof(real));
+    s->row_means = rows_are_centred(p) ? s->means : take(&next, k * p->dp, sizeof(real));
     s->panels = take(&next, is_diagonal(p) ? 0 : (p->shape == FULL ? k : 1) * panel_size(d),
                      sizeof(real));
     s->scales = take(&next, is_diagonal(p) ? k * d : d, sizeof(real));
@@ -91,6 +105,7 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     s->constants = take(&next, k, sizeof(real));
     s->level = take(&next, 1, sizeof(double));
     s->shares = take(&next, k, sizeof(real));
+    s->largest_half_square = take(&next, 1, sizeof(real));
     s->whitened = take(&next, 1, sizeof(int));
     return next - base;
 }
@@ -102,12 +117,17 @@ INLINE ptrdiff_t place_scratch(const Pass *p, char *base, Tile *s) {
     s->by_feature = take(&next, p->d * tile, sizeof(real));
     s->by_row = take(&next, by_row, sizeof(real)); /* zero from d to dp */
     s->whitened_rows = take(&next, p->shape == TIED ? p->d * tile : 0, sizeof(real));
-    s->resp = take(&next, p->k * tile, sizeof(real));
+    s->resp = take(&next, p->hard ? 0 : p->k * tile, sizeof(real));
     s->weight = take(&next, tile, sizeof(real));
     s->log_prob = take(&next, tile, sizeof(real));
     s->difference = take(&next, p->d * ROWS, sizeof(real));
     s->z = take(&next, by_row + tile, sizeof(real)); /* or the active rows by feature, and their r */
     s->rz = take(&next, by_row, sizeof(real));
+    s->half_square = take(&next, tile, sizeof(real));
+    s->best = take(&next, tile, sizeof(real));
+    s->second = take(&next, tile, sizeof(real));
+    s->peak = take(&next, p->k, sizeof(real));
+    s->label = take(&next, tile, sizeof(whole));
     s->upper = take(&next, p->k, sizeof(double));
     s->active = take(&next, tile, sizeof(int32_t));
     s->component = take(&next, p->k, sizeof(int32_t));

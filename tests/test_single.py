@@ -75,7 +75,7 @@ def test_statistics_in_single_precision_agree_with_the_reference(
     of_resp = statistics_bounds(X, resp, mixture.means, covariance_type, weight)
     for module in usable_instruction_sets().values():
         monkeypatch.setattr(kernels, "_compiled", module)
-        rows = Rows(X, weight, mixture.means.mean(axis=0))
+        rows = Rows(X, weight, mixture.means.mean(axis=0), single=True)
         arguments = mixture.weights, mixture.means, mixture.factors, covariance_type
         computed = rows.accumulate(*arguments, 1)
         assert_same_statistics(computed, expected[0], of_mixture)

@@ -96,8 +96,9 @@ class Rows:
     sample_weight : ndarray of shape (n_samples,), float64, optional
         As `mixtura.validation.check_sample_weight` returns it; None is one for each row.
     centre : ndarray of shape (n_features,), optional
-        A point amid the rows. With it tiles are worked on in single precision, as differences from
-        this point; sums over tiles stay in double.
+        A point amid the rows: tiles are then worked on as differences from it.
+    single : bool
+        Work on tiles in single precision, which needs `centre`; sums over tiles stay in double.
 
     Attributes
     ----------
@@ -114,10 +115,12 @@ class Rows:
         X: NDArray[Any],
         sample_weight: Floats | None = None,
         centre: Floats | None = None,
+        *,
+        single: bool = False,
     ) -> None:
         self.n_samples, self.n_features = X.shape
-        self._rows = _compiled.Rows(X, sample_weight, centre)
-        self.rounding = EPS if centre is None else EPS_SINGLE / max(1, self.n_samples) ** 0.5
+        self._rows = _compiled.Rows(X, sample_weight, centre, single)
+        self.rounding = EPS_SINGLE / max(1, self.n_samples) ** 0.5 if single else EPS
 
     def _n_threads(self, n_threads: int | None, factors_size: int, n_components: int) -> int:
         work_per_row = factors_size + EXPONENTIAL_WORK * n_components
@@ -194,14 +197,33 @@ class Rows:
         labels: NDArray[np.int64] | None = None,
         log_prob: Floats | None = None,
     ) -> Statistics:
-        """Return the "diag" statistics where each row belongs to its nearest center.
+        """Return the "spherical" statistics where each row belongs to its nearest center.
 
         The log-likelihood is minus half the weighted sum of squared distances. On demand `labels`
         gets the position of the nearest center and `log_prob` minus half the squared distance.
         """
         n = self._n_threads(n_threads, centers.size, len(centers))
         sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob, **_asdict(carry))
-        return _about(centers, "diag", sums)
+        return _about(centers, "spherical", sums)
+
+    def potentials(self, seeds: Floats, nearest: Floats, n_threads: int | None) -> Floats:
+        """Take the first of some seeds; return what choosing each of them next would leave.
+
+        Parameters
+        ----------
+        seeds : ndarray of shape (n_seeds, n_features)
+            The one just chosen, and candidates to be the next.
+        nearest : ndarray of shape (n_samples,)
+            Squared distance of each row to the seeds before; brought up to date with the new one.
+        n_threads : int or None
+
+        Returns
+        -------
+        ndarray of shape (n_seeds,)
+            Weighted sum of `nearest` with one more seed.
+        """
+        n = self._n_threads(n_threads, seeds.size, len(seeds))
+        return self._rows.potentials(seeds, nearest, n)
 
     def accumulate_resp(
         self, resp: Floats, centres: Floats, covariance_type: FactorShape, n_threads: int | None

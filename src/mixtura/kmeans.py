@@ -15,7 +15,7 @@ from mixtura.em import StoppingRule
 from mixtura.exceptions import ConvergenceWarning
 from mixtura.kernels import Rows
 from mixtura.passes import moments, suits_single
-from mixtura.seeding import draw_rows, equal_rows, random_rows
+from mixtura.seeding import draw_rows, equal_rows, random_rows, thin
 from mixtura.statistics import Floats, Statistics
 from mixtura.update import Parameters
 from mixtura.validation import (
@@ -30,6 +30,9 @@ from mixtura.validation import (
 )
 
 __all__ = ["KMeansFit", "fit_kmeans"]
+
+# Rows among which k-means++ chooses: all, or a sample large enough that each cluster is in it.
+LEAST_SAMPLE, SAMPLE_PER_CLUSTER = 20_000, 100
 
 KMeansInit = Literal["kmeans++", "random"]
 
@@ -134,7 +137,9 @@ def fit_kmeans(
 
     Notes
     -----
-    An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). The center of a
+    An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). k-means++ looks at no
+    more than 20,000 rows, or 100 for each cluster if that is more: up to there, a row of weight two
+    and two equal rows begin alike. The center of a
     cluster that has lost its rows moves to the row farthest from its own center.
 
     References
@@ -192,7 +197,7 @@ class _Lloyd:
     def __init__(self, X: NDArray[Any], weight: Floats, n_threads: int | None) -> None:
         self._X, self._weight, self._n_threads = X, weight, n_threads
         centre, variance = moments(X, weight, n_threads)
-        self._rows = Rows(X, weight, centre if suits_single(X, weight, variance) else None)
+        self._rows = Rows(X, weight, centre, single=suits_single(X, weight, variance))
         self._bounds = CarriedBounds(self._rows, self._run, "spherical")
         self._scatter = float(variance.sum() * weight.sum())
 
@@ -200,27 +205,18 @@ class _Lloyd:
         """Rows as centers: each one far from those before, or any."""
         if how == "random":
             return random_rows(self._X, self._weight, n_clusters, rng)
+        size = max(LEAST_SAMPLE, SAMPLE_PER_CLUSTER * n_clusters)
+        X, weight = thin(self._X, self._weight, size, rng)
+        rows, nearest = Rows(X, weight), np.full(len(X), np.inf)
         n_trials = 2 + int(math.log(n_clusters))
-        chosen = [int(draw_rows(self._weight, 1, rng)[0])]
-        nearest = self._squared_distances(chosen[0])
-        for _ in range(1, n_clusters):
-            potential = self._weight * nearest
-            trials = draw_rows(potential if potential.any() else self._weight, n_trials, rng)
-            best_total = math.inf
-            for trial in map(int, trials):
-                candidate = np.minimum(nearest, self._squared_distances(trial))
-                total = float(self._weight @ candidate)
-                if total < best_total:
-                    best_total, best, best_nearest = total, trial, candidate
-            chosen.append(best)
-            nearest = best_nearest
-        return self._X[chosen].astype(np.float64)
-
-    def _squared_distances(self, row: int) -> Floats:
-        half = np.empty(len(self._X))
-        center = self._X[row : row + 1].astype(np.float64)
-        self._rows.assign(center, self._n_threads, log_prob=half)
-        return -2.0 * half
+        seeds = list(draw_rows(weight, 1, rng))
+        while len(seeds) < n_clusters:
+            rows.potentials(X[seeds[-1:]], nearest, self._n_threads)
+            potential = weight * nearest
+            trials = draw_rows(potential if potential.any() else weight, n_trials, rng)
+            left = rows.potentials(X[[seeds[-1], *trials]], nearest, self._n_threads)
+            seeds.append(trials[np.argmin(left[1:])])
+        return X[seeds]
 
     def run(self, centers: Floats, tol: float, max_iter: int) -> KMeansFit:
         """Lloyd's iterations: at the end no row changes its center, or little is left to gain."""

@@ -69,7 +69,7 @@ class CompiledPass:
         n_threads: int | None,
         centre: Floats | None = None,
     ) -> None:
-        self._rows = kernels.Rows(X, sample_weight, centre)
+        self._rows = kernels.Rows(X, sample_weight, centre, single=centre is not None)
         self.rounding = self._rows.rounding
         self._type: FactorShape = covariance_type
         self._n_threads = n_threads
@@ -162,8 +162,10 @@ def moments(
     rows = kernels.Rows(X, sample_weight)
     first = 0 if sample_weight is None else int(np.argmax(sample_weight > 0.0))
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = rows.assign(X[first : first + 1].astype(np.float64), n_threads).means()
-        statistics = rows.assign(mean, n_threads)
+        one, ones = np.ones(1), np.ones((1, X.shape[1]))
+        rough = X[first : first + 1].astype(np.float64)
+        mean = rows.accumulate(one, rough, ones, "diag", n_threads).means()
+        statistics = rows.accumulate(one, mean, ones, "diag", n_threads)
         variance = statistics.resp_xx[0] / statistics.resp_sum[0]
     if not np.isfinite(variance).all():
         raise ValueError(

@@ -1,0 +1,146 @@
+/* Bring the rows of a tile in, centred, in both orders: by row and by feature. */
+#ifndef MIXTURA_GATHER_H
+#define MIXTURA_GATHER_H
+
+#include "mixture.h"
+
+INLINE ptrdiff_t row_at(const Pass *p, ptrdiff_t place) {
+    return p->order ? p->order[place] : place;
+}
+
+INLINE double element(const char *at, int is_float32) {
+    return is_float32 ? (double)*(const float *)at : *(const double *)at;
+}
+
+/* ---- LANES rows to LANES columns ---- */
+
+#if defined(__has_builtin) && __has_builtin(__builtin_shuffle)
+#if LANES == 16
+#define COUNT {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
+#elif LANES == 8
+#define COUNT {0, 1, 2, 3, 4, 5, 6, 7}
+#elif LANES == 4
+#define COUNT {0, 1, 2, 3}
+#else
+#define COUNT {0, 1}
+#endif
+
+/* Swap the off-diagonal quarters of 2 x 2 blocks, of blocks of those, and so on. */
+INLINE void swap_quarters(const int step, vec v[LANES]) {
+    const mask count = COUNT, right = (count & step) != 0;
+    const mask upper = count + (right & (LANES - step));
+    const mask lower = count + (right & LANES) + (~right & step);
+    for (int i = 0; i < LANES; i++)
+        if (!(i & step)) {
+            const vec above = v[i], below = v[i + step];
+            v[i] = __builtin_shuffle(above, below, upper);
+            v[i + step] = __builtin_shuffle(above, below, lower);
+        }
+}
+
+INLINE void transpose(vec v[LANES]) {
+    swap_quarters(1, v);
+    if (LANES > 2) swap_quarters(2, v);
+    if (LANES > 4) swap_quarters(4, v);
+    if (LANES > 8) swap_quarters(8, v);
+}
+#else
+INLINE void transpose(vec v[LANES]) {
+    for (int i = 0; i < LANES; i++)
+        for (int l = 0; l < i; l++) {
+            const real kept = v[i][l];
+            v[i][l] = v[l][i];
+            v[l][i] = kept;
+        }
+}
+#endif
+
+/* LANES rows from place t of `block` on, less the centre where they still have it, to by_feature */
+INLINE void turn(const int centred, const Pass *p, const real *block, ptrdiff_t t, Tile *s) {
+    for (ptrdiff_t a = 0; a < p->d; a += LANES) {
+        vec v[LANES];
+        for (int l = 0; l < LANES; l++) v[l] = load(block + l * p->dp + a);
+        transpose(v);
+        for (int l = 0; l < LANES && a + l < p->d; l++)
+            store(s->by_feature + (a + l) * p->tile + t,
+                  centred ? v[l] : v[l] - (real)p->centre[a + l]);
+    }
+}
+
+/* ---- rows whose features lie side by side ---- */
+
+INLINE void copy_row(const int is_float32, const int centred, const Pass *p, const char *from,
+                     real *to) {
+    for (ptrdiff_t a = 0; a < p->d; a++)
+        to[a] = (real)(element(from + a * (is_float32 ? 4 : 8), is_float32)
+                       - (centred ? p->centre[a] : 0.0));
+}
+
+/* A row without weight, and what fills the tile up, is a copy of the first mean. */
+INLINE void gather_rows(const int is_float32, const Pass *p, ptrdiff_t start, ptrdiff_t padded,
+                        Tile *s) {
+    const int staged = is_narrow(p) || !p->slots; /* nobody reads by_row */
+    const int centred = rows_are_centred(p);
+    for (ptrdiff_t t = 0; t < padded; t += LANES) {
+        real *block = s->by_row + (staged ? 0 : t * p->dp);
+        for (ptrdiff_t l = 0; l < LANES; l++) {
+            const char *from = p->X + row_at(p, smaller(start + t + l, p->n - 1)) * p->row_stride;
+            real *to = block + l * p->dp;
+            if (s->weight[t + l] == 0) memcpy(to, s->row_means, p->d * sizeof(real));
+            else if (centred && p->centre) copy_row(is_float32, 1, p, from, to);
+            else copy_row(is_float32, 0, p, from, to);
+        }
+        if (centred) turn(1, p, block, t, s);
+        else turn(0, p, block, t, s);
+    }
+}
+
+/* ---- any other layout: feature by feature ---- */
+
+INLINE void gather_columns(const int is_float32, const Pass *p, ptrdiff_t start, ptrdiff_t rows,
+                           ptrdiff_t padded, Tile *s) {
+    const ptrdiff_t stride = p->row_stride;
+    for (ptrdiff_t a = 0; a < p->d; a++) {
+        const char *column = p->X + a * p->column_stride, *first = column + start * stride;
+        const double centre = centre_of(p, a);
+        real *out = s->by_feature + a * p->tile;
+        if (p->order)
+            for (ptrdiff_t t = 0; t < rows; t++)
+                out[t] = (real)(element(column + p->order[start + t] * stride, is_float32) - centre);
+        else if (stride == (is_float32 ? 4 : 8))
+            for (ptrdiff_t t = 0; t < rows; t++)
+                out[t] = (real)(element(first + t * (is_float32 ? 4 : 8), is_float32) - centre);
+        else
+            for (ptrdiff_t t = 0; t < rows; t++)
+                out[t] = (real)(element(first + t * stride, is_float32) - centre);
+        for (ptrdiff_t t = p->sample_weight ? 0 : rows; t < padded; t++)
+            if (s->weight[t] == 0) out[t] = s->means[a];
+        if (is_narrow(p) || !p->slots) continue;
+        for (ptrdiff_t t = 0; t < rows; t++)
+            if (rows_are_centred(p) || s->weight[t] == 0)
+                s->by_row[t * p->dp + a] = out[t];
+            else
+                s->by_row[t * p->dp + a] =
+                    (real)element(column + row_at(p, start + t) * stride, is_float32);
+    }
+}
+
+/* Ask for the rows of the next tile, which lie behind this one's, while this one is worked on. */
+INLINE void prefetch(const Pass *p, ptrdiff_t start) {
+    const char *next = p->X + (start + p->tile) * p->row_stride;
+    for (ptrdiff_t i = 0; i < p->tile * p->row_stride; i += 64) __builtin_prefetch(next + i, 0, 2);
+}
+
+static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Tile *s) {
+    for (ptrdiff_t t = 0; t < padded; t++) s->weight[t] = t < rows;
+    for (ptrdiff_t t = 0; p->sample_weight && t < rows; t++)
+        s->weight[t] = (real)p->sample_weight[row_at(p, start + t)];
+    const int by_rows = p->d > NARROW && p->column_stride == (p->is_float32 ? 4 : 8);
+    if (by_rows && !p->order) prefetch(p, start);
+    if (by_rows && p->is_float32) gather_rows(1, p, start, padded, s);
+    else if (by_rows) gather_rows(0, p, start, padded, s);
+    else if (p->is_float32) gather_columns(1, p, start, rows, padded, s);
+    else gather_columns(0, p, start, rows, padded, s);
+}
+
+#endif

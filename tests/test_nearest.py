@@ -1,0 +1,105 @@
+"""Nearest means and the potentials of seeds, against plain differences."""
+
+import numpy as np
+import pytest
+from helpers import LAYOUTS, assert_same_bits
+from numpy.typing import NDArray
+from test_kernels import usable_instruction_sets
+
+from mixtura import kernels
+from mixtura.kernels import Rows
+from mixtura.statistics import Floats
+
+each_shape = pytest.mark.parametrize(
+    ("n", "d", "k"),
+    [(1, 1, 1), (65, 2, 3), (300, 7, 5), (257, 13, 4), (1000, 16, 50), (129, 33, 6), (40, 70, 9)],
+)
+each_set = pytest.mark.parametrize("instruction_set", usable_instruction_sets())
+
+
+def squared_distances(X: NDArray[np.floating], centers: Floats) -> Floats:
+    return np.square(X[:, None].astype(np.float64) - centers).sum(axis=2)
+
+
+@pytest.fixture
+def _one_set(monkeypatch: pytest.MonkeyPatch, instruction_set: str) -> None:
+    monkeypatch.setattr(kernels, "_compiled", usable_instruction_sets()[instruction_set])
+
+
+def ties(n: int, d: int, k: int) -> tuple[Floats, Floats]:
+    """Integers: distances are exact, and often equal; two centers are the same."""
+    rng = np.random.default_rng([n, d, k])
+    centers = rng.integers(-2, 3, size=(k, d)).astype(np.float64)
+    centers[-1] = centers[0]
+    return rng.integers(-3, 4, size=(n, d)).astype(np.float64), centers
+
+
+def far_apart(n: int, d: int, k: int) -> tuple[Floats, Floats]:
+    """An offset, and one row and one center far from all others."""
+    rng = np.random.default_rng([n, d, k])
+    X, centers = rng.normal(size=(n, d)) + 1e6, rng.normal(size=(k, d)) + 1e6
+    X[-1], centers[-1] = 1e12, 2e12
+    return X, centers
+
+
+@pytest.mark.usefixtures("_one_set")
+@each_set
+@each_shape
+@pytest.mark.parametrize("data", [ties, far_apart])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("layout", ["c-order", "fortran-order"])
+def test_assign_finds_the_nearest_and_of_equals_the_first(
+    n: int, d: int, k: int, data: object, weighted: bool, layout: str
+) -> None:
+    X, centers = data(n, d, k)
+    weight = np.random.default_rng(n).exponential(size=n) if weighted else np.ones(n)
+    expected = np.argmin(squared_distances(X, centers), axis=1)
+    labels, half = np.empty(n, dtype=np.int64), np.empty(n)
+    rows = Rows(LAYOUTS[layout](X), weight)
+    statistics = rows.assign(centers, 1, labels=labels, log_prob=half)
+    np.testing.assert_array_equal(labels, expected)
+    nearest = squared_distances(X, centers)[np.arange(n), expected]
+    np.testing.assert_allclose(-2.0 * half, nearest, rtol=1e-13)
+    given = weight[:, None] * (expected[:, None] == np.arange(k))
+    np.testing.assert_allclose(statistics.resp_sum, given.sum(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(statistics.resp_xx, given.T @ nearest, rtol=1e-12)
+    assert statistics.log_likelihood == pytest.approx(-0.5 * weight @ nearest, rel=1e-12)
+    offsets = np.stack([given[:, j] @ (X - centers[j]) for j in range(k)])
+    bound = 1e-13 * np.stack([given[:, j] @ np.abs(X - centers[j]) for j in range(k)])
+    assert (np.abs(statistics.resp_x - offsets) <= bound).all()
+    assert_same_bits(statistics, rows.assign(centers, 3))
+
+
+@pytest.mark.usefixtures("_one_set")
+@each_set
+def test_assign_of_weightless_nonsense_leaves_it_out() -> None:
+    X, centers = far_apart(100, 16, 4)
+    weight = np.ones(100)
+    weight[::3] = 0.0
+    X[::3] = 1e300
+    statistics = Rows(X, weight).assign(centers, 1)
+    present = Rows(np.ascontiguousarray(X[weight > 0.0])).assign(centers, 1)
+    np.testing.assert_allclose(statistics.resp_xx, present.resp_xx, rtol=1e-12)
+    np.testing.assert_array_equal(statistics.resp_sum, present.resp_sum)
+
+
+@pytest.mark.usefixtures("_one_set")
+@each_set
+@each_shape
+def test_potentials_are_weighted_sums_of_the_least_squared_distances(
+    n: int, d: int, k: int
+) -> None:
+    rng = np.random.default_rng([n, d, k])
+    X, weight = rng.normal(size=(n, d)) + 1e3, rng.exponential(size=n)
+    seeds = X[rng.integers(n, size=k)]
+    before = rng.exponential(size=n) * d
+    nearest = before.copy()
+    potentials = Rows(X, weight).potentials(seeds, nearest, 1)
+    distances = squared_distances(X, seeds)
+    expected = np.minimum(before, distances[:, 0])
+    np.testing.assert_allclose(nearest, expected, rtol=1e-12)
+    assert (nearest[(seeds[0] == X).all(axis=1)] == 0.0).all()
+    sums = weight @ np.minimum(expected[:, None], distances)
+    np.testing.assert_allclose(potentials, sums, rtol=1e-12)
+    again = before.copy()
+    np.testing.assert_array_equal(Rows(X, weight).potentials(seeds, again, 3), potentials)
