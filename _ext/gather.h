@@ -59,7 +59,7 @@ INLINE void transpose(vec v[LANES]) {
 INLINE void turn(const int centred, const Pass *p, const real *block, ptrdiff_t t, Tile *s) {
     for (ptrdiff_t a = 0; a < p->d; a += LANES) {
         vec v[LANES];
-        for (int l = 0; l < LANES; l++) v[l] = load(block + l * p->dp + a);
+        for (int l = 0; l < LANES; l++) v[l] = load(block + l * row_stride(p) + a);
         transpose(v);
         for (int l = 0; l < LANES && a + l < p->d; l++)
             store(s->by_feature + (a + l) * p->tile + t,
@@ -82,10 +82,10 @@ INLINE void gather_rows(const int is_float32, const Pass *p, ptrdiff_t start, pt
     const int staged = is_narrow(p) || !p->slots; /* nobody reads by_row */
     const int centred = rows_are_centred(p);
     for (ptrdiff_t t = 0; t < padded; t += LANES) {
-        real *block = s->by_row + (staged ? 0 : t * p->dp);
+        real *block = s->by_row + (staged ? 0 : t * row_stride(p));
         for (ptrdiff_t l = 0; l < LANES; l++) {
             const char *from = p->X + row_at(p, smaller(start + t + l, p->n - 1)) * p->row_stride;
-            real *to = block + l * p->dp;
+            real *to = block + l * row_stride(p);
             if (s->weight[t + l] == 0) memcpy(to, s->row_means, p->d * sizeof(real));
             else if (centred && p->centre) copy_row(is_float32, 1, p, from, to);
             else copy_row(is_float32, 0, p, from, to);
@@ -118,17 +118,20 @@ INLINE void gather_columns(const int is_float32, const Pass *p, ptrdiff_t start,
         if (is_narrow(p) || !p->slots) continue;
         for (ptrdiff_t t = 0; t < rows; t++)
             if (rows_are_centred(p) || s->weight[t] == 0)
-                s->by_row[t * p->dp + a] = out[t];
+                s->by_row[t * row_stride(p) + a] = out[t];
             else
-                s->by_row[t * p->dp + a] =
+                s->by_row[t * row_stride(p) + a] =
                     (real)element(column + row_at(p, start + t) * stride, is_float32);
     }
 }
 
-/* Ask for the rows of the next tile, which lie behind this one's, while this one is worked on. */
+/* Ask for the rows of the next tile while this one is worked on. */
 INLINE void prefetch(const Pass *p, ptrdiff_t start) {
-    const char *next = p->X + (start + p->tile) * p->row_stride;
-    for (ptrdiff_t i = 0; i < p->tile * p->row_stride; i += 64) __builtin_prefetch(next + i, 0, 2);
+    const ptrdiff_t end = smaller(start + 2 * p->tile, p->n), size = p->d * (p->is_float32 ? 4 : 8);
+    for (ptrdiff_t t = start + p->tile; t < end; t++) {
+        const char *row = p->X + row_at(p, t) * p->row_stride;
+        for (ptrdiff_t i = 0; i < size; i += 64) __builtin_prefetch(row + i, 0, 2);
+    }
 }
 
 static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Tile *s) {
@@ -136,7 +139,7 @@ static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t pad
     for (ptrdiff_t t = 0; p->sample_weight && t < rows; t++)
         s->weight[t] = (real)p->sample_weight[row_at(p, start + t)];
     const int by_rows = p->d > NARROW && p->column_stride == (p->is_float32 ? 4 : 8);
-    if (by_rows && !p->order) prefetch(p, start);
+    if (by_rows || p->order) prefetch(p, start);
     if (by_rows && p->is_float32) gather_rows(1, p, start, padded, s);
     else if (by_rows) gather_rows(0, p, start, padded, s);
     else if (p->is_float32) gather_columns(1, p, start, rows, padded, s);

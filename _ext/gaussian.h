@@ -174,7 +174,7 @@ static void run_slot(const Pass *p, ptrdiff_t index, void *scratch) {
     Tile s;
     place_mixture(p, p->mixture, &s);
     place_scratch(p, scratch, &s);
-    memset(s.by_row, 0, p->tile * p->dp * sizeof(real)); /* its padding stays zero */
+    memset(s.by_row, 0, p->tile * row_stride(p) * sizeof(real)); /* its padding stays zero */
     double *slot = p->slots ? p->slots + index * (p->slot_size / (ptrdiff_t)sizeof(double)) : NULL;
     if (slot) memset(slot, 0, p->slot_size);
     const ptrdiff_t first = index * p->tiles_per_slot * p->tile;

@@ -110,7 +110,7 @@ static whole nearest_by_differences(const Pass *p, ptrdiff_t t, const Tile *s) {
         const whole j = s->component[q];
         real distance = 0;
         for (ptrdiff_t a = 0; a < p->d; a++) {
-            const real z = s->by_row[t * p->dp + a] - s->row_means[j * p->dp + a];
+            const real z = s->by_row[t * row_stride(p) + a] - s->row_means[j * p->dp + a];
             distance += z * z;
         }
         if (distance < least || (distance == least && j < nearest)) {
@@ -137,7 +137,7 @@ static void add_rows(const Pass *p, ptrdiff_t rows, const Tile *s, double *slot)
     const ptrdiff_t dp = p->dp;
     for (ptrdiff_t t = 0; t < rows; t++) {
         const whole j = s->label[t];
-        const real *x = s->by_row + t * dp, *mean = s->row_means + j * dp;
+        const real *x = s->by_row + t * row_stride(p), *mean = s->row_means + j * dp;
         double *resp_x = slot + resp_x_at(p) + j * resp_x_size(p);
         vec squares = {0};
         for (ptrdiff_t a = 0; a < dp; a += LANES) {
@@ -154,7 +154,7 @@ static void half_distances(const Pass *p, ptrdiff_t rows, Tile *s) {
     for (ptrdiff_t t = 0; t < rows; t++) {
         real distance = 0;
         for (ptrdiff_t a = 0; a < p->d; a++) {
-            const real z = s->by_row[t * p->dp + a] - s->row_means[s->label[t] * p->dp + a];
+            const real z = s->by_row[t * row_stride(p) + a] - s->row_means[s->label[t] * p->dp + a];
             distance += z * z;
         }
         s->log_prob[t] = -distance / 2;

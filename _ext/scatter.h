@@ -120,12 +120,12 @@ static void scatter_narrow(const Pass *p, const real *x, ptrdiff_t count, ptrdif
 
 INLINE void scatter_diag(const Pass *p, const real *x, const real *mean, const real *r,
                          const int32_t *active, ptrdiff_t n, double *resp_x, double *resp_xx) {
-    const ptrdiff_t dp = p->dp;
+    const ptrdiff_t dp = p->dp, stride = row_stride(p);
     for (ptrdiff_t a = 0; a < dp; a += LANES) {
         const vec m = load(mean + a);
         vec first = {0}, second = {0};
         for (ptrdiff_t q = 0; q < n; q++) {
-            vec z = load(x + active[q] * dp + a) - m;
+            vec z = load(x + active[q] * stride + a) - m;
             vec rz = r[active[q]] * z;
             first += rz;
             second += rz * z;
@@ -138,15 +138,15 @@ INLINE void scatter_diag(const Pass *p, const real *x, const real *mean, const r
 /* z and r z of the active rows, side by side, so that the blocks below read nothing else */
 INLINE void pack_active(const Pass *p, const real *x, const real *mean, const real *r,
                         const int32_t *active, ptrdiff_t n, real *z, real *rz, double *resp_x) {
-    const ptrdiff_t dp = p->dp;
+    const ptrdiff_t dp = p->dp, stride = row_stride(p);
     for (ptrdiff_t a = 0; a < dp; a += LANES) {
         const vec m = load(mean + a);
         vec first = {0};
         for (ptrdiff_t q = 0; q < n; q++) {
-            vec z_q = load(x + active[q] * dp + a) - m;
+            vec z_q = load(x + active[q] * stride + a) - m;
             vec rz_q = r[active[q]] * z_q;
-            store(z + q * dp + a, z_q);
-            store(rz + q * dp + a, rz_q);
+            store(z + q * stride + a, z_q);
+            store(rz + q * stride + a, rz_q);
             first += rz_q;
         }
         add_to(resp_x + a, first);
@@ -154,16 +154,17 @@ INLINE void pack_active(const Pass *p, const real *x, const real *mean, const re
 }
 
 /* BLOCK_ROWS x (vectors * LANES) entries of sum_q (r z)_q z_q^T, in registers over all rows */
-INLINE void wide_block(const int vectors, const real *rz, const real *z, ptrdiff_t n,
-                       ptrdiff_t dp, double *out) {
+INLINE void wide_block(const int vectors, const Pass *p, const real *rz, const real *z, ptrdiff_t n,
+                       double *out) {
+    const ptrdiff_t dp = p->dp, stride = row_stride(p);
     vec sum[BLOCK_ROWS][BLOCK_VECTORS];
     for (int a = 0; a < BLOCK_ROWS; a++)
         for (int v = 0; v < vectors; v++) sum[a][v] = (vec){0};
     for (ptrdiff_t q = 0; q < n; q++) {
         vec z_q[BLOCK_VECTORS];
-        for (int v = 0; v < vectors; v++) z_q[v] = load(z + q * dp + v * LANES);
+        for (int v = 0; v < vectors; v++) z_q[v] = load(z + q * stride + v * LANES);
         for (int a = 0; a < BLOCK_ROWS; a++)
-            for (int v = 0; v < vectors; v++) sum[a][v] += rz[q * dp + a] * z_q[v];
+            for (int v = 0; v < vectors; v++) sum[a][v] += rz[q * stride + a] * z_q[v];
     }
     for (int a = 0; a < BLOCK_ROWS; a++)
         for (int v = 0; v < vectors; v++) add_to(out + a * dp + v * LANES, sum[a][v]);
@@ -176,10 +177,10 @@ static void scatter_wide(const Pass *p, const real *rz, const real *z, ptrdiff_t
         /* the lower triangle, by whole vectors */
         ptrdiff_t b = 0, end = round_up(a + BLOCK_ROWS, LANES);
         for (; b + BLOCK_VECTORS * LANES <= end; b += BLOCK_VECTORS * LANES)
-            wide_block(BLOCK_VECTORS, rz + a, z + b, n, dp, out + a * dp + b);
+            wide_block(BLOCK_VECTORS, p, rz + a, z + b, n, out + a * dp + b);
         switch ((end - b) / LANES) {
-        case 1: wide_block(1, rz + a, z + b, n, dp, out + a * dp + b); break;
-        case 2: wide_block(2, rz + a, z + b, n, dp, out + a * dp + b); break;
+        case 1: wide_block(1, p, rz + a, z + b, n, out + a * dp + b); break;
+        case 2: wide_block(2, p, rz + a, z + b, n, out + a * dp + b); break;
         }
     }
 }

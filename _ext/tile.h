@@ -23,6 +23,13 @@ static const double FAR = 1e3;     /* standard deviations; costs three digits */
 INLINE ptrdiff_t round_up(ptrdiff_t x, ptrdiff_t to) { return (x + to - 1) / to * to; }
 INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
+/* From row to row of by_row, z and rz. Wide rows are an odd number of cache lines apart, because a
+   column of them would otherwise fall into a few sets of the cache. */
+INLINE ptrdiff_t row_stride(const Pass *p) {
+    const ptrdiff_t line = 64 / sizeof(real);
+    return p->dp < 8 * line ? p->dp : (round_up(p->dp, line) / line | 1) * line;
+}
+
 /* ---- where things stand in a slot, in doubles: totals, then the three sums ---- */
 
 INLINE int is_narrow(const Pass *p) { return p->d <= NARROW && !p->hard; }
@@ -69,7 +76,7 @@ typedef struct {
     int *whitened;        /* TIED: whether all means are near enough for `whitened_means` */
     /* the tile */
     real *by_feature; /* d x tile, less the centre */
-    real *by_row;     /* tile x dp; see `rows_are_centred` */
+    real *by_row;     /* tile rows, `row_stride` apart; see `rows_are_centred` */
     real *whitened_rows, *resp, *weight, *log_prob, *difference, *z, *rz;
     real *half_square, *best, *second, *peak; /* see nearest.h */
     real doubt;
@@ -113,7 +120,7 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
 /* The same for a thread's scratch. */
 INLINE ptrdiff_t place_scratch(const Pass *p, char *base, Tile *s) {
     char *next = base;
-    const ptrdiff_t tile = p->tile, by_row = tile * p->dp;
+    const ptrdiff_t tile = p->tile, by_row = tile * row_stride(p);
     s->by_feature = take(&next, p->d * tile, sizeof(real));
     s->by_row = take(&next, by_row, sizeof(real)); /* zero from d to dp */
     s->whitened_rows = take(&next, p->shape == TIED ? p->d * tile : 0, sizeof(real));

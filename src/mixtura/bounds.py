@@ -109,7 +109,8 @@ class CarriedBounds:
         """Bounds for this pass; the rows in a new order where labels have been collected for it."""
         k = len(parameters.means)
         if self._labels is not None:
-            order = np.argsort(self._labels, kind="stable")
+            small = np.min_scalar_type(k)  # two bytes or less are sorted by radix
+            order = np.argsort(self._labels.astype(small), kind="stable")
             self._labels = None
             reach = np.empty((self._rows.n_tiles(k, self._shape), k), dtype=np.float32)
             return Carry(order, reach, None, None)
