@@ -72,15 +72,18 @@ static void density_full(const Pass *p, const real *x, ptrdiff_t padded, const r
     }
 }
 
-static void density_diag(const Pass *p, const real *x, ptrdiff_t padded, const real *mean,
-                         const real *scale, real constant, real *out) {
+/* |scale (x - m)|^2 feature by feature; one scale for all features is applied at the end */
+INLINE void density_axes(const int one_scale, const Pass *p, const real *x, ptrdiff_t padded,
+                         const real *mean, const real *scale, real constant, real *out) {
     for (ptrdiff_t t = 0; t < padded; t += ROWS) {
         vec distance[GROUP] = {{0}};
         for (ptrdiff_t a = 0; a < p->d; a++)
             for (int g = 0; g < GROUP; g++) {
-                vec y = (load(x + a * p->tile + t + g * LANES) - mean[a]) * scale[a];
+                vec y = load(x + a * p->tile + t + g * LANES) - mean[a];
+                if (!one_scale) y *= scale[a];
                 distance[g] += y * y;
             }
+        for (int g = 0; one_scale && g < GROUP; g++) distance[g] *= scale[0] * scale[0];
         store_log_density(out + t, constant, distance);
     }
 }
@@ -115,10 +118,12 @@ static void densities(const Pass *p, ptrdiff_t padded, ptrdiff_t first, const Ti
         const real constant = s->constants[j], *mean = s->means + j * p->dp;
         real *out = s->resp + q * p->tile;
         if (whitened)
-            density_diag(p, s->whitened_rows, padded, s->whitened_means + j * d, s->scales,
+            density_axes(1, p, s->whitened_rows, padded, s->whitened_means + j * d, s->scales,
                          constant, out);
-        else if (is_diagonal(p))
-            density_diag(p, s->by_feature, padded, mean, s->scales + j * d, constant, out);
+        else if (p->shape == SPHERICAL)
+            density_axes(1, p, s->by_feature, padded, mean, s->scales + j, constant, out);
+        else if (p->shape == DIAG)
+            density_axes(0, p, s->by_feature, padded, mean, s->scales + j * d, constant, out);
         else
             density_full(p, s->by_feature, padded, mean, s->panels + j * panel, constant,
                          s->difference, out);

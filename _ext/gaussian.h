@@ -101,11 +101,8 @@ static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Tile
         const real *r = s->resp + q * tile, *mean = s->means + j * dp;
         double *resp_x = slot + resp_x_at(p) + j * resp_x_size(p);
         double *resp_xx = slot + resp_xx_at(p) + (p->shape == TIED ? 0 : j * resp_xx_size(p));
-        const ptrdiff_t n = count_active(r, padded);
+        const ptrdiff_t n = add_active(r, padded, slot + resp_sum_at(p) + j * LANES);
         if (n > 0) {
-            vec sum = {0};
-            for (ptrdiff_t t = 0; t < padded; t += LANES) sum += load(r + t);
-            add_to(slot + resp_sum_at(p) + j * LANES, sum);
             if (is_narrow(p))
                 scatter_narrow(p, s->by_feature, n, rows, padded, mean, r, s->active, s->z, resp_x,
                                resp_xx);

@@ -263,7 +263,7 @@ cdef class Rows:
         """
         cdef Pass p = self.rows
         p.nearest = &nearest[0]
-        self.lay_out(&p, None, seeds, None, "diag")
+        self.lay_out(&p, None, seeds, None, "spherical")
         return self.collect(&p, n_threads)[1]
 
     def accumulate_resp(self, const double[:, :] resp, const double[:, ::1] centres,

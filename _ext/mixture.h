@@ -20,9 +20,10 @@ static void pack_panel(const double *U, ptrdiff_t d, real *panel) {
 
 INLINE void lay_out_factor(const Pass *p, ptrdiff_t j, Tile *s) {
     const ptrdiff_t d = p->d;
-    if (is_diagonal(p))
-        for (ptrdiff_t a = 0; a < d; a++)
-            s->scales[j * d + a] = (real)p->factors[p->shape == DIAG ? j * d + a : j];
+    if (p->shape == SPHERICAL)
+        s->scales[j] = (real)p->factors[j];
+    else if (p->shape == DIAG)
+        for (ptrdiff_t a = 0; a < d; a++) s->scales[j * d + a] = (real)p->factors[j * d + a];
     else if (p->shape == FULL)
         pack_panel(p->factors + j * d * d, d, s->panels + j * panel_size(d));
     else if (j == 0)
@@ -47,7 +48,7 @@ static double constant(const Pass *p, ptrdiff_t j) {
 static void lay_out_whitened_means(const Pass *p, Tile *s) {
     const ptrdiff_t d = p->d;
     *s->whitened = 1;
-    for (ptrdiff_t a = 0; a < d; a++) s->scales[a] = 1;
+    s->scales[0] = 1;
     for (ptrdiff_t j = 0; j < p->k; j++)
         for (ptrdiff_t b = 0; b < d; b++) {
             double sum = 0.0;
@@ -69,7 +70,7 @@ static void lay_out_half_squares(const Pass *p, Tile *s) {
         s->constants[j] = p->nearest ? 0 : sum / 2;
         if (sum / 2 > *s->largest_half_square) *s->largest_half_square = sum / 2;
     }
-    for (ptrdiff_t i = 0; i < p->k * p->d; i++) s->scales[i] = 1;
+    for (ptrdiff_t j = 0; j < p->k; j++) s->scales[j] = 1;
 }
 
 static void lay_out_mixture(Pass *p, void *memory) {

@@ -6,6 +6,8 @@
 
 /* ---- responsibilities: equations (3) and (4) ---- */
 
+enum { FACTORS = 4 }; /* sums, at most k each, whose product has its logarithm taken at once */
+
 /* Rows that every component puts at zero density are shared out by the weights. */
 static void share_lost(const Pass *p, ptrdiff_t padded, const Tile *s) {
     for (ptrdiff_t t = 0; t < padded; t++)
@@ -15,11 +17,13 @@ static void share_lost(const Pass *p, ptrdiff_t padded, const Tile *s) {
 }
 
 /* resp holds l_j and, to `keep`, is overwritten with r_j; returns the weighted sum of L */
-INLINE double normalise(const int keep, const Pass *p, ptrdiff_t padded, real floor,
-                        const Tile *s) {
-    const ptrdiff_t k = s->listed, tile = p->tile;
+INLINE double normalise_of(const int keep, const ptrdiff_t k, const Pass *p, ptrdiff_t padded,
+                           real floor, const Tile *s) {
+    const ptrdiff_t tile = p->tile;
     real *resp = s->resp;
+    const int each = p->sample_weight || p->log_prob;
     double total[LANES] = {0};
+    vec product = fill(1);
     mask any_lost = {0};
     for (ptrdiff_t t = 0; t < padded; t += LANES) {
         vec largest = load(resp + t);
@@ -37,13 +41,36 @@ INLINE double normalise(const int keep, const Pass *p, ptrdiff_t padded, real fl
         vec scale = w / sum;
         for (ptrdiff_t j = 0; keep && j < k; j++)
             store(resp + j * tile + t, load(resp + j * tile + t) * scale);
-        vec L = pick(lost, fill(-INFINITY), largest + log_positive(sum));
-        store(s->log_prob + t, L);
-        add_to(total, pick(w > 0, w * L, fill(0)));
+        largest = pick(lost, fill(-INFINITY), largest);
+        if (each) {
+            largest += log_positive(sum);
+            add_to(total, pick(w > 0, w * largest, fill(0)));
+        } else {
+            add_to(total, pick(w > 0, largest, fill(0)));
+            product *= pick(w > 0, sum, fill(1));
+            if ((t / LANES) % FACTORS == FACTORS - 1) {
+                add_to(total, log_positive(product));
+                product = fill(1);
+            }
+        }
+        store(s->log_prob + t, largest); /* or what `share_lost` needs of it */
         any_lost |= lost;
     }
+    add_to(total, log_positive(product));
     if (keep && any_lane(any_lost)) share_lost(p, padded, s);
     return sum_lanes(total);
+}
+
+/* the same, unrolled for few components */
+INLINE double normalise(const int keep, const Pass *p, ptrdiff_t padded, real floor,
+                        const Tile *s) {
+    switch (s->listed) {
+    case 1: return normalise_of(keep, 1, p, padded, floor, s);
+    case 2: return normalise_of(keep, 2, p, padded, floor, s);
+    case 3: return normalise_of(keep, 3, p, padded, floor, s);
+    case 4: return normalise_of(keep, 4, p, padded, floor, s);
+    default: return normalise_of(keep, s->listed, p, padded, floor, s);
+    }
 }
 
 /* The most probable component of each row, of equals the first; where every density is zero, the

@@ -12,9 +12,15 @@
 
 /* ---- which rows ---- */
 
-INLINE ptrdiff_t count_active(const real *r, ptrdiff_t padded) {
+/* how many of them, and the sum of their r */
+INLINE ptrdiff_t add_active(const real *r, ptrdiff_t padded, double *resp_sum) {
     mask n = {0};
-    for (ptrdiff_t t = 0; t < padded; t += LANES) n -= load(r + t) > 0;
+    vec sum = {0};
+    for (ptrdiff_t t = 0; t < padded; t += LANES) {
+        n -= load(r + t) > 0;
+        sum += load(r + t);
+    }
+    add_to(resp_sum, sum);
     ptrdiff_t count = 0;
     for (int l = 0; l < LANES; l++) count += n[l];
     return count;

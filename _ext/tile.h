@@ -67,7 +67,7 @@ typedef struct {
     real *means;          /* k x dp, zero beyond d, centred as `by_feature` is */
     real *row_means;      /* the same, as `by_row` is */
     real *panels;         /* FULL: k packed triangles; TIED: one */
-    real *scales;         /* diagonal: k x d; TIED: ones */
+    real *scales;         /* DIAG: k x d; SPHERICAL: k; TIED: one, when whitened */
     real *whitened_means; /* TIED: k x d, about the first mean */
     real *constants;      /* k, c_j of (2) less `level` */
     double *level;        /* the largest c_j in single precision, which has no digits to waste */
@@ -107,7 +107,7 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     s->row_means = rows_are_centred(p) ? s->means : take(&next, k * p->dp, sizeof(real));
     s->panels = take(&next, is_diagonal(p) ? 0 : (p->shape == FULL ? k : 1) * panel_size(d),
                      sizeof(real));
-    s->scales = take(&next, is_diagonal(p) ? k * d : d, sizeof(real));
+    s->scales = take(&next, is_diagonal(p) ? k * d : 1, sizeof(real));
     s->whitened_means = take(&next, p->shape == TIED ? k * d : 0, sizeof(real));
     s->constants = take(&next, k, sizeof(real));
     s->level = take(&next, 1, sizeof(double));

@@ -8,7 +8,7 @@ from helpers import Floats
 from numpy.typing import NDArray
 
 import mixtura
-from mixtura import bounds
+from mixtura import bounds, kmeans
 from mixtura.covariance import FAMILIES
 from mixtura.update import Parameters
 
@@ -150,7 +150,8 @@ def test_passes_over_separate_components_compute_few_of_them(apart: float, most:
     assert (min(shares) == 1.0) == (most == 1.0)
 
 
-def test_labels_of_a_carried_pass_are_those_of_the_rows() -> None:
+def test_labels_of_a_carried_pass_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmeans, "LEAST_PRODUCTS", 0)
     X = many_clusters(25.0)
     start = X[np.random.default_rng(2).choice(len(X), size=60, replace=False)]
     fit = mixtura.fit_kmeans(X, 60, init=start, tol=0.0)
@@ -162,10 +163,11 @@ def test_labels_of_a_carried_pass_are_those_of_the_rows() -> None:
 def test_kmeans_with_carried_bounds_equals_kmeans_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(kmeans, "LEAST_PRODUCTS", 0)
     X = many_clusters(4.0).astype(np.float32)
     start = X[:60].astype(np.float64)
     carried = mixtura.fit_kmeans(X, 60, init=start, tol=0.0)
-    monkeypatch.setattr(bounds, "LEAST_COMPONENTS", 61)
+    monkeypatch.undo()  # too few products of a row with centers
     dense = mixtura.fit_kmeans(X, 60, init=start, tol=0.0)
     assert carried.n_iter == dense.n_iter
     np.testing.assert_array_equal(carried.labels, dense.labels)

@@ -71,10 +71,19 @@ class CarriedBounds:
     run : callable
         Makes a pass over them: ``run(parameters, carry, labels)``.
     factor_shape : {"full", "tied", "diag", "spherical"}
+    least_products : int
+        Of a row with all means; with fewer nothing is carried, as little is with few components.
     """
 
-    def __init__(self, rows: Rows, run: Run, factor_shape: FactorShape) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        run: Run,
+        factor_shape: FactorShape,
+        least_products: int = 0,
+    ) -> None:
         self._rows, self._run, self._shape = rows, run, factor_shape
+        self._least_products = least_products
         self._last: Parameters | None = None
         self._carry: Carry | None = None
         self._labels: NDArray[np.int64] | None = None
@@ -95,7 +104,8 @@ class CarriedBounds:
         -------
         Statistics
         """
-        if len(parameters.means) < LEAST_COMPONENTS:
+        means = parameters.means
+        if len(means) < LEAST_COMPONENTS or means.size < self._least_products:
             return self._run(parameters, None, labels)
         self._passes += 1
         carry = self._prepare(parameters)

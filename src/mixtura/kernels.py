@@ -120,11 +120,20 @@ class Rows:
     ) -> None:
         self.n_samples, self.n_features = X.shape
         self._rows = _compiled.Rows(X, sample_weight, centre, single)
+        self._single = single
         self.rounding = EPS_SINGLE / max(1, self.n_samples) ** 0.5 if single else EPS
 
     def _n_threads(self, n_threads: int | None, factors_size: int, n_components: int) -> int:
         work_per_row = factors_size + EXPONENTIAL_WORK * n_components
         return choose_n_threads(n_threads, work=self.n_samples * work_per_row)
+
+    def _about(
+        self, centres: Floats, covariance_type: FactorShape, numbers: tuple[Any, ...]
+    ) -> Statistics:
+        """Statistics about these centres; in single precision the tiles had others, rounded."""
+        if not self._single:
+            return Statistics(covariance_type, centres, *numbers[1:])
+        return Statistics(covariance_type, *numbers).recentred(centres)
 
     def log_density(
         self,
@@ -177,7 +186,7 @@ class Rows:
             self._n_threads(n_threads, factors.size, len(means)),
             labels=labels, **_asdict(carry),
         )  # fmt: skip
-        return _about(means, covariance_type, sums)
+        return self._about(means, covariance_type, sums)
 
     @property
     def computed(self) -> float:
@@ -204,7 +213,7 @@ class Rows:
         """
         n = self._n_threads(n_threads, centers.size, len(centers))
         sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob, **_asdict(carry))
-        return _about(centers, "spherical", sums)
+        return self._about(centers, "spherical", sums)
 
     def potentials(self, seeds: Floats, nearest: Floats, n_threads: int | None) -> Floats:
         """Take the first of some seeds; return what choosing each of them next would leave.
@@ -231,7 +240,7 @@ class Rows:
         """Return the statistics under responsibilities of shape (n_samples, n_components)."""
         n = self._n_threads(n_threads, centres.size, len(centres))
         sums = self._rows.accumulate_resp(resp, centres, covariance_type, n)
-        return _about(centres, covariance_type, sums)
+        return self._about(centres, covariance_type, sums)
 
     def accumulate_labels(
         self,
@@ -243,14 +252,7 @@ class Rows:
         """Return the statistics where each row belongs to one component, its label."""
         n = self._n_threads(n_threads, centres.size, len(centres))
         sums = self._rows.accumulate_labels(labels, centres, covariance_type, n)
-        return _about(centres, covariance_type, sums)
-
-
-def _about(centres: Floats, covariance_type: FactorShape, numbers: tuple[Any, ...]) -> Statistics:
-    """Statistics about these centres from what the kernels return, about those they could hold."""
-    statistics = Statistics(covariance_type, *numbers)
-    held = statistics.centres
-    return statistics if np.array_equal(held, centres) else statistics.recentred(centres)
+        return self._about(centres, covariance_type, sums)
 
 
 def _asdict(carry: Carry | None) -> dict[str, Any]:

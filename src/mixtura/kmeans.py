@@ -34,6 +34,8 @@ __all__ = ["KMeansFit", "fit_kmeans"]
 # Rows among which k-means++ chooses: all, or a sample large enough that each cluster is in it.
 LEAST_SAMPLE, SAMPLE_PER_CLUSTER = 20_000, 100
 
+LEAST_PRODUCTS = 4096  # of a row with all centers; fewer cost less than to take rows out of order
+
 KMeansInit = Literal["kmeans++", "random"]
 
 
@@ -198,7 +200,7 @@ class _Lloyd:
         self._X, self._weight, self._n_threads = X, weight, n_threads
         centre, variance = moments(X, weight, n_threads)
         self._rows = Rows(X, weight, centre, single=suits_single(X, weight, variance))
-        self._bounds = CarriedBounds(self._rows, self._run, "spherical")
+        self._bounds = CarriedBounds(self._rows, self._run, "spherical", LEAST_PRODUCTS)
         self._scatter = float(variance.sum() * weight.sum())
 
     def seed(self, n_clusters: int, how: str, rng: np.random.Generator) -> Floats:
