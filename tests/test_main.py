@@ -21,6 +21,7 @@ DEMO_PICTURES = [
     "log_likelihood.png",
     "naples_crabs.png",
     "old_faithful.png",
+    "old_faithful_bic.png",
     "old_faithful_models.png",
 ]
 
@@ -154,6 +155,23 @@ def test_fit_with_matplotlib_draws_scatter_or_histogram_and_history(geyser: Path
         assert main(["fit", str(geyser), "-k2", "--columns", columns, "--out", str(out)]) == 0
         for name in ("components.png", "log_likelihood.png"):
             assert (out / name).read_bytes().startswith(PNG)
+
+
+def test_fit_of_more_columns_draws_pairs_of_the_first_eight(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib import pyplot as plt
+
+    drawn = []
+    monkeypatch.setattr("mixtura.cli.fitting.save_picture", lambda *saved: drawn.append(saved[0]))
+    X = np.random.default_rng(0).normal(size=(60, 10))
+    np.savetxt(folder / "wide.csv", X, delimiter=",", header=",".join("abcdefghij"), comments="")
+    for columns, names in (("c,a,b", "cab"), (",".join("abcdefghij"), "abcdefgh")):
+        assert main(["fit", "wide.csv", "-k2", "--columns", columns]) == 0
+        assert [panel.feature_name for panel in drawn[-2].histograms] == list(names)
+        plt.close(drawn[-2].figure_)
+        plt.close(drawn[-1].figure_)
 
 
 def test_fit_without_matplotlib_writes_the_rest_and_says_why_no_pictures(

@@ -4,7 +4,7 @@
 `reference` are the passes over rows, compiled and in plain NumPy.
 """
 
-from mixtura import datasets, kernels, reference
+from mixtura import datasets, kernels, plot, reference
 from mixtura._build_config import VERSION as __version__
 from mixtura.em import Event, State
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
@@ -30,5 +30,6 @@ __all__ = [
     "fit_gmm",
     "fit_kmeans",
     "kernels",
+    "plot",
     "reference",
 ]

@@ -32,7 +32,7 @@ examples:
 files written (an earlier one of the same name is replaced):
   labels.csv            most probable component of each row, counted from 0
   responsibilities.csv  probability of each component given the row, a column for each component
-  components.png        data and components (the first two columns, where there are more)
+  components.png        data and components (the first eight columns, where there are more)
   log_likelihood.png    log-likelihood against iteration
 """
 

@@ -62,6 +62,7 @@ def run_demo(out: Path, seed: int) -> None:
     try:
         pictures = {
             "old_faithful": _scatter(fits[best], faithful),
+            "old_faithful_bic": _curves(bic),
             "old_faithful_models": _all_scatters(fits, bic, faithful),
             "naples_crabs": _histogram(crab_fit, crabs),
             "birth_weights": _histogram(birth_fit, births),
@@ -113,6 +114,15 @@ def _table(
 
 def _scatter(fit: mixtura.GMMFit, dataset: Dataset) -> plot.ScatterDisplay:
     return plot.ScatterDisplay.from_fit(fit, dataset.data, feature_names=dataset.feature_names)
+
+
+def _curves(bic: dict[tuple[int, str], float]) -> plot.CriterionDisplay:
+    n_components = sorted({k for k, _ in bic})
+    table = [[bic[k, name] for name in COVARIANCE_TYPES] for k in n_components]
+    display = plot.CriterionDisplay(
+        n_components=n_components, covariance_types=COVARIANCE_TYPES, table=table
+    )
+    return display.plot()
 
 
 def _all_scatters(

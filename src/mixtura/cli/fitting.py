@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import mixtura
 from mixtura import plot
-from mixtura.cli.input import InputError, read_table
+from mixtura.cli.input import InputError, Table, read_table
 from mixtura.cli.output import save_picture, write_assignments
 
 __all__ = ["run_fit"]
@@ -52,11 +53,9 @@ def run_fit(arguments: argparse.Namespace) -> None:
     for path in write_assignments(fit.model, table.rows, arguments.out):
         print(f"wrote {path}")
 
-    data = {"sample_weight": table.sample_weight, "feature_names": table.names}
     try:
-        draw = (plot.HistogramDisplay if n_features == 1 else plot.ScatterDisplay).from_fit
         pictures = {
-            "components": draw(fit, table.rows, **data),
+            "components": _draw(fit, table),
             "log_likelihood": plot.HistoryDisplay.from_fit(fit),
         }
     except ImportError as error:
@@ -64,3 +63,18 @@ def run_fit(arguments: argparse.Namespace) -> None:
         return
     for name, display in pictures.items():
         print(f"wrote {save_picture(display, arguments.out / f'{name}.png')}")
+
+
+def _draw(fit: mixtura.GMMFit, table: Table) -> Any:
+    """Data and components in the picture that the number of columns asks for."""
+    n_features = len(table.names)
+    data: dict[str, Any] = {
+        "sample_weight": table.sample_weight,
+        "feature_names": table.names,
+    }
+    if n_features == 1:
+        return plot.HistogramDisplay.from_fit(fit, table.rows, **data)
+    if n_features == 2:
+        return plot.ScatterDisplay.from_fit(fit, table.rows, **data)
+    shown = range(min(n_features, plot.MAX_FEATURES))
+    return plot.PairDisplay.from_fit(fit, table.rows, features=shown, **data)

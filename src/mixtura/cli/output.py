@@ -50,7 +50,7 @@ def write_assignments(model: GaussianMixture, rows: NDArray[Any], out: Path) -> 
 
 
 def save_picture(display: Any, path: Path) -> Path:
-    """Write the figure of a display, or of axes, to a file and let go of it.
+    """Write the figure of a display to a file and let go of it.
 
     Parameters
     ----------

@@ -9,36 +9,34 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.plot.display import ModelDisplay
+from mixtura.plot.rows import check_feature, density_grid, marginal, names_to_draw, rows_to_draw
 from mixtura.plot.style import (
     INK,
     MAX_LEGEND,
     PALE,
-    check_feature,
     component_label,
     component_style,
     draw_number,
-    new_axes,
-    rows_to_draw,
+    wrapped,
 )
-from mixtura.table import check_feature_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.container import BarContainer
-    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
-    from mixtura.fit import GMMFit
     from mixtura.mixture import GaussianMixture
 
 __all__ = ["HistogramDisplay"]
 
 MAX_BINS = 200
-GRID_POINTS = 401  # across the picture: finer than a pixel of it
+MOST_EDGED = 60  # bars; more would vanish between their edges
+TALLEST = 2.5  # density against the tallest bar
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class HistogramDisplay:
+class HistogramDisplay(ModelDisplay):
     """One feature: a histogram of the data, the density of the mixture and of its components.
 
     Parameters
@@ -76,8 +74,6 @@ class HistogramDisplay:
     edges: NDArray[np.float64]
     heights: NDArray[np.float64]
     feature_name: str = "feature 0"
-    ax_: Axes = field(init=False)
-    figure_: Figure | SubFigure = field(init=False)
     bars_: BarContainer = field(init=False)
     component_lines_: list[Line2D] = field(init=False)
     mixture_line_: Line2D = field(init=False)
@@ -106,7 +102,7 @@ class HistogramDisplay:
         feature : int
             Column to draw.
         feature_names : sequence of n_features str or None
-            Names of all columns; None for "feature 0", "feature 1" and so on.
+            Names of all columns; None for those of a data frame, or "feature 0" and so on.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -122,94 +118,74 @@ class HistogramDisplay:
         ImportError
             If matplotlib is missing.
         """
-        names = check_feature_names(feature_names, model.n_features)
         a = check_feature(feature, model.n_features)
-        means = model.means[:, a]
-        standard_deviations = np.sqrt(model.covariance_matrices()[:, a, a])
         rows, weight = rows_to_draw(X, sample_weight, model.n_features)
+        names = names_to_draw(feature_names, X, model)
+        return cls._of_feature(model, rows, weight, a, names[a]).plot(ax)
+
+    @classmethod
+    def _of_feature(
+        cls,
+        model: GaussianMixture,
+        rows: NDArray[Any],
+        sample_weight: NDArray[np.float64],
+        feature: int,
+        name: str,
+    ) -> Self:
+        """Hold one column of what has been checked already, not yet drawn."""
+        alone = marginal(model, [feature])
+        means, deviations = alone.means[:, 0], np.sqrt(alone.covariances[:, 0, 0])
         edges = heights = np.empty(0)
         if len(rows):
-            values = rows[:, a].astype(np.float64)
-            edges = _bin_edges(values, weight)
-            heights, _ = np.histogram(values, edges, weights=weight, density=True)
-        grid = _density_grid(means, standard_deviations, edges)
-        distance = (grid - means[:, None]) / standard_deviations[:, None]
-        factor = model.weights / (np.sqrt(2 * np.pi) * standard_deviations)
-        display = cls(
+            values = rows[:, feature].astype(np.float64)
+            edges = _bin_edges(values, sample_weight)
+            heights, _ = np.histogram(values, edges, weights=sample_weight, density=True)
+        ends = np.concatenate([means - 5 * deviations, means + 5 * deviations, edges])
+        grid = density_grid(ends.min(), ends.max(), means, deviations)
+        return cls(
             grid=grid,
-            component_densities=factor[:, None] * np.exp(-0.5 * distance**2),
+            component_densities=np.exp(alone.component_log_prob(grid[:, None])).T,
             weights=model.weights,
             edges=edges,
             heights=heights,
-            feature_name=names[a],
+            feature_name=name,
         )
-        return display.plot(ax)
 
-    @classmethod
-    def from_fit(cls, fit: GMMFit, X: ArrayLike | None = None, **options: Any) -> Self:
-        """Draw one feature of a fitted mixture; see `from_model`.
-
-        Parameters
-        ----------
-        fit : GMMFit
-            Fit whose model is drawn.
-        X : array_like of shape (n_samples, n_features) or None
-            Data of the histogram.
-        **options : dict
-            Further arguments of `from_model`.
-
-        Returns
-        -------
-        HistogramDisplay
-            The display, drawn.
-        """
-        return cls.from_model(fit.model, X, **options)
-
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw on `ax`.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        HistogramDisplay
-            The display itself.
-        """
-        self.ax_ = new_axes()[0, 0] if ax is None else ax
-        self.figure_ = self.ax_.figure
-        self.bars_ = self.ax_.bar(
+    def _draw(self, ax: Axes) -> None:
+        self.bars_ = ax.bar(
             self.edges[:-1],
             self.heights,
             width=np.diff(self.edges),
             align="edge",
             color=PALE,
             edgecolor="white",
-            linewidth=0.6,
+            linewidth=0.6 if len(self.heights) <= MOST_EDGED else 0,
         )
         density = self.component_densities.sum(axis=0)
-        (self.mixture_line_,) = self.ax_.plot(
+        highest = density.max()
+        if len(self.heights):  # which the spike of a narrow component would press to the ground
+            highest = max(self.heights.max(), min(highest, TALLEST * self.heights.max()))
+        (self.mixture_line_,) = ax.plot(
             self.grid, density, color=INK, linewidth=2.2, label="mixture"
         )
-        self.component_lines_ = [self._draw_component(j) for j in range(len(self.weights))]
+        self.component_lines_ = [
+            self._draw_component(ax, j, highest) for j in range(len(self.weights))
+        ]
         if len(self.edges):
             # Tails of a wide component would squeeze the data into a corner.
             margin = 0.06 * (self.edges[-1] - self.edges[0])
-            self.ax_.set_xlim(self.edges[0] - margin, self.edges[-1] + margin)
-        self.ax_.set_ylim(0, 1.08 * max(density.max(), self.heights.max(initial=0)))
-        self.ax_.set_xlabel(self.feature_name)
-        self.ax_.set_ylabel("density")
+            ax.set_xlim(self.edges[0] - margin, self.edges[-1] + margin)
+        ax.set_ylim(0, 1.08 * highest)
+        ax.set_xlabel(wrapped(self.feature_name))
+        ax.set_ylabel("density")
         if len(self.weights) <= MAX_LEGEND:
-            self.ax_.legend()
-        return self
+            ax.legend()
 
-    def _draw_component(self, j: int) -> Line2D:
+    def _draw_component(self, ax: Axes, j: int, highest: float) -> Line2D:
         density = self.component_densities[j]
         style = component_style(j)
-        self.ax_.fill_between(self.grid, density, color=style.colour, alpha=0.12, linewidth=0)
-        (line,) = self.ax_.plot(
+        ax.fill_between(self.grid, density, color=style.colour, alpha=0.12, linewidth=0)
+        (line,) = ax.plot(
             self.grid,
             density,
             color=style.colour,
@@ -218,7 +194,7 @@ class HistogramDisplay:
             label=component_label(j, self.weights[j]),
         )
         peak = density.argmax()
-        draw_number(self.ax_, j, self.grid[peak], density[peak])
+        draw_number(ax, j, len(self.weights), self.grid[peak], min(density[peak], highest))
         return line
 
 
@@ -250,17 +226,3 @@ def _bin_edges(
     )
     edges[-1] = max(edges[-1], distinct[-1])  # which rounding may have left outside
     return edges
-
-
-def _density_grid(
-    means: NDArray[np.float64],
-    standard_deviations: NDArray[np.float64],
-    edges: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Points across the picture, and closer ones where a component is narrow."""
-    ends = np.concatenate([means - 5 * standard_deviations, means + 5 * standard_deviations, edges])
-    across = np.linspace(ends.min(), ends.max(), GRID_POINTS)
-    # To eight standard deviations, where the density is nothing beside its peak: from there a
-    # straight line to the next point across the picture has no area.
-    around = means[:, None] + standard_deviations[:, None] * np.linspace(-8.0, 8.0, 129)
-    return np.unique(np.concatenate([across, np.clip(around.ravel(), across[0], across[-1])]))

@@ -1,4 +1,4 @@
-"""Log-likelihood against iteration."""
+"""Log-likelihood against iteration, and where it was going."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.plot.style import INK, component_style, new_axes
+from mixtura.em import Event, StoppingRule
+from mixtura.plot.display import Display
+from mixtura.plot.style import INK, component_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
     from mixtura.fit import GMMFit
@@ -24,8 +25,10 @@ LINEAR_ITERATIONS = 50
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class HistoryDisplay:
-    """Log-likelihood against iteration.
+class HistoryDisplay(Display):
+    """Log-likelihood against iteration, with the limit that it was predicted to reach.
+
+    The limit is Aitken's extrapolation of the last three iterations, by which fits stop.
 
     Parameters
     ----------
@@ -33,6 +36,8 @@ class HistoryDisplay:
         Objective after each iteration.
     stop_reason : str
         Why the fit stopped.
+    events : tuple of Event
+        Components that collapsed: the objective may fall there.
 
     Attributes
     ----------
@@ -42,13 +47,15 @@ class HistoryDisplay:
         Figure of the axes.
     line_ : matplotlib.lines.Line2D
         The history.
+    limit_line_ : matplotlib.lines.Line2D or None
+        The predicted limit; None where the last iterations predict none.
     """
 
     history: NDArray[np.float64]
     stop_reason: str
-    ax_: Axes = field(init=False)
-    figure_: Figure | SubFigure = field(init=False)
+    events: tuple[Event, ...] = ()
     line_: Line2D = field(init=False)
+    limit_line_: Line2D | None = field(init=False)
 
     @classmethod
     def from_fit(cls, fit: GMMFit, *, ax: Axes | None = None) -> Self:
@@ -66,25 +73,21 @@ class HistoryDisplay:
         HistoryDisplay
             The display, drawn.
         """
-        return cls(history=np.asarray(fit.history), stop_reason=fit.stop_reason).plot(ax)
+        display = cls(history=fit.history, stop_reason=fit.stop_reason, events=fit.events)
+        return display.plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw on `ax`.
+    @property
+    def predicted_gain(self) -> float:
+        """What was left to gain in nats per unit of weight; inf where nothing can be said."""
+        rule = StoppingRule(tol=0.0)
+        undisturbed = max((event.iteration for event in self.events), default=1)
+        for objective in self.history[undisturbed - 1 :][-3:]:
+            rule.reached(float(objective))
+        return rule.predicted_gain
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        HistoryDisplay
-            The display itself.
-        """
-        self.ax_ = new_axes()[0, 0] if ax is None else ax
-        self.figure_ = self.ax_.figure
+    def _draw(self, ax: Axes) -> None:
         n_iter = len(self.history)
-        (self.line_,) = self.ax_.plot(
+        (self.line_,) = ax.plot(
             np.arange(1, n_iter + 1),
             self.history,
             color=component_style(0).colour,
@@ -92,22 +95,32 @@ class HistoryDisplay:
             markersize=3.5,
             linewidth=1.6,
         )
-        self.ax_.axhline(self.history[-1], color=INK, linestyle=":", linewidth=1, zorder=1)
+        notes = [f"{n_iter} iteration{'s'[: n_iter != 1]}: {self.stop_reason}"]
+        self.limit_line_ = None
+        gain = self.predicted_gain
+        if np.isfinite(gain):
+            limit = self.history[-1] + gain
+            self.limit_line_ = ax.axhline(limit, color=INK, linestyle="--", linewidth=1, zorder=1)
+            notes.append(f"dashed: predicted limit, {gain:.1g} above the last")
+        for iteration in {event.iteration for event in self.events}:
+            ax.axvline(iteration, color=component_style(3).colour, linestyle=":", zorder=1)
+        if self.events:
+            notes.append("dotted: a component collapsed")
         if n_iter > LINEAR_ITERATIONS:
-            self.ax_.set_xscale("log")
-            self.ax_.xaxis.set_major_formatter("{x:g}")
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter("{x:g}")
             marked = np.unique(np.geomspace(1, n_iter, LINEAR_ITERATIONS).astype(int))
             self.line_.set_markevery((marked - 1).tolist())
         else:
-            self.ax_.locator_params(axis="x", integer=True)
-        self.ax_.ticklabel_format(axis="y", style="plain", useOffset=False)
-        self.ax_.set_xlabel("iteration")
-        self.ax_.set_ylabel("log-likelihood per unit of weight (nats)")
-        self.ax_.annotate(
-            f"{n_iter} iterations: {self.stop_reason}",
+            ax.set_xlim(0.5, n_iter + 0.5)
+            ax.locator_params(axis="x", integer=True, min_n_ticks=1)
+        ax.ticklabel_format(axis="y", style="plain", useOffset=False)
+        ax.set_xlabel("iteration")
+        ax.set_ylabel("log-likelihood per unit of weight (nats)")
+        ax.annotate(
+            "\n".join(notes),
             (0.97, 0.06),
             xycoords="axes fraction",
             horizontalalignment="right",
             color=INK,
         )
-        return self

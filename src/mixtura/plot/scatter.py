@@ -4,45 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.plot.display import ModelDisplay
+from mixtura.plot.rows import Points, check_pair, check_shares, marginal, names_to_draw
 from mixtura.plot.style import (
     MAX_LEGEND,
-    check_feature,
+    blend,
     component_label,
     component_style,
     draw_number,
-    new_axes,
-    rows_to_draw,
+    wrapped,
 )
-from mixtura.table import check_feature_names
+from mixtura.validation import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure, SubFigure
-    from matplotlib.patches import Ellipse
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import PathPatch
 
-    from mixtura.fit import GMMFit
     from mixtura.mixture import GaussianMixture
 
-__all__ = ["ScatterDisplay"]
+__all__ = ["ScatterDisplay", "Show", "check_show"]
+
+Show = Literal["classification", "uncertainty"]
 
 # Areas of markers in points squared: few rows get large ones, many share out the total.
 LARGEST_AREA = 30.0
 SMALLEST_AREA = 4.0
 TOTAL_AREA = 12_000.0
+# A quite uncertain row against a certain one.
+UNCERTAIN_AREA = 6.0
+UNCERTAINTY = ("#BDB9AE", "#E39B0B", "#6B1705")  # darker and darker in grey, too
+# Of more markers than this, a vector format gets a picture.
+MOST_VECTORS = 2_000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ScatterDisplay:
+class ScatterDisplay(ModelDisplay):
     """Two features of the data, with ellipses for the components.
 
-    An ellipse holds the stated share of its component: its half-axes are
-    sqrt(-2 log(1 - share) * eigenvalue) along the eigenvectors of the covariance.
+    An ellipse holds the stated share of its component: its points have the squared Mahalanobis
+    distance -2 log(1 - share) from the mean.
 
     Parameters
     ----------
@@ -56,13 +63,19 @@ class ScatterDisplay:
         Rows to draw; may be empty.
     labels : ndarray of shape (n_points,), int
         Component of each drawn row.
+    uncertainty : ndarray of shape (n_points,)
+        One less the largest responsibility of each drawn row.
     sample_weight : ndarray of shape (n_points,) or None
         Weight of each drawn row, to which the area of its marker is proportional; None for
         equal weights.
+    n_rows : int
+        Rows of which the drawn ones are a sample.
     feature_names : tuple of two str
         Labels of the axes.
     coverage : tuple of float
         Share of a component that each of its ellipses holds, between 0 and 1.
+    show : {"classification", "uncertainty"}
+        What colours and sizes of the rows tell.
 
     Attributes
     ----------
@@ -72,7 +85,7 @@ class ScatterDisplay:
         Figure of the axes.
     points_ : list of matplotlib.collections.PathCollection
         Drawn rows, one collection for each component.
-    ellipses_ : list of lists of matplotlib.patches.Ellipse
+    ellipses_ : list of lists of matplotlib.patches.PathPatch
         ``ellipses_[j][c]`` holds the share ``coverage[c]`` of component j.
     """
 
@@ -81,13 +94,14 @@ class ScatterDisplay:
     covariances: NDArray[np.float64]
     points: NDArray[np.float64]
     labels: NDArray[np.intp]
+    uncertainty: NDArray[np.float64]
     sample_weight: NDArray[np.float64] | None = None
+    n_rows: int = 0
     feature_names: tuple[str, str] = ("feature 0", "feature 1")
     coverage: tuple[float, ...] = (0.5, 0.95)
-    ax_: Axes = field(init=False)
-    figure_: Figure | SubFigure = field(init=False)
+    show: Show = "classification"
     points_: list[PathCollection] = field(init=False)
-    ellipses_: list[list[Ellipse]] = field(init=False)
+    ellipses_: list[list[PathPatch]] = field(init=False)
 
     @classmethod
     def from_model(
@@ -99,6 +113,7 @@ class ScatterDisplay:
         features: tuple[int, int] = (0, 1),
         feature_names: Sequence[str] | None = None,
         coverage: tuple[float, ...] = (0.5, 0.95),
+        show: Show = "classification",
         max_points: int = 5_000,
         ax: Axes | None = None,
     ) -> Self:
@@ -116,9 +131,12 @@ class ScatterDisplay:
         features : tuple of two int
             Columns on the horizontal and the vertical axis.
         feature_names : sequence of n_features str or None
-            Names of all columns; None for "feature 0", "feature 1" and so on.
+            Names of all columns; None for those of a data frame, or "feature 0" and so on.
         coverage : tuple of float
             Share of a component that each of its ellipses holds, between 0 and 1.
+        show : {"classification", "uncertainty"}
+            Rows in the colours of their components; or the darker and the larger, the less
+            certain it is from which component they come.
         max_points : int
             Of more rows than this an unordered sample, the same at each call, is drawn.
         ax : matplotlib.axes.Axes or None
@@ -132,126 +150,141 @@ class ScatterDisplay:
         Raises
         ------
         ValueError
-            If `features`, `feature_names`, `coverage` or `sample_weight` do not fit the mixture
-            and the data.
+            If the mixture has one feature only, or another argument does not fit the mixture and
+            the data.
         ImportError
             If matplotlib is missing.
         """
-        if len(features) != 2 or features[0] == features[1]:
-            raise ValueError(
-                f"features must be two different columns; got {features}. "
-                f"Of one column draw a HistogramDisplay."
-            )
-        names = check_feature_names(feature_names, model.n_features)
-        pair = [check_feature(feature, model.n_features) for feature in features]
-        if not all(0 < share < 1 for share in coverage):
-            raise ValueError(
-                f"coverage must lie between 0 and 1, both excluded; got {coverage}. "
-                f"Pass shares of a component, such as (0.5, 0.95)."
-            )
-        rows, weight = rows_to_draw(X, sample_weight, model.n_features)
-        if len(rows) > max_points:
-            kept = np.random.default_rng(0).choice(len(rows), max_points, replace=False)
-            rows, weight = rows[kept], weight[kept]
-        display = cls(
-            weights=model.weights,
-            means=model.means[:, pair],
-            covariances=model.covariance_matrices()[:, pair][:, :, pair],
-            points=rows[:, pair],
-            labels=model.predict(rows) if len(rows) else np.empty(0, dtype=np.intp),
-            sample_weight=None if sample_weight is None else weight,
-            feature_names=(names[pair[0]], names[pair[1]]),
-            coverage=coverage,
-        )
-        return display.plot(ax)
+        pair = check_pair(features, model.n_features)
+        check_shares("coverage", coverage)
+        check_show(show)
+        points = Points.of(model, X, sample_weight, max_points)
+        names = names_to_draw(feature_names, X, model)
+        return cls._of_pair(model, points, pair, names, coverage, show).plot(ax)
 
     @classmethod
-    def from_fit(cls, fit: GMMFit, X: ArrayLike | None = None, **options: Any) -> Self:
-        """Draw two features of a fitted mixture; see `from_model`.
+    def _of_pair(
+        cls,
+        model: GaussianMixture,
+        points: Points,
+        pair: Sequence[int],
+        names: Sequence[str],
+        coverage: tuple[float, ...],
+        show: Show,
+    ) -> Self:
+        """Hold two columns of what has been checked already, not yet drawn."""
+        both = marginal(model, pair)
+        return cls(
+            weights=both.weights,
+            means=both.means,
+            covariances=both.covariances,
+            points=points.rows[:, list(pair)],
+            labels=points.labels,
+            uncertainty=points.uncertainty,
+            sample_weight=points.sample_weight,
+            n_rows=points.n_rows,
+            feature_names=(names[pair[0]], names[pair[1]]),
+            coverage=coverage,
+            show=show,
+        )
 
-        Parameters
-        ----------
-        fit : GMMFit
-            Fit whose model is drawn.
-        X : array_like of shape (n_samples, n_features) or None
-            Rows to draw.
-        **options : dict
-            Further arguments of `from_model`.
-
-        Returns
-        -------
-        ScatterDisplay
-            The display, drawn.
-        """
-        return cls.from_model(fit.model, X, **options)
-
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw on `ax`.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        ScatterDisplay
-            The display itself.
-        """
-        self.ax_ = new_axes()[0, 0] if ax is None else ax
-        self.figure_ = self.ax_.figure
-        self.points_ = [self._draw_points(j) for j in range(len(self.means))]
-        self.ellipses_ = [self._draw_ellipses(j) for j in range(len(self.means))]
+    def _draw(self, ax: Axes) -> None:
+        self.points_ = [self._draw_points(ax, j) for j in range(len(self.means))]
+        self.ellipses_ = [self._draw_ellipses(ax, j) for j in range(len(self.means))]
         for j, mean in enumerate(self.means):
-            draw_number(self.ax_, j, mean[0], mean[1])
-        self.ax_.autoscale_view()
-        self.ax_.set_xlabel(self.feature_names[0])
-        self.ax_.set_ylabel(self.feature_names[1])
-        if len(self.means) <= MAX_LEGEND:
-            shares = " and ".join(f"{share:.0%}" for share in self.coverage)
-            legend = self.ax_.legend(title=f"ellipses hold {shares}" if shares else None)
-            handle: Any
-            for handle in legend.legend_handles:
-                handle.set_sizes([LARGEST_AREA])
-                handle.set_alpha(1)
-        return self
+            draw_number(ax, j, len(self.means), mean[0], mean[1])
+        ax.autoscale_view()
+        ax.set_xlabel(wrapped(self.feature_names[0]))
+        ax.set_ylabel(wrapped(self.feature_names[1]))
+        self._draw_legend(ax)
 
-    def _draw_points(self, j: int) -> PathCollection:
-        mine = self.labels == j
+    def _draw_legend(self, ax: Axes, **options: Any) -> None:
+        """Say on `ax`, not necessarily that of the picture, what markers and ellipses mean."""
+        shares = " and ".join(f"{share:.0%}" for share in self.coverage)
+        lines = [f"ellipses hold {shares}"] if shares else []
+        if len(self.points) < self.n_rows:
+            lines.append(f"{len(self.points):,} of {self.n_rows:,} rows")
+        if self.show == "uncertainty":
+            lines.append("uncertainty of a row:")
+        handles, title = self._handles(), "\n".join(lines)
+        if handles or title:
+            legend = ax.legend(handles=handles, title=title, **options)
+            legend.get_title().set_multialignment("center")
+
+    def _handles(self) -> list[Line2D]:
+        """Examples of markers, drawn in the legend only."""
+        from matplotlib.lines import Line2D
+
+        looks: list[Any] = []
+        if self.show == "uncertainty":
+            shades = np.array([0.0, 0.5, 1.0]) * self._most_uncertain()
+            areas, colours = LARGEST_AREA * self._growth(shades), self._colours(shades)
+            looks += [
+                (f"{shade:.2g}", "o", colour, area)
+                for shade, colour, area in zip(shades, colours, areas, strict=True)
+            ]
+        elif len(self.weights) <= MAX_LEGEND:
+            for j, weight in enumerate(self.weights):
+                style = component_style(j)
+                looks.append((component_label(j, weight), style.marker, style.colour, LARGEST_AREA))
+        return [
+            Line2D([], [], linestyle="", marker=marker, color=colour, markersize=np.sqrt(area),
+                   markeredgecolor="white", markeredgewidth=0.4, label=label)
+            for label, marker, colour, area in looks
+        ]  # fmt: skip
+
+    def _most_uncertain(self) -> float:
+        """Uncertainty of a row that could as well be of any component."""
+        return 1 - 1 / max(len(self.weights), 2)
+
+    def _growth(self, uncertainty: Any) -> Any:
+        """How many times larger than a certain row's a marker is."""
+        return 0.8 + (UNCERTAIN_AREA - 0.8) * uncertainty / self._most_uncertain()
+
+    def _colours(self, uncertainty: Any) -> NDArray[np.float64]:
+        return blend(UNCERTAINTY, uncertainty / self._most_uncertain())
+
+    def _draw_points(self, ax: Axes, j: int) -> PathCollection:
+        mine = np.flatnonzero(self.labels == j)
         style = component_style(j)
         n_points = max(len(self.points), 1)
         area: Any = np.clip(TOTAL_AREA / n_points, SMALLEST_AREA, LARGEST_AREA)
+        colour: Any = style.colour
+        if self.show == "uncertainty":
+            mine = mine[np.argsort(self.uncertainty[mine])]  # the least certain on top
+            area = area * self._growth(self.uncertainty[mine])
+            colour = self._colours(self.uncertainty[mine])
         if self.sample_weight is not None:
             area = area * self.sample_weight[mine] / self.sample_weight.mean()
-        return self.ax_.scatter(
+        return ax.scatter(
             self.points[mine, 0],
             self.points[mine, 1],
             s=area,
             marker=style.marker,
-            color=style.colour,
+            color=colour,
             edgecolors="white",
             linewidths=0.4 if n_points * LARGEST_AREA <= TOTAL_AREA else 0,
             alpha=np.clip(1000 / n_points, 0.4, 0.8),
-            label=component_label(j, self.weights[j]),
+            rasterized=n_points > MOST_VECTORS,
             zorder=2,
         )
 
-    def _draw_ellipses(self, j: int) -> list[Ellipse]:
-        from matplotlib.patches import Ellipse
+    def _draw_ellipses(self, ax: Axes, j: int) -> list[PathPatch]:
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path
         from matplotlib.patheffects import withStroke
 
         style = component_style(j)
-        eigenvalues, eigenvectors = np.linalg.eigh(self.covariances[j])
-        long_axis = eigenvectors[:, 1]
+        circle = Path.unit_circle()
+        # Not by eigenvectors, which lose a feature whose units make it small beside the other.
+        lower = np.linalg.cholesky(self.covariances[j])
         ellipses = []
         for share in self.coverage:
-            height, width = 2 * np.sqrt(-2 * np.log1p(-share) * eigenvalues)
-            ellipse = Ellipse(
-                (self.means[j, 0], self.means[j, 1]),
-                width,
-                height,
-                angle=np.degrees(np.arctan2(long_axis[1], long_axis[0])),
-                facecolor=(style.colour, 0.06),
+            radius = np.sqrt(-2 * np.log1p(-share))
+            outline = self.means[j] + radius * circle.vertices @ lower.T
+            ellipse = PathPatch(
+                Path(outline, circle.codes),
+                facecolor=(style.colour, 0.06 if self.show == "classification" else 0),
                 edgecolor=style.colour,
                 linestyle=style.line_style,
                 linewidth=1.4,
@@ -260,5 +293,10 @@ class ScatterDisplay:
                 zorder=3,
             )
             ellipses.append(ellipse)
-            self.ax_.add_patch(ellipse)
+            ax.add_patch(ellipse)
         return ellipses
+
+
+def check_show(show: Show) -> None:
+    """Refuse what rows cannot show."""
+    check_option("show", show, ("classification", "uncertainty"))

@@ -1,34 +1,38 @@
-"""What the pictures share: axes, the look of a component, and the checks of what is drawn."""
+"""What the pictures share: axes, labels and the look of a component."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from mixtura.validation import check_rows, check_sample_weight
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.gridspec import SubplotSpec
 
 __all__ = [
     "INK",
     "MAX_LEGEND",
     "PALE",
     "ComponentStyle",
-    "check_feature",
+    "blend",
+    "check_axes",
+    "check_place",
     "component_label",
     "component_style",
     "draw_number",
     "new_axes",
-    "rows_to_draw",
+    "plain",
+    "wrapped",
 ]
 
 # Neighbours differ in hue for the colour-blind (after Okabe and Ito 2008), in lightness for grey.
 COLOURS = ("#0B559F", "#E39B0B", "#00846B", "#C2410C", "#56A8E0", "#8E3A80", "#9A9A2E", "#5B5B66")
-MARKERS = "os^DvPX*"
+MARKERS = "os^DvPX*<"
 LINE_STYLES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)))
 INK = "#26262B"
 PALE = "#D9DBE1"
@@ -47,12 +51,32 @@ class ComponentStyle:
 
 
 def component_style(j: int) -> ComponentStyle:
-    """Return the look of component j; the three cycles differ in length."""
+    """Return the look of component j; the cycles differ in length, so that 360 looks differ."""
     return ComponentStyle(
         colour=COLOURS[j % len(COLOURS)],
         marker=MARKERS[j % len(MARKERS)],
         line_style=LINE_STYLES[j % len(LINE_STYLES)],
     )
+
+
+def check_place(ax: Axes) -> SubplotSpec:
+    """Refuse axes in whose place a grid of panels cannot stand."""
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError(
+            "ax must have a place in a grid, which its panels take; got axes placed by hand. "
+            "Make it with plt.subplots(), or pass None for a new figure."
+        )
+    return place
+
+
+def blend(colours: Sequence[str], places: Any) -> NDArray[np.float64]:
+    """Colours (n, 3) at places between 0, the first of `colours`, and 1, the last."""
+    from matplotlib.colors import to_rgb
+
+    stops = np.array([to_rgb(colour) for colour in colours])
+    evenly = np.linspace(0, 1, len(stops))
+    return np.stack([np.interp(places, evenly, channel) for channel in stops.T], axis=-1)
 
 
 def component_label(j: int, weight: float) -> str:
@@ -99,50 +123,52 @@ def new_axes(
         squeeze=False,
     )
     for ax in axes.flat:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.spines[["bottom", "left"]].set_color(INK)
-        ax.grid(color=PALE, linewidth=0.6, alpha=0.6)
-        ax.set_axisbelow(True)
+        plain(ax)
     return axes
 
 
-def draw_number(ax: Axes, j: int, x: float, y: float) -> None:
-    """Write the number of component j into a disc at (x, y)."""
+def plain(ax: Axes) -> Axes:
+    """Take away from axes what says nothing."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["bottom", "left"]].set_color(INK)
+    ax.grid(color=PALE, linewidth=0.6, alpha=0.6)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def check_axes(ax: Axes) -> Axes:
+    """Refuse what is not one pair of axes."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            f"ax must be one matplotlib Axes, or None for a new figure; got "
+            f"{type(ax).__name__}. Of an array of axes pass one, such as axes[0, 0]."
+        )
+    return ax
+
+
+def wrapped(name: str, width: int = 48) -> str:
+    """Lay out the name of a column on two lines at most; a dollar begins no formula."""
+    lines = textwrap.fill(name, width, max_lines=2, placeholder=" …")
+    return lines.replace("$", r"\$")
+
+
+def draw_number(ax: Axes, j: int, n_components: int, x: float, y: float) -> None:
+    """Write the number of component j into a disc at (x, y), small where there are many."""
     ax.annotate(
         str(j),
         (x, y),
         horizontalalignment="center",
         verticalalignment="center",
-        fontsize="small",
+        fontsize="small" if n_components <= MAX_LEGEND else "x-small",
         fontweight="bold",
         color=INK,
         bbox={
-            "boxstyle": "circle,pad=0.25",
+            "boxstyle": f"circle,pad={0.25 if n_components <= MAX_LEGEND else 0.1}",
             "facecolor": "white",
             "edgecolor": component_style(j).colour,
             "linewidth": 1.2,
         },
         zorder=5,
     )
-
-
-def check_feature(feature: int, n_features: int) -> int:
-    """Refuse a column that the mixture does not have."""
-    if not 0 <= feature < n_features:
-        raise ValueError(
-            f"a feature to draw must be from 0 to {n_features - 1}; got {feature}. "
-            f"Pass the number of a column of the mixture."
-        )
-    return feature
-
-
-def rows_to_draw(
-    X: ArrayLike | None, sample_weight: ArrayLike | None, n_features: int
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Rows that have weight, and their weights; no rows where there are no data."""
-    rows = check_rows(np.empty((0, n_features)) if X is None else X, n_features=n_features)
-    weight = check_sample_weight(sample_weight, len(rows))
-    if weight.all():
-        return rows, weight
-    present = weight > 0
-    return rows[present], weight[present]

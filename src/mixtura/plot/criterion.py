@@ -1,0 +1,207 @@
+"""Curves of a criterion, one for each covariance family, against the number of components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.plot.display import Display
+from mixtura.plot.style import INK, component_style
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+__all__ = ["CriterionDisplay"]
+
+TICK_DISTANCE = 0.09  # on the vertical axis, as a share of it
+TITLES = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "cv": "cross-validation"}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CriterionDisplay(Display):
+    """Curves of a criterion against the number of components, the lowest value marked.
+
+    Drawn is what a model's value lies above the lowest of all, on a square-root scale: the models
+    that matter are close to each other, the others far away. The legend has the lowest value of
+    each family. Where a model could not be fitted, its curve is interrupted.
+
+    Parameters
+    ----------
+    n_components : sequence of int
+        Numbers of components, the rows of `table`.
+    covariance_types : sequence of str
+        Families, the columns of `table`.
+    table : array_like of shape (len(n_components), len(covariance_types))
+        The criterion, lower is better; NaN or infinite for a model without.
+    criterion : str or callable
+        What the numbers are: "bic", "aic", "icl", "cv", or anything else by its name.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Axes of the picture.
+    figure_ : matplotlib.figure.Figure or SubFigure
+        Figure of the axes.
+    lines_ : list of matplotlib.lines.Line2D
+        The curves, in the order of `covariance_types`.
+
+    Raises
+    ------
+    ValueError
+        If the table has another shape or no finite number.
+
+    Examples
+    --------
+    >>> from mixtura.plot import CriterionDisplay
+    >>> display = CriterionDisplay(
+    ...     n_components=[1, 2],
+    ...     covariance_types=["full", "tied"],
+    ...     table=[[2607.6, 2607.6], [2322.2, float("nan")]],
+    ... )
+    >>> display.best
+    (2, 'full')
+    """
+
+    n_components: Sequence[int]
+    covariance_types: Sequence[str]
+    table: Any
+    criterion: str | Callable[..., float] = "bic"
+    lines_: list[Line2D] = field(init=False)
+
+    def __post_init__(self) -> None:
+        table = np.asarray(self.table, dtype=np.float64)
+        self.table = np.where(np.isfinite(table), table, np.nan)
+        expected = (len(self.n_components), len(self.covariance_types))
+        if self.table.shape != expected:
+            raise ValueError(
+                f"table must have shape {expected}, a row for each number of components and a "
+                f"column for each family; got {self.table.shape}. Transpose it, or name what is "
+                f"in it."
+            )
+        if np.isnan(self.table).all():
+            raise ValueError(
+                "table must have a finite number; got none. Fit fewer components, or families "
+                "with fewer parameters."
+            )
+
+    @classmethod
+    def from_selection(cls, selection: Any, *, ax: Axes | None = None) -> Self:
+        """Draw the table of a selection among models.
+
+        Parameters
+        ----------
+        selection : object
+            With the attributes `n_components`, `covariance_types`, `table` and `criterion`, such
+            as the result of a selection.
+        ax : matplotlib.axes.Axes or None
+            Axes to draw on; None makes a new figure.
+
+        Returns
+        -------
+        CriterionDisplay
+            The display, drawn.
+        """
+        display = cls(
+            n_components=selection.n_components,
+            covariance_types=selection.covariance_types,
+            table=selection.table,
+            criterion=selection.criterion,
+        )
+        return display.plot(ax)
+
+    @property
+    def best(self) -> tuple[int, str]:
+        """Number of components and family of the lowest value."""
+        row, column = divmod(int(np.nanargmin(self.table)), len(self.covariance_types))
+        return self.n_components[row], self.covariance_types[column]
+
+    def _size(self) -> tuple[float, float]:
+        return (8.2, 4.8)  # with a legend beside the axes
+
+    def _draw(self, ax: Axes) -> None:
+        order = np.argsort(self.n_components)
+        k = np.asarray(self.n_components)[order]
+        values = self.table[order]
+        lowest = float(np.nanmin(values))
+        self.lines_ = []
+        for j, name in enumerate(self.covariance_types):
+            style = component_style(j)
+            (line,) = ax.plot(
+                k,
+                values[:, j] - lowest,
+                color=style.colour,
+                linestyle=style.line_style,
+                linewidth=1.4,
+                marker=style.marker,
+                markersize=6,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                label=name,
+            )
+            self.lines_.append(line)
+        ring = ax.scatter(
+            [self.best[0]], [0], s=140, facecolors="none", edgecolors=INK, linewidths=1.6, zorder=4,
+            label="lowest of all",
+        )  # fmt: skip
+        self._scale(ax, float(np.nanmax(values)) - lowest)
+        self._explain(ax, ring, k, values)
+        ax.set_xlim(k[0] - 0.5, k[-1] + 0.5)
+        ax.locator_params(axis="x", integer=True, min_n_ticks=1)
+        ax.set_xlabel("number of components")
+        ax.set_ylabel(f"{self._title()} above the lowest (square-root scale)")
+
+    def _scale(self, ax: Axes, highest: float) -> None:
+        """Distances from the lowest value on a scale that spreads out the models in question."""
+        ax.set_yscale("function", functions=(_signed_root, _signed_square))
+        span = np.sqrt(highest) or 1.0
+        decade = int(np.floor(np.log10(span**2)))
+        ticks = [0.0]
+        for tick in (m * 10.0**e for e in range(decade - 4, decade + 1) for m in (1, 2, 5)):
+            if TICK_DISTANCE * span <= np.sqrt(tick) - np.sqrt(ticks[-1]) and tick <= span**2:
+                ticks.append(tick)
+        ax.set_yticks(ticks, [f"{tick:,.10g}" for tick in ticks])
+        ax.set_ylim(_signed_square(-0.06 * span), _signed_square(1.06 * span))
+
+    def _explain(
+        self, ax: Axes, ring: Artist, k: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> None:
+        """Beside the axes, each family with its lowest value and where it has it, best first."""
+        lows = np.fmin.reduce(values)  # of numbers alone, NaN where there are none
+        handles, labels = [ring], ["lowest of all"]
+        for j in np.argsort(lows, kind="stable").tolist():
+            low = "not fitted"
+            if not np.isnan(lows[j]):
+                low = f"{lows[j]:.6g} at {k[np.nanargmin(values[:, j])]}"
+            handles.append(self.lines_[j])
+            labels.append(f"{self.covariance_types[j]}: {low}")
+        ax.legend(
+            handles,
+            labels,
+            title=f"{self._title()}, lower is better",
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            borderaxespad=0,
+            handlelength=3.4,
+            fontsize="small",
+            frameon=False,
+        )
+
+    def _title(self) -> str:
+        if isinstance(self.criterion, str):
+            return TITLES.get(self.criterion, self.criterion)
+        return self.criterion.__name__
+
+
+def _signed_root(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    root: NDArray[np.float64] = np.sign(value) * np.sqrt(np.abs(value))
+    return root
+
+
+def _signed_square(value: Any) -> Any:
+    return np.sign(value) * np.square(value)

@@ -1,0 +1,209 @@
+"""Contours of the density of two features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mixtura.plot.display import ModelDisplay
+from mixtura.plot.rows import (
+    Points,
+    check_pair,
+    check_shares,
+    density_grid,
+    marginal,
+    names_to_draw,
+)
+from mixtura.plot.style import INK, blend, draw_number, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.contour import QuadContourSet
+
+    from mixtura.mixture import GaussianMixture
+
+__all__ = ["DensityDisplay"]
+
+GRID_POINTS = 201  # each way: lines between them are smooth, because log-densities are quadratic
+DRAWS = 20_000  # from the mixture; a share comes out right to a third of a percent
+DEPTHS = ("#EEF2F8", "#6D96C8")  # of the outermost and the innermost region
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DensityDisplay(ModelDisplay):
+    """Contours of the density of two features, each around a stated share of the mixture.
+
+    The region within a contour is the smallest that holds its share [1]_.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_x,)
+        Where the density is evaluated on the horizontal axis, ascending.
+    y : ndarray of shape (n_y,)
+        Where it is evaluated on the vertical axis, ascending.
+    log_density : ndarray of shape (n_y, n_x), nats
+        Of the mixture of the two features.
+    shares : tuple of float
+        Share of the mixture within each contour, descending.
+    levels : ndarray of shape (n_shares,), nats
+        Log-density on each contour, ascending.
+    means : ndarray of shape (n_components, 2)
+        Where the numbers of the components are drawn.
+    points : ndarray of shape (n_points, 2)
+        Rows to draw; may be empty.
+    feature_names : tuple of two str
+        Labels of the axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Axes of the picture.
+    figure_ : matplotlib.figure.Figure or SubFigure
+        Figure of the axes.
+    contours_ : matplotlib.contour.QuadContourSet
+        Lines of `levels`.
+    points_ : matplotlib.collections.PathCollection
+        Drawn rows.
+
+    References
+    ----------
+    .. [1] R. J. Hyndman, "Computing and graphing highest density regions", The American
+       Statistician 50, 120-126, 1996.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    log_density: NDArray[np.float64]
+    shares: tuple[float, ...]
+    levels: NDArray[np.float64]
+    means: NDArray[np.float64]
+    points: NDArray[np.float64]
+    feature_names: tuple[str, str] = ("feature 0", "feature 1")
+    contours_: QuadContourSet = field(init=False)
+    points_: PathCollection = field(init=False)
+
+    @classmethod
+    def from_model(
+        cls,
+        model: GaussianMixture,
+        X: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        features: tuple[int, int] = (0, 1),
+        feature_names: Sequence[str] | None = None,
+        shares: Sequence[float] = (0.95, 0.75, 0.5, 0.25),
+        max_points: int = 5_000,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw the density of two features of a mixture and, where given, data.
+
+        Parameters
+        ----------
+        model : GaussianMixture
+            Mixture with at least two features; of more, the marginal density is drawn.
+        X : array_like of shape (n_samples, n_features) or None
+            Rows to draw; None draws the contours alone.
+        sample_weight : array_like of shape (n_samples,) or None
+            Weights of the rows; a row of weight zero is not drawn.
+        features : tuple of two int
+            Columns on the horizontal and the vertical axis.
+        feature_names : sequence of n_features str or None
+            Names of all columns; None for those of a data frame, or "feature 0" and so on.
+        shares : sequence of float
+            Share of the mixture within each contour, between 0 and 1.
+        max_points : int
+            Of more rows than this an unordered sample, the same at each call, is drawn.
+        ax : matplotlib.axes.Axes or None
+            Axes to draw on; None makes a new figure.
+
+        Returns
+        -------
+        DensityDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the mixture has one feature only, or another argument does not fit the mixture and
+            the data.
+        ImportError
+            If matplotlib is missing.
+
+        Notes
+        -----
+        Levels are quantiles of the density at 20,000 rows drawn from the mixture, the same at each
+        call.
+        """
+        pair = check_pair(features, model.n_features)
+        if len(shares) == 0:
+            raise ValueError("shares must name one contour or more; got none. Pass (0.5, 0.95).")
+        check_shares("shares", shares)
+        points = Points.of(model, X, sample_weight, max_points).rows[:, pair]
+        names = names_to_draw(feature_names, X, model)
+        both = marginal(model, pair)
+        descending = tuple(sorted(set(shares), reverse=True))
+        drawn, _ = both.sample(DRAWS, rng=0)
+        log_prob = both.log_prob(drawn)
+        levels = np.quantile(log_prob, 1 - np.array(descending))
+        shown = np.concatenate([drawn[log_prob >= levels[0]], points])
+        x, y = (_grid(both, axis, shown[:, axis]) for axis in (0, 1))
+        at = np.stack(np.meshgrid(x, y), axis=-1)
+        display = cls(
+            x=x,
+            y=y,
+            log_density=both.log_prob(at.reshape(-1, 2)).reshape(at.shape[:2]),
+            shares=descending,
+            levels=levels,
+            means=both.means,
+            points=points,
+            feature_names=(names[pair[0]], names[pair[1]]),
+        )
+        return display.plot(ax)
+
+    def _draw(self, ax: Axes) -> None:
+        from matplotlib.patches import Patch
+
+        # Far away the density is zero and its logarithm nothing that can be interpolated.
+        height = np.maximum(self.log_density, self.levels[0] - 50)
+        top = max(height.max(), self.levels[-1]) + 1
+        depths = blend(DEPTHS, np.linspace(0, 1, len(self.levels)))
+        ax.contourf(self.x, self.y, height, [*self.levels, top], colors=depths, zorder=1)
+        self.points_ = ax.scatter(
+            self.points[:, 0],
+            self.points[:, 1],
+            s=np.clip(6_000 / max(len(self.points), 1), 2, 12),
+            color=INK,
+            alpha=0.5,
+            linewidths=0,
+            rasterized=len(self.points) > 2_000,
+            zorder=2,
+        )
+        self.contours_ = ax.contour(
+            self.x, self.y, height, self.levels, colors=INK, linestyles="-", linewidths=1, zorder=3
+        )
+        regions = [Patch(facecolor=depth, edgecolor=INK) for depth in depths]
+        ax.legend(regions, [f"holds {share:.3g}%" for share in 100 * np.array(self.shares)])
+        for j, mean in enumerate(self.means):
+            draw_number(ax, j, len(self.means), mean[0], mean[1])
+        ax.set_xlim(self.x[0], self.x[-1])
+        ax.set_ylim(self.y[0], self.y[-1])
+        ax.set_xlabel(wrapped(self.feature_names[0]))
+        ax.set_ylabel(wrapped(self.feature_names[1]))
+
+
+def _grid(both: GaussianMixture, axis: int, shown: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points along one axis, across all that is shown."""
+    margin = 0.05 * (shown.max() - shown.min())
+    return density_grid(
+        shown.min() - margin,
+        shown.max() + margin,
+        both.means[:, axis],
+        np.sqrt(both.covariances[:, axis, axis]),
+        GRID_POINTS,
+        GRID_POINTS,
+    )

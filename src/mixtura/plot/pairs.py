@@ -1,0 +1,191 @@
+"""Scatters of every two features below histograms of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mixtura.plot.display import ModelDisplay
+from mixtura.plot.histogram import HistogramDisplay
+from mixtura.plot.rows import Points, check_feature, check_shares, names_to_draw, rows_to_draw
+from mixtura.plot.scatter import ScatterDisplay, Show, check_show
+from mixtura.plot.style import check_place, plain, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mixtura.mixture import GaussianMixture
+
+__all__ = ["MAX_FEATURES", "PairDisplay"]
+
+MAX_FEATURES = 8  # more make panels too small to read
+LABEL_WIDTH = 20  # characters below one panel
+MARKER_SCALE = 0.4  # area of a marker in a panel against that in a picture of its own
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PairDisplay(ModelDisplay):
+    """Scatters of every two features, histograms of each on the diagonal.
+
+    Parameters
+    ----------
+    histograms : list of n_features HistogramDisplay
+        Panels of the diagonal.
+    scatters : list of lists of ScatterDisplay
+        ``scatters[a][b]``, with b below a, has feature a on its vertical and feature b on its
+        horizontal axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Axes in whose place the panels stand, themselves empty but for the legend.
+    figure_ : matplotlib.figure.Figure or SubFigure
+        Figure of the axes.
+    axes_ : ndarray of shape (n_features, n_features), object
+        Axes of the panels; None above the diagonal.
+    """
+
+    histograms: list[HistogramDisplay]
+    scatters: list[list[ScatterDisplay]]
+    axes_: NDArray[Any] = field(init=False)
+
+    @classmethod
+    def from_model(
+        cls,
+        model: GaussianMixture,
+        X: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        features: Sequence[int] | None = None,
+        feature_names: Sequence[str] | None = None,
+        coverage: tuple[float, ...] = (0.5, 0.95),
+        show: Show = "classification",
+        max_points: int = 2_000,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw several features of a mixture and, where given, of data.
+
+        Parameters
+        ----------
+        model : GaussianMixture
+            Mixture with at least two features.
+        X : array_like of shape (n_samples, n_features) or None
+            Rows to draw, each in the style of its most probable component given all features;
+            None draws the mixture alone.
+        sample_weight : array_like of shape (n_samples,) or None
+            Weights of the rows; a row of weight zero is not drawn.
+        features : sequence of int or None
+            Columns to draw, at most 8; None for all.
+        feature_names : sequence of n_features str or None
+            Names of all columns; None for those of a data frame, or "feature 0" and so on.
+        coverage : tuple of float
+            Share of a component that each of its ellipses holds, between 0 and 1.
+        show : {"classification", "uncertainty"}
+            What colours and sizes of the rows tell; see `ScatterDisplay.from_model`.
+        max_points : int
+            Of more rows than this an unordered sample, the same at each call, is scattered; the
+            histograms count all.
+        ax : matplotlib.axes.Axes or None
+            Axes, made by ``subplots``, whose place the panels take; None makes a new figure.
+
+        Returns
+        -------
+        PairDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the features are fewer than two or more than 8, or another argument does not fit
+            the mixture and the data.
+        ImportError
+            If matplotlib is missing.
+        """
+        columns = _check_features(features, model.n_features)
+        check_shares("coverage", coverage)
+        check_show(show)
+        points = Points.of(model, X, sample_weight, max_points)
+        rows, weight = rows_to_draw(X, sample_weight, model.n_features)
+        names = names_to_draw(feature_names, X, model)
+        display = cls(
+            histograms=[
+                HistogramDisplay._of_feature(model, rows, weight, a, names[a]) for a in columns
+            ],
+            scatters=[
+                [
+                    ScatterDisplay._of_pair(model, points, (b, a), names, coverage, show)
+                    for b in columns[:position]
+                ]
+                for position, a in enumerate(columns)
+            ],
+        )
+        return display.plot(ax)
+
+    def _size(self) -> tuple[float, float]:
+        side = min(2.1 * len(self.histograms) + 0.6, 13.0)
+        return (side, side)
+
+    def _draw(self, ax: Axes) -> None:
+        from matplotlib import pyplot as plt
+
+        ax.set_axis_off()
+        n = len(self.histograms)
+        self.axes_ = np.full((n, n), None)
+        grid = check_place(ax).subgridspec(n, n)
+        # Sizes of text are relative to this one.
+        with plt.rc_context({"font.size": 8.0}):
+            for a, b in np.argwhere(np.tri(n)).tolist():
+                panel = self.axes_[a, b] = plain(self.figure_.add_subplot(grid[a, b]))
+                (self.histograms[a] if a == b else self.scatters[a][b]).plot(panel)
+                self._label(panel, a, b)
+        self._align()
+        self.scatters[1][0]._draw_legend(ax, loc="upper right", borderaxespad=0)
+
+    def _label(self, panel: Axes, a: int, b: int) -> None:
+        """Names and numbers stand at the left and below, where every panel of a line finds them."""
+        legend = panel.get_legend()
+        if legend is not None:
+            legend.remove()
+        for points in self.scatters[a][b].points_ if a != b else []:
+            points.set_sizes(MARKER_SCALE * points.get_sizes())
+        bottom, left = a == len(self.histograms) - 1, b == 0 and a > 0
+        panel.locator_params(nbins=4)
+        panel.ticklabel_format(style="sci", scilimits=(-2, 4))
+        panel.tick_params(labelbottom=bottom, labelleft=left, left=a != b)
+        panel.set_xlabel(wrapped(self.histograms[b].feature_name, LABEL_WIDTH) if bottom else "")
+        panel.set_ylabel(wrapped(self.histograms[a].feature_name, LABEL_WIDTH) if left else "")
+
+    def _align(self) -> None:
+        """Give a feature the same limits wherever it is drawn."""
+        for a in range(len(self.histograms)):
+            across, up = self.axes_[a:, a], self.axes_[a, :a]
+            limits = [panel.get_xlim() for panel in across] + [panel.get_ylim() for panel in up]
+            lowest, highest = np.min(limits), np.max(limits)
+            for panel in across:
+                panel.set_xlim(lowest, highest)
+            for panel in up:
+                panel.set_ylim(lowest, highest)
+
+
+def _check_features(features: Sequence[int] | None, n_features: int) -> list[int]:
+    """Columns of the picture: two or more, all different, and not too many."""
+    columns = list(range(n_features) if features is None else features)
+    if len(columns) < 2:
+        raise ValueError(
+            f"a pair plot needs two features or more; got {len(columns)}. "
+            f"Of one column draw a HistogramDisplay."
+        )
+    if len(columns) > MAX_FEATURES:
+        raise ValueError(
+            f"a pair plot shows {MAX_FEATURES} features at most; got {len(columns)}. "
+            f"Choose some, such as features={tuple(columns[:3])}."
+        )
+    if len(set(columns)) < len(columns):
+        raise ValueError(
+            f"features must be different columns; got {tuple(columns)}. Name each one once."
+        )
+    return [check_feature(column, n_features) for column in columns]
