@@ -167,7 +167,7 @@ static void run_tile(const Pass *p, ptrdiff_t start, ptrdiff_t rows, Tile *s, do
     if (p->factors) slot[LOG_LIKELIHOOD] += *s->level * weight;
 }
 
-static void run_slot(const Pass *p, ptrdiff_t index, void *scratch) {
+static void run_slot(const Pass *p, ptrdiff_t index, void *scratch, Watch *watch) {
     Tile s;
     place_mixture(p, p->mixture, &s);
     place_scratch(p, scratch, &s);
@@ -176,7 +176,7 @@ static void run_slot(const Pass *p, ptrdiff_t index, void *scratch) {
     if (slot) memset(slot, 0, p->slot_size);
     const ptrdiff_t first = index * p->tiles_per_slot * p->tile;
     const ptrdiff_t end = smaller(p->n, first + p->tiles_per_slot * p->tile);
-    for (ptrdiff_t start = first; start < end; start += p->tile)
+    for (ptrdiff_t start = first; start < end && !stopped(watch); start += p->tile)
         run_tile(p, start, smaller(p->tile, end - start), &s, slot);
 }
 

@@ -8,14 +8,13 @@ the callers in Python (mixtura.kernels); here they are taken as they come.
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer,
 )
-from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
 import numpy as np
 
-cdef extern from "pass.h" nogil:
+cdef extern from "parallel.h" nogil:
     enum: FULL
     enum: TIED
     enum: DIAG
@@ -49,17 +48,26 @@ cdef extern from "pass.h" nogil:
         int lanes
         void cut(Pass *p) noexcept nogil
         void lay_out_mixture(Pass *p, void *memory) noexcept nogil
-        void run_slot(const Pass *p, Py_ssize_t index, void *scratch) noexcept nogil
         void reduce_slots(const Pass *p, double *totals, double *centres, double *resp_sum,
                           double *resp_x, double *resp_xx) noexcept nogil
     const Lanes double_lanes, single_lanes
+    bint run_slots(const Lanes *by, const Pass *p, int n_threads, char *scratch,
+                   int (*signalled)() noexcept nogil)
 
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
 
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()
+
 lanes = double_lanes.lanes
 
 cdef dict SHAPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHERICAL}
+
+
+cdef int signalled() noexcept with gil:
+    """Run Python's signal handlers; true where one raised, and its exception stays set."""
+    return PyErr_CheckSignals()
 
 
 cdef class Memory:
@@ -142,20 +150,13 @@ cdef class Rows:
         self.by.lay_out_mixture(p, self.mixture.ask(p.mixture_size))
 
     cdef int run(self, Pass *p, int n_threads) except -1:
-        cdef Py_ssize_t s
-        cdef const Lanes *by = self.by
         cdef char *scratch
+        cdef bint stopped
         n_threads = max(1, min(n_threads, p.n_slots))
         scratch = <char *>self.scratch.ask(n_threads * p.scratch_size)
-        if n_threads == 1:
-            with nogil:
-                for s in range(p.n_slots):
-                    by.run_slot(p, s, scratch)
-        else:
-            for s in prange(p.n_slots, nogil=True, schedule="dynamic", chunksize=1,
-                            num_threads=n_threads):
-                by.run_slot(p, s, scratch + threadid() * p.scratch_size)
-        return 0
+        with nogil:
+            stopped = run_slots(self.by, p, n_threads, scratch, signalled)
+        return -1 if stopped else 0
 
     cdef tuple collect(self, Pass *p, int n_threads):
         cdef Py_ssize_t j, a, k = p.k, d = p.d

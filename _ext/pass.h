@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "watch.h"
 
 enum { FULL, TIED, DIAG, SPHERICAL };
 
@@ -46,7 +47,7 @@ typedef struct {
     int lanes; /* numbers to a vector */
     void (*cut)(Pass *p);
     void (*lay_out_mixture)(Pass *p, void *memory);
-    void (*run_slot)(const Pass *p, ptrdiff_t index, void *scratch);
+    void (*run_slot)(const Pass *p, ptrdiff_t index, void *scratch, Watch *watch);
     void (*reduce_slots)(const Pass *p, double *totals, double *centres, double *resp_sum,
                          double *resp_x, double *resp_xx);
 } Lanes;
