@@ -190,3 +190,28 @@ def test_component_that_is_dropped_leaves_the_bounds_behind() -> None:
     assert [e.action for e in fit.events][:1] == ["dropped"]
     assert np.isclose(fit.log_likelihood, fit.model.log_likelihood(X), rtol=1e-12)
     assert fit.model.n_components < 60
+
+
+def test_pass_that_is_interrupted_leaves_no_bounds_behind() -> None:
+    X = many_clusters(25.0)
+    rows = mixtura.kernels.Rows(X)
+    interrupt = False
+
+    def run(
+        parameters: Parameters, carry: bounds.Carry | None, labels: NDArray[np.int64] | None
+    ) -> mixtura.Statistics:
+        if interrupt and carry is not None:
+            carry.reach[:, ::2] = 1e30  # as if half of it were of other parameters
+            raise KeyboardInterrupt
+        weights, means, _, factors = parameters
+        return rows.accumulate(weights, means, factors, "full", 1, carry=carry, labels=labels)
+
+    carried = bounds.CarriedBounds(rows, run, "full")
+    parameters = parameters_of(scattered_mixture(X, 60, "full"))
+    expected = [carried.accumulate(parameters) for _ in range(3)][-1]
+    interrupt = True
+    with pytest.raises(KeyboardInterrupt):
+        carried.accumulate(parameters)
+    interrupt = False
+    again = carried.accumulate(parameters)
+    np.testing.assert_allclose(again.resp_sum, expected.resp_sum, rtol=1e-12)

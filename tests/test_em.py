@@ -197,6 +197,11 @@ def press_ctrl_c(state: State) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
+def known(log_likelihood: float, reg_covar: float) -> float:
+    """What an interrupted fit knows of it: with a ridge it would take one more pass."""
+    return np.nan if reg_covar else log_likelihood
+
+
 @with_and_without_ridge
 def test_fit_interrupted_in_a_callback_keeps_what_was_done(reg_covar: float) -> None:
     X, labels = clustered()
@@ -207,7 +212,7 @@ def test_fit_interrupted_in_a_callback_keeps_what_was_done(reg_covar: float) -> 
     expected = fit_gmm(X, 3, max_iter=3, **settings)
     assert (fit.stop_reason, fit.converged, fit.n_iter) == ("interrupted", False, 3)
     assert fit.model == expected.model
-    assert fit.log_likelihood == expected.log_likelihood
+    np.testing.assert_equal(fit.log_likelihood, known(expected.log_likelihood, reg_covar))
     np.testing.assert_array_equal(fit.history, expected.history)
 
 
@@ -216,7 +221,7 @@ def test_fit_interrupted_in_a_callback_keeps_what_was_done(reg_covar: float) -> 
 def test_fit_interrupted_in_a_pass_keeps_the_iterations_before(
     monkeypatch: pytest.MonkeyPatch, when: int, reg_covar: float
 ) -> None:
-    """The passes of iterations 1 to `when` - 1 are made; two more Ctrl-C would come after."""
+    """The passes of iterations 1 to `when` - 1 are made, and none comes after."""
     X, labels = clustered()
     expected = fit_gmm(X, 3, init=labels, reg_covar=reg_covar, tol=0.0, max_iter=max(1, when - 1))
     calls = []
@@ -224,7 +229,7 @@ def test_fit_interrupted_in_a_pass_keeps_the_iterations_before(
 
     def interrupted(self: CompiledPass, parameters: object) -> object:
         calls.append(None)
-        if len(calls) == when + 1:
+        if len(calls) > when:
             raise KeyboardInterrupt
         return accumulate(self, parameters)
 
@@ -235,8 +240,9 @@ def test_fit_interrupted_in_a_pass_keeps_the_iterations_before(
     if when == 1:
         assert caught.value.fit is None
     else:
-        assert caught.value.fit.model == expected.model
-        assert caught.value.fit.log_likelihood == expected.log_likelihood
+        fit = caught.value.fit
+        assert fit.model == expected.model
+        np.testing.assert_equal(fit.log_likelihood, known(expected.log_likelihood, reg_covar))
     assert fit_gmm(X, 3, init=labels, rng=0).converged
 
 

@@ -10,7 +10,7 @@ import pytest
 from clusters import clustered
 from helpers import assert_same_bits, random_mixture
 
-from mixtura import kernels
+from mixtura import FitInterrupted, KMeansFit, fit_kmeans, kernels
 from mixtura.statistics import Floats, Statistics
 
 pytestmark = pytest.mark.skipif(
@@ -66,3 +66,62 @@ def test_signal_handlers_that_return_change_no_bit(n_threads: int) -> None:
     with alarm(raising=False) as heard:
         assert_same_bits(accumulate(X, n_threads), expected)
     assert heard
+
+
+def presses_ctrl_c(monkeypatch: pytest.MonkeyPatch, when: int) -> None:
+    """Let Ctrl-C be pressed in the pass after `when` passes over all rows."""
+    passes = []
+    run = kernels.Rows.assign
+
+    def assign(
+        self: kernels.Rows, centers: Floats, *arguments: object, **options: object
+    ) -> object:
+        if options.get("labels") is not None:
+            if len(passes) == when:
+                options["labels"][::2] = 99  # it has got half-way
+                raise KeyboardInterrupt
+            passes.append(None)
+        return run(self, centers, *arguments, **options)
+
+    monkeypatch.setattr(kernels.Rows, "assign", assign)
+
+
+@pytest.mark.parametrize("when", [1, 2, 3, 4])
+def test_kmeans_interrupted_in_a_pass_keeps_the_iterations_before(
+    monkeypatch: pytest.MonkeyPatch, when: int
+) -> None:
+    X = clustered(500, 2, 5)[0]
+    settings = {"init": X[:5], "tol": 0.0}
+    with monkeypatch.context() as patch:
+        presses_ctrl_c(patch, when)
+        with pytest.raises(FitInterrupted, match="`fit` holds what was done") as caught:
+            fit_kmeans(X, 5, **settings)
+    fit: KMeansFit = caught.value.fit
+    assert (fit.n_iter, fit.converged) == (when - 1, False)
+    squared = np.square(X[:, None, :] - fit.centers).sum(axis=2)
+    np.testing.assert_array_equal(fit.labels, squared.argmin(axis=1))
+    np.testing.assert_allclose(fit.inertia, squared.min(axis=1).sum(), rtol=1e-12)
+    if when > 1:
+        expected = fit_kmeans(X, 5, **settings, max_iter=when - 1)
+        np.testing.assert_array_equal(fit.centers, expected.centers)
+
+
+def test_kmeans_interrupted_before_its_first_pass_has_nothing_to_keep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    presses_ctrl_c(monkeypatch, 0)
+    with pytest.raises(FitInterrupted, match="before its first iteration") as caught:
+        fit_kmeans(clustered()[0], 3, rng=0)
+    assert caught.value.fit is None
+
+
+def test_kmeans_interrupted_in_a_later_run_keeps_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X = clustered(500, 2, 5)[0]
+    best = fit_kmeans(X, 5, rng=0, n_init=1, tol=0.0)
+    presses_ctrl_c(monkeypatch, best.n_iter + 2)  # the second run has made a pass
+    with pytest.raises(FitInterrupted) as caught:
+        fit_kmeans(X, 5, rng=0, n_init=2, tol=0.0)
+    assert caught.value.fit.inertia == best.inertia
+    assert caught.value.fit.converged

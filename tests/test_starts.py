@@ -307,4 +307,4 @@ def test_starts_that_are_interrupted_leave_the_best_of_them(
     assert (fit.stop_reason, fit.converged) == ("interrupted", False)
     assert fit.history.tolist() == best.history
     np.testing.assert_array_equal(fit.model.means, best.parameters.means)
-    assert fit.log_likelihood == pytest.approx(fit.model.log_likelihood(X), rel=1e-12)
+    assert np.isnan(fit.log_likelihood)

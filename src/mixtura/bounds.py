@@ -109,6 +109,7 @@ class CarriedBounds:
             return self._run(parameters, None, labels)
         self._passes += 1
         carry = self._prepare(parameters)
+        self._carry = None  # a pass that is interrupted leaves bounds of two kinds behind
         if self._passes == self._renewal and labels is None:
             labels = np.empty(self._rows.n_samples, dtype=np.int64)
         statistics = self._run(parameters, carry, labels)

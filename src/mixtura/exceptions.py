@@ -16,9 +16,9 @@ class FitInterrupted(KeyboardInterrupt):
 
     Attributes
     ----------
-    fit : GMMFit or None
-        The fit as it stood at the end of the last finished iteration, with
-        ``stop_reason == "interrupted"``; None when no iteration was finished.
+    fit : GMMFit, KMeansFit or None
+        The fit as it stood at the end of the last finished iteration, not converged; None when no
+        iteration was finished.
     """
 
     def __init__(self, fit: Any) -> None:

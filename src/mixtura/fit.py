@@ -47,8 +47,8 @@ class GMMFit:
     model : GaussianMixture
         The mixture.
     log_likelihood : float, nats
-        Weighted total of the training rows under `model`; NaN where a second Ctrl-C came before
-        it was known.
+        Weighted total of the training rows under `model`; NaN in an interrupted fit with a ridge,
+        where it takes one more pass: ``model.log_likelihood(X)``.
     history : ndarray of shape (n_iter,), nats per unit of weight
         The objective after each iteration: the mean log-likelihood, less the ridge's penalty
         where `reg_covar` is not zero (see `mixtura.update`). It never falls, but for rounding
@@ -176,7 +176,7 @@ def fit_gmm(
         in `init` leave a component without weight or a regular covariance.
     FitInterrupted
         On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the starts, `fit` is the best of
-        the brief runs, with the log-likelihood of their sample scaled up.
+        the brief runs, and its history that of their sample.
 
     Warns
     -----
@@ -309,12 +309,14 @@ def _report(
     parameters = outcome.parameters
     if not outcome.history:
         raise FitInterrupted(None)
-    try:
+    log_likelihood = math.nan
+    if rule.ridge is None:
         log_likelihood = outcome.history[-1] * float(np.sum(weight))
-        if rule.ridge is not None:
+    elif outcome.stop_reason != "interrupted":
+        try:
             log_likelihood = rows.accumulate(parameters).log_likelihood
-    except KeyboardInterrupt:
-        log_likelihood, outcome.stop_reason = math.nan, "interrupted"
+        except KeyboardInterrupt:
+            outcome.stop_reason = "interrupted"
     fit = GMMFit(
         GaussianMixture._from_fit(rule.family.name, *parameters),
         log_likelihood,

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.bounds import CarriedBounds, Carry
 from mixtura.em import StoppingRule
-from mixtura.exceptions import ConvergenceWarning
+from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.kernels import Rows
 from mixtura.passes import moments, suits_single
 from mixtura.seeding import draw_rows, equal_rows, random_rows, thin
@@ -131,6 +131,9 @@ def fit_kmeans(
         For values that cannot be used, before any work is done.
     TypeError
         For arguments of the wrong kind.
+    FitInterrupted
+        On Ctrl-C, with the best clusters so far, those of the last finished pass among them; a
+        KeyboardInterrupt. The labels of rows of weight zero mean nothing then.
 
     Warns
     -----
@@ -175,13 +178,14 @@ def fit_kmeans(
                 f"init must hold {n_clusters} centers; got {len(given)}. "
                 f"Give one row for each cluster."
             )
-    lloyd = _Lloyd(X, weight, n_threads)
     best: KMeansFit | None = None
-    for stream in generator.spawn(n_init):
-        centers = given if given is not None else lloyd.seed(n_clusters, str(init), stream)
-        fit = lloyd.run(centers, tol, max_iter)
-        if best is None or fit.inertia < best.inertia:
-            best = fit
+    lloyd = _Lloyd(X, weight, n_threads)
+    try:
+        for stream in generator.spawn(n_init):
+            centers = given if given is not None else lloyd.seed(n_clusters, str(init), stream)
+            best = _better(best, lloyd.run(centers, tol, max_iter))
+    except KeyboardInterrupt:
+        raise FitInterrupted(_better(best, lloyd.last)) from None
     assert best is not None
     if not best.converged and tol > 0.0:
         warnings.warn(
@@ -193,8 +197,14 @@ def fit_kmeans(
     return best
 
 
+def _better(one: KMeansFit | None, other: KMeansFit | None) -> KMeansFit | None:
+    return other if one is None or (other and other.inertia < one.inertia) else one
+
+
 class _Lloyd:
-    """Rows, and what k-means does with them."""
+    """Rows, and what k-means does with them; `last` are the clusters of the last finished pass."""
+
+    last: KMeansFit | None = None
 
     def __init__(self, X: NDArray[Any], weight: Floats, n_threads: int | None) -> None:
         self._X, self._weight, self._n_threads = X, weight, n_threads
@@ -227,6 +237,7 @@ class _Lloyd:
         n_iter = 0
         labels, before = np.empty((2, len(self._X)), dtype=np.int64)
         statistics = self._nearest(centers, labels)
+        fit = self.last = KMeansFit(centers, labels, 2.0 * abs(statistics.log_likelihood), 0, False)
         while n_iter < max_iter and not converged:
             n_iter += 1
             moved = statistics.means()
@@ -240,9 +251,11 @@ class _Lloyd:
             scatter = self._scatter or 1.0
             little_left = stopping.reached(2.0 * statistics.log_likelihood / scatter)
             converged = little_left or np.array_equal(labels, before)
+            inertia = 2.0 * abs(statistics.log_likelihood)
+            fit = self.last = KMeansFit(centers, labels, inertia, n_iter, converged)
         if not self._weight.all():  # a weighted pass does not look at rows of weight zero
             Rows(self._X).assign(centers, self._n_threads, labels=labels)
-        return KMeansFit(centers, labels, 2.0 * abs(statistics.log_likelihood), n_iter, converged)
+        return fit
 
     def _nearest(self, centers: Floats, labels: NDArray[np.int64]) -> Statistics:
         """Sums of the rows nearest to each center, which `labels` gets."""
