@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import get_ident
 
 import numpy as np
 import pytest
@@ -68,6 +71,80 @@ def test_default_is_at_most_the_quota_of_the_cgroup(monkeypatch: pytest.MonkeyPa
         assert threads.choose_n_threads(None) == (quota if build_config()["openmp"] else 1)
 
 
+@pytest.fixture
+def new_cgroup() -> Iterator[Path]:
+    """A folder of the cgroup file system, whose processes get half a CPU."""
+    for parent, name, quota in (
+        ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "50000"),
+        ("/sys/fs/cgroup", "cpu.max", "50000 100000"),
+    ):
+        own = Path(parent) / f"mixtura-test-{os.getpid()}"
+        try:
+            own.mkdir()
+        except OSError:
+            continue
+        try:
+            if (own / name).exists():
+                (own / name).write_text(quota, encoding="ascii")
+                yield own
+                return
+        finally:
+            own.rmdir()
+    pytest.skip("making a cgroup takes root, and a cgroup file system that can be written to")
+
+
+@with_openmp
+def test_process_in_a_cgroup_keeps_to_its_quota(new_cgroup: Path) -> None:
+    join = f"open({str(new_cgroup / 'cgroup.procs')!r}, 'w').write('0'); "
+    assert run(join + PRINT_DEFAULT, OMP_NUM_THREADS="8") == ["1"]
+    shown = "import mixtura; from mixtura.threads import _cgroup_quota; print(_cgroup_quota())"
+    assert run(join + shown) == ["1"]
+
+
+@pytest.fixture
+def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process have four CPUs, as far as it can see."""
+    if not build_config()["openmp"]:
+        pytest.skip("built without OpenMP")
+    monkeypatch.setattr(threads.runtime, "max_threads", lambda: 4)
+    monkeypatch.setattr(threads, "_affinity", lambda: 4)
+    monkeypatch.setattr(threads, "_cgroup_quota", lambda: 64)
+
+
+LARGE = 10**12  # multiply-adds
+
+
+@pytest.mark.usefixtures("four_cpus")
+@pytest.mark.parametrize(("first", "left"), [(None, 1), (1, 3), (3, 1), (9, 1)])
+def test_passes_at_the_same_time_share_the_cpus(first: int | None, left: int) -> None:
+    other = threads.threads_for_a_pass(first, work=LARGE)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(other.__enter__).result() == (first or 4)
+        with threads.threads_for_a_pass(None, work=LARGE) as mine:
+            assert mine == left
+        with threads.threads_for_a_pass(7, work=LARGE) as asked_for:
+            assert asked_for == 7
+        with threads.threads_for_a_pass(None, work=1) as of_little:
+            assert of_little == 1
+        pool.submit(other.__exit__, None, None, None).result()
+    with threads.threads_for_a_pass(None, work=LARGE) as alone:
+        assert alone == 4
+
+
+@pytest.mark.usefixtures("four_cpus")
+def test_pass_that_fails_leaves_its_threads_to_others() -> None:
+    with pytest.raises(MemoryError), threads.threads_for_a_pass(None, work=LARGE):
+        raise MemoryError
+    assert threads.choose_n_threads(None) == 4
+
+
+@pytest.mark.usefixtures("four_cpus")
+def test_threads_lost_to_a_ctrl_c_are_found_by_the_next_pass() -> None:
+    threads._busy[get_ident()] = 4  # as when it comes just before the pass
+    with threads.threads_for_a_pass(None, work=LARGE) as n:
+        assert n == 4
+
+
 @pytest.mark.parametrize("policy", [None, "active"])
 def test_import_leaves_the_environment_as_it_is(policy: str | None) -> None:
     script = "import os, mixtura; print(os.environ.get('OMP_WAIT_POLICY'))"
@@ -117,37 +194,6 @@ def test_many_clusterings_at_once_give_the_bits_of_one() -> None:
         for other in pool.map(lambda n: fit_kmeans(X, 3, rng=0, n_threads=n), [1, 2, 3, None] * 2):
             np.testing.assert_array_equal(other.centers, expected.centers)
             np.testing.assert_array_equal(other.labels, expected.labels)
-
-
-FORK_AFTER_A_PARALLEL_FIT = """
-import multiprocessing
-import signal
-import numpy as np
-from mixtura import fit_gmm, fit_kmeans, threads
-
-X = np.random.default_rng(0).normal(size=(20_000, 4))
-
-def fit(n_threads):
-    mixture = fit_gmm(X, 3, rng=0, n_init=2, tol=0.0, max_iter=5, n_threads=n_threads).model
-    centers = fit_kmeans(X, 3, rng=0, max_iter=5, tol=0.0, n_threads=n_threads).centers
-    return mixture, centers.tolist(), threads.choose_n_threads(2)
-
-if __name__ == "__main__":
-    parent = fit(2)
-    # A child that hangs ends by the alarm, when the parent is gone.
-    with multiprocessing.get_context("fork").Pool(2, signal.alarm, (60,)) as pool:
-        children = pool.map(fit, [2, None, 7])
-    again = fit(2)
-    for child in children:
-        assert child[:2] == parent[:2] == again[:2]
-        assert child[2] == 1
-    print("same")
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform cannot fork")
-def test_forked_children_after_a_parallel_fit_make_the_same_one() -> None:
-    assert run(FORK_AFTER_A_PARALLEL_FIT) == ["same"]
 
 
 FORK_BESIDE_A_RUNNING_FIT = """

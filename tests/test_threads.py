@@ -1,6 +1,5 @@
 """Threads change no bit of a result, and nothing hangs or fails for their sake."""
 
-import math
 import os
 import subprocess
 import sys
@@ -93,22 +92,37 @@ def test_choose_n_threads_when_asked_is_what_was_asked_for() -> None:
     assert threads.choose_n_threads(7, work=1000) == expected
 
 
+CPU_MAX, QUOTA, PERIOD = "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"
+
+
 @pytest.mark.parametrize(
-    ("content", "quota"),
-    [("max 100000\n", math.inf), ("150000 100000\n", 1.5), ("odd\n", math.inf)],
+    ("cgroup", "files", "quota"),
+    [
+        ("0::/", {CPU_MAX: "150000 100000"}, 2),
+        ("0::/", {CPU_MAX: "max 100000"}, threads.MANY),
+        ("0::/", {CPU_MAX: "odd"}, threads.MANY),
+        ("0::/", {CPU_MAX: "1000 100000"}, 1),
+        ("0::/a/b", {"a/" + CPU_MAX: "300000 100000", "a/b/" + CPU_MAX: "max 100000"}, 3),
+        ("0::/a/b", {"a/" + CPU_MAX: "300000 100000", "a/b/" + CPU_MAX: "200000 100000"}, 2),
+        ("0::/not/mounted/here", {CPU_MAX: "400000 100000"}, 4),
+        ("4:cpu:/", {"cpu/" + QUOTA: "50000", "cpu/" + PERIOD: "100000"}, 1),
+        ("4:cpu,cpuacct:/a", {"cpu/a/" + QUOTA: "250000", "cpu/a/" + PERIOD: "100000"}, 3),
+        ("4:cpu:/docker/1f", {"cpu/" + QUOTA: "500000", "cpu/" + PERIOD: "100000"}, 5),
+        ("4:cpu:/\n0::/", {"cpu/" + QUOTA: "-1", "cpu/" + PERIOD: "100000"}, threads.MANY),
+        ("3:cpuset:/", {"cpuset/" + QUOTA: "1", "cpuset/" + PERIOD: "1"}, threads.MANY),
+        (None, {CPU_MAX: "150000 100000"}, threads.MANY),
+    ],
 )
-def test_quota_of_a_cgroup_of_version_2_is_read(tmp_path: Path, content: str, quota: float) -> None:
-    (tmp_path / "cpu.max").write_text(content, encoding="ascii")
-    assert threads._v2_quota(tmp_path) == quota
-    assert threads._v2_quota(tmp_path / "missing") == math.inf
-
-
-@pytest.mark.parametrize(("content", "quota"), [("-1\n", math.inf), ("50000\n", 0.5)])
-def test_quota_of_a_cgroup_of_version_1_is_read(tmp_path: Path, content: str, quota: float) -> None:
-    (tmp_path / "cpu.cfs_quota_us").write_text(content, encoding="ascii")
-    (tmp_path / "cpu.cfs_period_us").write_text("100000\n", encoding="ascii")
-    assert threads._v1_quota(tmp_path) == quota
-    assert threads._v1_quota(tmp_path / "missing") == math.inf
+def test_quota_is_the_least_of_the_cgroups_above_the_process(
+    tmp_path: Path, cgroup: str | None, files: dict[str, str], quota: int
+) -> None:
+    tree = {f"sys/fs/cgroup/{name}": content for name, content in files.items()}
+    if cgroup is not None:
+        tree["proc/self/cgroup"] = cgroup
+    for name, content in tree.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content + "\n", encoding="ascii")
+    assert threads._cgroup_quota(tmp_path) == quota
 
 
 def test_instruction_set_that_is_unknown_is_refused_on_import() -> None:

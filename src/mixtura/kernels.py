@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura._build_config import BUILD_CONFIG
 from mixtura.bounds import Carry
 from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, Statistics
-from mixtura.threads import choose_n_threads, runtime
+from mixtura.threads import choose_n_threads, runtime, threads_for_a_pass
 from mixtura.validation import (
     check_centres,
     check_components,
@@ -123,9 +124,11 @@ class Rows:
         self._single = single
         self.rounding = EPS_SINGLE / max(1, self.n_samples) ** 0.5 if single else EPS
 
-    def _n_threads(self, n_threads: int | None, factors_size: int, n_components: int) -> int:
+    def _threads(
+        self, n_threads: int | None, factors_size: int, n_components: int
+    ) -> AbstractContextManager[int]:
         work_per_row = factors_size + EXPONENTIAL_WORK * n_components
-        return choose_n_threads(n_threads, work=self.n_samples * work_per_row)
+        return threads_for_a_pass(n_threads, work=self.n_samples * work_per_row)
 
     def _about(
         self, centres: Floats, covariance_type: FactorShape, numbers: tuple[Any, ...]
@@ -145,10 +148,10 @@ class Rows:
     ) -> None:
         """Write the log-densities (n_samples, n_components) of every component into `out`."""
         k = len(means)
-        self._rows.evaluate(
-            np.ones(k), means, factors.reshape(-1), covariance_type,
-            self._n_threads(n_threads, factors.size, len(means)), log_density=out,
-        )  # fmt: skip
+        with self._threads(n_threads, factors.size, k) as n:
+            self._rows.evaluate(
+                np.ones(k), means, factors.reshape(-1), covariance_type, n, log_density=out
+            )
 
     def posterior(
         self,
@@ -163,11 +166,11 @@ class Rows:
         labels: NDArray[np.int64] | None = None,
     ) -> None:
         """Write what is wanted: responsibilities, log-probabilities, most probable components."""
-        self._rows.evaluate(
-            weights, means, factors.reshape(-1), covariance_type,
-            self._n_threads(n_threads, factors.size, len(means)),
-            resp=resp, log_prob=log_prob, labels=labels,
-        )  # fmt: skip
+        with self._threads(n_threads, factors.size, len(means)) as n:
+            self._rows.evaluate(
+                weights, means, factors.reshape(-1), covariance_type, n,
+                resp=resp, log_prob=log_prob, labels=labels,
+            )  # fmt: skip
 
     def accumulate(
         self,
@@ -181,11 +184,11 @@ class Rows:
         labels: NDArray[np.int64] | None = None,
     ) -> Statistics:
         """Return the statistics under a mixture; on demand write the most probable components."""
-        sums = self._rows.accumulate(
-            weights, means, factors.reshape(-1), covariance_type,
-            self._n_threads(n_threads, factors.size, len(means)),
-            labels=labels, **_asdict(carry),
-        )  # fmt: skip
+        with self._threads(n_threads, factors.size, len(means)) as n:
+            sums = self._rows.accumulate(
+                weights, means, factors.reshape(-1), covariance_type, n,
+                labels=labels, **_asdict(carry),
+            )  # fmt: skip
         return self._about(means, covariance_type, sums)
 
     @property
@@ -211,8 +214,8 @@ class Rows:
         The log-likelihood is minus half the weighted sum of squared distances. On demand `labels`
         gets the position of the nearest center and `log_prob` minus half the squared distance.
         """
-        n = self._n_threads(n_threads, centers.size, len(centers))
-        sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob, **_asdict(carry))
+        with self._threads(n_threads, centers.size, len(centers)) as n:
+            sums = self._rows.assign(centers, n, labels=labels, log_prob=log_prob, **_asdict(carry))
         return self._about(centers, "spherical", sums)
 
     def potentials(self, seeds: Floats, nearest: Floats, n_threads: int | None) -> Floats:
@@ -231,15 +234,15 @@ class Rows:
         ndarray of shape (n_seeds,)
             Weighted sum of `nearest` with one more seed.
         """
-        n = self._n_threads(n_threads, seeds.size, len(seeds))
-        return self._rows.potentials(seeds, nearest, n)
+        with self._threads(n_threads, seeds.size, len(seeds)) as n:
+            return self._rows.potentials(seeds, nearest, n)
 
     def accumulate_resp(
         self, resp: Floats, centres: Floats, covariance_type: FactorShape, n_threads: int | None
     ) -> Statistics:
         """Return the statistics under responsibilities of shape (n_samples, n_components)."""
-        n = self._n_threads(n_threads, centres.size, len(centres))
-        sums = self._rows.accumulate_resp(resp, centres, covariance_type, n)
+        with self._threads(n_threads, centres.size, len(centres)) as n:
+            sums = self._rows.accumulate_resp(resp, centres, covariance_type, n)
         return self._about(centres, covariance_type, sums)
 
     def accumulate_labels(
@@ -250,9 +253,16 @@ class Rows:
         n_threads: int | None,
     ) -> Statistics:
         """Return the statistics where each row belongs to one component, its label."""
-        n = self._n_threads(n_threads, centres.size, len(centres))
-        sums = self._rows.accumulate_labels(labels, centres, covariance_type, n)
+        with self._threads(n_threads, centres.size, len(centres)) as n:
+            sums = self._rows.accumulate_labels(labels, centres, covariance_type, n)
         return self._about(centres, covariance_type, sums)
+
+
+def _about(centres: Floats, covariance_type: FactorShape, numbers: tuple[Any, ...]) -> Statistics:
+    """Statistics about these centres from what the kernels return, about those they could hold."""
+    statistics = Statistics(covariance_type, *numbers)
+    held = statistics.centres
+    return statistics if np.array_equal(held, centres) else statistics.recentred(centres)
 
 
 def _asdict(carry: Carry | None) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""How many threads a pass may use: OpenMP's word, the process's CPUs, its quota of them."""
+"""How many threads a pass may use: OpenMP's word, the process's CPUs, what others leave of them."""
 
 from __future__ import annotations
 
 import importlib
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import RLock, get_ident
 from types import ModuleType
 
-__all__ = ["choose_n_threads"]
+__all__ = ["choose_n_threads", "threads_for_a_pass"]
 
 # Multiply-adds below which other threads are left asleep, about half a millisecond: sharing would
 # gain little, and lose much where the threads have to wait for busy CPUs.
@@ -35,17 +38,36 @@ def _load_runtime() -> ModuleType:
 
 
 runtime = _load_runtime()
+_lock = RLock()  # of `_busy`; a signal handler may come in between and make passes of its own
+_busy: dict[int, int] = {}  # from each Python thread that is making a pass to its OpenMP threads
 _after_fork = False
 
 
 def _forget_threads() -> None:
     """The parent's OpenMP threads are gone in a forked child; waiting for them would hang."""
-    global _after_fork
-    _after_fork = True
+    global _lock, _busy, _after_fork
+    _lock, _busy, _after_fork = RLock(), {}, True  # a thread that is gone may hold the old lock
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_threads)
+
+
+@contextmanager
+def threads_for_a_pass(n_threads: int | None, *, work: int) -> Iterator[int]:
+    """Choose threads, and count them as busy until the pass is done.
+
+    Passes that Python threads make at the same time share the CPUs by this: a new one gets what the
+    others leave, and the next one of each of them what has become free.
+    """
+    with _lock:
+        _busy.pop(get_ident(), None)  # left by Ctrl-C at a bad moment
+        _busy[get_ident()] = chosen = choose_n_threads(n_threads, work=work)
+    try:
+        yield chosen
+    finally:
+        with _lock:
+            _busy.pop(get_ident(), None)
 
 
 def choose_n_threads(n_threads: int | None, *, work: int | None = None) -> int:
@@ -55,8 +77,8 @@ def choose_n_threads(n_threads: int | None, *, work: int | None = None) -> int:
     ----------
     n_threads : int or None
         What the user asked for; None for OpenMP's maximum (``OMP_NUM_THREADS``, threadpoolctl), at
-        most the CPUs this process may run on and its cgroup's quota of them, and one where the
-        work is too small to share.
+        most the CPUs this process may run on and its cgroup's quota of them, less those that other
+        passes of this process are using, and one where the work is too small to share.
     work : int, multiply-adds, optional
         Size of the pass; None for a large one.
 
@@ -68,10 +90,12 @@ def choose_n_threads(n_threads: int | None, *, work: int | None = None) -> int:
     if not runtime.HAS_OPENMP or _after_fork:
         return 1
     if n_threads is not None:
-        return n_threads
+        return min(n_threads, MANY)
     if work is not None and work < SERIAL_WORK:
         return 1
-    return max(1, min(int(runtime.max_threads()), _affinity(), _cgroup_quota()))
+    allowed = min(int(runtime.max_threads()), _affinity(), _cgroup_quota())
+    with _lock:
+        return max(1, allowed - sum(_busy.values()))
 
 
 def _affinity() -> int:
@@ -81,25 +105,25 @@ def _affinity() -> int:
 
 
 @cache
-def _cgroup_quota() -> int:
+def _cgroup_quota(root: Path = Path("/")) -> int:
     """CPUs that the cgroups of this process allow, rounded up; many where they are silent."""
-    quotas = [_v2_quota(folder) for folder in _cgroup_folders("")]
-    quotas += [_v1_quota(folder) for folder in _cgroup_folders("cpu")]
+    quotas = [_v2_quota(folder) for folder in _cgroup_folders("", root)]
+    quotas += [_v1_quota(folder) for folder in _cgroup_folders("cpu", root)]
     return max(1, math.ceil(min([*quotas, MANY])))
 
 
-def _cgroup_folders(controller: str) -> list[Path]:
+def _cgroup_folders(controller: str, root: Path) -> list[Path]:
     """Folders of this process's cgroup and its parents: "" for version 2, else a controller."""
-    root = Path("/sys/fs/cgroup") / controller
+    mount = root / "sys/fs/cgroup" / controller
     try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
+        lines = (root / "proc/self/cgroup").read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
-            own = root / path.lstrip("/")
-            return [own, *(p for p in own.parents if p.is_relative_to(root))]
+            own = mount / path.lstrip("/")
+            return [own, *(p for p in own.parents if p.is_relative_to(mount))]
     return []
 
 
