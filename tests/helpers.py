@@ -8,6 +8,7 @@ taken to lose sqrt(n) units (Higham and Mary, SIAM J. Sci. Comput. 41, 2019), ti
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +26,14 @@ EPS = float(np.finfo(np.float64).eps)
 SAFETY = 4.0  # over what sqrt(n) promises, and for the errors of exp and log themselves
 NEGLIGIBLE = math.exp(-45.0)  # the share of a row that the kernels may leave out of statistics
 UNDERFLOW = math.exp(-708.0)  # responsibilities below may be zero: they are hardly normal numbers
+
+
+def usable_instruction_sets() -> dict[str, ModuleType]:
+    """Every compiled module that this CPU can run."""
+    config = kernels.build_config()
+    compiled = config["instruction_sets"]
+    usable = compiled[: compiled.index(config["instruction_set"]) + 1]
+    return {name: importlib.import_module(f"mixtura._kernels_{name}") for name in usable}
 
 
 @dataclass(frozen=True)
@@ -188,7 +197,12 @@ class Bounds:
         rounding = SAFETY * EPS * (size + math.sqrt(len(weights)))
         of_log_prob = (resp * joint).sum(axis=1) + rounding
         relative = joint + (of_log_prob + rounding)[:, None] + SAFETY * EPS * sizes
-        return of_log_prob, resp * relative + UNDERFLOW
+        # Far away, rounding decides between components: more than in proportion to the share.
+        with np.errstate(invalid="ignore"):
+            log_resp = np.where(there, density - log_prob[:, None], -np.inf)
+        possible = np.exp(np.minimum(log_resp + relative, 0.0)) * (relative > 0.1)
+        of_log_prob += (possible * joint).sum(axis=1)
+        return of_log_prob, resp * relative + possible + UNDERFLOW
 
     def statistics(self, sample_weight: Floats | None = None) -> dict[str, Floats]:
         """Bounds for `accumulate`."""

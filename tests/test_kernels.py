@@ -1,6 +1,5 @@
 """The compiled kernels against the reference, and what holds for both whatever the numbers."""
 
-import importlib
 from dataclasses import replace
 from types import ModuleType
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from helpers import (
     random_rows,
     statistics_bounds,
     unchanged,
+    usable_instruction_sets,
 )
 
 from mixtura import kernels, reference
@@ -98,14 +98,6 @@ def example(case: Case, covariance_type: str, dtype: type) -> tuple[Floats, Mixt
         sample_weight[absent] = 0.0
         X[absent] = 3e38 if dtype is np.float32 else 1e300
     return X.astype(dtype), mixture, sample_weight
-
-
-def usable_instruction_sets() -> dict[str, ModuleType]:
-    """Every compiled module that this CPU can run."""
-    config = kernels.build_config()
-    compiled = config["instruction_sets"]
-    usable = compiled[: compiled.index(config["instruction_set"]) + 1]
-    return {name: importlib.import_module(f"mixtura._kernels_{name}") for name in usable}
 
 
 @pytest.fixture(params=BACKENDS.values(), ids=BACKENDS)
