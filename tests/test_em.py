@@ -202,6 +202,7 @@ def known(log_likelihood: float, reg_covar: float) -> float:
     return np.nan if reg_covar else log_likelihood
 
 
+@pytest.mark.thread_unsafe(reason="signals come to the main thread")
 @with_and_without_ridge
 def test_fit_interrupted_in_a_callback_keeps_what_was_done(reg_covar: float) -> None:
     X, labels = clustered()

@@ -13,9 +13,10 @@ from helpers import assert_same_bits, random_mixture
 from mixtura import FitInterrupted, KMeansFit, fit_kmeans, kernels
 from mixtura.statistics import Floats, Statistics
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="no alarms on this platform"
-)
+pytestmark = [
+    pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no alarms on this platform"),
+    pytest.mark.thread_unsafe(reason="signals come to the main thread"),
+]
 
 
 class Alarm(Exception):
@@ -111,6 +112,18 @@ def test_kmeans_interrupted_before_its_first_pass_has_nothing_to_keep(
 ) -> None:
     presses_ctrl_c(monkeypatch, 0)
     with pytest.raises(FitInterrupted, match="before its first iteration") as caught:
+        fit_kmeans(clustered()[0], 3, rng=0)
+    assert caught.value.fit is None
+
+
+def test_kmeans_interrupted_before_its_start_has_nothing_to_keep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kernels.Rows, "accumulate", interrupted)
+    with pytest.raises(FitInterrupted) as caught:
         fit_kmeans(clustered()[0], 3, rng=0)
     assert caught.value.fit is None
 

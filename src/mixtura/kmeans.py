@@ -179,13 +179,14 @@ def fit_kmeans(
                 f"Give one row for each cluster."
             )
     best: KMeansFit | None = None
-    lloyd = _Lloyd(X, weight, n_threads)
+    lloyd: _Lloyd | None = None
     try:
+        lloyd = _Lloyd(X, weight, n_threads)
         for stream in generator.spawn(n_init):
             centers = given if given is not None else lloyd.seed(n_clusters, str(init), stream)
             best = _better(best, lloyd.run(centers, tol, max_iter))
     except KeyboardInterrupt:
-        raise FitInterrupted(_better(best, lloyd.last)) from None
+        raise FitInterrupted(_better(best, lloyd.last if lloyd else None)) from None
     assert best is not None
     if not best.converged and tol > 0.0:
         warnings.warn(
