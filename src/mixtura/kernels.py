@@ -258,13 +258,6 @@ class Rows:
         return self._about(centres, covariance_type, sums)
 
 
-def _about(centres: Floats, covariance_type: FactorShape, numbers: tuple[Any, ...]) -> Statistics:
-    """Statistics about these centres from what the kernels return, about those they could hold."""
-    statistics = Statistics(covariance_type, *numbers)
-    held = statistics.centres
-    return statistics if np.array_equal(held, centres) else statistics.recentred(centres)
-
-
 def _asdict(carry: Carry | None) -> dict[str, Any]:
     return {} if carry is None else carry._asdict()
 
