@@ -1,6 +1,6 @@
 """The door to the compiled kernels: instruction set, number of threads, output arrays.
 
-The four functions are those of `mixtura.reference`, which carries their contract. A result is the
+The functions are those of `mixtura.reference`, which carries their contract. A result is the
 same to the bit for any number of threads; between instruction sets it may differ in the last bits.
 
 The kernels are compiled once for each instruction set, and the best that the CPU has is taken when
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura._build_config import BUILD_CONFIG
+from mixtura.agglomeration import TreeModel, check_agglomerate
 from mixtura.bounds import Carry
 from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, Statistics
 from mixtura.threads import choose_n_threads, runtime, threads_for_a_pass
@@ -34,7 +35,14 @@ from mixtura.validation import (
     check_weights,
 )
 
-__all__ = ["accumulate", "accumulate_resp", "build_config", "log_density", "responsibilities"]
+__all__ = [
+    "accumulate",
+    "accumulate_resp",
+    "agglomerate",
+    "build_config",
+    "log_density",
+    "responsibilities",
+]
 
 
 def _choose_instruction_set() -> str:
@@ -56,9 +64,11 @@ EXPONENTIAL_WORK = 20
 
 INSTRUCTION_SET = _choose_instruction_set()
 if TYPE_CHECKING:
+    from mixtura import _hierarchical
     from mixtura import _kernels as _compiled
 else:
     _compiled = importlib.import_module(f"mixtura._kernels_{INSTRUCTION_SET}")
+    _hierarchical = importlib.import_module(f"mixtura._hierarchical_{INSTRUCTION_SET}")
 
 
 def build_config() -> dict[str, Any]:
@@ -337,3 +347,17 @@ def accumulate_resp(
     resp = check_resp(resp, (len(X), len(centres)))
     sample_weight = check_sample_weight(sample_weight, len(X))
     return Rows(X, sample_weight).accumulate_resp(resp, centres, covariance_type, n_threads)
+
+
+def agglomerate(
+    X: ArrayLike,
+    *,
+    model: TreeModel,
+    blur: float,
+    sample_weight: ArrayLike | None = None,
+) -> tuple[NDArray[np.int64], Floats]:
+    """Merge rows until one cluster is left: `mixtura.reference.agglomerate`, compiled."""
+    rows, model, blur, weight = check_agglomerate(X, model, blur, sample_weight)
+    merges, losses = np.empty((len(rows) - 1, 2), dtype=np.int64), np.empty(len(rows) - 1)
+    _hierarchical.agglomerate(rows, weight, model, blur, merges, losses)
+    return merges, losses

@@ -1,4 +1,4 @@
-"""The four kernels in plain NumPy: the definition of right.
+"""The kernels in plain NumPy: the definition of right.
 
 Every function here has a compiled twin of the same name and signature in `mixtura.kernels`, which
 must agree with it to rounding. Nothing here is fast; everything is meant to be read.
@@ -24,6 +24,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mixtura.agglomeration import agglomerate
 from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, Statistics
 from mixtura.validation import (
     check_centres,
@@ -37,7 +38,7 @@ from mixtura.validation import (
     check_weights,
 )
 
-__all__ = ["accumulate", "accumulate_resp", "log_density", "responsibilities"]
+__all__ = ["accumulate", "accumulate_resp", "agglomerate", "log_density", "responsibilities"]
 
 
 def _whitened(
