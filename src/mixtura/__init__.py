@@ -9,6 +9,7 @@ from mixtura._build_config import VERSION as __version__
 from mixtura.em import Event, State
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
 from mixtura.fit import GMMFit, fit_gmm
+from mixtura.hierarchical import HierarchicalTree, hierarchical
 from mixtura.kernels import build_config
 from mixtura.kmeans import KMeansFit, fit_kmeans
 from mixtura.mixture import GaussianMixture
@@ -21,6 +22,7 @@ __all__ = [
     "FitInterrupted",
     "GMMFit",
     "GaussianMixture",
+    "HierarchicalTree",
     "KMeansFit",
     "State",
     "Statistics",
@@ -29,6 +31,7 @@ __all__ = [
     "datasets",
     "fit_gmm",
     "fit_kmeans",
+    "hierarchical",
     "kernels",
     "plot",
     "reference",

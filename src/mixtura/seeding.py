@@ -25,6 +25,7 @@ __all__ = [
     "random_rows",
     "standardised",
     "thin",
+    "thin_rows",
 ]
 
 Indices = NDArray[np.intp]
@@ -57,6 +58,24 @@ def _invert(weight: Floats, quantiles: Floats) -> Indices:
     return drawn
 
 
+def thin_rows(
+    n_samples: int, sample_weight: Floats | None, size: int, rng: np.random.Generator
+) -> tuple[Indices, Floats]:
+    """Positions of rows that stand for all, ascending, and their weights: see `thin`."""
+    if sample_weight is None and n_samples <= size:
+        return np.arange(n_samples), np.ones(n_samples)
+    if sample_weight is not None and np.count_nonzero(sample_weight) <= size:
+        present = np.flatnonzero(sample_weight)
+        return present, sample_weight[present]
+    quantiles = (np.arange(size) + rng.random(size)) / size
+    if sample_weight is None:
+        drawn = np.minimum((quantiles * n_samples).astype(np.intp), n_samples - 1)
+    else:
+        drawn = _invert(sample_weight, quantiles)
+    rows, counts = np.unique(drawn, return_counts=True)
+    return rows, counts.astype(np.float64)
+
+
 def thin(
     X: NDArray[Any], sample_weight: Floats | None, size: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
@@ -77,19 +96,8 @@ def thin(
     weight : ndarray of shape (m,)
         Positive.
     """
-    n = len(X)
-    if sample_weight is None and n <= size:
-        return X.astype(np.float64), np.ones(n)
-    if sample_weight is not None and np.count_nonzero(sample_weight) <= size:
-        present = np.flatnonzero(sample_weight)
-        return X[present].astype(np.float64), sample_weight[present]
-    quantiles = (np.arange(size) + rng.random(size)) / size
-    if sample_weight is None:
-        drawn = np.minimum((quantiles * n).astype(np.intp), n - 1)
-    else:
-        drawn = _invert(sample_weight, quantiles)
-    rows, counts = np.unique(drawn, return_counts=True)
-    return X[rows].astype(np.float64), counts.astype(np.float64)
+    rows, weight = thin_rows(len(X), sample_weight, size, rng)
+    return X[rows].astype(np.float64), weight
 
 
 def standardised(X: Floats, weight: Floats, metric: Metric) -> Floats:
