@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks.libraries import LIBRARIES, automatic_fit, prepare
+from benchmarks.libraries import LIBRARIES, PEER, automatic_fit, prepare
 from benchmarks.problems import Shape, make_problem, sizes
 
-STARTS = {"kmeans++": "k-means++", "kmeans": "kmeans", "random": "random_from_data"}
+STARTS = {
+    "kmeans++": "k-means++",
+    "kmeans": "kmeans",
+    "random": "random_from_data",
+    "hierarchical": None,  # scikit-learn has none
+}
 SHAPES = sizes([(5_000, 4, 3), (10_000, 8, 8)], [(1_000_000, 8, 16), (200_000, 16, 32)])
 
 
@@ -15,8 +20,10 @@ class Start:
     params = (LIBRARIES, list(STARTS), SHAPES)
     param_names = ("library", "init", "(n, d, k)")
 
-    def setup(self, library: str, _: str, shape: Shape) -> None:
+    def setup(self, library: str, init: str, shape: Shape) -> None:
         prepare(library)
+        if library == PEER and STARTS[init] is None:
+            raise NotImplementedError
         self.X = make_problem(shape).X
 
     def time_start(self, library: str, init: str, shape: Shape) -> None:

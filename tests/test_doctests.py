@@ -1,13 +1,16 @@
-"""The examples in the docstrings of the installed package run and print what they say."""
+"""The examples in the docstrings of the installed package, and in docs, print what they say."""
 
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pytest
 
 import mixtura
 
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+PAGES = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
 MODULES = [
     "mixtura",
     *(
@@ -21,5 +24,11 @@ MODULES = [
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_when_run_print_what_they_show(name: str) -> None:
     module = importlib.import_module(name)
-    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    assert doctest.testmod(module, optionflags=flags).failed == 0
+    assert doctest.testmod(module, optionflags=FLAGS).failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_in_docs_when_run_print_what_they_show(page: Path) -> None:
+    done = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
+    assert done.attempted > 0
+    assert done.failed == 0

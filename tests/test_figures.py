@@ -36,7 +36,7 @@ def load(name: str) -> datasets.Dataset:
     return getattr(datasets, f"load_{name}")()
 
 
-@pytest.mark.parametrize("init", ["kmeans++", "kmeans", "random"])
+@pytest.mark.parametrize("init", ["kmeans++", "kmeans", "random", "hierarchical"])
 @pytest.mark.parametrize(
     ("name", "columns", "k", "covariance_type", "log_likelihood", "bic"),
     [

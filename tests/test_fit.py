@@ -12,7 +12,8 @@ from mixtura.statistics import Floats
 
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 every_init = pytest.mark.parametrize(
-    "init", ["kmeans++", "kmeans", "random", "labels", "resp", "mixture", "callable"]
+    "init",
+    ["kmeans++", "kmeans", "random", "hierarchical", "labels", "resp", "mixture", "callable"],
 )
 # Fits that are compared make the same number of iterations, so that only rounding can tell them
 # apart.
@@ -336,7 +337,7 @@ def test_fit_in_extreme_units_is_finite(unit: float) -> None:
 
 
 @every_type
-@pytest.mark.parametrize("init", ["kmeans++", "kmeans", "random"])
+@pytest.mark.parametrize("init", ["kmeans++", "kmeans", "random", "hierarchical"])
 @pytest.mark.parametrize("n_distinct", [1, 2, 3])
 def test_fit_of_fewer_different_rows_than_components_goes_on(
     covariance_type: str, init: str, n_distinct: int

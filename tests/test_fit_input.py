@@ -175,15 +175,17 @@ OF_GMM = {
     ),
 }
 NO_START = (
-    "init must be one of 'kmeans++', 'kmeans', 'random', integer labels of shape (n_samples,), "
-    "responsibilities of shape (n_samples, n_components), a GaussianMixture or a callable; got"
+    "init must be one of 'kmeans++', 'kmeans', 'random', 'hierarchical', integer labels of shape "
+    "(n_samples,), responsibilities of shape (n_samples, n_components), a GaussianMixture or a "
+    "callable; got"
 )
 ONE_EACH = "Give each row one"
 BAD_STARTS = {
     "unknown": Bad(
         "median",
         ValueError,
-        "init must be one of 'kmeans++', 'kmeans', 'random'; got 'median'. Did you mean 'kmeans'?",
+        "init must be one of 'kmeans++', 'kmeans', 'random', 'hierarchical'; got 'median'. "
+        "Did you mean 'kmeans'?",
     ),
     "none": Bad(None, TypeError, f"{NO_START} NoneType of dtype object and shape ()."),
     "sparse": Bad(scipy.sparse.csr_matrix(X), TypeError, f"{NO_START} csr_matrix of dtype object"),

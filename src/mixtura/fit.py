@@ -18,7 +18,7 @@ from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits_single
 from mixtura.progress import Progress
-from mixtura.starts import StartInterrupted, automatic_start, check_init, given_start
+from mixtura.starts import Start, StartInterrupted, automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
 from mixtura.update import MaximumLikelihood
 from mixtura.validation import (
@@ -34,7 +34,7 @@ from mixtura.validation import (
 
 __all__ = ["GMMFit", "fit_gmm"]
 
-Init = Literal["kmeans++", "kmeans", "random"] | ArrayLike | GaussianMixture | Callable[..., Any]
+Init = Start | ArrayLike | GaussianMixture | Callable[..., Any]
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -133,11 +133,12 @@ def fit_gmm(
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
         one for each row.
     init : str, array_like, GaussianMixture or callable
-        "kmeans++" (default), "kmeans" or "random" for automatic starts (see Notes); integer labels
-        (n_samples,); responsibilities (n_samples, n_components); a mixture, from which EM
-        starts exactly; or a callable ``(X, n_components, rng)`` that returns any of these.
+        "kmeans++" (default), "kmeans", "random" or "hierarchical" for automatic starts (see Notes);
+        integer labels (n_samples,); responsibilities (n_samples, n_components); a mixture, from
+        which EM starts exactly; or a callable ``(X, n_components, rng)`` that returns any of these.
     n_init : int
-        Automatic starts that are tried briefly; the best goes on to convergence.
+        Automatic starts that are tried briefly; the best goes on to convergence. Of hierarchical
+        trees there are at most three, each in other coordinates.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance. A number is relative to the variance of each
         feature, so that a fit does not depend on units; an array is absolute, in squared units.
@@ -188,7 +189,8 @@ def fit_gmm(
     One iteration costs about n k d (d + 1) multiply-adds for "full" and n k exponentials; memory
     beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n. Automatic starts
     look at no more than 4000 rows, or ten for each component and feature if that is more: up to
-    there, a row of weight two and two equal rows begin alike.
+    there, a row of weight two and two equal rows begin alike. Hierarchical trees (see
+    `mixtura.hierarchical`) are made of no more than 2000, of fewer with more than 19 features.
 
     Examples
     --------

@@ -3,7 +3,8 @@
 An automatic start chooses centres (see `mixtura.seeding`), gives each row to the nearest one, takes
 the parameters that follow, and runs a few iterations of EM. Of `n_init` such starts the most
 promising half go a few iterations further, and so on to the last one. All of it happens on a sample
-of rows that is large beside the number of parameters but not beside a large data set.
+of rows that is large beside the number of parameters but not beside a large data set. For
+"hierarchical", clusters are cut from trees (see `mixtura.hierarchical`), each in other coordinates.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from mixtura import seeding
 from mixtura.em import Outcome, expectation_maximisation, split_heaviest
 from mixtura.exceptions import FitError
+from mixtura.hierarchical import UNITLESS_TRANSFORMS, hierarchical, most_leaves
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import RowsPass
 from mixtura.seeding import Metric
@@ -34,8 +36,8 @@ __all__ = [
     "given_start",
 ]
 
-Start = Literal["kmeans++", "kmeans", "random"]
-INIT_METHODS: tuple[Start, ...] = ("kmeans++", "kmeans", "random")
+Start = Literal["kmeans++", "kmeans", "random", "hierarchical"]
+INIT_METHODS: tuple[Start, ...] = ("kmeans++", "kmeans", "random", "hierarchical")
 MakePass = Callable[[NDArray[Any], Floats | None], RowsPass]
 
 LEAST_SAMPLE = 4000  # rows; below this all are used
@@ -71,9 +73,10 @@ def automatic_start(
     X : ndarray of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None
     n_components : int
-    method : {"kmeans++", "kmeans", "random"}
+    method : {"kmeans++", "kmeans", "random", "hierarchical"}
     n_init : int
-        Starts; every second one seeks its centres in whitened coordinates.
+        Starts; every second one seeks its centres in whitened coordinates. "hierarchical" has one
+        tree for each transform that does not depend on units.
     rule : MaximumLikelihood
     make_pass : callable
         From rows and weights to a pass over them.
@@ -93,6 +96,9 @@ def automatic_start(
         On Ctrl-C after the first brief run.
     """
     size = max(LEAST_SAMPLE, SAMPLE_PER_PARAMETER * n_components * (X.shape[1] + 1))
+    if method == "hierarchical":
+        size = max(most_leaves("VVV", X.shape[1]), SAMPLE_PER_PARAMETER * n_components)
+        n_init = min(n_init, len(UNITLESS_TRANSFORMS))
     rows, weight = seeding.thin(X, sample_weight, size, rng)
     sample = make_pass(rows, weight)
     metrics: tuple[Metric, ...] = ("scaled", "whitened")
@@ -100,10 +106,13 @@ def automatic_start(
         metric: seeding.standardised(rows, weight, metric) for metric in metrics[: min(n_init, 2)]
     }
 
-    def start(i: int, stream: np.random.Generator) -> Parameters:
+    def clusters(i: int, stream: np.random.Generator) -> NDArray[np.int64]:
+        if method == "hierarchical":
+            transform = UNITLESS_TRANSFORMS[i]
+            tree = hierarchical(rows, transform=transform, sample_weight=weight, max_leaves=size)
+            return tree.labels(min(n_components, len(tree.leaves)))
         Z = coordinates[metrics[i % 2]]
-        labels = seeding.nearest(Z, _centres(Z, weight, n_components, method, stream))
-        return _from_rough_labels(sample, rule, rows, labels, n_components, scale)
+        return seeding.nearest(Z, _centres(Z, weight, n_components, method, stream))
 
     def brief(parameters: Parameters) -> Outcome:
         return expectation_maximisation(
@@ -111,7 +120,10 @@ def automatic_start(
             scale=scale,
         )  # fmt: skip
 
-    starts = (start(i, stream) for i, stream in enumerate(rng.spawn(n_init)))
+    starts = (
+        _from_rough_labels(sample, rule, rows, clusters(i, stream), n_components, scale)
+        for i, stream in enumerate(rng.spawn(n_init))
+    )
     tried: list[Outcome] = []
     try:
         return _last_standing(starts, brief, tried)
