@@ -6,10 +6,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import scipy.sparse
-from bad_input import BAD_ROWS, BAD_SAMPLE_WEIGHTS, GOOD, TYPES, Bad
+from bad_input import BAD_ROWS, BAD_SAMPLE_WEIGHTS, GOOD, Bad
 from helpers import unchanged
 
 from mixtura import FitError, GaussianMixture, fit_gmm, fit_kmeans
+from mixtura.covariance import FAMILIES
 from mixtura.kernels import Rows
 
 FITS: dict[str, Callable[..., object]] = {"fit_gmm": fit_gmm, "fit_kmeans": fit_kmeans}
@@ -142,12 +143,14 @@ OF_BOTH = {
 }
 OF_GMM = {
     **count("n_components"),
-    **option("covariance_type", "full", "tied", "diag", "spherical"),
+    **option("covariance_type", *FAMILIES),
     **option("on_collapse", "reseed", "drop", "raise"),
     **option("backend", "compiled", "reference"),
     **number("reg_covar"),
-    "covariance_type of other software": Bad(
-        {"covariance_type": "VVV"}, ValueError, f"{TYPES}; got 'VVV'. Choose one of them."
+    "covariance_type for one column": Bad(
+        {"covariance_type": "V"},
+        ValueError,
+        "covariance_type 'V' is for one feature; got 2. Use 'VVV' or another family with three",
     ),
     "reg_covar too long": Bad(
         {"reg_covar": [0.1, 0.1, 0.1]},

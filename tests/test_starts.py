@@ -26,7 +26,7 @@ def begin(
     family = FAMILIES[covariance_type]
     rule = MaximumLikelihood(family, np.full(X.shape[1], ridge))
     rows = CompiledPass(X, weight, family.factor_shape, 1)
-    checked = starts.check_init(init, X.shape, weight, 3, covariance_type)
+    checked = starts.check_init(init, X.shape, weight, 3, FAMILIES[covariance_type])
     assert not isinstance(checked, str)
     weights, means, covariances, _ = starts.given_start(checked, rows, rule, X[0], 3)
     return GaussianMixture(weights, means, covariances, covariance_type)

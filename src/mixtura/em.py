@@ -191,7 +191,7 @@ def expectation_maximisation(
     try:
         statistics = rows.accumulate(start)
         for iteration in range(1, max_iter + 1):
-            parameters, failed = rule.update(statistics)
+            parameters, failed = rule.update(statistics, outcome.parameters)
             if failed.any():
                 parameters = _recover(
                     rule, statistics, parameters, failed, iteration, on_collapse, scale, outcome

@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.covariance import FAMILIES
+from mixtura.covariance import family_named
 from mixtura.em import Event, OnCollapse, Outcome, State, StopReason, expectation_maximisation
-from mixtura.exceptions import ConvergenceWarning, FitInterrupted
+from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits_single
 from mixtura.progress import Progress
 from mixtura.starts import Start, StartInterrupted, automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
-from mixtura.update import MaximumLikelihood
+from mixtura.update import MaximumLikelihood, Parameters
 from mixtura.validation import (
     check_count,
     check_n_threads,
@@ -35,7 +35,7 @@ from mixtura.validation import (
 __all__ = ["GMMFit", "fit_gmm"]
 
 Init = Start | ArrayLike | GaussianMixture | Callable[..., Any]
-EPS = float(np.finfo(np.float64).eps)
+ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +127,11 @@ def fit_gmm(
         to what rounding has already done to the rows. Convert to float64 to have it otherwise.
     n_components : int
         Number of Gaussian components.
-    covariance_type : {"full", "tied", "diag", "spherical"}
-        How covariances are restricted.
+    covariance_type : str
+        How covariances are restricted: "full", "tied", "diag" or "spherical", or what is equal,
+        varies or is the identity among components, in the letters of Celeux and Govaert: "EII",
+        "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV" or
+        "VVV"; "E" or "V" for one column. See `GaussianMixture`.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
         one for each row.
@@ -173,7 +176,8 @@ def fit_gmm(
     TypeError
         For arguments of the wrong kind.
     FitError
-        When components collapse and `on_collapse` does not help; when labels or responsibilities
+        When there are too few rows for the covariances and `reg_covar` is 0; when components
+        collapse and `on_collapse` does not help; when labels or responsibilities
         in `init` leave a component without weight or a regular covariance.
     FitInterrupted
         On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the starts, `fit` is the best of
@@ -187,9 +191,12 @@ def fit_gmm(
     Notes
     -----
     One iteration costs about n k d (d + 1) multiply-adds for "full" and n k exponentials; memory
-    beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n. Automatic starts
-    look at no more than 4000 rows, or ten for each component and feature if that is more: up to
-    there, a row of weight two and two equal rows begin alike. Hierarchical trees (see
+    beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n. A fit of "VVE"
+    from labels or responsibilities, once converged, is tried again by way of axes for components of
+    equal volume, and the better end is kept.
+
+    Automatic starts look at no more than 4000 rows, or ten for each component and feature if that
+    is more: up to there, a row of weight two and two equal rows begin alike. Hierarchical trees (see
     `mixtura.hierarchical`) are made of no more than 2000, of fewer with more than 19 features.
 
     Examples
@@ -204,7 +211,6 @@ def fit_gmm(
     n_init = check_count("n_init", n_init)
     max_iter = check_count("max_iter", max_iter)
     tol = check_number("tol", tol)
-    family = FAMILIES[check_option("covariance_type", covariance_type, tuple(FAMILIES))]
     on_collapse = check_option("on_collapse", on_collapse, ("reseed", "drop", "raise"))
     backend = check_option("backend", backend, ("compiled", "reference"))
     n_threads = check_n_threads(n_threads)
@@ -212,15 +218,17 @@ def fit_gmm(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     X = check_rows(X, minimum=n_components)
+    family = family_named(covariance_type, X.shape[1])
     weight: Floats | None = None
     if sample_weight is not None:
         weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_components)
+    n_rows = len(X) if weight is None else int(np.count_nonzero(weight))
     ridge = _check_reg_covar(reg_covar, X.shape[1])
     if callable(init) and not isinstance(init, GaussianMixture):
         rows_to_see = X.view()
         rows_to_see.flags.writeable = False
         init = init(rows_to_see, n_components, generator)
-    begin = check_init(init, X.shape, weight, n_components, family.name)
+    begin = check_init(init, X.shape, weight, n_components, family)
 
     progress = Progress() if verbose else None
     try:
@@ -230,26 +238,54 @@ def fit_gmm(
         rows = make_pass(X, weight)
         unit = np.where(variance > 0.0, variance, 1.0)  # of a feature without spread: one
         scale = np.sqrt(unit)
-        rule = MaximumLikelihood(family, ridge * unit if isinstance(ridge, float) else ridge)
+        absolute = ridge * unit if isinstance(ridge, float) else ridge
+        rule = MaximumLikelihood(family, absolute)
+        _check_enough_rows(rule, covariance_type, n_rows, n_components, X.shape[1])
         if isinstance(begin, str):
             start = automatic_start(
                 X, weight, n_components, begin, n_init, rule, make_pass, scale, generator
             )
         else:
             start = given_start(begin, rows, rule, centre, n_components)
-        outcome = expectation_maximisation(
-            rows, rule, start, tol=tol, max_iter=max_iter, on_collapse=on_collapse, scale=scale,
-            callback=_both(progress, callback),
+        run = partial(
+            expectation_maximisation, rows, tol=tol, max_iter=max_iter, on_collapse=on_collapse,
+            scale=scale,
         )  # fmt: skip
+        outcome = run(rule, start, callback=_both(progress, callback))
+        if family.detour is not None and isinstance(begin, np.ndarray):
+            detour = MaximumLikelihood(family.detour, absolute)
+            outcome = _better(outcome, rule, detour, start, run)
     except StartInterrupted as interrupted:
         outcome = interrupted.outcome
     except KeyboardInterrupt:
         raise FitInterrupted(None) from None
-    return _report(outcome, rows, rule, len(X) if weight is None else weight, tol, progress)
+    weights = len(X) if weight is None else weight
+    return _report(outcome, rows, rule, covariance_type, weights, tol, progress)
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'s'[: count != 1]}"
+
+
+def _better(
+    outcome: Outcome,
+    rule: MaximumLikelihood,
+    detour: MaximumLikelihood,
+    start: Parameters,
+    run: Callable[..., Outcome],
+) -> Outcome:
+    """The outcome, or that of the family's detour where it ends higher."""
+    if outcome.stop_reason != "converged":
+        return outcome
+    try:
+        other = run(detour, start)
+        if other.stop_reason != "interrupted":
+            other = run(rule, other.parameters)
+    except FitError:
+        return outcome
+    if other.stop_reason == "interrupted":
+        return replace(outcome, stop_reason="interrupted")
+    return other if other.history[-1] > outcome.history[-1] + ROUNDING else outcome
 
 
 def _both(
@@ -299,10 +335,25 @@ def _check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | F
     return ridge
 
 
+def _check_enough_rows(
+    rule: MaximumLikelihood, covariance_type: str, n_rows: int, n_components: int, n_features: int
+) -> None:
+    """Refuse what maximum likelihood cannot estimate from so few rows."""
+    needed = rule.family.least_rows(n_components, n_features)
+    if rule.ridge is None and n_rows < needed:
+        raise FitError(
+            f"covariance_type {covariance_type!r} cannot be estimated: "
+            f"{_counted(n_components, 'component')} of {_counted(n_features, 'feature')} need at "
+            f"least {needed} rows; got {n_rows}. Use reg_covar > 0, "
+            f"fewer components or a covariance_type with fewer parameters."
+        )
+
+
 def _report(
     outcome: Outcome,
     rows: RowsPass,
     rule: MaximumLikelihood,
+    covariance_type: str,
     weight: int | Floats,
     tol: float,
     progress: Progress | None,
@@ -320,7 +371,7 @@ def _report(
         except KeyboardInterrupt:
             outcome.stop_reason = "interrupted"
     fit = GMMFit(
-        GaussianMixture._from_fit(rule.family.name, *parameters),
+        GaussianMixture._from_fit(covariance_type, *parameters),
         log_likelihood,
         np.array(outcome.history),
         len(outcome.history),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg.lapack import dpotrf
 
-from mixtura.covariance import FAMILIES, CovarianceFamily
+from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.criteria import Criteria
 from mixtura.kernels import Rows
 from mixtura.statistics import Floats
@@ -19,7 +19,6 @@ from mixtura.validation import (
     check_centres,
     check_count,
     check_n_threads,
-    check_option,
     check_rng,
     check_rows,
     check_weights,
@@ -44,9 +43,14 @@ class GaussianMixture(Criteria):
     covariances : array_like, squared units of the features
         Positive definite; (n_components, n_features, n_features) for "full", one
         (n_features, n_features) matrix that all share for "tied", variances
-        (n_components, n_features) for "diag" and (n_components,) for "spherical".
-    covariance_type : {"full", "tied", "diag", "spherical"}
-        How covariances are restricted.
+        (n_components, n_features) for "diag" and (n_components,) for "spherical". In the shape of
+        "spherical" for "EII", of "diag" for names that end in I, and of "full" for the others.
+    covariance_type : str
+        How covariances are restricted. With ``covariance_j = volume_j D_j diag(shape_j) D_j^T``,
+        three letters say of volume, shape and orientation D whether it is equal (E), varies (V) or
+        is the identity (I): "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE",
+        "EEV", "VEV", "EVV" or "VVV" [1]_. "full" is "VVV", "tied" is "EEE", "diag" is "VVI" and
+        "spherical" is "VII"; with one feature, so are "V" and "E" "VVV" and "EEE".
 
     Attributes
     ----------
@@ -67,8 +71,8 @@ class GaussianMixture(Criteria):
     Notes
     -----
     Nothing can be set, and the arrays are read-only copies, so one mixture may serve many threads.
-    Two mixtures are equal when their types, weights, means and covariances are, number by number.
-    ``dataclasses.replace(mixture, weights=...)`` makes another one.
+    Two mixtures are equal when their types, by either name, their weights, means and covariances
+    are, number by number. ``dataclasses.replace(mixture, weights=...)`` makes another one.
 
     A row so far away that every component puts it at zero density has a log-probability of -inf.
     It says nothing about the components: its responsibilities are the weights, and it is assigned
@@ -80,6 +84,11 @@ class GaussianMixture(Criteria):
     that are negative, all zero or of the wrong length. Each makes one threaded pass, of
     n k d (d + 1) / 2 multiply-adds for "full" and "tied", n k d otherwise, and gives the same bits
     for any `n_threads`.
+
+    References
+    ----------
+    .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
+       781-793, 1995.
 
     Examples
     --------
@@ -104,11 +113,11 @@ class GaussianMixture(Criteria):
         covariances: ArrayLike,
         covariance_type: str = "full",
     ) -> None:
-        family = FAMILIES[check_option("covariance_type", covariance_type, tuple(FAMILIES))]
         means = _check_means(means)
+        family = family_named(covariance_type, means.shape[1])
         weights = _check_sum(check_weights(weights, len(means)))
         covariances, factors = family.check(covariances, *means.shape)
-        self._set(family.name, weights, means, covariances, factors)
+        self._set(covariance_type, weights, means, covariances, factors)
 
     @classmethod
     def _from_fit(
@@ -161,6 +170,50 @@ class GaussianMixture(Criteria):
             A new array.
         """
         return self._family.matrices(self.covariances, self.n_components, self.n_features)
+
+    @property
+    def volume(self) -> Floats:
+        """Volume of each component: its covariance's determinant to the power 1 / n_features.
+
+        Returns
+        -------
+        ndarray of shape (n_components,), squared units of the features
+        """
+        volume: Floats = np.exp(self._log_variances().mean(axis=1))
+        return volume
+
+    @property
+    def shape(self) -> Floats:
+        """Variances along the axes of `orientation`, divided by the volume.
+
+        Returns
+        -------
+        ndarray of shape (n_components, n_features)
+            The product of each row is one.
+        """
+        log_variances = self._log_variances()
+        shape: Floats = np.exp(log_variances - log_variances.mean(axis=1, keepdims=True))
+        return shape
+
+    @property
+    def orientation(self) -> Floats:
+        """Principal axes of each component, one a column.
+
+        Returns
+        -------
+        ndarray of shape (n_components, n_features, n_features)
+            ``covariance_j = volume[j] * orientation[j] @ diag(shape[j]) @ orientation[j].T``. The
+            features' own axes where orientation is the identity; the same for all components where
+            they share it; else in the order of falling variance.
+        """
+        return self._family.orientation(self.covariance_matrices())
+
+    def _log_variances(self) -> Floats:
+        """Along the axes, shape (n_components, n_features)."""
+        axes = self.orientation
+        rotated = axes.transpose(0, 2, 1) @ self.covariance_matrices() @ axes
+        log_variances: Floats = np.log(np.einsum("jaa->ja", rotated))
+        return log_variances
 
     def log_prob(self, X: ArrayLike, *, n_threads: int | None = None) -> Floats:
         """Log-density of each row: ``log sum_j weights[j] N(x | means[j], covariance_j)``.
@@ -343,14 +396,14 @@ class GaussianMixture(Criteria):
         if not isinstance(other, GaussianMixture):
             return NotImplemented
         return (
-            self.covariance_type == other.covariance_type
+            self._family is other._family
             and np.array_equal(self.weights, other.weights)
             and np.array_equal(self.means, other.means)
             and np.array_equal(self.covariances, other.covariances)
         )
 
     def __hash__(self) -> int:
-        return hash((self.covariance_type, *self.weights.tolist(), *self.means.ravel().tolist()))
+        return hash((self._family.name, *self.weights.tolist(), *self.means.ravel().tolist()))
 
     def __repr__(self) -> str:
         arrays = (_short(getattr(self, name)) for name in ("weights", "means", "covariances"))

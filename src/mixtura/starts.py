@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura import seeding
+from mixtura.covariance import FAMILIES, CovarianceFamily
 from mixtura.em import Outcome, expectation_maximisation, split_heaviest
 from mixtura.exceptions import FitError
 from mixtura.hierarchical import UNITLESS_TRANSFORMS, hierarchical, most_leaves
@@ -232,7 +233,7 @@ def check_init(
     shape: tuple[int, ...],
     sample_weight: Floats | None,
     n_components: int,
-    covariance_type: str,
+    family: CovarianceFamily,
 ) -> Start | GaussianMixture | NDArray[Any]:
     """What a fit of rows of this shape begins with: a method, a mixture, labels or shares.
 
@@ -248,10 +249,10 @@ def check_init(
         return check_option("init", init, INIT_METHODS)
     if isinstance(init, GaussianMixture):
         got = (init.n_components, init.n_features, init.covariance_type)
-        if got != (n_components, d, covariance_type):
+        if got[:2] != (n_components, d) or FAMILIES[init.covariance_type] is not family:
             raise ValueError(
                 f"init must be a mixture of {n_components} components, {d} features and "
-                f"covariance_type {covariance_type!r}; got {got[0]}, {got[1]} and {got[2]!r}. "
+                f"covariance_type {family.name!r}; got {got[0]}, {got[1]} and {got[2]!r}. "
                 f"Fit with its settings, or start from its responsibilities."
             )
         return init

@@ -50,13 +50,17 @@ class MaximumLikelihood:
         self.family = family
         self.ridge = ridge if ridge.any() else None
 
-    def update(self, statistics: Statistics) -> tuple[Parameters, Mask]:
+    def update(
+        self, statistics: Statistics, previous: Parameters | None = None
+    ) -> tuple[Parameters, Mask]:
         """Return the parameters of largest expected objective, and which components have none.
 
         Parameters
         ----------
         statistics : Statistics
             Of the rows, about any centres.
+        previous : Parameters, optional
+            Those under which the statistics were taken: see `CovarianceFamily.update`.
 
         Returns
         -------
@@ -70,7 +74,8 @@ class MaximumLikelihood:
             centred = statistics.recentred(statistics.means())
             if self.ridge is not None:
                 centred = centred.blurred(self.ridge)
-            covariances = self.family.update(centred)
+            before = None if previous is None else previous.covariances
+            covariances = self.family.update(centred, before)
         factors, singular = self.family.factorise(covariances)
         failed = singular | (statistics.resp_sum == 0.0)
         return Parameters(weights, centred.centres, covariances, factors), failed

@@ -278,8 +278,9 @@ def check_option(name: str, value: object, known: Sequence[Option]) -> Option:
     expected = f"{name} must be one of {', '.join(map(repr, known))}"
     if not isinstance(value, str):
         raise TypeError(f"{expected}; got {_named(value)}. Pass one of these words.")
-    close = difflib.get_close_matches(value.lower(), known, n=1)
-    remedy = f"Did you mean {close[0]!r}?" if close else "Choose one of them."
+    lowered = {option.lower(): option for option in known}
+    close = difflib.get_close_matches(value.lower(), lowered, n=1)
+    remedy = f"Did you mean {lowered[close[0]]!r}?" if close else "Choose one of them."
     raise ValueError(f"{expected}; got {value!r}. {remedy}")
 
 

@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         "--covariance",
         metavar="TYPE",
         dest="covariance_type",
-        help="full, tied, diag or spherical (default: full)",
+        help="full, tied, diag, spherical, or EII, VII, ... VVV (default: full)",
     )
     fit.add_argument(
         "--columns",

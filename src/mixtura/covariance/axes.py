@@ -1,0 +1,195 @@
+"""Principal axes that all components share, while their shapes differ: EVE and VVE.
+
+For axes D, an orthogonal matrix, the variances along the axes follow from the diagonals
+``omega_j = diag(D^T W_j D)`` of the rotated scatters in closed form, and what is left is to be
+minimised over D:
+
+    VVE    sum_j n_j sum_a log omega_ja,
+    EVE    n d log sum_j exp(1/d sum_a log omega_ja).
+
+Browne and McNicholas [1]_ majorise it; here Newton's method takes rotations ``D cayley(X)`` with X
+skew, and ends at the same points after a few steps. Negative curvature is turned round, so that
+every step goes down. The function may have several minima: an update that is given the previous
+axes never ends above them, and one without tries the axes of the pooled scatter and of each
+component.
+
+.. [1] R. P. Browne, P. D. McNicholas, "Estimating common principal components in high dimensions",
+   Advances in Data Analysis and Classification 8, 217-226, 2014.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from mixtura.statistics import Floats
+
+__all__ = ["axes_of_one", "common_axes"]
+
+MOST_STEPS = 100
+MOST_HALVINGS = 30
+LONGEST_STEP = 0.5  # radians in one plane
+NEGLIGIBLE = 1e-15  # predicted gain per unit of weight that rounding hides
+NEARLY = 1e-10  # predicted gain below which a step need not be watched
+FLATTEST = 1e-9  # curvature per unit of weight that a step may divide by
+MOST_FEATURES = 16  # for which the whole matrix of curvatures is set up, d (d - 1) / 2 square
+TINY = 1e-300  # instead of no variance at all
+SOUND = 1e-10  # ratio of eigenvalues of a component whose own axes may be tried
+
+
+def common_axes(
+    scatter: Floats, counts: Floats, *, equal_volumes: bool, previous: Floats | None = None
+) -> Floats:
+    """Axes D of largest likelihood, shape (n_features, n_features), a column each.
+
+    Parameters
+    ----------
+    scatter : ndarray of shape (n_components, n_features, n_features)
+    counts : ndarray of shape (n_components,)
+        Positive weights.
+    equal_volumes : bool
+        EVE instead of VVE.
+    previous : ndarray of shape (n_features, n_features), optional
+        Axes to begin with.
+    """
+    traces = np.einsum("jaa->j", scatter)
+    counts, scatter = counts[traces > 0.0], scatter[traces > 0.0]
+    if scatter.shape[1] == 1 or len(scatter) == 0:
+        return np.eye(scatter.shape[1])
+    starts = _candidates(scatter) if previous is None else [previous]
+    found = [_descend(scatter, counts, equal_volumes, D) for D in starts]
+    return min(found, key=lambda end: end[0])[1]
+
+
+def axes_of_one(matrices: Floats) -> Floats:
+    """Axes of matrices that all have the same, shape (n_features, n_features).
+
+    Eigenvectors of a weighted sum: the weights are unlike, so that variances that are equal in the
+    sum are so by a rare accident.
+    """
+    weights = 1.0 + np.modf(np.sqrt(2.0) * np.arange(len(matrices)))[0]
+    traces = np.einsum("jaa->j", matrices)
+    axes: Floats = np.linalg.eigh(np.tensordot(weights / traces, matrices, 1))[1][:, ::-1]
+    return axes
+
+
+def _candidates(scatter: Floats) -> list[Floats]:
+    variances, axes = np.linalg.eigh(scatter)
+    sound = variances[:, 0] > SOUND * variances[:, -1]
+    return [np.linalg.eigh(scatter.sum(axis=0))[1], *axes[sound]]
+
+
+class _Point(NamedTuple):
+    """Where a rotation leads; `shares` are the weights of components in its gradient."""
+
+    value: float
+    rotated: Floats
+    omega: Floats
+    shares: Floats
+
+
+def _descend(
+    scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats
+) -> tuple[float, Floats]:
+    """Newton's method from one start: the minimum, per unit of weight, and its axes."""
+    here = _look(scatter, counts, equal_volumes, D)
+    for _ in range(MOST_STEPS):
+        X, gain = _newton_step(here, equal_volumes)
+        if not gain > NEGLIGIBLE:
+            break
+        for _ in range(MOST_HALVINGS):
+            turned = D @ _cayley(X)
+            there = _look(scatter, counts, equal_volumes, turned)
+            if gain < NEARLY or there.value < here.value:
+                break
+            X = 0.5 * X
+        else:
+            break
+        D, here = turned, there
+    return here.value, D
+
+
+def _look(scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats) -> _Point:
+    rotated = D.T @ scatter @ D
+    omega = np.maximum(np.einsum("jaa->ja", rotated), TINY)
+    logs = np.log(omega).sum(axis=1)
+    shares = counts / counts.sum()
+    if not equal_volumes:
+        return _Point(float(shares @ logs), rotated, omega, shares)
+    d = len(D)
+    roots = np.exp((logs - logs.max()) / d)
+    total = roots.sum()
+    return _Point(float(logs.max() + d * np.log(total)), rotated, omega, roots / total)
+
+
+def _newton_step(here: _Point, equal_volumes: bool) -> tuple[Floats, float]:
+    """A skew X down the function, and the gain that it promises."""
+    _, V, omega, c = here
+    d = len(omega[0])
+    first, second = np.triu_indices(d, 1)
+    mixed = V[:, first, second]
+    slopes = -2.0 * mixed / omega[:, first], 2.0 * mixed / omega[:, second]  # of log omega
+    gradient = c @ (slopes[0] + slopes[1])
+    if d > MOST_FEATURES:
+        ratios = omega[:, first] / omega[:, second]
+        curvature = 2.0 * c @ (ratios + 1.0 / ratios - 2.0)
+        steps = -gradient / np.maximum(curvature, FLATTEST)
+    else:
+        hessian = _hessian(V, omega, c, equal_volumes, slopes)
+        curvature, directions = np.linalg.eigh(hessian)
+        down = -(gradient @ directions) / np.maximum(np.abs(curvature), FLATTEST)
+        steps = directions @ down
+    steps *= min(1.0, LONGEST_STEP / max(np.abs(steps).max(), TINY))
+    X = np.zeros((d, d))
+    X[first, second] = steps
+    X[second, first] = -steps
+    return X, float(-0.5 * gradient @ steps)
+
+
+def _hessian(
+    V: Floats, omega: Floats, c: Floats, equal_volumes: bool, slopes: tuple[Floats, Floats]
+) -> Floats:
+    """Second derivatives in the planes (a, b), a < b, from the second-order term of exp(X).
+
+    For one component, ``2 tr(U V X X) - 2 tr(U X V X) - sum_a (slope_a . x)^2``, U = 1 / omega.
+    """
+    k, d = omega.shape
+    first, second = np.triu_indices(d, 1)
+    planes = np.arange(len(first))
+    basis = _skew_basis(d)
+    flat = basis.reshape(len(planes), -1)
+    weighted = c[:, None] / omega
+    Z = np.einsum("ja,jbc->abc", weighted, V)
+    one = np.einsum("aac->ac", Z) @ basis
+    other = np.matmul(basis.transpose(1, 0, 2), Z).transpose(1, 0, 2)
+    half: Floats = (other - one).reshape(len(planes), -1) @ flat.T
+    jacobian = np.zeros((k, d, len(planes)))
+    jacobian[:, first, planes], jacobian[:, second, planes] = slopes
+    weighted_jacobian = (np.sqrt(c)[:, None, None] * jacobian).reshape(k * d, -1)
+    second_order: Floats = half + half.T - weighted_jacobian.T @ weighted_jacobian
+    if not equal_volumes:
+        return second_order
+    totals = slopes[0] + slopes[1]
+    off = totals - c @ totals
+    spread: Floats = (c[:, None] * off).T @ off / d
+    return second_order + spread
+
+
+@cache
+def _skew_basis(d: int) -> Floats:
+    """Generators of the rotations in the planes (a, b), shape (d (d - 1) / 2, d, d)."""
+    first, second = np.triu_indices(d, 1)
+    planes = np.arange(len(first))
+    basis = np.zeros((len(planes), d, d))
+    basis[planes, first, second] = 1.0
+    basis[planes, second, first] = -1.0
+    return basis
+
+
+def _cayley(X: Floats) -> Floats:
+    """Orthogonal, and exp(X) to second order."""
+    identity = np.eye(len(X))
+    rotation: Floats = np.linalg.inv(identity - 0.5 * X) @ (identity + 0.5 * X)
+    return rotation
