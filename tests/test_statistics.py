@@ -229,3 +229,19 @@ def test_blurred_by_another_shape_is_an_error(variance: object, shape: str) -> N
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Example.random("spherical").statistics().blurred(variance)
+
+
+@each_type
+def test_coarsened_full_statistics_are_those_of_a_pass_for_the_type(covariance_type: str) -> None:
+    rng = np.random.default_rng(3)
+    X, resp = rng.normal(size=(30, 3)), rng.dirichlet(np.ones(2), size=30)
+    full, expected = (
+        reference.accumulate_resp(X, resp, np.ones((2, 3)), covariance_type=type_)
+        for type_ in ("full", covariance_type)
+    )
+    coarse = full.coarsened(covariance_type)
+    assert coarse.covariance_type == covariance_type
+    np.testing.assert_allclose(coarse.resp_xx, expected.resp_xx, rtol=1e-13)
+    if covariance_type != "full":
+        with pytest.raises(ValueError, match="must be 'full' to be coarsened"):
+            coarse.coarsened("full")

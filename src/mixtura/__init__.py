@@ -7,12 +7,13 @@
 from mixtura import datasets, kernels, plot, reference
 from mixtura._build_config import VERSION as __version__
 from mixtura.em import Event, State
-from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
+from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted, SelectionInterrupted
 from mixtura.fit import GMMFit, fit_gmm
 from mixtura.hierarchical import HierarchicalTree, hierarchical
 from mixtura.kernels import build_config
 from mixtura.kmeans import KMeansFit, fit_kmeans
 from mixtura.mixture import GaussianMixture
+from mixtura.select import GMMSelection, select_gmm
 from mixtura.statistics import Statistics
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "FitError",
     "FitInterrupted",
     "GMMFit",
+    "GMMSelection",
     "GaussianMixture",
     "HierarchicalTree",
     "KMeansFit",
+    "SelectionInterrupted",
     "State",
     "Statistics",
     "__version__",
@@ -35,4 +38,5 @@ __all__ = [
     "kernels",
     "plot",
     "reference",
+    "select_gmm",
 ]

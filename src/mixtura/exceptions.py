@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ConvergenceWarning", "FitError", "FitInterrupted"]
+__all__ = ["ConvergenceWarning", "FitError", "FitInterrupted", "SelectionInterrupted"]
 
 
 class FitError(RuntimeError):
@@ -25,6 +25,20 @@ class FitInterrupted(KeyboardInterrupt):
         done = "before its first iteration was done" if fit is None else "`fit` holds what was done"
         super().__init__(f"the fit was interrupted; {done}")
         self.fit = fit
+
+
+class SelectionInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a selection; nothing that was done is lost.
+
+    Attributes
+    ----------
+    selection : GMMSelection
+        What was fitted; the other entries of its table are NaN, with the reason "interrupted".
+    """
+
+    def __init__(self, selection: Any) -> None:
+        super().__init__("the selection was interrupted; `selection` holds what was done")
+        self.selection = selection
 
 
 class ConvergenceWarning(UserWarning):

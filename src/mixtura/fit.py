@@ -22,6 +22,7 @@ from mixtura.starts import Start, StartInterrupted, automatic_start, check_init,
 from mixtura.statistics import FactorShape, Floats
 from mixtura.update import MaximumLikelihood, Parameters
 from mixtura.validation import (
+    Rows,
     check_count,
     check_n_threads,
     check_number,
@@ -333,6 +334,17 @@ def _check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | F
             f"Use 0 for none."
         )
     return ridge
+
+
+def absolute_ridge(
+    reg_covar: float | ArrayLike, X: Rows, weight: Floats | None, n_threads: int | None
+) -> Floats:
+    """`reg_covar`, checked, in squared units of the features."""
+    ridge = _check_reg_covar(reg_covar, X.shape[1])
+    if not isinstance(ridge, float):
+        return ridge
+    variance = moments(X, weight, n_threads)[1]
+    return ridge * np.where(variance > 0.0, variance, 1.0)
 
 
 def _check_enough_rows(

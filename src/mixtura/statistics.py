@@ -167,6 +167,34 @@ class Statistics:
             resp_xx=self.resp_xx + gain,
         )
 
+    def coarsened(self, covariance_type: FactorShape) -> Statistics:
+        """Return what a pass for another covariance type would have kept of the same rows.
+
+        Parameters
+        ----------
+        covariance_type : {"full", "tied", "diag", "spherical"}
+            Unless these statistics are "full", their own type.
+
+        Returns
+        -------
+        Statistics
+
+        Raises
+        ------
+        ValueError
+            For a type that needs more than these statistics hold.
+        """
+        if covariance_type == self.covariance_type:
+            return self
+        if self.covariance_type != "full":
+            raise ValueError(
+                f"statistics must be 'full' to be coarsened to {covariance_type!r}; got "
+                f"{self.covariance_type!r}. Accumulate with covariance_type 'full'."
+            )
+        subscripts = {"tied": "jab->ab", "diag": "jaa->ja", "spherical": "jaa->j"}
+        resp_xx = np.einsum(subscripts[covariance_type], self.resp_xx)
+        return replace(self, covariance_type=covariance_type, resp_xx=resp_xx)
+
     def blurred(self, variance: Floats) -> Statistics:
         """Return the statistics of the same rows, each spread out with a variance of its own.
 

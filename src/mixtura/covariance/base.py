@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,10 +15,16 @@ from mixtura.validation import FACTOR_AXES, contiguous, refuse_non_finite
 __all__ = ["CovarianceFamily", "Mask", "Rule"]
 
 Mask = NDArray[np.bool_]
-Rule = Callable[[Floats, Floats], Floats]  # from scatters and weights to covariances
 
+FREEDOM = "IEV"  # each letter allows what those before it allow
 SYMMETRY_TOLERANCE = 1e-8  # in units of standard deviations: a computed inverse is no better
 FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
+
+
+class Rule(Protocol):
+    """The covariances of largest likelihood, from scatters and weights; it may use those before."""
+
+    def __call__(self, scatter: Floats, counts: Floats, previous: Floats | None, /) -> Floats: ...
 
 
 class CovarianceFamily(ABC):
@@ -69,6 +75,11 @@ class CovarianceFamily(ABC):
         volume, shape, orientation = tuple(self.letters)
         return times[volume] + times[shape] * (d - 1) + times[orientation] * (d * (d - 1) // 2)
 
+    def contains(self, other: CovarianceFamily) -> bool:
+        """Whether every model of the other family is one of this family too."""
+        pairs = zip(other.letters, self.letters, strict=True)
+        return all(FREEDOM.index(a) <= FREEDOM.index(b) for a, b in pairs)
+
     def least_rows(self, n_components: int, n_features: int) -> int:
         """Rows without which some covariance is singular, however they are shared out."""
         k, d = n_components, n_features
@@ -90,7 +101,7 @@ class CovarianceFamily(ABC):
         statistics : Statistics
         previous : ndarray, optional
             Covariances under which the statistics were taken. Where the expected likelihood has
-            several maxima, the result is not below these.
+            several maxima, the result is not below these; where it has one, it is found sooner.
 
         Returns
         -------
@@ -111,8 +122,8 @@ class CovarianceFamily(ABC):
     def _scatter(self, statistics: Statistics) -> Floats:
         return statistics.resp_xx
 
-    def _maximise(self, scatter: Floats, counts: Floats, previous: Floats | None) -> Floats:  # noqa: ARG002
-        return self._rule(scatter, counts)
+    def _maximise(self, scatter: Floats, counts: Floats, previous: Floats | None) -> Floats:
+        return self._rule(scatter, counts, previous)
 
     def orientation(self, matrices: Floats) -> Floats:
         """Principal axes of covariances of this family.
@@ -169,6 +180,10 @@ class CovarianceFamily(ABC):
     @abstractmethod
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         """The same covariances as full matrices, shape (n_components, n_features, n_features)."""
+
+    @abstractmethod
+    def from_matrices(self, matrices: Floats) -> Floats:
+        """Covariances of the family that were written as full matrices."""
 
     @abstractmethod
     def select(self, covariances: Floats, components: NDArray[np.intp]) -> Floats:

@@ -67,6 +67,9 @@ class Full(CovarianceFamily):
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: ARG002
         return covariances.copy()
 
+    def from_matrices(self, matrices: Floats) -> Floats:
+        return matrices
+
     def select(self, covariances: Floats, components: NDArray[np.intp]) -> Floats:
         return covariances[components]
 
@@ -89,7 +92,7 @@ class FullWithCommonAxes(Full):
             previous=None if previous is None else axes_of_one(previous),
         )
         along = np.einsum("jaa->ja", axes.T @ scatter @ axes)
-        return spanned(axes, self._rule(along, counts))
+        return spanned(axes, self._rule(along, counts, None))
 
 
 class Tied(CovarianceFamily):
@@ -97,8 +100,8 @@ class Tied(CovarianceFamily):
 
     factor_shape: FactorShape = "tied"
 
-    def update(self, statistics: Statistics, previous: Floats | None = None) -> Floats:  # noqa: ARG002
-        return self._rule(statistics.resp_xx, statistics.resp_sum)
+    def update(self, statistics: Statistics, previous: Floats | None = None) -> Floats:
+        return self._rule(statistics.resp_xx, statistics.resp_sum, previous)
 
     def factorise(self, covariances: Floats) -> tuple[Floats, Mask]:
         factors, failed = _factorise(covariances[None])
@@ -109,6 +112,10 @@ class Tied(CovarianceFamily):
 
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return np.broadcast_to(covariances, (n_components, n_features, n_features)).copy()
+
+    def from_matrices(self, matrices: Floats) -> Floats:
+        kept: Floats = matrices[0]
+        return kept
 
     def select(self, covariances: Floats, components: NDArray[np.intp]) -> Floats:  # noqa: ARG002
         return covariances
@@ -129,6 +136,10 @@ class Diag(CovarianceFamily):
 
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: ARG002
         return covariances[:, :, None] * np.eye(n_features)
+
+    def from_matrices(self, matrices: Floats) -> Floats:
+        variances: Floats = np.einsum("jaa->ja", matrices)
+        return variances
 
     def select(self, covariances: Floats, components: NDArray[np.intp]) -> Floats:
         return covariances[components]
@@ -152,6 +163,10 @@ class Spherical(CovarianceFamily):
 
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: ARG002
         return covariances[:, None, None] * np.eye(n_features)
+
+    def from_matrices(self, matrices: Floats) -> Floats:
+        kept: Floats = matrices[:, 0, 0]
+        return kept
 
     def select(self, covariances: Floats, components: NDArray[np.intp]) -> Floats:
         return covariances[components]

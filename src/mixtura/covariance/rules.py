@@ -1,6 +1,7 @@
 """Covariances of largest likelihood in closed form, as Celeux and Govaert [1]_ give them.
 
-Each rule takes scatters about the component means and the components' positive weights. The first
+Each rule takes scatters about the component means, the components' positive weights and, for those
+that iterate, the covariances before; `on_own_axes` looks only at the sizes of these. The first
 four serve wherever the axes are known: their scatters are diagonals, (n_components, n_features), of
 which those that share all or nothing are right for matrices too.
 
@@ -19,31 +20,31 @@ from mixtura.statistics import Floats
 __all__ = ["each_its_own", "equal", "equal_determinants", "equal_volumes", "on_own_axes", "pooled"]
 
 
-def each_its_own(scatter: Floats, counts: Floats) -> Floats:
+def each_its_own(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> Floats:
     """Volume and shape vary: VII, VVI, VVV."""
     covariances: Floats = scatter / counts.reshape((-1,) + (1,) * (scatter.ndim - 1))
     return covariances
 
 
-def pooled(scatter: Floats, counts: Floats) -> Floats:
+def pooled(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> Floats:
     """One covariance from the scatter of all: EEE."""
     covariance: Floats = scatter / counts.sum()
     return covariance
 
 
-def equal(scatter: Floats, counts: Floats) -> Floats:
+def equal(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> Floats:
     """Volume and shape are equal, and kept for each component: EII, EEI."""
     return np.broadcast_to(pooled(scatter.sum(axis=0), counts), scatter.shape).copy()
 
 
-def equal_volumes(scatter: Floats, counts: Floats) -> Floats:
+def equal_volumes(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> Floats:
     """Volume is equal, shape varies: EVI."""
     positive = scatter.min(axis=1) > 0.0
     roots = np.exp(np.log(np.where(positive[:, None], scatter, 1.0)).mean(axis=1)) * positive
     return _of_equal_volume(scatter, roots, counts)
 
 
-def equal_determinants(scatter: Floats, counts: Floats) -> Floats:
+def equal_determinants(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> Floats:
     """Volume is equal, shape and orientation vary: EVV."""
     signs, logs = np.linalg.slogdet(scatter)
     roots = np.exp(np.where(signs > 0.0, logs, -np.inf) / scatter.shape[1])
@@ -69,8 +70,9 @@ def on_own_axes(rule: Rule) -> Rule:
     Axes are the scatters' own, in the order of their variances.
     """
 
-    def maximise(scatter: Floats, counts: Floats) -> Floats:
+    def maximise(scatter: Floats, counts: Floats, previous: Floats | None = None) -> Floats:
         variances, axes = np.linalg.eigh(scatter)
-        return spanned(axes, rule(np.maximum(variances, 0.0), counts))
+        before = None if previous is None else np.einsum("jaa->ja", previous)
+        return spanned(axes, rule(np.maximum(variances, 0.0), counts, before))
 
     return maximise

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.linalg.lapack import dposv, dpotrf, dtrtri
 
 from mixtura.statistics import Floats
 
@@ -26,11 +26,12 @@ __all__ = ["with_common_matrix", "with_common_variances"]
 
 MOST_STEPS = 60
 MOST_HALVINGS = 30
-NEGLIGIBLE = 1e-20  # Newton decrement per unit of weight: far below the rounding of likelihoods
-NEARLY = 1e-8  # decrement below which a step need not be watched
+NEARLY = 1e-13  # Newton decrement, per unit of weight, below which one step more is the last
 
 
-def with_common_variances(scatter: Floats, counts: Floats) -> Floats:
+def with_common_variances(
+    scatter: Floats, counts: Floats, previous: Floats | None = None
+) -> Floats:
     """Variances ``volume_j a`` of largest likelihood.
 
     Parameters
@@ -39,16 +40,19 @@ def with_common_variances(scatter: Floats, counts: Floats) -> Floats:
         Diagonals of the scatters.
     counts : ndarray of shape (n_components,)
         Positive weights.
+    previous : ndarray, optional
+        Covariances before, near which the search begins; it ends at the same, but for rounding.
 
     Returns
     -------
     ndarray of shape (n_components, n_features)
         Zero for a component without scatter.
     """
-    return _scaled(scatter, scatter.sum(axis=1), counts)
+    before = None if previous is None else previous.sum(axis=1)
+    return _scaled(scatter, scatter.sum(axis=1), counts, before)
 
 
-def with_common_matrix(scatter: Floats, counts: Floats) -> Floats:
+def with_common_matrix(scatter: Floats, counts: Floats, previous: Floats | None = None) -> Floats:
     """Covariances ``volume_j C`` of largest likelihood.
 
     Parameters
@@ -56,23 +60,29 @@ def with_common_matrix(scatter: Floats, counts: Floats) -> Floats:
     scatter : ndarray of shape (n_components, n_features, n_features)
     counts : ndarray of shape (n_components,)
         Positive weights.
+    previous : ndarray, optional
+        Covariances before, near which the search begins; it ends at the same, but for rounding.
 
     Returns
     -------
     ndarray of shape (n_components, n_features, n_features)
         Zero for a component without scatter.
     """
-    return _scaled(scatter, np.einsum("jaa->j", scatter), counts)
+    before = None if previous is None else np.einsum("jaa->j", previous)
+    return _scaled(scatter, np.einsum("jaa->j", scatter), counts, before)
 
 
-def _scaled(scatter: Floats, traces: Floats, counts: Floats) -> Floats:
-    covariances = np.zeros(scatter.shape)
+def _scaled(scatter: Floats, traces: Floats, counts: Floats, before: Floats | None) -> Floats:
     spread = traces > 0.0
-    if spread.any():
-        s = _log_precisions(scatter[spread], traces[spread], counts[spread])
-        pooled = np.tensordot(np.exp(s), scatter[spread], 1) / counts[spread].sum()
-        covariances[spread] = np.multiply.outer(np.exp(-s), pooled)
-    return covariances
+    if not spread.all():
+        covariances = np.zeros(scatter.shape)
+        if spread.any():
+            covariances[spread] = _scaled(scatter[spread], traces[spread], counts[spread], None)
+        return covariances
+    s = _log_precisions(scatter, counts, np.log(counts / traces if before is None else 1 / before))
+    pooled = np.einsum("j,j...->...", np.exp(s), scatter) / counts.sum()
+    scaled: Floats = np.multiply.outer(np.exp(-s), pooled)
+    return scaled
 
 
 class _Point(NamedTuple):
@@ -86,31 +96,31 @@ class _Point(NamedTuple):
 NOWHERE = _Point(np.inf, np.empty(0), np.empty(0))
 
 
-def _log_precisions(scatter: Floats, traces: Floats, counts: Floats) -> Floats:
-    """Minimise the convex function in the head of this file, s up to a constant."""
+def _log_precisions(scatter: Floats, counts: Floats, s: Floats) -> Floats:
+    """Minimise the convex function in the head of this file, from s on."""
     look = _among_diagonals if scatter.ndim == 2 else _among_matrices
-    k, d, n = len(counts), scatter.shape[1], counts.sum()
-    s: Floats = np.log(counts / traces)
+    k, d, shares = len(counts), scatter.shape[1], counts / counts.sum()
+    s = s - s.max()  # only differences count
     here = look(scatter, s)
-    if k == 1 or here is NOWHERE:
-        return s
     for _ in range(MOST_STEPS):
-        gradient = n * here.traces - d * counts
-        # Shifting all s changes nothing; the constant 1 / k makes that direction regular.
-        hessian = n * (np.diag(here.traces) - here.products + 1.0 / k)
-        step = np.linalg.solve(hessian, -gradient)
-        decrement = -(gradient @ step) / n
-        if not decrement > NEGLIGIBLE:
+        if here is NOWHERE or k == 1:
             break
+        gradient = here.traces - d * shares
+        # Shifting all s changes nothing; the constant 1 / k makes that direction regular.
+        hessian = np.diag(here.traces) - here.products + 1.0 / k
+        step: Floats
+        _, step, failed = dposv(hessian, -gradient)
+        if failed:
+            break
+        decrement = -gradient @ step
+        if not decrement > NEARLY:
+            return s + step
         there = look(scatter, s + step)
         for _ in range(MOST_HALVINGS):
-            gain = here.log_det - there.log_det + d * (counts @ step) / n
-            if decrement < NEARLY or gain > 0.0:
+            if here.log_det - there.log_det + d * (shares @ step) > 0.0:
                 break
             step = 0.5 * step
             there = look(scatter, s + step)
-        if there is NOWHERE:
-            break
         s, here = s + step, there
     return s
 

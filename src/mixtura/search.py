@@ -1,0 +1,181 @@
+"""Many mixtures of the same rows: each is fitted from where related ones have ended.
+
+For one number of components, a few scouts find where the clusters lie, by the starts that `fit_gmm`
+tries. One pass under each scout leaves full scatters behind, and from these every family has its
+maximum-likelihood start without another look at the rows. A family that contains others begins at
+their ends as well, so that it never ends lower. The most promising start goes on to convergence.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mixtura import kernels
+from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
+from mixtura.exceptions import ConvergenceWarning, FitError
+from mixtura.fit import GMMFit, fit_gmm
+from mixtura.mixture import GaussianMixture
+from mixtura.statistics import Floats, Statistics
+from mixtura.update import MaximumLikelihood
+from mixtura.validation import Rows
+
+__all__ = ["Search"]
+
+BRIEF_ITERATIONS = 5  # of each start, before the best goes on
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the models for one set of rows are sought.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,) or None
+    covariance_types : sequence of str
+        Names of different families.
+    init : str or callable
+        As for `fit_gmm`; a callable is called once for each number of components.
+    n_init : int
+        Automatic starts of each scout.
+    ridge : ndarray of shape (n_features,)
+        Absolute, added to every covariance.
+    options : dict
+        Other arguments of `fit_gmm`.
+    """
+
+    X: Rows
+    sample_weight: Floats | None
+    covariance_types: Sequence[str]
+    init: Any
+    n_init: int
+    ridge: Floats
+    options: dict[str, Any]
+
+    def fits(
+        self, n_components: int, rng: np.random.Generator
+    ) -> Iterator[tuple[str, GMMFit | str]]:
+        """Fit each covariance type, the simpler ones first; yield its name, and why it failed."""
+        possible = []
+        n_rows = len(self.X) if self.sample_weight is None else np.count_nonzero(self.sample_weight)
+        for name in sorted(self.covariance_types, key=_freedom):
+            needed = FAMILIES[name].least_rows(n_components, self.X.shape[1])
+            if n_rows >= needed:
+                possible.append(name)
+            else:
+                yield name, f"{name} needs at least {needed} rows, and there are {n_rows}"
+        try:
+            scouted, starts = self._starts(n_components, possible, rng)
+        except FitError as error:
+            yield from ((name, str(error)) for name in possible)
+            return
+        done: dict[str, GMMFit] = {}
+        for name in possible:
+            inits = [scouted[name].model] if name in scouted else []
+            inits += [self._maximised(start, name) for start in starts]
+            inits += [_written_as(name, done[parent].model) for parent in _parents(name, done)]
+            try:
+                done[name] = self._best(name, n_components, inits)
+            except FitError as error:
+                yield name, str(error)
+            else:
+                yield name, done[name]
+
+    def on(self, X: Rows, sample_weight: Floats | None) -> Search:
+        """The same search among other rows."""
+        return replace(self, X=X, sample_weight=sample_weight)
+
+    def _fit(self, name: str, n_components: int, init: Any, **changed: Any) -> GMMFit:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # told once for all models
+            fit = fit_gmm(
+                self.X, n_components, covariance_type=name, sample_weight=self.sample_weight,
+                init=init, reg_covar=self.ridge, **(self.options | changed),
+            )  # fmt: skip
+        if fit.model.n_components < n_components:
+            raise FitError(f"a component was lost: {fit.events[-1]}")
+        return fit
+
+    def _starts(
+        self, n_components: int, possible: list[str], rng: np.random.Generator
+    ) -> tuple[dict[str, GMMFit], list[Any]]:
+        """Fits of the scouts, and what all families begin with: full statistics, labels, shares."""
+        if callable(self.init):
+            rows = self.X.view()
+            rows.flags.writeable = False
+            given = self.init(rows, n_components, rng)
+            return {}, [self._under(given) if isinstance(given, GaussianMixture) else given]
+        scouted: dict[str, GMMFit] = {}
+        failure = FitError("no start")
+        for name in dict.fromkeys(possible[:1] + possible[-1:]):
+            try:
+                scouted[name] = self._fit(
+                    name, n_components, self.init, n_init=self.n_init, rng=rng
+                )
+            except FitError as error:
+                failure = error
+        if not scouted:
+            raise failure
+        return scouted, [self._under(fit.model) for fit in scouted.values()]
+
+    def _under(self, mixture: GaussianMixture) -> Statistics:
+        """Full statistics of the rows under a mixture of any family."""
+        factors, _ = FAMILIES["full"].factorise(mixture.covariance_matrices())
+        return kernels.accumulate(
+            self.X, mixture.weights, mixture.means, factors, covariance_type="full",
+            sample_weight=self.sample_weight, n_threads=self.options["n_threads"],
+        )  # fmt: skip
+
+    def _maximised(self, start: Any, name: str) -> Any:
+        """The start as a mixture of one family, where it is statistics."""
+        if not isinstance(start, Statistics):
+            return start
+        family = FAMILIES[name]
+        rule = MaximumLikelihood(family, self.ridge)
+        parameters, failed = rule.update(start.coarsened(family.factor_shape))
+        return None if failed.any() else GaussianMixture._from_fit(name, *parameters)
+
+    def _best(self, name: str, n_components: int, inits: list[Any]) -> GMMFit:
+        """Fit from the start that is ahead after a few iterations."""
+        ahead: GMMFit | None = None
+        failure = FitError("its covariances are singular at every start")
+        for init in inits:
+            if init is None:
+                continue
+            try:
+                brief = self._fit(name, n_components, init, max_iter=BRIEF_ITERATIONS, tol=0.0)
+            except FitError as error:
+                failure = error
+                continue
+            if ahead is None or brief.history[-1] > ahead.history[-1]:
+                ahead = brief
+        if ahead is None:
+            raise failure
+        return self._fit(name, n_components, ahead.model)
+
+
+def _freedom(name: str) -> int:
+    return CELEUX_GOVAERT.index(FAMILIES[name].letters)
+
+
+def _parents(name: str, done: dict[str, GMMFit]) -> list[str]:
+    """The largest of the fitted families that this one contains."""
+    family = FAMILIES[name]
+    inside = [other for other in done if family.contains(FAMILIES[other])]
+    return [
+        one
+        for one in inside
+        if not any(other != one and FAMILIES[other].contains(FAMILIES[one]) for other in inside)
+    ]
+
+
+def _written_as(name: str, mixture: GaussianMixture) -> GaussianMixture:
+    """The same mixture as one of a family that contains its own."""
+    covariances = FAMILIES[name].from_matrices(mixture.covariance_matrices())
+    factors, _ = FAMILIES[name].factorise(covariances)
+    return GaussianMixture._from_fit(name, mixture.weights, mixture.means, covariances, factors)

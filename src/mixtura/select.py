@@ -1,0 +1,394 @@
+"""select_gmm: fit many mixtures to the same rows, and choose one of them by a criterion."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, family_named
+from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
+from mixtura.fit import GMMFit, absolute_ridge
+from mixtura.progress import SECONDS_BETWEEN_LINES, Progress
+from mixtura.search import Search
+from mixtura.starts import INIT_METHODS
+from mixtura.statistics import Floats
+from mixtura.validation import (
+    Rows,
+    check_count,
+    check_n_threads,
+    check_number,
+    check_option,
+    check_rng,
+    check_rows,
+    check_sample_weight,
+)
+
+__all__ = ["GMMSelection", "select_gmm"]
+
+Criterion = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]
+CRITERIA = ("bic", "aic", "icl", "cv")
+NOT_REACHED = "interrupted"
+
+
+@dataclass(frozen=True, eq=False)
+class GMMSelection:
+    """Mixtures of the same rows, and how good each of them is.
+
+    Attributes
+    ----------
+    criterion : str
+        Name of the criterion; lower is better.
+    n_components : tuple of int
+        Rows of the table.
+    covariance_types : tuple of str
+        Columns of the table.
+    table : ndarray of shape (len(n_components), len(covariance_types))
+        The criterion of each model; NaN for one that could not be fitted.
+    standard_error : ndarray of the shape of `table`, or None
+        Of a cross-validated criterion, from the differences between folds.
+    fits : dict from (n_components, covariance_type) to GMMFit
+        The models that were fitted.
+    reasons : dict from (n_components, covariance_type) to str
+        Why the others were not.
+    """
+
+    criterion: str
+    n_components: tuple[int, ...]
+    covariance_types: tuple[str, ...]
+    table: Floats
+    standard_error: Floats | None = None
+    fits: dict[tuple[int, str], GMMFit] = field(default_factory=dict)
+    reasons: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    def top(self, n: int = 3) -> list[tuple[int, str, float]]:
+        """The best models, as (n_components, covariance_type, criterion), the best first.
+
+        Parameters
+        ----------
+        n : int
+            Most models.
+
+        Returns
+        -------
+        list of tuple
+        """
+        order = np.argsort(self.table, axis=None, kind="stable")
+        places = [np.unravel_index(i, self.table.shape) for i in order[:n]]
+        return [
+            (self.n_components[i], self.covariance_types[j], float(self.table[i, j]))
+            for i, j in places
+            if not np.isnan(self.table[i, j])
+        ]
+
+    @property
+    def best(self) -> GMMFit:
+        """The fit with the lowest criterion.
+
+        Returns
+        -------
+        GMMFit
+
+        Raises
+        ------
+        FitError
+            When no model was fitted.
+        """
+        best = self.top(1)
+        if not best:
+            raise FitError("no model was fitted; `reasons` says why for each.")
+        return self.fits[best[0][:2]]
+
+    def summary(self) -> str:
+        """The table, the best models and why others are missing, in readable lines.
+
+        Returns
+        -------
+        str
+        """
+        width = max(10, *(len(name) + 2 for name in self.covariance_types))
+        lines = [
+            f"{self.criterion.upper()} of {len(self.fits)} mixtures; lower is better",
+            "",
+            "components" + "".join(f"{name:>{width}}" for name in self.covariance_types),
+        ]
+        for k, values in zip(self.n_components, self.table, strict=True):
+            cells = ("-" if math.isnan(value) else f"{value:.1f}" for value in values)
+            lines.append(f"{k:>10}" + "".join(f"{cell:>{width}}" for cell in cells))
+        lines += ["", "best"]
+        for k, name, value in self.top():
+            fit = self.fits[k, name]
+            lines.append(
+                f"  {name}, {k} component{'s'[: k != 1]}: {value:.3f} (log-likelihood "
+                f"{fit.log_likelihood:.3f}, {fit.model.n_parameters} parameters)"
+            )
+        missing = [f"  {name}, {k}: {why}" for (k, name), why in self.reasons.items()]
+        return "\n".join([*lines, *(["", "not fitted", *missing] if missing else [])])
+
+    def to_pandas(self) -> Any:
+        """The table as a DataFrame, a row for each number of components.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_pandas needs pandas: python -m pip install pandas") from error
+        index = pd.Index(self.n_components, name="n_components")
+        columns = pd.Index(self.covariance_types, name="covariance_type")
+        return pd.DataFrame(self.table, index=index, columns=columns)
+
+
+def select_gmm(
+    X: ArrayLike,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_types: Literal["all"] | Iterable[str] = "all",
+    *,
+    criterion: Criterion = "bic",
+    sample_weight: ArrayLike | None = None,
+    init: str | Callable[..., Any] = "kmeans++",
+    n_init: int = 10,
+    n_folds: int = 5,
+    reg_covar: float | ArrayLike = 1e-6,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    on_collapse: Literal["reseed", "raise"] = "reseed",
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    verbose: bool = False,
+) -> GMMSelection:
+    """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows, finite.
+    n_components : int or iterable of int
+        Numbers of components.
+    covariance_types : "all" or iterable of str
+        Covariance types of `fit_gmm`; "all" is the fourteen of Celeux and Govaert, for one column
+        "E" and "V".
+    criterion : {"bic", "aic", "icl", "cv"} or callable
+        Lower is better. "cv" is minus twice the log-likelihood of rows that were held out; a
+        callable takes ``(model, X, sample_weight)`` and returns a number.
+    sample_weight : array_like of shape (n_samples,), optional
+        Non-negative weight of each row; None is one for each.
+    init : str or callable
+        As for `fit_gmm`. A callable ``(X, n_components, rng)`` is called once for each number of
+        components, and what it returns begins all families.
+    n_init : int
+        Automatic starts for each number of components, which all families share.
+    n_folds : int
+        Parts of the rows that are held out in turn, for "cv".
+    reg_covar : float or array_like of shape (n_features,)
+        As for `fit_gmm`.
+    tol : float, nats per unit of weight
+        As for `fit_gmm`.
+    max_iter : int
+        Most iterations of each fit.
+    on_collapse : {"reseed", "raise"}
+        As for `fit_gmm`. A model that loses a component for good counts as not fitted.
+    rng : int, Generator or None
+        Source of random numbers for starts and folds; None for fresh entropy.
+    n_threads : int or None
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
+    verbose : bool
+        Tell of progress on standard error, at most twice a second.
+
+    Returns
+    -------
+    GMMSelection
+
+    Raises
+    ------
+    ValueError
+        For values that cannot be used, before any work is done.
+    TypeError
+        For arguments of the wrong kind.
+    SelectionInterrupted
+        On Ctrl-C, with what was done; a KeyboardInterrupt.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When `max_iter` ended fits and `tol` is not 0.
+
+    Notes
+    -----
+    Starts are found once for each number of components, with the simplest and with the richest of
+    the families; from the statistics of one pass every family has a start of its own, and it also
+    begins where families that it contains have ended. So a family never has a lower likelihood
+    than one that it contains.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> selection = mixtura.select_gmm(X, range(1, 5), ["EEE", "VVV"], rng=0)
+    >>> [(k, name, round(bic, 2)) for k, name, bic in selection.top(2)]
+    [(3, 'EEE', 2314.3), (4, 'EEE', 2320.14)]
+    """
+    X = check_rows(X, minimum=1)
+    sizes = _check_sizes(n_components)
+    names = _check_types(covariance_types, X.shape[1])
+    if not callable(criterion):
+        check_option("criterion", criterion, CRITERIA)
+    weight = None if sample_weight is None else check_sample_weight(sample_weight, len(X))
+    if not callable(init):
+        init = check_option("init", init, INIT_METHODS)
+    options: dict[str, Any] = {
+        "tol": check_number("tol", tol),
+        "max_iter": check_count("max_iter", max_iter),
+        "on_collapse": check_option("on_collapse", on_collapse, ("reseed", "raise")),
+        "n_threads": check_n_threads(n_threads),
+    }
+    n_init = check_count("n_init", n_init)
+    n_folds = check_count("n_folds", n_folds, minimum=2)
+    ridge = absolute_ridge(reg_covar, X, weight, options["n_threads"])
+    search = Search(X, weight, names, init, n_init, ridge, options)
+    streams = check_rng(rng).spawn(n_folds + 1)
+    selection = GMMSelection(
+        criterion if isinstance(criterion, str) else getattr(criterion, "__name__", "criterion"),
+        sizes,
+        names,
+        np.full((len(sizes), len(names)), np.nan),
+        reasons={(k, name): NOT_REACHED for k in sizes for name in names},
+    )
+    tell = _Teller(len(selection.reasons) * (1 + n_folds * (criterion == "cv")), verbose)
+    try:
+        for k, name, end in _ends(search, sizes, streams[-1], tell):
+            if isinstance(end, str):
+                selection.reasons[k, name] = end
+                continue
+            del selection.reasons[k, name]
+            selection.fits[k, name] = end
+            if criterion != "cv":
+                value = _value(criterion, end, X, weight, options["n_threads"])
+                selection.table[sizes.index(k), names.index(name)] = value
+        if criterion == "cv":
+            selection = _cross_validate(selection, search, streams[:-1], tell)
+    except KeyboardInterrupt:
+        raise SelectionInterrupted(selection) from None
+    _warn_of_unconverged(selection, options["tol"])
+    return selection
+
+
+def _ends(
+    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, tell: _Teller
+) -> Iterator[tuple[int, str, GMMFit | str]]:
+    """Every model of a search; each number of components has random numbers of its own."""
+    for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
+        for name, end in search.fits(k, stream):
+            tell(f"{name}, {k} component{'s'[: k != 1]}")
+            yield k, name, end
+
+
+def _value(
+    criterion: Criterion, fit: GMMFit, X: Rows, weight: Floats | None, n_threads: int | None
+) -> float:
+    if callable(criterion):
+        return float(criterion(fit.model, X, weight))
+    if criterion == "icl":
+        return fit.model.icl(X, weight, n_threads=n_threads)
+    total = len(X) if weight is None else float(weight.sum())
+    penalty = 2.0 if criterion == "aic" else math.log(total)
+    return -2.0 * fit.log_likelihood + penalty * fit.model.n_parameters
+
+
+def _cross_validate(
+    selection: GMMSelection, search: Search, streams: list[np.random.Generator], tell: _Teller
+) -> GMMSelection:
+    """The selection with minus twice the log-likelihood of held-out rows in its table."""
+    X, weight, n_folds = search.X, search.sample_weight, len(streams)
+    fold_of_row = streams[0].permutation(len(X)) % n_folds
+    shape = (n_folds, *selection.table.shape)
+    deviance, share = np.full(shape, np.nan), np.empty(n_folds)
+    for fold, stream in enumerate(streams):
+        held = fold_of_row == fold
+        share[fold] = held.sum() if weight is None else weight[held].sum()
+        training = search.on(X[~held], None if weight is None else weight[~held])
+        held_weight = None if weight is None else weight[held]
+        for k, name, end in _ends(training, selection.n_components, stream, tell):
+            if isinstance(end, str):
+                selection.reasons.setdefault((k, name), f"fold {fold}: {end}")
+                continue
+            place = selection.n_components.index(k), selection.covariance_types.index(name)
+            total = end.model.log_likelihood(
+                X[held], held_weight, n_threads=search.options["n_threads"]
+            )
+            deviance[fold, *place] = -2.0 * total
+    rates = deviance / share[:, None, None]
+    errors = share.sum() * rates.std(axis=0, ddof=1) / math.sqrt(n_folds)
+    return replace(selection, table=deviance.sum(axis=0), standard_error=errors)
+
+
+def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:
+    unfinished = sum(fit.stop_reason == "max_iter" for fit in selection.fits.values())
+    if unfinished and tol > 0.0:
+        warnings.warn(
+            f"{unfinished} of {len(selection.fits)} fits used up their iterations before the "
+            f"predicted remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+class _Teller:
+    """Counts models, and tells of one now and then."""
+
+    def __init__(self, n_models: int, verbose: bool) -> None:
+        self._progress = Progress() if verbose else None
+        self._n_models, self._done, self._told = n_models, 0, time.monotonic()
+
+    def __call__(self, model: str) -> None:
+        self._done += 1
+        now = time.monotonic()
+        last = self._done == self._n_models
+        if self._progress and (last or now - self._told >= SECONDS_BETWEEN_LINES):
+            self._told = now
+            self._progress.write(f"{self._done} of {self._n_models} models: {model}")
+
+
+def _check_sizes(n_components: int | Iterable[int]) -> tuple[int, ...]:
+    if isinstance(n_components, Iterable):
+        sizes = tuple(check_count("n_components", k) for k in n_components)
+    else:
+        sizes = (check_count("n_components", n_components),)
+    if not sizes or len(set(sizes)) < len(sizes):
+        raise ValueError(
+            f"n_components must be one or more different numbers; got {sizes}. "
+            f"Use range(1, 10) for one to nine."
+        )
+    return sizes
+
+
+def _check_types(covariance_types: str | Iterable[str], n_features: int) -> tuple[str, ...]:
+    if isinstance(covariance_types, str) and covariance_types == "all":
+        return CELEUX_GOVAERT if n_features > 1 else ONE_COLUMN
+    names = (covariance_types,) if isinstance(covariance_types, str) else tuple(covariance_types)
+    families: dict[CovarianceFamily, str] = {}
+    for name in names:
+        other = families.setdefault(family_named(name, n_features), name)
+        if other is not name:
+            raise ValueError(
+                f"covariance_types must be different models; {other!r} and {name!r} are the same. "
+                f"Leave one out."
+            )
+    if not names:
+        raise ValueError(
+            'covariance_types must name one type or more; got none. Use "all" for all of them.'
+        )
+    return names
