@@ -6,6 +6,7 @@
 
 from mixtura import datasets, kernels, plot, reference
 from mixtura._build_config import VERSION as __version__
+from mixtura.bootstrap import BootstrapLRT, bootstrap_lrt
 from mixtura.em import Event, State
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted, SelectionInterrupted
 from mixtura.fit import GMMFit, fit_gmm
@@ -17,6 +18,7 @@ from mixtura.select import GMMSelection, select_gmm
 from mixtura.statistics import Statistics
 
 __all__ = [
+    "BootstrapLRT",
     "ConvergenceWarning",
     "Event",
     "FitError",
@@ -30,6 +32,7 @@ __all__ = [
     "State",
     "Statistics",
     "__version__",
+    "bootstrap_lrt",
     "build_config",
     "datasets",
     "fit_gmm",
