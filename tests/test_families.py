@@ -322,3 +322,14 @@ def test_fit_of_real_data_chooses_its_own_start(name: str) -> None:
     fit = fit_gmm(X, 2, covariance_type=name, rng=0)
     assert fit.converged
     assert fit.summary().startswith(f"Gaussian mixture: 2 components, {name} covariances")
+
+
+@pytest.mark.parametrize("name", ["EVE", "VVE", "EEV", "VEV"])
+def test_family_that_mixes_units_refuses_those_too_far_apart(name: str) -> None:
+    """A variance that is lost in the rounding of another cannot be told from zero."""
+    X, labels = clustered(100, 3, 2)
+    fit_gmm(
+        X * [1.0, 1e5, 1.0], 2, covariance_type=name, init=labels, reg_covar=0, max_iter=2, tol=0
+    )
+    with pytest.raises(FitError, match="singular"):
+        fit_gmm(X * [1.0, 1e9, 1.0], 2, covariance_type=name, init=labels, reg_covar=0)

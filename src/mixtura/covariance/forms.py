@@ -12,10 +12,12 @@ from mixtura.statistics import FactorShape, Floats, Statistics
 
 __all__ = ["Diag", "Full", "FullWithCommonAxes", "Spherical", "Tied", "spanned"]
 
+EPS = float(np.finfo(np.float64).eps)
+
 # The largest sum of variance inflation factors (see `_factorise`) of a covariance that is regular
 # to working precision. Of thousands of matrices that are singular but for rounding (too few rows,
 # a column that others determine; 2 to 256 features), the lowest sum was 1 / (5.5 eps).
-MOST_INFLATION = 1.0 / (8.0 * float(np.finfo(np.float64).eps))
+MOST_INFLATION = 1.0 / (8.0 * EPS)
 
 
 def _factorise(covariances: Floats) -> tuple[Floats, Mask]:
@@ -44,7 +46,12 @@ def _reciprocal_deviations(variances: Floats) -> tuple[Floats, Mask]:
 
 
 def spanned(axes: Floats, variances: Floats) -> Floats:
-    """Matrices with these variances along these axes, exactly symmetric."""
+    """Matrices with these variances along these axes, exactly symmetric.
+
+    NaN where the smallest variance is lost in the rounding of the largest.
+    """
+    lost = ~(variances.min(axis=1) > len(axes[-1]) * EPS * variances.max(axis=1))
+    variances = np.where(lost[:, None], np.nan, variances)
     matrices = axes * variances[:, None, :] @ axes.swapaxes(-1, -2)
     symmetric: Floats = 0.5 * (matrices + matrices.transpose(0, 2, 1))
     return symmetric
