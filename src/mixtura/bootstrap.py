@@ -36,8 +36,10 @@ class BootstrapLRT:
         Share of samples, the observed one among them, whose statistic is as large or larger.
     null_distribution : ndarray of shape (n_samples,)
         The statistic of each sample that was drawn from the smaller mixture and could be fitted.
-    null, alternative : GMMFit
-        The fits with k and k + 1 components.
+    null : GMMFit
+        The fit with k components.
+    alternative : GMMFit
+        The fit with k + 1 components.
     n_failed : int
         Samples that could not be fitted.
     """

@@ -20,7 +20,7 @@ from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fit import GMMFit, fit_gmm
 from mixtura.mixture import GaussianMixture
-from mixtura.statistics import Floats, Statistics
+from mixtura.statistics import FACTOR_SHAPES, Floats, Statistics
 from mixtura.update import MaximumLikelihood
 from mixtura.validation import Rows
 
@@ -105,23 +105,27 @@ class Search:
         self, n_components: int, possible: list[str], rng: np.random.Generator
     ) -> tuple[dict[str, GMMFit], list[Any]]:
         """Fits of the scouts, and what all families begin with: full statistics, labels, shares."""
-        if callable(self.init):
+        init = self.init
+        if callable(init):
             rows = self.X.view()
             rows.flags.writeable = False
-            given = self.init(rows, n_components, rng)
-            return {}, [self._under(given) if isinstance(given, GaussianMixture) else given]
-        scouted: dict[str, GMMFit] = {}
+            init = init(rows, n_components, rng)
+        if isinstance(init, GaussianMixture):
+            return {}, [self._under(init)]
+        if not isinstance(init, str):
+            return {}, [init]
+        plain = [name for name in possible if FAMILIES[name].name in FACTOR_SHAPES]
         failure = FitError("no start")
-        for name in dict.fromkeys(possible[:1] + possible[-1:]):
-            try:
-                scouted[name] = self._fit(
-                    name, n_components, self.init, n_init=self.n_init, rng=rng
-                )
-            except FitError as error:
-                failure = error
-        if not scouted:
-            raise failure
-        return scouted, [self._under(fit.model) for fit in scouted.values()]
+        for scouts in (plain, dict.fromkeys(possible[:1] + possible[-1:])):
+            scouted: dict[str, GMMFit] = {}
+            for name in scouts:
+                try:
+                    scouted[name] = self._fit(name, n_components, init, n_init=self.n_init, rng=rng)
+                except FitError as error:
+                    failure = error
+            if scouted:
+                return scouted, [self._under(fit.model) for fit in scouted.values()]
+        raise failure
 
     def _under(self, mixture: GaussianMixture) -> Statistics:
         """Full statistics of the rows under a mixture of any family."""

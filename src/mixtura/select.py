@@ -160,7 +160,7 @@ def select_gmm(
     criterion: Criterion = "bic",
     sample_weight: ArrayLike | None = None,
     init: str | Callable[..., Any] = "kmeans++",
-    n_init: int = 10,
+    n_init: int = 5,
     n_folds: int = 5,
     reg_covar: float | ArrayLike = 1e-6,
     tol: float = 1e-6,
@@ -190,7 +190,7 @@ def select_gmm(
         As for `fit_gmm`. A callable ``(X, n_components, rng)`` is called once for each number of
         components, and what it returns begins all families.
     n_init : int
-        Automatic starts for each number of components, which all families share.
+        Automatic starts of each scout (see Notes).
     n_folds : int
         Parts of the rows that are held out in turn, for "cv".
     reg_covar : float or array_like of shape (n_features,)
@@ -228,9 +228,10 @@ def select_gmm(
 
     Notes
     -----
-    Starts are found once for each number of components, with the simplest and with the richest of
-    the families; from the statistics of one pass every family has a start of its own, and it also
-    begins where families that it contains have ended. So a family never has a lower likelihood
+    Starts are sought once for each number of components, by scouts: the spherical, diagonal, tied
+    and full models (or those of them that are asked for; without any, the simplest and the richest
+    family). From the statistics of one pass under each, every family has starts of its own, and it
+    also begins where families that it contains have ended. So a family never has a lower likelihood
     than one that it contains.
 
     Examples
