@@ -10,7 +10,8 @@ import pytest
 import mixtura
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-PAGES = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if ">>>" in page.read_text(encoding="utf-8")]
 MODULES = [
     "mixtura",
     *(
@@ -29,6 +30,4 @@ def test_docstring_examples_when_run_print_what_they_show(name: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_in_docs_when_run_print_what_they_show(page: Path) -> None:
-    done = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
-    assert done.attempted > 0
-    assert done.failed == 0
+    assert doctest.testfile(str(page), module_relative=False, optionflags=FLAGS).failed == 0

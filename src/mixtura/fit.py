@@ -197,8 +197,8 @@ def fit_gmm(
     equal volume, and the better end is kept.
 
     Automatic starts look at no more than 4000 rows, or ten for each component and feature if that
-    is more: up to there, a row of weight two and two equal rows begin alike. Hierarchical trees (see
-    `mixtura.hierarchical`) are made of no more than 2000, of fewer with more than 19 features.
+    is more: up to there, a row of weight two and two equal rows begin alike. Hierarchical trees
+    (see `mixtura.hierarchical`) are made of no more than 2000, of fewer with more than 19 features.
 
     Examples
     --------
