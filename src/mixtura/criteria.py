@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.validation import check_n_threads, check_rows, check_sample_weight
+from mixtura.tabular import Names
+from mixtura.validation import Rows, check_n_threads, check_rows, check_sample_weight
 
 __all__ = ["Criteria"]
 
@@ -41,6 +42,14 @@ class Criteria(ABC):
     @abstractmethod
     def n_parameters(self) -> int:
         """Free numbers among the parameters."""
+
+    feature_names: Names | None
+
+    def _check_rows(self, X: ArrayLike, minimum: int = 0) -> Rows:
+        """Rows of as many features as the mixture describes and, of a frame, with their names."""
+        return check_rows(
+            X, minimum=minimum, n_features=self.n_features, feature_names=self.feature_names
+        )
 
     @abstractmethod
     def _posterior(self, X: NDArray[Any], n_threads: int | None, **outputs: Any) -> None:
@@ -167,7 +176,7 @@ class Criteria(ABC):
     ) -> _Totals:
         """Go through the rows in chunks, so that no (n_samples, n_components) array is needed."""
         check_n_threads(n_threads)
-        X = check_rows(X, minimum=minimum, n_features=self.n_features)
+        X = self._check_rows(X, minimum)
         sample_weight = check_sample_weight(sample_weight, len(X))
         log_likelihood = log_assigned = 0.0
         step = 1 + ELEMENTS_AT_ONCE // self.n_components

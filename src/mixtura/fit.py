@@ -20,15 +20,16 @@ from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits
 from mixtura.progress import Progress
 from mixtura.starts import Start, StartInterrupted, automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
+from mixtura.tabular import Names
 from mixtura.update import MaximumLikelihood, Parameters
 from mixtura.validation import (
     Rows,
     check_count,
     check_n_threads,
+    check_named_rows,
     check_number,
     check_option,
     check_rng,
-    check_rows,
     check_sample_weight,
     contiguous,
 )
@@ -81,7 +82,7 @@ class GMMFit:
         Parameters
         ----------
         feature_names : sequence of str, optional
-            Names of the columns in the table; None numbers them.
+            Names of the columns in the table; None takes the model's, or numbers them.
 
         Returns
         -------
@@ -122,10 +123,13 @@ def fit_gmm(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
-        The rows, finite. float32 and float64 of any strides are used where they are; other types
-        and byte orders are converted. Of float32 rows (10,000 or more, 8 features or more) tiles
-        are worked on in single precision, in about half the time: the log-likelihood is then right
-        to what rounding has already done to the rows. Convert to float64 to have it otherwise.
+        The rows, finite: an array, a frame (pandas, polars, pyarrow), xarray, a tensor in the
+        memory of the CPU. float32 and float64 of any strides are used where they are; other types
+        and byte orders are converted. Columns that do not lie at equal distances in memory are
+        copied once. The names of a frame's columns become the model's `feature_names`.
+        Of float32 rows (10,000 or more, 8 features or more) tiles are worked on in single
+        precision, in about half the time: the log-likelihood is then right to what rounding has
+        already done to the rows. Convert to float64 to have it otherwise.
     n_components : int
         Number of Gaussian components.
     covariance_type : str
@@ -218,7 +222,8 @@ def fit_gmm(
     generator = check_rng(rng)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
-    X = check_rows(X, minimum=n_components)
+    given_names = init.feature_names if isinstance(init, GaussianMixture) else None
+    X, feature_names = check_named_rows(X, minimum=n_components, feature_names=given_names)
     family = family_named(covariance_type, X.shape[1])
     weight: Floats | None = None
     if sample_weight is not None:
@@ -261,7 +266,7 @@ def fit_gmm(
     except KeyboardInterrupt:
         raise FitInterrupted(None) from None
     weights = len(X) if weight is None else weight
-    return _report(outcome, rows, rule, covariance_type, weights, tol, progress)
+    return _report(outcome, rows, rule, covariance_type, feature_names, weights, tol, progress)
 
 
 def _counted(count: int, what: str) -> str:
@@ -366,6 +371,7 @@ def _report(
     rows: RowsPass,
     rule: MaximumLikelihood,
     covariance_type: str,
+    feature_names: Names | None,
     weight: int | Floats,
     tol: float,
     progress: Progress | None,
@@ -383,7 +389,7 @@ def _report(
         except KeyboardInterrupt:
             outcome.stop_reason = "interrupted"
     fit = GMMFit(
-        GaussianMixture._from_fit(covariance_type, *parameters),
+        GaussianMixture._from_fit(covariance_type, *parameters, feature_names),
         log_likelihood,
         np.array(outcome.history),
         len(outcome.history),

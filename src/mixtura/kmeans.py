@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,11 +17,13 @@ from mixtura.kernels import Rows
 from mixtura.passes import moments, suits_single
 from mixtura.seeding import draw_rows, equal_rows, random_rows, thin
 from mixtura.statistics import Floats, Statistics
+from mixtura.tabular import Names
 from mixtura.update import Parameters
 from mixtura.validation import (
     check_centres,
     check_count,
     check_n_threads,
+    check_named_rows,
     check_number,
     check_option,
     check_rng,
@@ -55,6 +57,8 @@ class KMeansFit:
         Iterations done.
     converged : bool
         Whether the stopping rule ended the iterations, not `max_iter`.
+    feature_names : tuple of str or None
+        Names of the columns, where the rows were a frame's.
     """
 
     centers: Floats
@@ -62,6 +66,7 @@ class KMeansFit:
     inertia: float
     n_iter: int
     converged: bool
+    feature_names: Names | None = None
 
     def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> NDArray[np.int64]:
         """Nearest center of each row.
@@ -78,7 +83,8 @@ class KMeansFit:
         ndarray of shape (n_samples,), int64
         """
         check_n_threads(n_threads)
-        X = check_rows(X, n_features=self.centers.shape[1])
+        n_features = self.centers.shape[1]
+        X = check_rows(X, n_features=n_features, feature_names=self.feature_names)
         labels = np.empty(len(X), dtype=np.int64)
         Rows(X).assign(self.centers, n_threads, labels=labels)
         return labels
@@ -166,7 +172,7 @@ def fit_kmeans(
     tol = check_number("tol", tol)
     check_n_threads(n_threads)
     generator = check_rng(rng)
-    X = check_rows(X, minimum=n_clusters)
+    X, feature_names = check_named_rows(X, minimum=n_clusters)
     weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_clusters)
     given: Floats | None = None
     if isinstance(init, str):
@@ -195,7 +201,7 @@ def fit_kmeans(
             ConvergenceWarning,
             stacklevel=2,
         )
-    return best
+    return replace(best, feature_names=feature_names)
 
 
 def _better(one: KMeansFit | None, other: KMeansFit | None) -> KMeansFit | None:

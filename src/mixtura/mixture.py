@@ -15,12 +15,12 @@ from mixtura.criteria import Criteria
 from mixtura.kernels import Rows
 from mixtura.statistics import Floats
 from mixtura.table import MOST_CORRELATED, check_feature_names, format_mixture
+from mixtura.tabular import Names
 from mixtura.validation import (
     check_centres,
     check_count,
     check_n_threads,
     check_rng,
-    check_rows,
     check_weights,
     contiguous,
 )
@@ -51,10 +51,13 @@ class GaussianMixture(Criteria):
         is the identity (I): "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE",
         "EEV", "VEV", "EVV" or "VVV" [1]_. "full" is "VVV", "tied" is "EEE", "diag" is "VVI" and
         "spherical" is "VII"; with one feature, so are "V" and "E" "VVV" and "EEE".
+    feature_names : sequence of n_features str, optional
+        Names of the columns that the mixture describes: those of the frame it was fitted to. A
+        frame with other columns is refused. None where they have no names.
 
     Attributes
     ----------
-    weights, means, covariances, covariance_type
+    weights, means, covariances, covariance_type, feature_names
         As given, but for a matrix that was symmetric to rounding only: its symmetric part.
     precisions_cholesky : ndarray
         Precision factors U in the shape of `covariances`: upper triangular with
@@ -78,8 +81,8 @@ class GaussianMixture(Criteria):
     It says nothing about the components: its responsibilities are the weights, and it is assigned
     to the heaviest component.
 
-    Methods take rows of float32 or float64 in any layout without a copy, and raise ValueError or
-    TypeError for rows that are not finite real numbers or have another number of features. Of
+    Methods take rows as `fit_gmm` does, and raise ValueError or TypeError for rows that are not
+    finite real numbers or have another number of features, or other names of them. Of
     `sample_weight`, zero is an absent row and two a repeated one; they raise ValueError for weights
     that are negative, all zero or of the wrong length. Each makes one threaded pass, of
     n k d (d + 1) / 2 multiply-adds for "full" and "tied", n k d otherwise, and gives the same bits
@@ -104,6 +107,7 @@ class GaussianMixture(Criteria):
     means: Floats
     covariances: Floats
     covariance_type: str
+    feature_names: Names | None
     precisions_cholesky: Floats = field(init=False)
 
     def __init__(
@@ -112,12 +116,17 @@ class GaussianMixture(Criteria):
         means: ArrayLike,
         covariances: ArrayLike,
         covariance_type: str = "full",
+        *,
+        feature_names: Sequence[str] | None = None,
     ) -> None:
         means = _check_means(means)
         family = family_named(covariance_type, means.shape[1])
         weights = _check_sum(check_weights(weights, len(means)))
         covariances, factors = family.check(covariances, *means.shape)
-        self._set(covariance_type, weights, means, covariances, factors)
+        names = None
+        if feature_names is not None:
+            names = tuple(check_feature_names(feature_names, means.shape[1]))
+        self._set(covariance_type, names, weights, means, covariances, factors)
 
     @classmethod
     def _from_fit(
@@ -127,19 +136,22 @@ class GaussianMixture(Criteria):
         means: Floats,
         covariances: Floats,
         precisions_cholesky: Floats,
+        feature_names: Names | None = None,
     ) -> Self:
         """Make a mixture of parameters that are known to be sound and already factored."""
         mixture = cls.__new__(cls)
-        mixture._set(covariance_type, weights, means, covariances, precisions_cholesky)
+        arrays = (weights, means, covariances, precisions_cholesky)
+        mixture._set(covariance_type, feature_names, *arrays)
         return mixture
 
-    def _set(self, covariance_type: str, *arrays: Floats) -> None:
+    def _set(self, covariance_type: str, feature_names: Names | None, *arrays: Floats) -> None:
         names = ("weights", "means", "covariances", "precisions_cholesky")
         for name, array in zip(names, arrays, strict=True):
             kept = np.array(array, dtype=np.float64, order="C")
             kept.flags.writeable = False
             object.__setattr__(self, name, kept)
         object.__setattr__(self, "covariance_type", covariance_type)
+        object.__setattr__(self, "feature_names", feature_names)
 
     @property
     def n_components(self) -> int:
@@ -230,7 +242,7 @@ class GaussianMixture(Criteria):
         ndarray of shape (n_samples,), nats
             -inf for a row that every component puts at zero density.
         """
-        X = check_rows(X, n_features=self.n_features)
+        X = self._check_rows(X)
         log_prob = np.empty(len(X))
         self._posterior(X, n_threads, log_prob=log_prob)
         return log_prob
@@ -250,7 +262,7 @@ class GaussianMixture(Criteria):
         ndarray of shape (n_samples, n_components), nats
             -inf for a component of weight zero.
         """
-        X = check_rows(X, n_features=self.n_features)
+        X = self._check_rows(X)
         out = np.empty((len(X), self.n_components))
         Rows(X).log_density(
             self.means,
@@ -278,7 +290,7 @@ class GaussianMixture(Criteria):
         ndarray of shape (n_samples, n_components)
             Rows sum to one; the weights for a row that every component puts at zero density.
         """
-        X = check_rows(X, n_features=self.n_features)
+        X = self._check_rows(X)
         resp = np.empty((len(X), self.n_components))
         self._posterior(X, n_threads, resp=resp)
         return resp
@@ -298,7 +310,7 @@ class GaussianMixture(Criteria):
         ndarray of shape (n_samples,), int64
             The heaviest component for a row that every component puts at zero density.
         """
-        X = check_rows(X, n_features=self.n_features)
+        X = self._check_rows(X)
         labels = np.empty(len(X), dtype=np.int64)
         self._posterior(X, n_threads, labels=labels)
         return labels
@@ -357,7 +369,7 @@ class GaussianMixture(Criteria):
         Parameters
         ----------
         feature_names : sequence of str, optional
-            A name for each feature; None numbers them from 0.
+            A name for each feature; None takes the mixture's, or numbers them from 0.
 
         Returns
         -------
@@ -382,7 +394,7 @@ class GaussianMixture(Criteria):
         standard deviation
           length                      1             2
         """
-        names = check_feature_names(feature_names, self.n_features)
+        names = check_feature_names(feature_names or self.feature_names, self.n_features)
         k, d = self.means.shape
         first, second = np.triu_indices(d if d <= MOST_CORRELATED else 0, 1)
         deviations, correlations = np.empty((k, d)), np.empty((k, len(first)))
@@ -407,8 +419,9 @@ class GaussianMixture(Criteria):
 
     def __repr__(self) -> str:
         arrays = (_short(getattr(self, name)) for name in ("weights", "means", "covariances"))
-        return "{}(weights={}, means={}, covariances={}, covariance_type={!r})".format(
-            type(self).__name__, *arrays, self.covariance_type
+        names = "" if self.feature_names is None else f", feature_names={list(self.feature_names)}"
+        return "{}(weights={}, means={}, covariances={}, covariance_type={!r}{})".format(
+            type(self).__name__, *arrays, self.covariance_type, names
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -419,6 +432,7 @@ class GaussianMixture(Criteria):
             self.means,
             self.covariances,
             self.precisions_cholesky,
+            self.feature_names,
         )
 
     def _posterior(self, X: NDArray[Any], n_threads: int | None, **outputs: Any) -> None:

@@ -13,12 +13,13 @@ import math
 import operator
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, statistics_shape
+from mixtura.tabular import Names, described, listed, real_array
 
 __all__ = [
     "Rows",
@@ -26,6 +27,7 @@ __all__ = [
     "check_components",
     "check_count",
     "check_n_threads",
+    "check_named_rows",
     "check_number",
     "check_option",
     "check_output",
@@ -54,14 +56,34 @@ SUM_TOLERANCE = 1e-6  # admits responsibilities computed or stored in float32
 
 
 def check_rows(
-    X: ArrayLike, *, name: str = "X", minimum: int = 0, n_features: int | None = None
+    X: ArrayLike,
+    *,
+    name: str = "X",
+    minimum: int = 0,
+    n_features: int | None = None,
+    feature_names: Names | None = None,
 ) -> Rows:
     """Rows as a float32 or float64 array (n_samples, n_features), of any strides."""
-    array = _real_array(X, name)
+    return check_named_rows(
+        X, name=name, minimum=minimum, n_features=n_features, feature_names=feature_names
+    )[0]
+
+
+def check_named_rows(
+    X: ArrayLike,
+    *,
+    name: str = "X",
+    minimum: int = 0,
+    n_features: int | None = None,
+    feature_names: Names | None = None,
+) -> tuple[Rows, Names | None]:
+    """Rows, and the names of their columns, which must be `feature_names` where both are given."""
+    array, names = real_array(X, name)
     if array.ndim == 1:
+        one_feature = "to_frame()" if hasattr(X, "to_frame") else "reshape(-1, 1)"
         raise ValueError(
             f"{name} must have two dimensions, (n_samples, n_features); got shape {array.shape}. "
-            f"Use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one row."
+            f"Use {name}.{one_feature} for one feature, {name}.reshape(1, -1) for one row."
         )
     if array.ndim != 2:
         raise ValueError(
@@ -71,6 +93,11 @@ def check_rows(
     if array.shape[1] == 0:
         raise ValueError(
             f"{name} must have at least one column; got shape {array.shape}. Select a feature."
+        )
+    if feature_names is not None and names is not None and names != feature_names:
+        raise ValueError(
+            f"{name} must have the columns {listed(feature_names)}; "
+            f"{_difference(names, feature_names)}. Select these columns, in this order."
         )
     if n_features is not None and array.shape[1] != n_features:
         raise ValueError(
@@ -83,8 +110,17 @@ def check_rows(
             f"{name} must have at least {minimum} row{'s'[: minimum != 1]}; got {len(array)}. "
             f"{remedy}."
         )
-    refuse_non_finite(array, name, ROW_AXES, "Drop the row or fill in the value.")
-    return array
+    refuse_non_finite(array, name, ROW_AXES, "Drop the row or fill in the value.", names)
+    return array, names
+
+
+def _difference(names: Names, expected: Names) -> str:
+    """Say how columns are not those expected."""
+    lacking = [name for name in expected if name not in names]
+    besides = [name for name in names if name not in expected]
+    differences = [f"it lacks {listed(lacking)}"] * bool(lacking)
+    differences += [f"it has {listed(besides)} besides"] * bool(besides)
+    return " and ".join(differences) or f"it has {listed(names)}"
 
 
 def check_centres(centres: ArrayLike, n_features: int, *, name: str = "centres") -> Floats:
@@ -161,7 +197,7 @@ def check_weights(weights: ArrayLike, n_components: int) -> Floats:
 
 def check_resp(resp: ArrayLike, shape: tuple[int, int], *, name: str = "resp") -> Floats:
     """Responsibilities (n_samples, n_components) as float64, of any strides."""
-    array = _real_array(resp, name).astype(np.float64, copy=False)
+    array = real_array(resp, name)[0].astype(np.float64, copy=False)
     if array.shape != shape:
         raise ValueError(
             f"{name} must have shape {shape}, (n_samples, n_components); got {array.shape}. "
@@ -249,11 +285,11 @@ def check_count(name: str, value: object, *, minimum: int = 1) -> int:
     """An integer, Python's or NumPy's, not below the minimum."""
     expected = f"{name} must be an integer, {minimum} or more"
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise TypeError(f"{expected}; got {_named(value)}. Pass an int.")
+        raise TypeError(f"{expected}; got {described(value)}. Pass an int.")
     try:
         count = operator.index(value)
     except TypeError as error:  # an array of several numbers, or of floats, has the method too
-        raise TypeError(f"{expected}; got {_named(value)}. Pass an int.") from error
+        raise TypeError(f"{expected}; got {described(value)}. Pass an int.") from error
     if count < minimum:
         raise ValueError(f"{expected}; got {count}. Pass {minimum} or more.")
     return count
@@ -263,7 +299,7 @@ def check_number(name: str, value: object, *, minimum: float = 0.0) -> float:
     """A finite real number, not below the minimum."""
     expected = f"{name} must be a finite number, {minimum:g} or more"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise TypeError(f"{expected}; got {_named(value)}. Pass a float.")
+        raise TypeError(f"{expected}; got {described(value)}. Pass a float.")
     number = float(value)
     if not (math.isfinite(number) and number >= minimum):
         raise ValueError(f"{expected}; got {number}. Pass {minimum:g} or more.")
@@ -277,7 +313,7 @@ def check_option(name: str, value: object, known: Sequence[Option]) -> Option:
             return option
     expected = f"{name} must be one of {', '.join(map(repr, known))}"
     if not isinstance(value, str):
-        raise TypeError(f"{expected}; got {_named(value)}. Pass one of these words.")
+        raise TypeError(f"{expected}; got {described(value)}. Pass one of these words.")
     lowered = {option.lower(): option for option in known}
     close = difflib.get_close_matches(value.lower(), lowered, n=1)
     remedy = f"Did you mean {lowered[close[0]]!r}?" if close else "Choose one of them."
@@ -299,59 +335,18 @@ def check_rng(rng: object) -> np.random.Generator:
         return np.random.default_rng(check_count("rng", rng, minimum=0))
     raise TypeError(
         f"rng must be None, an integer seed, a SeedSequence, a BitGenerator or a Generator; "
-        f"got {_named(rng)}. Use numpy.random.default_rng(seed)."
+        f"got {described(rng)}. Use numpy.random.default_rng(seed)."
     )
 
 
 def contiguous(values: ArrayLike, name: str) -> Floats:
     # An (k,) or (k, d, d) array is small beside the rows: a copy costs nothing that matters.
-    return np.asarray(_real_array(values, name), dtype=np.float64, order="C")
+    return np.asarray(real_array(values, name)[0], dtype=np.float64, order="C")
 
 
-def _real_array(values: ArrayLike, name: str) -> Rows:
-    """Real numbers as float32 where they are, else float64; native byte order, aligned."""
-    if any(callable(getattr(values, dense, None)) for dense in ("toarray", "todense")):
-        raise TypeError(
-            f"{name} must be a dense array; got a sparse {type(values).__name__}. "
-            f"Use {name}.toarray()."
-        )
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} must not have masked values; got {int(np.sum(values.mask))} of them. "
-            f"Drop their rows or fill them in."
-        )
-    try:
-        array: NDArray[Any] = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(
-            f"{name} must be an array of numbers, all its rows of one length; NumPy could not "
-            f"make one: {error} Give every row the same number of values."
-        ) from error
-    if array.dtype.kind not in "biuf":
-        raise TypeError(_description_of_unreal(array, name))
-    dtype: Any = np.float32 if array.dtype.type is np.float32 else np.float64
-    with np.errstate(over="ignore"):  # of long doubles: infinity, which is refused by name
-        return np.require(array, dtype, "A")
-
-
-def _description_of_unreal(array: NDArray[Any], name: str) -> str:
-    """Return the message for an array that does not hold real numbers."""
-    got = f"an array of dtype {array.dtype}"
-    remedy = f"Convert it with {name}.astype(float)."
-    if array.dtype.kind == "c":
-        remedy = f"Use {name}.real, or its real and imaginary parts as two features."
-    elif array.dtype == object and array.ndim == 0:
-        got, remedy = _named(array.item()), "Pass an array."
-    elif array.dtype == object:
-        for index, value in np.ndenumerate(array):
-            if not isinstance(value, Real):
-                got = f"an object array in which element {index} is {_named(value)}"
-                remedy = "Drop or fill in missing values, then convert it with astype(float)."
-                break
-    return f"{name} must hold real numbers; got {got}. {remedy}"
-
-
-def refuse_non_finite(array: Rows, name: str, axes: Sequence[str], remedy: str) -> None:
+def refuse_non_finite(
+    array: Rows, name: str, axes: Sequence[str], remedy: str, columns: Names | None = None
+) -> None:
     # The sum needs no temporary and one pass; it is finite for nearly all that is, and never for
     # the rest. Only where it is not are the values themselves looked at.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -362,9 +357,10 @@ def refuse_non_finite(array: Rows, name: str, axes: Sequence[str], remedy: str) 
         found = np.argwhere(~np.isfinite(array[start : start + step]))
         if len(found):
             index = (start + found[0][0], *found[0][1:])
-            raise ValueError(
-                f"{name} must be finite; {_place(index, axes)} is {array[index]}. {remedy}"
-            )
+            place = _place(index, axes)
+            if columns is not None:
+                place = f"row {index[0]}, column {columns[index[1]]!r}"
+            raise ValueError(f"{name} must be finite; {place} is {array[index]}. {remedy}")
 
 
 def _refuse_negative(array: Floats, name: str, axes: Sequence[str], remedy: str) -> None:
@@ -377,10 +373,3 @@ def _refuse_negative(array: Floats, name: str, axes: Sequence[str], remedy: str)
 
 def _place(index: Sequence[int], axes: Sequence[str]) -> str:
     return ", ".join(f"{axis} {i}" for axis, i in zip(axes, index, strict=True))
-
-
-def _named(value: object) -> str:
-    """Return the value as a message shows it: short, and with its kind."""
-    text = repr(value)
-    shown = text if len(text) <= 40 and "\n" not in text else f"{text.split(chr(10))[0][:37]}..."
-    return f"{shown} ({type(value).__name__})"
