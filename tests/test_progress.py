@@ -63,19 +63,30 @@ def test_fit_that_is_not_verbose_tells_nothing(capsys: pytest.CaptureFixture[str
 def test_summary_of_a_fit_says_what_came_out_and_how() -> None:
     X = clustered()[0]
     fit = fit_gmm(X, 3, covariance_type="diag", rng=0, sample_weight=np.r_[0.0, np.ones(239)])
-    first, second, third, empty, *table = fit.summary(["length", "width"]).splitlines()
-    assert first == "Gaussian mixture: 3 components, diag covariances, 239 rows, 2 features"
+    first, second, third, fourth, empty, *table = fit.summary(["length", "width"]).splitlines()
+    assert first == "Gaussian mixture: 3 components, diag covariances, 2 features, 239 rows"
     assert second == f"log-likelihood {fit.log_likelihood:.6f} nats, 14 parameters"
     assert third == f"converged after {fit.n_iter} iterations"
+    share = 100 * fit.entropy / (239 * np.log(3))
+    assert fourth == (
+        f"entropy of the assignments {fit.entropy:.6g} nats, {share:.2f}% of the most that 3 "
+        "components can have"
+    )
     assert empty == ""
+    size = [line for line in table if line.startswith("size ")]
+    np.testing.assert_allclose(
+        [float(number) for number in size[0].split()[1:]], 239 * fit.model.weights, rtol=1e-4
+    )
+    table.remove(size[0])
     assert "\n".join(table) == fit.model.summary(["length", "width"])
 
 
 def test_summary_of_a_small_fit_speaks_of_one() -> None:
     fit = fit_gmm([[1.0]], 1, max_iter=1, tol=0.0)
-    first, _, third, *_ = fit.summary().splitlines()
-    assert first == "Gaussian mixture: 1 component, full covariances, 1 row, 1 feature"
+    first, _, third, fourth, *_ = fit.summary().splitlines()
+    assert first == "Gaussian mixture: 1 component, full covariances, 1 feature, 1 row"
     assert third == "stopped (max_iter) after 1 iteration"
+    assert fourth == ""
 
 
 def test_summary_of_a_fit_names_what_happened_to_components() -> None:

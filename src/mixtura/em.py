@@ -136,6 +136,7 @@ class Outcome:
     history: list[float] = field(default_factory=list)
     stop_reason: StopReason = "max_iter"
     events: list[Event] = field(default_factory=list)
+    statistics: Statistics | None = None  # of the rows under `parameters`
 
 
 def expectation_maximisation(
@@ -198,7 +199,7 @@ def expectation_maximisation(
                 )
                 stopping.forget()
             statistics, objective = _expectation(rows, rule, parameters)
-            outcome.parameters = parameters
+            outcome.parameters, outcome.statistics = parameters, statistics
             outcome.history.append(objective)
             reached = stopping.reached(objective)
             if callback is not None:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +19,10 @@ from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits_single
 from mixtura.progress import Progress
+from mixtura.separation import assignment_entropy
 from mixtura.starts import Start, StartInterrupted, automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
+from mixtura.table import as_html, as_text, counted
 from mixtura.tabular import Names
 from mixtura.update import MaximumLikelihood, Parameters
 from mixtura.validation import (
@@ -65,6 +68,12 @@ class GMMFit:
         Components that collapsed, and what was done.
     n_samples : int
         Rows of positive weight.
+    weight_sum : float
+        Total weight of the rows; their number where they are unweighted.
+    entropy : float, nats
+        Of the assignments, ``-sum_ij sample_weight[i] resp[i, j] log resp[i, j]``: 0 where every
+        row is clearly of one component, at most ``weight_sum * log(n_components)``. NaN in an
+        interrupted fit.
     """
 
     model: GaussianMixture
@@ -75,6 +84,8 @@ class GMMFit:
     stop_reason: StopReason
     events: tuple[Event, ...]
     n_samples: int
+    weight_sum: float
+    entropy: float
 
     def summary(self, feature_names: Sequence[str] | None = None) -> str:
         """The fit in a few readable lines, and the mixture's table.
@@ -88,16 +99,30 @@ class GMMFit:
         -------
         str
         """
-        components = _counted(self.model.n_components, "component")
-        size = f"{_counted(self.n_samples, 'row')}, {_counted(self.model.n_features, 'feature')}"
+        lines = [*self._told(), "", as_text(self.model._lines(feature_names, self.weight_sum))]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        told = "<br>".join(map(escape, self._told()))
+        return f"<p>{told}</p>{as_html(self.model._lines(weight_sum=self.weight_sum))}"
+
+    def _told(self) -> list[str]:
+        """What there is to say besides the table."""
+        k = self.model.n_components
         end = "converged" if self.converged else f"stopped ({self.stop_reason})"
         lines = [
-            f"Gaussian mixture: {components}, {self.model.covariance_type} covariances, {size}",
+            f"{self.model._title()}, {counted(self.n_samples, 'row')}",
             f"log-likelihood {self.log_likelihood:.6f} nats, {self.model.n_parameters} parameters",
-            f"{end} after {_counted(self.n_iter, 'iteration')}",
-            *map(str, self.events),
+            f"{end} after {counted(self.n_iter, 'iteration')}",
         ]
-        return "\n".join([*lines, "", self.model.summary(feature_names)])
+        if k > 1:
+            share = self.entropy / (self.weight_sum * math.log(k))
+            lines.append(
+                f"entropy of the assignments {self.entropy:.6g} nats, {share:.2%} of the most "
+                f"that {k} components can have"
+            )
+        return [*lines, *map(str, self.events)]
 
 
 def fit_gmm(
@@ -269,10 +294,6 @@ def fit_gmm(
     return _report(outcome, rows, rule, covariance_type, feature_names, weights, tol, progress)
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s'[: count != 1]}"
-
-
 def _better(
     outcome: Outcome,
     rule: MaximumLikelihood,
@@ -380,14 +401,19 @@ def _report(
     parameters = outcome.parameters
     if not outcome.history:
         raise FitInterrupted(None)
-    log_likelihood = math.nan
+    weight_sum = float(np.sum(weight))
+    log_likelihood, statistics = math.nan, outcome.statistics
     if rule.ridge is None:
-        log_likelihood = outcome.history[-1] * float(np.sum(weight))
+        log_likelihood = outcome.history[-1] * weight_sum
     elif outcome.stop_reason != "interrupted":
         try:
-            log_likelihood = rows.accumulate(parameters).log_likelihood
+            statistics = rows.accumulate(parameters)
+            log_likelihood = statistics.log_likelihood
         except KeyboardInterrupt:
             outcome.stop_reason = "interrupted"
+    entropy = math.nan
+    if statistics is not None and outcome.stop_reason != "interrupted":
+        entropy = assignment_entropy(statistics, parameters.weights, parameters.precisions_cholesky)
     fit = GMMFit(
         GaussianMixture._from_fit(covariance_type, *parameters, feature_names),
         log_likelihood,
@@ -397,14 +423,16 @@ def _report(
         outcome.stop_reason,
         tuple(outcome.events),
         weight if isinstance(weight, int) else int(np.count_nonzero(weight)),
+        weight_sum,
+        entropy,
     )
     if progress is not None:
-        progress.write(f"{fit.stop_reason} after {_counted(fit.n_iter, 'iteration')}")
+        progress.write(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
     if fit.stop_reason == "interrupted":
         raise FitInterrupted(fit)
     if outcome.stop_reason == "max_iter" and tol > 0.0:
         warnings.warn(
-            f"the fit used up its {_counted(fit.n_iter, 'iteration')} before the predicted "
+            f"the fit used up its {counted(fit.n_iter, 'iteration')} before the predicted "
             f"remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
             ConvergenceWarning,
             stacklevel=3,

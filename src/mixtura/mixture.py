@@ -14,7 +14,7 @@ from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.criteria import Criteria
 from mixtura.kernels import Rows
 from mixtura.statistics import Floats
-from mixtura.table import MOST_CORRELATED, check_feature_names, format_mixture
+from mixtura.table import Readable, check_feature_names
 from mixtura.tabular import Names
 from mixtura.validation import (
     check_centres,
@@ -31,7 +31,7 @@ SUM_TOLERANCE = 1e-8  # of the weights: what rng.choice takes too
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class GaussianMixture(Criteria):
+class GaussianMixture(Criteria, Readable):
     """Mixture of Gaussian distributions, ``sum_j weights[j] N(x | means[j], covariance_j)``.
 
     Parameters
@@ -358,51 +358,13 @@ class GaussianMixture(Criteria):
         ends = np.cumsum(np.bincount(labels, minlength=k))
         for j, rows in enumerate(np.split(np.argsort(labels, kind="stable"), ends[:-1])):
             if len(rows):
-                matrix = self._family.matrix(self.covariances, j, d)
+                matrix = self._covariance_matrix(j)
                 lower, _ = dpotrf(matrix, lower=1, clean=1)  # as `factorise`, which it passed
                 X[rows] = self.means[j] + X[rows] @ lower.T
         return X, labels
 
-    def summary(self, feature_names: Sequence[str] | None = None) -> str:
-        """A table of weights, means, standard deviations and, for few features, correlations.
-
-        Parameters
-        ----------
-        feature_names : sequence of str, optional
-            A name for each feature; None takes the mixture's, or numbers them from 0.
-
-        Returns
-        -------
-        str
-
-        Raises
-        ------
-        ValueError
-            For another number of names.
-        TypeError
-            For a single string.
-
-        Examples
-        --------
-        >>> from mixtura import GaussianMixture
-        >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
-        >>> print(mixture.summary(["length"]))
-                            component 0   component 1
-        weight                     0.25          0.75
-        mean
-          length                      0             4
-        standard deviation
-          length                      1             2
-        """
-        names = check_feature_names(feature_names or self.feature_names, self.n_features)
-        k, d = self.means.shape
-        first, second = np.triu_indices(d if d <= MOST_CORRELATED else 0, 1)
-        deviations, correlations = np.empty((k, d)), np.empty((k, len(first)))
-        for j in range(k):
-            matrix = self._family.matrix(self.covariances, j, d)
-            deviations[j] = np.sqrt(matrix.diagonal())
-            correlations[j] = matrix[first, second] / deviations[j, first] / deviations[j, second]
-        return format_mixture(self.weights, self.means, deviations, correlations, names)
+    def _covariance_matrix(self, component: int) -> Floats:
+        return self._family.matrix(self.covariances, component, self.n_features)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, GaussianMixture):
