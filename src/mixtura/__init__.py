@@ -1,7 +1,7 @@
 """Gaussian mixtures by expectation-maximisation: fast, exact, and hard to break.
 
-`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; `kernels` and
-`reference` are the passes over rows, compiled and in plain NumPy.
+`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; what any of them saved
+`load` gets back; `kernels` and `reference` are the passes over rows, compiled and in plain NumPy.
 """
 
 from mixtura import datasets, kernels, plot, reference
@@ -9,11 +9,13 @@ from mixtura._build_config import VERSION as __version__
 from mixtura.bootstrap import BootstrapLRT, bootstrap_lrt
 from mixtura.em import Event, State
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted, SelectionInterrupted
-from mixtura.fit import GMMFit, fit_gmm
+from mixtura.fit import fit_gmm
 from mixtura.hierarchical import HierarchicalTree, hierarchical
 from mixtura.kernels import build_config
 from mixtura.kmeans import KMeansFit, fit_kmeans
 from mixtura.mixture import GaussianMixture
+from mixtura.result import GMMFit
+from mixtura.saving import load
 from mixtura.select import GMMSelection, select_gmm
 from mixtura.statistics import Statistics
 
@@ -39,6 +41,7 @@ __all__ = [
     "fit_kmeans",
     "hierarchical",
     "kernels",
+    "load",
     "plot",
     "reference",
     "select_gmm",

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.exceptions import ConvergenceWarning, FitError
-from mixtura.fit import GMMFit, fit_gmm
+from mixtura.fit import fit_gmm
 from mixtura.mixture import GaussianMixture
+from mixtura.result import GMMFit
 from mixtura.statistics import Floats
 from mixtura.threads import choose_n_threads
 from mixtura.validation import check_count, check_n_threads, check_rng, check_rows

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from html import escape
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import family_named
-from mixtura.em import Event, OnCollapse, Outcome, State, StopReason, expectation_maximisation
+from mixtura.em import OnCollapse, Outcome, State, expectation_maximisation
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits_single
 from mixtura.progress import Progress
+from mixtura.result import GMMFit
 from mixtura.separation import assignment_entropy
 from mixtura.starts import Start, StartInterrupted, automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
-from mixtura.table import as_html, as_text, counted
+from mixtura.table import counted
 from mixtura.tabular import Names
 from mixtura.update import MaximumLikelihood, Parameters
 from mixtura.validation import (
@@ -37,92 +37,10 @@ from mixtura.validation import (
     contiguous,
 )
 
-__all__ = ["GMMFit", "fit_gmm"]
+__all__ = ["fit_gmm"]
 
 Init = Start | ArrayLike | GaussianMixture | Callable[..., Any]
 ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
-
-
-@dataclass(frozen=True, eq=False)
-class GMMFit:
-    """A mixture and how it came about.
-
-    Attributes
-    ----------
-    model : GaussianMixture
-        The mixture.
-    log_likelihood : float, nats
-        Weighted total of the training rows under `model`; NaN in an interrupted fit with a ridge,
-        where it takes one more pass: ``model.log_likelihood(X)``.
-    history : ndarray of shape (n_iter,), nats per unit of weight
-        The objective after each iteration: the mean log-likelihood, less the ridge's penalty
-        where `reg_covar` is not zero (see `mixtura.update`). It never falls, but for rounding
-        and for iterations named in `events`.
-    n_iter : int
-        Iterations done, those of brief runs from automatic starts not counted.
-    converged : bool
-        Whether no more than about `tol` was left to gain.
-    stop_reason : {"converged", "max_iter", "callback", "interrupted"}
-        Why the iterations ended.
-    events : tuple of Event
-        Components that collapsed, and what was done.
-    n_samples : int
-        Rows of positive weight.
-    weight_sum : float
-        Total weight of the rows; their number where they are unweighted.
-    entropy : float, nats
-        Of the assignments, ``-sum_ij sample_weight[i] resp[i, j] log resp[i, j]``: 0 where every
-        row is clearly of one component, at most ``weight_sum * log(n_components)``. NaN in an
-        interrupted fit.
-    """
-
-    model: GaussianMixture
-    log_likelihood: float
-    history: Floats
-    n_iter: int
-    converged: bool
-    stop_reason: StopReason
-    events: tuple[Event, ...]
-    n_samples: int
-    weight_sum: float
-    entropy: float
-
-    def summary(self, feature_names: Sequence[str] | None = None) -> str:
-        """The fit in a few readable lines, and the mixture's table.
-
-        Parameters
-        ----------
-        feature_names : sequence of str, optional
-            Names of the columns in the table; None takes the model's, or numbers them.
-
-        Returns
-        -------
-        str
-        """
-        lines = [*self._told(), "", as_text(self.model._lines(feature_names, self.weight_sum))]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        told = "<br>".join(map(escape, self._told()))
-        return f"<p>{told}</p>{as_html(self.model._lines(weight_sum=self.weight_sum))}"
-
-    def _told(self) -> list[str]:
-        """What there is to say besides the table."""
-        k = self.model.n_components
-        end = "converged" if self.converged else f"stopped ({self.stop_reason})"
-        lines = [
-            f"{self.model._title()}, {counted(self.n_samples, 'row')}",
-            f"log-likelihood {self.log_likelihood:.6f} nats, {self.model.n_parameters} parameters",
-            f"{end} after {counted(self.n_iter, 'iteration')}",
-        ]
-        if k > 1:
-            share = self.entropy / (self.weight_sum * math.log(k))
-            lines.append(
-                f"entropy of the assignments {self.entropy:.6g} nats, {share:.2%} of the most "
-                f"that {k} components can have"
-            )
-        return [*lines, *map(str, self.events)]
 
 
 def fit_gmm(
@@ -381,7 +299,7 @@ def _check_enough_rows(
     if rule.ridge is None and n_rows < needed:
         raise FitError(
             f"covariance_type {covariance_type!r} cannot be estimated: "
-            f"{_counted(n_components, 'component')} of {_counted(n_features, 'feature')} need at "
+            f"{counted(n_components, 'component')} of {counted(n_features, 'feature')} need at "
             f"least {needed} rows; got {n_rows}. Use reg_covar > 0, "
             f"fewer components or a covariance_type with fewer parameters."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from mixtura.em import StoppingRule
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.kernels import Rows
 from mixtura.passes import moments, suits_single
+from mixtura.saving import Contents, Saveable, fact, feature_names_of, numbers
 from mixtura.seeding import draw_rows, equal_rows, random_rows, thin
 from mixtura.statistics import Floats, Statistics
 from mixtura.tabular import Names
@@ -42,7 +43,7 @@ KMeansInit = Literal["kmeans++", "random"]
 
 
 @dataclass(frozen=True, eq=False)
-class KMeansFit:
+class KMeansFit(Saveable, kind="KMeansFit"):
     """Clusters of rows about their means.
 
     Attributes
@@ -88,6 +89,24 @@ class KMeansFit:
         labels = np.empty(len(X), dtype=np.int64)
         Rows(X).assign(self.centers, n_threads, labels=labels)
         return labels
+
+    def _contents(self) -> Contents:
+        names = ("inertia", "n_iter", "converged", "feature_names")
+        facts = {name: getattr(self, name) for name in names}
+        return Contents(facts, {"centers": self.centers, "labels": self.labels})
+
+    @classmethod
+    def _from_contents(cls, contents: Contents) -> Self:
+        facts, arrays = contents
+        centers = numbers(arrays, "centers", (-1, -1))
+        return cls(
+            check_centres(centers, centers.shape[1], name="centers"),
+            numbers(arrays, "labels", (-1,), np.int64).copy(),
+            fact(facts, "inertia", float),
+            fact(facts, "n_iter", int),
+            fact(facts, "converged", bool),
+            feature_names_of(facts, centers.shape[1]),
+        )
 
 
 def fit_kmeans(

@@ -13,11 +13,13 @@ from scipy.linalg.lapack import dpotrf
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.criteria import Criteria
 from mixtura.kernels import Rows
+from mixtura.saving import Contents, Saveable, fact, feature_names_of, numbers
 from mixtura.statistics import Floats
 from mixtura.table import Readable, check_feature_names
 from mixtura.tabular import Names
 from mixtura.validation import (
     check_centres,
+    check_components,
     check_count,
     check_n_threads,
     check_rng,
@@ -31,7 +33,7 @@ SUM_TOLERANCE = 1e-8  # of the weights: what rng.choice takes too
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class GaussianMixture(Criteria, Readable):
+class GaussianMixture(Criteria, Readable, Saveable, kind="GaussianMixture"):
     """Mixture of Gaussian distributions, ``sum_j weights[j] N(x | means[j], covariance_j)``.
 
     Parameters
@@ -395,6 +397,30 @@ class GaussianMixture(Criteria, Readable):
             self.covariances,
             self.precisions_cholesky,
             self.feature_names,
+        )
+
+    def _contents(self) -> Contents:
+        facts = {"covariance_type": self.covariance_type, "feature_names": self.feature_names}
+        names = ("weights", "means", "covariances", "precisions_cholesky")
+        return Contents(facts, {name: getattr(self, name) for name in names})
+
+    @classmethod
+    def _from_contents(cls, contents: Contents) -> Self:
+        facts, arrays = contents
+        family = FAMILIES[fact(facts, "covariance_type", str)]
+        means = numbers(arrays, "means", (-1, -1))
+        k, d = means.shape
+        # The factors are taken as they are, to the bit: other machines would round them otherwise.
+        means, factors = check_components(
+            means, arrays["precisions_cholesky"], family.factor_shape, d
+        )
+        return cls._from_fit(
+            family.name,
+            _check_sum(check_weights(numbers(arrays, "weights", (k,)), k)),
+            means,
+            numbers(arrays, "covariances", family.shape(k, d)),
+            factors,
+            feature_names_of(facts, d),
         )
 
     def _posterior(self, X: NDArray[Any], n_threads: int | None, **outputs: Any) -> None:

@@ -18,8 +18,9 @@ import numpy as np
 from mixtura import kernels
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.exceptions import ConvergenceWarning, FitError
-from mixtura.fit import GMMFit, fit_gmm
+from mixtura.fit import fit_gmm
 from mixtura.mixture import GaussianMixture
+from mixtura.result import GMMFit
 from mixtura.statistics import FACTOR_SHAPES, Floats, Statistics
 from mixtura.update import MaximumLikelihood
 from mixtura.validation import Rows

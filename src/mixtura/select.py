@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 
 from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
-from mixtura.fit import GMMFit, absolute_ridge
+from mixtura.fit import absolute_ridge
 from mixtura.progress import SECONDS_BETWEEN_LINES, Progress
+from mixtura.result import GMMFit
 from mixtura.search import Search
 from mixtura.starts import INIT_METHODS
 from mixtura.statistics import Floats

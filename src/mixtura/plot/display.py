@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from mixtura.fit import GMMFit
     from mixtura.mixture import GaussianMixture
+    from mixtura.result import GMMFit
 
 __all__ = ["Display", "ModelDisplay"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from mixtura.fit import GMMFit
+    from mixtura.result import GMMFit
 
 __all__ = ["HistoryDisplay"]
 
