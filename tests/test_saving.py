@@ -285,7 +285,7 @@ def test_bad_file_is_refused_and_runs_nothing(
     message = (
         f"^m.npz must be a whole file of mixtura; it is foreign or damaged: .*{re.escape(why)}"
     )
-    with pytest.raises(ValueError, match=f"(?s){message}.* Save it again\\.$"):
+    with pytest.raises(ValueError, match=f"(?s){message}.* Save it again, or delete it\\.$"):
         mixtura.load("m.npz")
     assert tracemalloc.get_traced_memory()[1] < 20_000_000
     tracemalloc.stop()

@@ -11,7 +11,7 @@ beyond rounding.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = ["CarriedBounds", "Carry", "approach"]
 EPS = float(np.finfo(np.float64).eps)
 LEAST_COMPONENTS = 48  # below, what is kept would take more room than it saves time
 FIRST_RENEWAL, RENEWAL_FACTOR = 1, 3  # the rows are ordered anew after pass 1, 4, 13, 40, ...
+STATE = ("_last", "_carry", "_labels", "_passes", "_renewal")  # of CarriedBounds
 WORTHWHILE = 0.9  # share of (tile, component) pairs computed above which bounds are given up
 
 
@@ -115,6 +116,23 @@ class CarriedBounds:
         statistics = self._run(parameters, carry, labels)
         self._remember(parameters, carry, labels)
         return statistics
+
+    def state(self) -> dict[str, Any]:
+        """Return what later passes depend on, by name."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as if this one had made the passes of the one that `state` is of."""
+        last, carry, n = state["_last"], state["_carry"], self._rows.n_samples
+        if carry is not None:
+            k = len(last.means)
+            order, tiles = carry.order, self._rows.n_tiles(k, self._shape)
+            kinds = (order.dtype, order.shape, carry.reach.dtype, carry.reach.shape)
+            sound = kinds == (np.int64, (n,), np.float32, (tiles, k))
+            if not (sound and (np.bincount(order, minlength=n) == 1).all()):
+                raise ValueError("the bounds that a pass carries are of other rows")
+        for name in STATE:
+            setattr(self, name, state[name])
 
     def _prepare(self, parameters: Parameters) -> Carry | None:
         """Bounds for this pass; the rows in a new order where labels have been collected for it."""

@@ -107,6 +107,14 @@ class StoppingRule:
         self._agreed = 0
         self.predicted_gain = np.inf
 
+    def replay(self, outcome: Outcome) -> None:
+        """Come to where a rule is that has seen all of the outcome."""
+        disturbed = {event.iteration for event in outcome.events}
+        for iteration, objective in enumerate(outcome.history, start=1):
+            if iteration in disturbed:
+                self.forget()
+            self.reached(objective)
+
     def reached(self, objective: float) -> bool:
         """Take the objective after one more iteration; is it time to stop?"""
         self._last = [*self._last[-2:], objective]
@@ -142,13 +150,14 @@ class Outcome:
 def expectation_maximisation(
     rows: Pass,
     rule: MaximumLikelihood,
-    start: Parameters,
+    start: Parameters | Outcome,
     *,
     tol: float,
     max_iter: int,
     on_collapse: OnCollapse,
     scale: Floats,
     callback: Callable[[State], object] | None = None,
+    follow: Callable[[Outcome], object] | None = None,
 ) -> Outcome:
     """Run EM from `start`.
 
@@ -158,8 +167,9 @@ def expectation_maximisation(
         Makes the pass over the rows.
     rule : MaximumLikelihood
         Turns statistics into parameters.
-    start : Parameters
-        The first pass is made under exactly these.
+    start : Parameters or Outcome
+        The first pass is made under exactly these parameters. An outcome is gone on from, as if the
+        loop had never been left.
     tol : float, nats per unit of weight
         See `StoppingRule`.
     max_iter : int
@@ -171,6 +181,8 @@ def expectation_maximisation(
         direction is told when it is split.
     callback : callable, optional
         Called with a `State` after each iteration; a true result stops the fit.
+    follow : callable, optional
+        Called with the outcome so far after each iteration that is not the last.
 
     Returns
     -------
@@ -187,11 +199,12 @@ def expectation_maximisation(
     n_iter + 1 passes. The start's own objective is not part of the history: the ridge is not yet
     in its covariances.
     """
-    outcome = Outcome(start)
+    outcome = start if isinstance(start, Outcome) else Outcome(start)
     stopping = StoppingRule(tol, rows.rounding)
+    stopping.replay(outcome)
     try:
-        statistics = rows.accumulate(start)
-        for iteration in range(1, max_iter + 1):
+        statistics = outcome.statistics or rows.accumulate(outcome.parameters)
+        for iteration in range(len(outcome.history) + 1, max_iter + 1):
             parameters, failed = rule.update(statistics, outcome.parameters)
             if failed.any():
                 parameters = _recover(
@@ -210,6 +223,8 @@ def expectation_maximisation(
             if reached:
                 outcome.stop_reason = "converged"
                 break
+            if follow is not None and iteration < max_iter:
+                follow(outcome)
     except KeyboardInterrupt:
         outcome.stop_reason = "interrupted"
     return outcome

@@ -46,6 +46,16 @@ class RowsPass(Pass, Protocol):
     def accumulate_labels(self, labels: NDArray[np.int64], centres: Floats) -> Statistics:
         """Return the statistics where row i belongs to component labels[i]."""
 
+    @property
+    def n_features(self) -> int:
+        """Number of columns of the rows."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what later passes depend on, to the last bit, besides the rows themselves."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as a pass over the same rows would that was in this state."""
+
 
 class CompiledPass:
     """The compiled kernels on an array.
@@ -92,6 +102,16 @@ class CompiledPass:
     def accumulate_labels(self, labels: NDArray[np.int64], centres: Floats) -> Statistics:
         return self._rows.accumulate_labels(labels, centres, self._type, self._n_threads)
 
+    @property
+    def n_features(self) -> int:
+        return int(self._rows.n_features)
+
+    def state(self) -> dict[str, Any]:
+        return self._bounds.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._bounds.restore(state)
+
 
 class ReferencePass:
     """The same in plain NumPy: for understanding, and for being compared with.
@@ -134,6 +154,16 @@ class ReferencePass:
 
     def accumulate_labels(self, labels: NDArray[np.int64], centres: Floats) -> Statistics:
         return self.accumulate_resp(np.eye(len(centres))[labels], centres)
+
+    @property
+    def n_features(self) -> int:
+        return int(self._X.shape[1])
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing is carried from pass to pass."""
 
 
 def suits_single(X: NDArray[Any], sample_weight: Floats | None, variance: Floats) -> bool:

@@ -174,7 +174,7 @@ def _damaged(path: Path_, error: BaseException) -> ValueError:
     why = str(error) or type(error).__name__
     return ValueError(
         f"{os.fspath(path)} must be a whole file of mixtura; it is foreign or damaged: {why}. "
-        f"Save it again."
+        f"Save it again, or delete it."
     )
 
 
