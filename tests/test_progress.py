@@ -1,12 +1,14 @@
 """What a fit tells: lines for people who wait, and its summary."""
 
 import re
+import sys
+import threading
 
 import numpy as np
 import pytest
 from clusters import clustered
 
-from mixtura import FitInterrupted, GaussianMixture, State, fit_gmm, progress
+from mixtura import FitError, FitInterrupted, GaussianMixture, State, fit_gmm, progress
 
 LINE = re.compile(
     r"mixtura: iteration \d+: objective -?\d+\.\d{6} nats per row, "
@@ -33,12 +35,113 @@ def test_verbose_fit_tells_of_iterations_when_it_is_time(
     def callback(state: State) -> None:
         seen.append(state.iteration)
 
-    fit_gmm(clustered()[0], 3, rng=0, tol=0.0, max_iter=10, verbose=True, callback=callback)
+    X = clustered()[0]
+    labels = np.arange(len(X)) % 3
+    fit_gmm(X, 3, init=labels, tol=0.0, max_iter=10, verbose=True, callback=callback)
     *lines, last = capsys.readouterr().err.splitlines()
     assert all(LINE.fullmatch(line) for line in lines)
     assert [line.split()[2] for line in lines] == ["3:", "6:", "9:"]
     assert last == "mixtura: max_iter after 10 iterations"
     assert seen == list(range(1, 11))
+
+
+def test_verbose_fit_tells_of_its_starts_when_it_is_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(np.arange(0.0, 100.0, 0.2))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    fit_gmm(clustered()[0], 3, rng=0, n_init=6, max_iter=1, tol=0.0, verbose=True)
+    *lines, _ = capsys.readouterr().err.splitlines()
+    told = re.compile(
+        r"mixtura: run (\d+) of the starts: objective (-\d+\.\d{6}) nats per row, "
+        r"best (-\d+\.\d{6}), \d\.\d s"
+    )
+    found = [told.fullmatch(line) for line in lines if line.startswith("mixtura: run ")]
+    assert [int(match[1]) for match in found] == [3, 6, 9]
+    objectives, bests = ([float(match[i]) for match in found] for i in (2, 3))
+    assert bests == sorted(bests)
+    assert all(best >= objective for best, objective in zip(bests, objectives, strict=True))
+
+
+def test_verbose_fit_says_that_a_long_pass_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.001)
+    written = threading.Event()
+    original = progress.Progress.write
+
+    def write(self: progress.Progress, line: str) -> None:
+        original(self, line)
+        if "iteration 2 under way" in line:
+            written.set()
+
+    monkeypatch.setattr(progress.Progress, "write", write)
+    X = clustered()[0]
+    labels = np.arange(len(X)) % 3
+    fit_gmm(X, 3, init=labels, max_iter=2, tol=0.0, verbose=True,
+            callback=lambda state: state.iteration == 1 and not written.wait(60))  # fmt: skip
+    lines = capsys.readouterr().err.splitlines()
+    told = re.compile(r"mixtura: iteration 2 under way for \d+\.\d s \(the last took \d+\.\d s\)")
+    assert any(told.fullmatch(line) for line in lines)
+    assert lines[-1] == "mixtura: max_iter after 2 iterations"
+    assert_no_watcher()
+
+
+def assert_no_watcher() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "mixtura progress":
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def test_bar_shows_starts_and_iterations_with_objective_and_gain(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("tqdm")
+    X = clustered()[0]
+    fit = fit_gmm(X, 3, rng=0, n_init=4, tol=0.0, max_iter=12, verbose="bar")
+    out, err = capsys.readouterr()
+    assert out == ""
+    starts, iterations = (
+        [part for part in re.split(r"[\r\n]", err) if part.startswith(f"mixtura {what}")][-1]
+        for what in ("starts", "iterations")
+    )
+    assert re.search(r"mixtura starts: 6run .* objective -\d+\.\d{6}", starts)
+    assert f"mixtura iterations: {fit.n_iter}it " in iterations
+    assert f"objective {fit.history[-1]:.6f}, about " in iterations
+    assert iterations.endswith("to gain]")
+    assert err.endswith("mixtura: max_iter after 12 iterations\n")
+    assert_no_watcher()
+
+
+def test_bar_keeps_its_clock_going(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.001)
+    refreshed = threading.Event()
+    monkeypatch.setattr("tqdm.auto.tqdm.refresh", lambda *_, **__: refreshed.set())
+    X = clustered()[0]
+    seen: list[bool] = []
+    fit_gmm(X, 3, init=np.arange(len(X)) % 3, max_iter=2, tol=0.0, verbose="bar",
+            callback=lambda _: seen.append(refreshed.wait(60)))  # fmt: skip
+    assert seen == [True, True]
+
+
+def test_bar_without_tqdm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    message = (
+        'verbose="bar" needs tqdm, which is not installed. '
+        "Install it with: pip install 'mixtura[progress]'."
+    )
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        fit_gmm(clustered()[0], 3, verbose="bar")
+    with pytest.raises(ValueError, match=r"verbose must be one of 'bar'; got 'bars'. Did you mean"):
+        fit_gmm(clustered()[0], 3, verbose="bars")
+
+
+def test_verbose_fit_that_fails_leaves_no_watcher() -> None:
+    with pytest.raises(FitError):
+        fit_gmm([[0.0], [1.0], [2.0], [5.0]], 2, init=[0, 0, 0, 1], reg_covar=0, verbose=True)
+    assert_no_watcher()
 
 
 def test_verbose_fit_that_is_interrupted_or_stopped_says_so(

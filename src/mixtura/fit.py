@@ -19,7 +19,7 @@ from mixtura.em import OnCollapse, Outcome, State, expectation_maximisation
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits_single
-from mixtura.progress import Progress
+from mixtura.progress import Progress, Verbose, new_progress
 from mixtura.result import GMMFit
 from mixtura.separation import assignment_entropy
 from mixtura.starts import Start, StartInterrupted, automatic_start, check_init, given_start
@@ -63,7 +63,7 @@ def fit_gmm(
     callback: Callable[[State], object] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: float = 60.0,
-    verbose: bool = False,
+    verbose: Verbose = False,
 ) -> GMMFit:
     """Fit a Gaussian mixture by expectation-maximisation.
 
@@ -119,8 +119,9 @@ def fit_gmm(
         and ends with the same bits (see Notes).
     checkpoint_every : float, seconds
         Least time between two savings of it.
-    verbose : bool
-        Tell of progress on standard error, at most twice a second.
+    verbose : bool or "bar"
+        Tell of starts, iterations and long passes on standard error, at most twice a second; "bar"
+        for a tqdm bar in a notebook or a terminal.
 
     Returns
     -------
@@ -180,6 +181,8 @@ def fit_gmm(
     backend = check_option("backend", backend, ("compiled", "reference"))
     n_threads = check_n_threads(n_threads)
     generator = check_rng(rng)
+    if isinstance(verbose, str):
+        check_option("verbose", verbose, ("bar",))
     checkpoint_every = check_number("checkpoint_every", checkpoint_every)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
@@ -214,7 +217,7 @@ def fit_gmm(
         rows_to_see.flags.writeable = False
         begin = checked(init(rows_to_see, n_components, generator))
 
-    progress = Progress() if verbose else None
+    progress = new_progress(verbose)
     try:
         centre, variance = moments(X, weight, n_threads)
         single = centre if suits_single(X, weight, variance) else None
@@ -230,7 +233,16 @@ def fit_gmm(
             begun = start = given_start(begin, rows, rule, centre, n_components)
         elif not resumed:
             begun = automatic_start(
-                X, weight, n_components, begin, n_init, rule, make_pass, scale, generator
+                X,
+                weight,
+                n_components,
+                begin,
+                n_init,
+                rule,
+                make_pass,
+                scale,
+                generator,
+                None if progress is None else progress.start_run,
             )
         if follower is not None and resumed:
             begun = follower.restore(rows, family)
@@ -251,6 +263,9 @@ def fit_gmm(
         outcome = interrupted.outcome
     except KeyboardInterrupt:
         raise FitInterrupted(None) from None
+    finally:
+        if progress is not None:
+            progress.close()
     weights = len(X) if weight is None else weight
     fit = _report(outcome, rows, rule, covariance_type, feature_names, weights, tol, progress)
     if follower is not None:

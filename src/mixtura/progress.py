@@ -1,26 +1,64 @@
-"""A line about a fit now and then, for people who wait."""
+"""How a fit is getting on, for people who wait: lines of text, or a bar."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from typing import Any, Literal
 
-from mixtura.em import State
+import numpy as np
 
-__all__ = ["Progress"]
+from mixtura.em import Outcome, State
 
+__all__ = ["Bar", "Progress", "Verbose", "new_progress"]
+
+Verbose = bool | Literal["bar"]
 SECONDS_BETWEEN_LINES = 0.5
+SECONDS_OF_SILENCE = 10.0  # after which a pass that goes on is said to go on
+
+
+def new_progress(verbose: Verbose) -> Progress | None:
+    """Return what tells of a fit, as `verbose` wants it."""
+    if isinstance(verbose, str):
+        return Bar()
+    return Progress() if verbose else None
 
 
 class Progress:
-    """Writes one line to standard error at most twice a second, and one at the end."""
+    """Writes lines to standard error: at most twice a second, but not nothing for ten."""
 
     def __init__(self) -> None:
-        self._begun = self._told = time.monotonic()
+        self._begun = self._told = self._since = time.monotonic()
+        self._iteration = self._runs = 0
+        self._best = -np.inf
+        self._took = 0.0
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name="mixtura progress", daemon=True).start()
+
+    def start_run(self, outcome: Outcome) -> None:
+        """Tell of a brief run from an automatic start, if it is time."""
+        self._runs += 1
+        objective = outcome.history[-1] if outcome.history else -np.inf
+        self._best = max(self._best, objective)
+        self._show_start_run(objective)
 
     def __call__(self, state: State) -> None:
         """Tell of an iteration, if it is time."""
         now = time.monotonic()
+        self._iteration, self._took, self._since = state.iteration, now - self._since, now
+        self._show_iteration(state, now)
+
+    def _show_start_run(self, objective: float) -> None:
+        now = self._since = time.monotonic()
+        if now - self._told >= SECONDS_BETWEEN_LINES:
+            self._told = now
+            self.write(
+                f"run {self._runs} of the starts: objective {objective:.6f} nats per row, "
+                f"best {self._best:.6f}, {now - self._begun:.1f} s"
+            )
+
+    def _show_iteration(self, state: State, now: float) -> None:
         if now - self._told >= SECONDS_BETWEEN_LINES:
             self._told = now
             self.write(
@@ -28,7 +66,63 @@ class Progress:
                 f"about {state.predicted_gain:.1e} to gain, {now - self._begun:.1f} s"
             )
 
+    def _watch(self) -> None:
+        while not self._closed.wait(SECONDS_OF_SILENCE):
+            self._go_on()
+
+    def _go_on(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= SECONDS_OF_SILENCE:
+            what = f"iteration {self._iteration + 1}" if self._iteration else "the start"
+            last = f" (the last took {self._took:.1f} s)" if self._iteration else ""
+            self.write(f"{what} under way for {now - self._since:.1f} s{last}")
+
     def write(self, line: str) -> None:
         """Write a line at once."""
         sys.stderr.write(f"mixtura: {line}\n")
         sys.stderr.flush()
+
+    def close(self) -> None:
+        """Tell of nothing any more but what is written."""
+        self._closed.set()
+
+
+class Bar(Progress):
+    """A tqdm bar in a notebook or a terminal: one for the starts, one for the iterations."""
+
+    def __init__(self) -> None:
+        try:
+            from tqdm.auto import tqdm
+        except ImportError as error:
+            raise ImportError(
+                'verbose="bar" needs tqdm, which is not installed. '
+                "Install it with: pip install 'mixtura[progress]'."
+            ) from error
+        self._tqdm: Any = tqdm
+        self._bar: Any = None
+        super().__init__()
+
+    def _show_start_run(self, objective: float) -> None:
+        self._advance("starts", "run", self._runs, f"objective {objective:.6f}")
+
+    def _show_iteration(self, state: State, now: float) -> None:  # noqa: ARG002
+        told = f"objective {state.objective:.6f}, about {state.predicted_gain:.1e} to gain"
+        self._advance("iterations", "it", state.iteration, told)
+
+    def _advance(self, what: str, unit: str, done: int, told: str) -> None:
+        title = f"mixtura {what}"
+        if self._bar is None or self._bar.desc.rstrip(": ") != title:
+            if self._bar is not None:
+                self._bar.close()
+            self._bar = self._tqdm(desc=title, unit=unit, initial=done - 1)
+        self._bar.set_postfix_str(told, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def _go_on(self) -> None:
+        if self._bar is not None:
+            self._bar.refresh()  # the clock in it goes on
+
+    def close(self) -> None:
+        super().close()
+        if self._bar is not None:
+            self._bar.close()

@@ -66,6 +66,7 @@ def automatic_start(
     make_pass: MakePass,
     scale: Floats,
     rng: np.random.Generator,
+    tell: Callable[[Outcome], object] | None = None,
 ) -> Parameters:
     """Return the best of `n_init` starts after brief runs.
 
@@ -84,6 +85,8 @@ def automatic_start(
     scale : ndarray of shape (n_features,)
         Standard deviations of the features.
     rng : Generator
+    tell : callable, optional
+        Called with the outcome of each brief run.
 
     Returns
     -------
@@ -116,10 +119,13 @@ def automatic_start(
         return seeding.nearest(Z, _centres(Z, weight, n_components, method, stream))
 
     def brief(parameters: Parameters) -> Outcome:
-        return expectation_maximisation(
+        outcome = expectation_maximisation(
             sample, rule, parameters, tol=0.0, max_iter=BRIEF_ITERATIONS, on_collapse="reseed",
             scale=scale,
         )  # fmt: skip
+        if tell is not None:
+            tell(outcome)
+        return outcome
 
     starts = (
         _from_rough_labels(sample, rule, rows, clusters(i, stream), n_components, scale)
