@@ -248,6 +248,16 @@ def test_progress_goes_to_standard_error(
     assert capsys.readouterr().err == "mixtura: 2 of 2 models: VVV, 1 component\n"
 
 
+def test_select_gmm_with_a_bar_counts_models(
+    faithful: Floats, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tqdm", reason="the progress extra is not installed")
+    select_gmm(faithful, 1, ["EEE", "VVV"], verbose="bar", **QUICK)
+    assert "2/2" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="verbose must be one of 'bar'"):
+        select_gmm(faithful, 1, verbose="bra", **QUICK)
+
+
 def test_fits_that_are_not_finished_are_told_of_once(faithful: Floats) -> None:
     with pytest.warns(ConvergenceWarning, match="2 of 2 fits used up their iterations") as caught:
         select_gmm(faithful, 4, ["EEE", "VVV"], max_iter=2, tol=1e-12, **QUICK)

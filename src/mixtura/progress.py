@@ -11,7 +11,7 @@ import numpy as np
 
 from mixtura.em import Outcome, State
 
-__all__ = ["Bar", "Progress", "Verbose", "new_progress"]
+__all__ = ["Bar", "Progress", "Verbose", "import_tqdm", "new_progress", "write"]
 
 Verbose = bool | Literal["bar"]
 SECONDS_BETWEEN_LINES = 0.5
@@ -23,6 +23,24 @@ def new_progress(verbose: Verbose) -> Progress | None:
     if isinstance(verbose, str):
         return Bar()
     return Progress() if verbose else None
+
+
+def import_tqdm() -> Any:
+    """tqdm's bar for where this runs: a notebook or a terminal."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError(
+            'verbose="bar" needs tqdm, which is not installed. '
+            "Install it with: pip install 'mixtura[progress]'."
+        ) from error
+    return tqdm
+
+
+def write(line: str) -> None:
+    """Write a line to standard error, at once."""
+    sys.stderr.write(f"mixtura: {line}\n")
+    sys.stderr.flush()
 
 
 class Progress:
@@ -79,8 +97,7 @@ class Progress:
 
     def write(self, line: str) -> None:
         """Write a line at once."""
-        sys.stderr.write(f"mixtura: {line}\n")
-        sys.stderr.flush()
+        write(line)
 
     def close(self) -> None:
         """Tell of nothing any more but what is written."""
@@ -91,14 +108,7 @@ class Bar(Progress):
     """A tqdm bar in a notebook or a terminal: one for the starts, one for the iterations."""
 
     def __init__(self) -> None:
-        try:
-            from tqdm.auto import tqdm
-        except ImportError as error:
-            raise ImportError(
-                'verbose="bar" needs tqdm, which is not installed. '
-                "Install it with: pip install 'mixtura[progress]'."
-            ) from error
-        self._tqdm: Any = tqdm
+        self._tqdm = import_tqdm()
         self._bar: Any = None
         super().__init__()
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fit import absolute_ridge
-from mixtura.progress import SECONDS_BETWEEN_LINES, Progress
+from mixtura.progress import SECONDS_BETWEEN_LINES, Verbose, import_tqdm, write
 from mixtura.result import GMMFit
 from mixtura.search import Search
 from mixtura.starts import INIT_METHODS
@@ -169,7 +169,7 @@ def select_gmm(
     on_collapse: Literal["reseed", "raise"] = "reseed",
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
-    verbose: bool = False,
+    verbose: Verbose = False,
 ) -> GMMSelection:
     """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
 
@@ -206,8 +206,8 @@ def select_gmm(
         Source of random numbers for starts and folds; None for fresh entropy.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
-    verbose : bool
-        Tell of progress on standard error, at most twice a second.
+    verbose : bool or "bar"
+        Tell of progress on standard error, at most twice a second, or by a tqdm bar of models.
 
     Returns
     -------
@@ -257,6 +257,8 @@ def select_gmm(
         "on_collapse": check_option("on_collapse", on_collapse, ("reseed", "raise")),
         "n_threads": check_n_threads(n_threads),
     }
+    if isinstance(verbose, str):
+        check_option("verbose", verbose, ("bar",))
     n_init = check_count("n_init", n_init)
     n_folds = check_count("n_folds", n_folds, minimum=2)
     ridge = absolute_ridge(reg_covar, X, weight, options["n_threads"])
@@ -351,17 +353,24 @@ def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:
 class _Teller:
     """Counts models, and tells of one now and then."""
 
-    def __init__(self, n_models: int, verbose: bool) -> None:
-        self._progress = Progress() if verbose else None
+    def __init__(self, n_models: int, verbose: Verbose) -> None:
+        self._verbose, self._bar = verbose, None
+        if isinstance(verbose, str):
+            self._bar = import_tqdm()(desc="mixtura models", unit="model", total=n_models)
         self._n_models, self._done, self._told = n_models, 0, time.monotonic()
 
     def __call__(self, model: str) -> None:
         self._done += 1
         now = time.monotonic()
         last = self._done == self._n_models
-        if self._progress and (last or now - self._told >= SECONDS_BETWEEN_LINES):
+        if self._bar is not None:
+            self._bar.set_postfix_str(model, refresh=False)
+            self._bar.update()
+            if last:
+                self._bar.close()
+        elif self._verbose and (last or now - self._told >= SECONDS_BETWEEN_LINES):
             self._told = now
-            self._progress.write(f"{self._done} of {self._n_models} models: {model}")
+            write(f"{self._done} of {self._n_models} models: {model}")
 
 
 def _check_sizes(n_components: int | Iterable[int]) -> tuple[int, ...]:
