@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import mixtura
 from mixtura import GaussianMixture, fit_gmm, fit_kmeans, saving
-from mixtura.covariance import FAMILIES
+from mixtura.covariance import FAMILIES, ONE_COLUMN
 
 DATA = Path(__file__).parent / "data"
 X = clustered()[0]
@@ -52,8 +52,9 @@ def round_trip(thing: object, path: Path) -> object:
 def test_mixture_comes_back_equal_to_the_bit(
     tmp_path: Path, covariance_type: str, feature_names: tuple[str, ...] | None
 ) -> None:
-    model = fit_gmm(X, 3, covariance_type=covariance_type, rng=0).model
-    object.__setattr__(model, "feature_names", feature_names)
+    d = 1 if covariance_type in ONE_COLUMN else 2
+    model = fit_gmm(X[:, :d], 3, covariance_type=covariance_type, rng=0).model
+    object.__setattr__(model, "feature_names", feature_names and feature_names[:d])
     assert_same_bits(model, round_trip(model, tmp_path / "m.npz"))
 
 

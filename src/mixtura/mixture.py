@@ -407,15 +407,16 @@ class GaussianMixture(Criteria, Readable, Saveable, kind="GaussianMixture"):
     @classmethod
     def _from_contents(cls, contents: Contents) -> Self:
         facts, arrays = contents
-        family = FAMILIES[fact(facts, "covariance_type", str)]
         means = numbers(arrays, "means", (-1, -1))
         k, d = means.shape
+        covariance_type = fact(facts, "covariance_type", str)
+        family = family_named(covariance_type, d)
         # The factors are taken as they are, to the bit: other machines would round them otherwise.
         means, factors = check_components(
             means, arrays["precisions_cholesky"], family.factor_shape, d
         )
         return cls._from_fit(
-            family.name,
+            covariance_type,
             _check_sum(check_weights(numbers(arrays, "weights", (k,)), k)),
             means,
             numbers(arrays, "covariances", family.shape(k, d)),
