@@ -319,3 +319,12 @@ def test_checkpoint_of_another_machine_goes_on_to_rounding(
     monkeypatch.setattr(checkpoint, "PRODUCER", "mixtura 9.9, v9")
     fit = fit_gmm(MANY, 50, checkpoint=tmp_path / "c", **options)
     np.testing.assert_allclose(fit.history, fit_gmm(MANY, 50, **options).history, rtol=1e-9)
+
+
+@pytest.mark.parametrize("covariance_type", ["VEI", "VEE", "VVE"])
+def test_killed_fit_of_a_family_that_iterates_ends_with_the_same_bits(
+    tmp_path: Path, covariance_type: str
+) -> None:
+    options = {"covariance_type": covariance_type, "init": np.arange(len(X)) % 3, "max_iter": 5000}
+    fit = fit_with_kills(tmp_path / "c", [1, 4], X, 3, tol=1e-5, **options)
+    assert_same(fit, fit_gmm(X, 3, tol=1e-5, **options))
