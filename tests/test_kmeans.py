@@ -137,6 +137,22 @@ def test_clusters_that_lose_their_rows_together_move_to_different_ones() -> None
     assert fit.inertia == 2.0
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("max_iter", [1, 2, 5])
+def test_clusters_that_lose_their_rows_take_those_that_they_take_in_scikit_learn(
+    max_iter: int, weighted: bool
+) -> None:
+    cluster = pytest.importorskip("sklearn.cluster")
+    X = clustered(200, 2, 4)[0]
+    weight = np.random.default_rng(0).exponential(size=200) if weighted else None
+    begin = np.vstack([X[:2], X[:2] + 1e3, X[:1] - 1e3])
+    model = cluster.KMeans(5, init=begin, n_init=1, tol=0, max_iter=max_iter)
+    model.fit(X, sample_weight=weight)
+    fit = fit_kmeans(X, 5, init=begin, sample_weight=weight, tol=0, max_iter=max_iter)
+    np.testing.assert_allclose(fit.centers, model.cluster_centers_, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(fit.labels, model.labels_)
+
+
 def test_cluster_that_loses_its_rows_where_none_is_off_a_center_stays() -> None:
     X = np.array([[100.0], [0.0], [0.0], [0.0]])
     fit = fit_kmeans(X, 2, init=[[0.0], [50.0]], sample_weight=[0.0, 1.0, 1.0, 1.0])

@@ -169,8 +169,8 @@ def fit_kmeans(
     -----
     An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). k-means++ looks at no
     more than 20,000 rows, or 100 for each cluster if that is more: up to there, a row of weight two
-    and two equal rows begin alike. The center of a
-    cluster that has lost its rows moves to the row farthest from its own center.
+    and two equal rows begin alike. A cluster that has lost its rows is given the row farthest from
+    its center, taken from that row's cluster.
 
     References
     ----------
@@ -269,8 +269,7 @@ class _Lloyd:
             moved = statistics.means()
             empty = np.flatnonzero(statistics.resp_sum == 0.0)
             if len(empty):
-                farthest = self._farthest(centers, len(empty))
-                moved[empty[: len(farthest)]] = farthest
+                moved = self._refilled(centers, empty)
                 stopping.forget()
             centers, labels, before = moved, before, labels
             statistics = self._nearest(centers, labels)
@@ -293,13 +292,20 @@ class _Lloyd:
     ) -> Statistics:
         return self._rows.assign(parameters.means, self._n_threads, carry=carry, labels=labels)
 
-    def _farthest(self, centers: Floats, count: int) -> Floats:
-        """Different rows, the farthest from their centers; fewer when no others are off them."""
+    def _refilled(self, centers: Floats, empty: NDArray[np.intp]) -> Floats:
+        """Means, after the rows farthest from their centers have left for the empty clusters.
+
+        Different rows; when no others are off their centers, some clusters stay empty.
+        """
         half = np.empty(len(self._X))
         self._rows.assign(centers, self._n_threads, log_prob=half)
         half[self._weight == 0.0] = 0.0
         rows: list[int] = []
-        while len(rows) < count and half.min() < 0.0:
+        while len(rows) < len(empty) and half.min() < 0.0:
             rows.append(int(np.argmin(half)))
             half[equal_rows(self._X, rows[-1])] = 0.0
-        return self._X[rows].astype(np.float64)
+        weight_left = self._weight.copy()
+        weight_left[rows] = 0.0
+        means = Rows(self._X, weight_left).assign(centers, self._n_threads).means()
+        means[empty[: len(rows)]] = self._X[rows]
+        return means
