@@ -240,6 +240,27 @@ def test_fit_that_uses_up_max_iter_warns_where_it_was_called() -> None:
     assert not fit_kmeans(X, 7, init=X[:7], max_iter=2, tol=0.0).converged  # as asked for
 
 
+def test_callback_sees_each_iteration_and_stops_the_run() -> None:
+    X = clustered(500, 2, 7, spread=1.0)[0]
+    seen: list[tuple[Floats, float, int]] = []
+
+    def callback(fit: KMeansFit) -> bool:
+        assert not fit.converged
+        np.testing.assert_array_equal(fit.predict(X), fit.labels)
+        seen.append((fit.centers, fit.inertia, fit.n_iter))
+        return fit.n_iter == 4
+
+    fit = fit_kmeans(X, 7, init=X[:7], callback=callback)
+    assert (fit.n_iter, fit.converged) == (4, False)
+    assert [n_iter for *_, n_iter in seen] == [1, 2, 3, 4]
+    for m, (centers, inertia, _) in enumerate(seen, start=1):
+        alone = fit_kmeans(X, 7, init=X[:7], max_iter=m, tol=0)
+        np.testing.assert_array_equal(alone.centers, centers)
+        assert alone.inertia == inertia
+    with pytest.raises(TypeError, match="callback must be callable or None; got 3"):
+        fit_kmeans(X, 7, callback=3)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("init", ["kmeans++", "random", "centers"])
 def test_fit_with_any_number_of_threads_gives_the_same_bits(init: str) -> None:
     X = clustered(6000, 5, 6)[0]

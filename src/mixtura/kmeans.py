@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
@@ -120,6 +121,7 @@ def fit_kmeans(
     max_iter: int = 300,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
+    callback: Callable[[KMeansFit], object] | None = None,
 ) -> KMeansFit:
     """Cluster rows by Lloyd's algorithm.
 
@@ -145,6 +147,9 @@ def fit_kmeans(
         Source of random numbers; None for fresh entropy.
     n_threads : int or None
         Threads; None for as many as are useful. The result is the same to the bit.
+    callback : callable, optional
+        Called after each iteration with a `KMeansFit` as it stands, whose labels are good until the
+        callback returns; a true result stops the run.
 
     Returns
     -------
@@ -191,6 +196,8 @@ def fit_kmeans(
     tol = check_number("tol", tol)
     check_n_threads(n_threads)
     generator = check_rng(rng)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     X, feature_names = check_named_rows(X, minimum=n_clusters)
     weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_clusters)
     given: Floats | None = None
@@ -209,11 +216,11 @@ def fit_kmeans(
         lloyd = _Lloyd(X, weight, n_threads)
         for stream in generator.spawn(n_init):
             centers = given if given is not None else lloyd.seed(n_clusters, str(init), stream)
-            best = _better(best, lloyd.run(centers, tol, max_iter))
+            best = _better(best, lloyd.run(centers, tol, max_iter, callback))
     except KeyboardInterrupt:
         raise FitInterrupted(_better(best, lloyd.last if lloyd else None)) from None
     assert best is not None
-    if not best.converged and tol > 0.0:
+    if best.n_iter == max_iter and not best.converged and tol > 0.0:
         warnings.warn(
             f"k-means used up its {best.n_iter} iterations before the predicted remaining decrease "
             f"fell to tol={tol:g}. Raise max_iter, or tol.",
@@ -256,7 +263,13 @@ class _Lloyd:
             seeds.append(trials[np.argmin(left[1:])])
         return X[seeds]
 
-    def run(self, centers: Floats, tol: float, max_iter: int) -> KMeansFit:
+    def run(
+        self,
+        centers: Floats,
+        tol: float,
+        max_iter: int,
+        callback: Callable[[KMeansFit], object] | None,
+    ) -> KMeansFit:
         """Lloyd's iterations: at the end no row changes its center, or little is left to gain."""
         stopping = StoppingRule(tol, self._rows.rounding)
         converged = False
@@ -278,6 +291,9 @@ class _Lloyd:
             converged = little_left or np.array_equal(labels, before)
             inertia = 2.0 * abs(statistics.log_likelihood)
             fit = self.last = KMeansFit(centers, labels, inertia, n_iter, converged)
+            if callback and callback(fit):
+                fit = replace(fit, converged=False)
+                break
         if not self._weight.all():  # a weighted pass does not look at rows of weight zero
             Rows(self._X).assign(centers, self._n_threads, labels=labels)
         return fit
