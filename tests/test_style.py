@@ -14,6 +14,7 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import ERROR_MSGS, validate
 
 import mixtura
+import mixtura.sklearn
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,7 +88,8 @@ def test_public_docstrings_under_numpydoc_have_no_findings() -> None:
     checks = ERROR_MSGS.keys() - left_out
     findings = [
         f"{name}: {code} {message}"
-        for name in public_names(mixtura, "mixtura")
+        for module in (mixtura, mixtura.sklearn)
+        for name in public_names(module, module.__name__)
         for code, message in validate(name)["errors"]
         if code in checks and not is_said_elsewhere(name, code)
     ]
