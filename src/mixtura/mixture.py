@@ -146,6 +146,43 @@ class GaussianMixture(Criteria, Readable, Saveable, kind="GaussianMixture"):
         mixture._set(covariance_type, feature_names, *arrays)
         return mixture
 
+    @classmethod
+    def from_sklearn(cls, estimator: Any) -> Self:
+        """Take over the mixture of a fitted scikit-learn estimator.
+
+        Parameters
+        ----------
+        estimator : sklearn.mixture.GaussianMixture or mixtura.sklearn.GaussianMixture
+            Its attributes count, whether `fit` or someone else set them.
+
+        Returns
+        -------
+        GaussianMixture
+
+        Raises
+        ------
+        TypeError
+            For anything else.
+        ValueError
+            For an estimator that is not fitted, or attributes that do not fit together.
+        """
+        from mixtura.sklearn import convert
+
+        return cls._from_fit(*convert.parameters_of(estimator))
+
+    def to_sklearn(self) -> Any:
+        """Make a fitted scikit-learn estimator of the mixture.
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture
+            Scikit-learn's own, as after ``max_iter=0``; with ``warm_start=True`` its `fit` goes on
+            from here.
+        """
+        from mixtura.sklearn import convert
+
+        return convert.estimator_of(self)
+
     def _set(self, covariance_type: str, feature_names: Names | None, *arrays: Floats) -> None:
         names = ("weights", "means", "covariances", "precisions_cholesky")
         for name, array in zip(names, arrays, strict=True):

@@ -15,5 +15,6 @@ except ImportError as error:
     ) from error
 
 from mixtura.sklearn.kmeans import KMeans
+from mixtura.sklearn.mixture import GaussianMixture
 
-__all__ = ["KMeans"]
+__all__ = ["GaussianMixture", "KMeans"]

@@ -1,0 +1,417 @@
+"""GaussianMixture: scikit-learn's estimator, by mixtura's EM."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from mixtura.em import OnCollapse, Outcome
+from mixtura.mixture import GaussianMixture as Mixture
+from mixtura.sklearn.convert import precisions_of
+from mixtura.sklearn.kmeans import rows_of
+from mixtura.sklearn.runs import best_run
+from mixtura.sklearn.starts import INIT_PARAMS, check_given
+from mixtura.statistics import FACTOR_SHAPES, Floats
+from mixtura.update import Parameters
+from mixtura.validation import (
+    check_count,
+    check_n_threads,
+    check_number,
+    check_option,
+    check_sample_weight,
+)
+
+__all__ = ["GaussianMixture"]
+
+
+class GaussianMixture(DensityMixin, BaseEstimator):
+    """Gaussian mixture for scikit-learn users: its names, defaults and meaning, and weights.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of Gaussian components.
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        How covariances are restricted.
+    tol : float, nats per unit of weight
+        Stop when the mean log-likelihood changes by less from one iteration to the next.
+    reg_covar : float, squared units of the features
+        Added to the diagonal of each covariance.
+    max_iter : int
+        Most iterations of each run; 0 gives the start itself.
+    n_init : int
+        Runs from different starts; the one with the largest `lower_bound_` counts.
+    init_params : {"kmeans", "k-means++", "random", "random_from_data"}
+        How runs begin: from the clusters of `KMeans`, from rows far apart, from random
+        responsibilities, or from any rows.
+    weights_init : array_like of shape (n_components,), optional
+        Weights to begin with instead.
+    means_init : array_like of shape (n_components, n_features), optional
+        Means to begin with instead.
+    precisions_init : array_like, optional
+        Inverse covariances to begin with instead, in the shape of `covariances_`.
+    random_state : int, RandomState or None
+        Source of random numbers for the starts and for `sample`.
+    warm_start : bool
+        Whether `fit` goes on from the last fit, if there was one.
+    verbose : int
+        Print each run and its iterations if 1; times and changes too if more.
+    verbose_interval : int
+        Iterations from one printed line to the next.
+    on_collapse : {"raise", "reseed", "drop"}
+        What to do with a component whose covariance becomes singular: raise ValueError, as
+        scikit-learn does; split the heaviest component instead; or go on without it. The last two
+        mend components without weight as well, which scikit-learn leaves behind.
+    n_threads : int or None
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+        Weights, of the dtype of the rows, as all arrays here.
+    means_ : ndarray of shape (n_components, n_features)
+        Means.
+    covariances_ : ndarray, squared units of the features
+        (n_components, n_features, n_features) for "full", (n_features, n_features) for "tied",
+        (n_components, n_features) for "diag", (n_components,) for "spherical".
+    precisions_ : ndarray
+        Inverse covariances in the same shape.
+    precisions_cholesky_ : ndarray
+        Factors U in the same shape: upper triangular with ``precision = U @ U.T``, or reciprocal
+        standard deviations.
+    converged_ : bool
+        Whether the best run ended by `tol`.
+    n_iter_ : int
+        Iterations of the best run.
+    lower_bound_ : float, nats per unit of weight
+        Mean log-likelihood at the beginning of the best run's last iteration.
+    lower_bounds_ : list of float
+        The same for each iteration.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `fit` was given a data frame.
+
+    See Also
+    --------
+    mixtura.fit_gmm : The function: better starts, a stopping rule on what is left to gain.
+
+    Notes
+    -----
+    The same data and `random_state` give the fit that scikit-learn gives, to rounding. Sparse rows
+    are refused. No array of (n_samples, n_components) is made, but for ``init_params="random"``.
+
+    Examples
+    --------
+    >>> from mixtura.sklearn import GaussianMixture
+    >>> X = [[1.0, 2.0], [1.0, 4.0], [1.0, 0.0], [10.0, 2.0], [10.0, 4.0], [10.0, 0.0]]
+    >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> gm.means_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> gm.predict([[0.0, 0.0], [12.0, 3.0]])
+    array([1, 0])
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        on_collapse: OnCollapse = "raise",
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.on_collapse = on_collapse
+        self.n_threads = n_threads
+
+    @property
+    def model_(self) -> Mixture:
+        """The mixture that the fitted attributes describe, frozen."""
+        check_is_fitted(self)
+        return Mixture.from_sklearn(self)
+
+    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the mixture by expectation-maximisation.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+        y : None
+            Ignored.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent.
+
+        Returns
+        -------
+        GaussianMixture
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            For parameters or rows that cannot be used; for a covariance that becomes singular,
+            where `on_collapse` does not help.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Scikit-learn's, when the best run used up `max_iter`.
+        """
+        self._fit(X, sample_weight)
+        return self
+
+    def fit_predict(
+        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[np.int64]:
+        """Fit the mixture and return the most probable component of each row.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+        y : None
+            Ignored.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
+        X = self._fit(X, sample_weight)
+        return self.model_.predict(X, n_threads=self.n_threads)
+
+    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None) -> NDArray[Any]:
+        """Fit, and return the rows as the passes take them."""
+        self._check_parameters()
+        k = self.n_components
+        X = rows_of(self, X, ensure_min_samples=2)
+        if len(X) < k:
+            raise ValueError(
+                f"Expected n_samples >= n_components but got n_components = {k}, "
+                f"n_samples = {len(X)}. Ask for fewer components."
+            )
+        weight = None
+        if sample_weight is not None:
+            weight = check_sample_weight(sample_weight, len(X), minimum_rows=k)
+        given, before, n_runs = check_given(self, X.shape[1]), -np.inf, self.n_init
+        if self.warm_start and hasattr(self, "converged_"):
+            given, before, n_runs = self._last_parameters(X.shape[1]), self.lower_bound_, 1
+        self._keep(*best_run(self, X, weight, given, before, n_runs), X.dtype)
+        return X
+
+    def _last_parameters(self, n_features: int) -> dict[str, Floats]:
+        """Those of the last fit, which must have been of rows like these."""
+        model = self.model_
+        if model.n_features != n_features:
+            raise ValueError(
+                f"with warm_start=True, fit goes on from the last fit, of {model.n_features} "
+                f"features; got {n_features}. Use the same features, or warm_start=False."
+            )
+        return {name: getattr(model, name) for name in Parameters._fields}
+
+    def _keep(self, outcome: Outcome, lower_bounds: list[float], dtype: Any) -> None:
+        """Set the fitted attributes."""
+        for name, array in outcome.parameters._asdict().items():
+            setattr(self, f"{name}_", array.astype(dtype))
+        self.precisions_ = precisions_of(self.precisions_cholesky_, self.covariance_type)
+        self.converged_ = outcome.stop_reason == "callback"
+        self.n_iter_ = len(lower_bounds)
+        self.lower_bounds_ = lower_bounds
+        self.lower_bound_ = lower_bounds[-1] if lower_bounds else -np.inf
+        if lower_bounds and not self.converged_:
+            warnings.warn(
+                "Best performing initialization did not converge. Try different init parameters, "
+                "or increase max_iter, tol, or check for degenerate data.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Most probable component of each row.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
+        model = self.model_
+        return model.predict(rows_of(self, X, reset=False), n_threads=self.n_threads)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Posterior probability of each component, given the row.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Of the dtype of the rows.
+        """
+        model = self.model_
+        X = rows_of(self, X, reset=False)
+        return model.responsibilities(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
+
+    def score_samples(self, X: ArrayLike) -> NDArray[Any]:
+        """Log-density of each row.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), nats
+            Of the dtype of the rows.
+        """
+        model = self.model_
+        X = rows_of(self, X, reset=False)
+        return model.log_prob(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
+
+    def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
+        """Weighted mean of the log-density of the rows.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+        y : None
+            Ignored.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        float, nats per unit of weight
+        """
+        model = self.model_
+        X = rows_of(self, X, reset=False)
+        weight = check_sample_weight(sample_weight, len(X))
+        return model.log_likelihood(X, weight, n_threads=self.n_threads) / float(weight.sum())
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike's criterion; lower is better.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        float
+        """
+        model = self.model_
+        return model.aic(rows_of(self, X, reset=False), sample_weight, n_threads=self.n_threads)
+
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Schwarz's criterion, with n the sum of weights; lower is better.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        float
+        """
+        model = self.model_
+        return model.bic(rows_of(self, X, reset=False), sample_weight, n_threads=self.n_threads)
+
+    def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.int64]]:
+        """Draw rows, the same as scikit-learn from the same `random_state`.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of rows, at least one.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), float64
+            One component after the other; `mixtura.GaussianMixture.sample` draws them mixed.
+        y : ndarray of shape (n_samples,), int64
+            The components they come from.
+
+        Raises
+        ------
+        ValueError
+            For less than one row.
+        """
+        model = self.model_
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
+                f"sample."
+            )
+        random_state = check_random_state(self.random_state)
+        counts = random_state.multinomial(n_samples, model.weights)
+        drawn: list[Floats] = []
+        for mean, matrix, count in zip(
+            model.means, model.covariance_matrices(), counts, strict=True
+        ):
+            if self.covariance_type in ("full", "tied"):
+                drawn.append(random_state.multivariate_normal(mean, matrix, count))
+            else:
+                z = random_state.standard_normal((count, len(mean)))
+                drawn.append(mean + z * np.sqrt(matrix.diagonal()))
+        return np.vstack(drawn), np.repeat(np.arange(len(counts)), counts)
+
+    def _check_parameters(self) -> None:
+        check_count("n_components", self.n_components)
+        check_option("covariance_type", self.covariance_type, FACTOR_SHAPES)
+        check_number("tol", self.tol)
+        check_number("reg_covar", self.reg_covar)
+        check_count("max_iter", self.max_iter, minimum=0)
+        check_count("n_init", self.n_init)
+        check_option("init_params", self.init_params, INIT_PARAMS)
+        check_count("verbose_interval", self.verbose_interval)
+        check_option("on_collapse", self.on_collapse, ("raise", "reseed", "drop"))
+        check_n_threads(self.n_threads)
