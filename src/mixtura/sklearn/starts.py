@@ -156,7 +156,7 @@ def _shaped(values: Any, name: str, shape: tuple[int, ...], axes: tuple[str, ...
     if array.shape != shape:
         raise ValueError(
             f"The parameter '{name}' should have the shape of {shape}, but got {array.shape}. "
-            f"Give one for each component."
+            f"Pass an array of this shape."
         )
     refuse_non_finite(array, name, axes, "Give a finite number.")
     return array
