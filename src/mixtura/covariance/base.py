@@ -110,9 +110,9 @@ class CovarianceFamily(ABC):
             `factorise` tells.
         """
         scatter, counts = self._scatter(statistics), statistics.resp_sum
-        present = (counts > 0.0) & np.isfinite(scatter.sum(axis=tuple(range(1, scatter.ndim))))
-        if present.all():
+        if counts.min() > 0.0 and np.isfinite(scatter.sum()):
             return self._maximise(scatter, counts, previous)
+        present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))
         covariances = np.full(scatter.shape, np.nan)
         if present.any():
             before = None if previous is None else previous[present]

@@ -34,7 +34,8 @@ def pooled(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> 
 
 def equal(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> Floats:
     """Volume and shape are equal, and kept for each component: EII, EEI."""
-    return np.broadcast_to(pooled(scatter.sum(axis=0), counts), scatter.shape).copy()
+    covariances: Floats = np.zeros(scatter.shape) + pooled(scatter.sum(axis=0), counts)
+    return covariances
 
 
 def equal_volumes(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> Floats:
