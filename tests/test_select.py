@@ -15,9 +15,11 @@ from mixtura import (
     SelectionInterrupted,
     datasets,
     fit_gmm,
+    search,
     select_gmm,
 )
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
+from mixtura.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.statistics import Floats
 
 QUICK = {"n_init": 2, "rng": 0}
@@ -109,7 +111,7 @@ def test_callable_criterion_gets_model_rows_and_weights(faithful: Floats) -> Non
 
 def test_cross_validation_holds_each_fold_out_once(faithful: Floats) -> None:
     found = select_gmm(faithful, 1, ["VVV", "VII"], criterion="cv", n_folds=4, reg_covar=0, rng=7)
-    folds = np.random.default_rng(7).spawn(5)[0].permutation(len(faithful)) % 4
+    folds = np.random.default_rng(7).spawn(6)[0].permutation(len(faithful)) % 4
     for j, spherical in enumerate((False, True)):
         deviances, sizes = [], []
         for fold in range(4):
@@ -166,6 +168,23 @@ def test_given_labels_begin_every_family(faithful: Floats) -> None:
     labels = by_eruption(faithful, 2, np.random.default_rng())
     alone = fit_gmm(faithful, 2, covariance_type="EII", init=labels)
     assert found.fits[2, "EII"].log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-2)
+
+
+def test_trees_are_grown_once_for_all_numbers_of_components(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown = []
+
+    def counted(X: Floats, **options: object) -> object:
+        grown.append(options["transform"])
+        return mixtura.hierarchical(X, **options)
+
+    monkeypatch.setattr(search, "hierarchical", counted)
+    found = select_gmm(faithful, range(1, 4), ["EEE", "VVV"], init="hierarchical", rng=0)
+    assert sorted(grown) == sorted(UNITLESS_TRANSFORMS)
+    assert f"{found.top(1)[0][2]:.2f}" == "2314.30"
+    few = select_gmm([[0.0], [0.0], [1.0], [3.0], [3.5], [3.0]], 5, init="hierarchical")
+    assert few.reasons[5, "E"] == "no tree has 5 leaves; there are too few distinct rows"
 
 
 def test_named_start_of_a_callable_is_that_start(faithful: Floats) -> None:

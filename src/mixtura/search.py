@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from mixtura import kernels
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fit import fit_gmm
+from mixtura.hierarchical import UNITLESS_TRANSFORMS, HierarchicalTree, hierarchical
 from mixtura.mixture import GaussianMixture
 from mixtura.result import GMMFit
 from mixtura.statistics import FACTOR_SHAPES, Floats, Statistics
@@ -48,6 +50,8 @@ class Search:
         Absolute, added to every covariance.
     options : dict
         Other arguments of `fit_gmm`.
+    tree_seed : int
+        For the rows that stand for all in trees.
     """
 
     X: Rows
@@ -57,6 +61,7 @@ class Search:
     n_init: int
     ridge: Floats
     options: dict[str, Any]
+    tree_seed: int
 
     def fits(
         self, n_components: int, rng: np.random.Generator
@@ -113,6 +118,8 @@ class Search:
             init = init(rows, n_components, rng)
         if isinstance(init, GaussianMixture):
             return {}, [self._under(init)]
+        if isinstance(init, str) and init == "hierarchical":
+            return {}, [tree.labels(n_components) for tree in self._trees(n_components)]
         if not isinstance(init, str):
             return {}, [init]
         plain = [name for name in possible if FAMILIES[name].name in FACTOR_SHAPES]
@@ -127,6 +134,27 @@ class Search:
             if scouted:
                 return scouted, [self._under(fit.model) for fit in scouted.values()]
         raise failure
+
+    def _trees(self, n_components: int) -> list[HierarchicalTree]:
+        """Trees of the rows that can be cut into so many clusters; grown once for all numbers."""
+        found = [tree for tree in self._grown if len(tree.leaves) >= n_components]
+        if not found:
+            raise FitError(f"no tree has {n_components} leaves; there are too few distinct rows")
+        return found
+
+    @cached_property
+    def _grown(self) -> list[HierarchicalTree]:
+        weight = self.sample_weight
+        return [
+            hierarchical(
+                self.X,
+                transform=transform,
+                sample_weight=weight,
+                rng=self.tree_seed,
+                n_threads=self.options["n_threads"],
+            )
+            for transform in UNITLESS_TRANSFORMS
+        ]
 
     def _under(self, mixture: GaussianMixture) -> Statistics:
         """Full statistics of the rows under a mixture of any family."""

@@ -188,8 +188,9 @@ def select_gmm(
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
     init : str or callable
-        As for `fit_gmm`. A callable ``(X, n_components, rng)`` is called once for each number of
-        components, and what it returns begins all families.
+        As for `fit_gmm`. The trees of "hierarchical" serve every number of components. A callable
+        ``(X, n_components, rng)`` is called once for each number of components, and what it returns
+        begins all families.
     n_init : int
         Automatic starts of each scout (see Notes).
     n_folds : int
@@ -262,8 +263,8 @@ def select_gmm(
     n_init = check_count("n_init", n_init)
     n_folds = check_count("n_folds", n_folds, minimum=2)
     ridge = absolute_ridge(reg_covar, X, weight, options["n_threads"])
-    search = Search(X, weight, names, init, n_init, ridge, options)
-    streams = check_rng(rng).spawn(n_folds + 1)
+    *streams, seed = check_rng(rng).spawn(n_folds + 2)
+    search = Search(X, weight, names, init, n_init, ridge, options, int(seed.integers(2**32)))
     selection = GMMSelection(
         criterion if isinstance(criterion, str) else getattr(criterion, "__name__", "criterion"),
         sizes,
