@@ -128,6 +128,22 @@ def test_recentred_about_the_means_has_no_first_moment(covariance_type: str) -> 
     assert_same_statistics(about_means, expected, example.bounds())
 
 
+@each_type
+def test_centred_statistics_are_those_of_the_rows_about_the_means(covariance_type: str) -> None:
+    example = Example.random(covariance_type)
+    centred = example.statistics().centred()
+    expected = example.statistics(centres=example.statistics().means())
+    assert_same_statistics(centred, expected, example.bounds())
+    assert not centred.resp_x.any()
+
+
+@each_type
+def test_centred_statistics_leave_a_component_without_weight_as_it_is(covariance_type: str) -> None:
+    example = Example.random(covariance_type)
+    example.resp[:, 0] = 0.0
+    np.testing.assert_array_equal(example.statistics().centred().centres[0], example.centres[0])
+
+
 def test_means_are_weighted_averages_of_the_rows() -> None:
     example = Example.random("diag", offset=1e8)
     weighted = example.resp * example.sample_weight[:, None]

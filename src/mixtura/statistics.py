@@ -160,12 +160,33 @@ class Statistics:
         else:
             product = moved[:, :, None] * shift[:, None, :]
             gain = 0.5 * (product + product.transpose(0, 2, 1))
-        return replace(
-            self,
-            centres=centres,
-            resp_x=self.resp_x + weighted_shift,
-            resp_xx=self.resp_xx + gain,
-        )
+        return self._with(centres, self.resp_x + weighted_shift, self.resp_xx + gain)
+
+    def centred(self) -> Statistics:
+        """Return the same sums about the component means, where `resp_x` is zero.
+
+        Returns
+        -------
+        Statistics
+
+        Notes
+        -----
+        ``resp_xx - resp_x resp_x^T / resp_sum``; a component without weight stays as it is.
+        """
+        total = np.where(self.resp_sum == 0.0, 1.0, self.resp_sum)[:, None]
+        shift = self.resp_x / total
+        loss: Floats
+        if self.covariance_type == "diag":
+            loss = self.resp_x * shift
+        elif self.covariance_type == "spherical":
+            loss = (self.resp_x * shift).sum(axis=1)
+        elif self.covariance_type == "tied":
+            product = self.resp_x.T @ shift
+            loss = 0.5 * (product + product.T)
+        else:
+            product = self.resp_x[:, :, None] * shift[:, None, :]
+            loss = 0.5 * (product + product.transpose(0, 2, 1))
+        return self._with(self.centres + shift, np.zeros(shift.shape), self.resp_xx - loss)
 
     def coarsened(self, covariance_type: FactorShape) -> Statistics:
         """Return what a pass for another covariance type would have kept of the same rows.
@@ -229,4 +250,16 @@ class Statistics:
                 diagonal += self.resp_sum.sum() * variance
             else:
                 diagonal += self.resp_sum[:, None] * variance
-        return replace(self, resp_xx=resp_xx)
+        return self._with(self.centres, self.resp_x, resp_xx)
+
+    def _with(self, centres: Floats, resp_x: Floats, resp_xx: Floats) -> Statistics:
+        """The same rows; several times as fast as `dataclasses.replace`."""
+        return Statistics(
+            self.covariance_type,
+            centres,
+            self.resp_sum,
+            resp_x,
+            resp_xx,
+            self.log_likelihood,
+            self.weight_sum,
+        )

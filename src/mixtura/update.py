@@ -71,7 +71,7 @@ class MaximumLikelihood:
         weights = statistics.resp_sum / statistics.resp_sum.sum()
         # An empty component is 0 / 0; one that was too far from all rows overflows.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            centred = statistics.recentred(statistics.means())
+            centred = statistics.centred()
             if self.ridge is not None:
                 centred = centred.blurred(self.ridge)
             before = None if previous is None else previous.covariances
@@ -85,4 +85,4 @@ class MaximumLikelihood:
         if self.ridge is None:
             return None
         trace = self.family.trace_with(parameters.precisions_cholesky, self.ridge)
-        return np.broadcast_to(-0.5 * trace, parameters.weights.shape)
+        return np.zeros(parameters.weights.shape) - 0.5 * trace
