@@ -5,9 +5,9 @@ import pytest
 from clusters import clustered
 from helpers import EPS
 
-from mixtura import ConvergenceWarning, fit_gmm
-from mixtura.em import StoppingRule
+from mixtura import ConvergenceWarning, datasets, fit_gmm
 from mixtura.statistics import Floats
+from mixtura.stopping import StoppingRule
 
 
 def geometric(limit: float, first_gap: float, rate: float, n: int) -> Floats:
@@ -77,6 +77,15 @@ def test_rule_of_tolerance_zero_never_stops() -> None:
     assert not any(rule.reached(-1.0) for _ in range(5))
 
 
+def test_rule_from_near_the_limit_waits_for_the_slow_steps_to_show() -> None:
+    """Fast steps fade first: their rate promises an end that the slow ones put far off."""
+    slow = -1e-4 * 0.99 ** np.arange(2000)
+    sequence = slow - 1e-5 * 0.1 ** np.arange(2000)
+    rule = StoppingRule(1e-6)
+    stopped = next(i for i, value in enumerate(sequence) if rule.reached(value))
+    assert -sequence[stopped] <= 1e-6
+
+
 def test_rule_that_forgets_begins_anew() -> None:
     rule = StoppingRule(10.0)
     for value in [-4.0, -2.0]:
@@ -94,6 +103,42 @@ def test_fit_that_converged_has_about_tol_left_to_gain(tol: float) -> None:
     assert fit.stop_reason == "converged"
     end = fit_gmm(X, 3, init=fit.model, tol=0.0, max_iter=1000)
     assert 0.0 <= end.history[-1] - fit.history[-1] <= 2.0 * tol
+
+
+CLOSE = "two close components of one feature, three quarters of the rows from one"
+LIMITS = {
+    "faithful": (lambda: datasets.load_faithful().data, 3),
+    "iris": (lambda: datasets.load_iris().data, 3),
+    "thyroid": (lambda: datasets.load_thyroid().data, 3),
+    "diabetes": (lambda: datasets.load_diabetes_reaven_miller().data, 3),
+    "galaxies": (lambda: datasets.load_galaxies().data, 4),
+    "overlapping": (lambda: clustered(1000, 2, 3, spread=1.0)[0], 4),
+    CLOSE: (lambda: close(), 2),
+}
+
+
+def close() -> Floats:
+    rng = np.random.default_rng(0)
+    return rng.normal(2.0 * (rng.random((20_000, 1)) < 0.25), 1.0)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_fit_at_the_default_stop_is_within_three_tol_of_the_limit(name: str) -> None:
+    rows, k = LIMITS[name]
+    X = rows()
+    fit = fit_gmm(X, k, rng=0, max_iter=10_000)
+    assert fit.converged
+    end = fit_gmm(X, k, init=fit.model, tol=1e-12, max_iter=10_000)
+    assert -1e-9 <= end.history[-1] - fit.history[-1] <= 3e-6
+
+
+def test_fit_of_close_components_does_not_stop_on_the_way() -> None:
+    """Where steps are small from the beginning, a rule on steps ends near weights .4 and .6."""
+    weights = np.sort(fit_gmm(close(), 2, rng=0, max_iter=10_000).model.weights)
+    np.testing.assert_allclose(weights, [0.25, 0.75], atol=0.02)
+    start = fit_gmm(close(), 2, rng=0, tol=0.0, max_iter=1, init="kmeans++", n_init=1).model
+    history = fit_gmm(close(), 2, init=start, tol=0.0, max_iter=20).history
+    assert np.abs(np.diff(history)).max() < 1e-3
 
 
 def test_fit_that_uses_up_max_iter_warns_where_it_was_called() -> None:

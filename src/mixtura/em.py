@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from mixtura.exceptions import FitError
 from mixtura.passes import Pass
 from mixtura.statistics import Floats, Statistics
+from mixtura.stopping import StoppingRule
 from mixtura.update import MaximumLikelihood, Parameters
 
 __all__ = [
     "Event",
     "Outcome",
     "State",
-    "StoppingRule",
     "expectation_maximisation",
     "split_heaviest",
 ]
@@ -26,7 +26,6 @@ __all__ = [
 OnCollapse = Literal["reseed", "drop", "raise"]
 StopReason = Literal["converged", "max_iter", "callback", "interrupted"]
 
-EPS = float(np.finfo(np.float64).eps)
 MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
 
 
@@ -75,65 +74,6 @@ class State:
     objective: float
     predicted_gain: float
     parameters: Parameters
-
-
-class StoppingRule:
-    """Stop when the objective's predicted limit is no more than `tol` away.
-
-    EM converges linearly: with gains g1, g2 of the last two iterations and their ratio c = g2 / g1,
-    what is left is g2 c / (1 - c) (Aitken's extrapolation [1]_). One large step makes any next one
-    look like the end, so two predictions in a row have to agree.
-
-    Parameters
-    ----------
-    tol : float
-        In units of the objective. 0 never stops.
-    rounding : float
-        Relative error of an objective; a smaller gain is none.
-
-    References
-    ----------
-    .. [1] D. Boehning et al., "The distribution of the likelihood ratio for mixtures of densities
-       from the one-parameter exponential family", Ann. Inst. Stat. Math. 46, 373-388, 1994.
-    """
-
-    def __init__(self, tol: float, rounding: float = EPS) -> None:
-        self.tol, self.rounding = tol, rounding
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew, after something else than an iteration has changed the parameters."""
-        self._last: list[float] = []
-        self._agreed = 0
-        self.predicted_gain = np.inf
-
-    def replay(self, outcome: Outcome) -> None:
-        """Come to where a rule is that has seen all of the outcome."""
-        disturbed = {event.iteration for event in outcome.events}
-        for iteration, objective in enumerate(outcome.history, start=1):
-            if iteration in disturbed:
-                self.forget()
-            self.reached(objective)
-
-    def reached(self, objective: float) -> bool:
-        """Take the objective after one more iteration; is it time to stop?"""
-        self._last = [*self._last[-2:], objective]
-        self.predicted_gain = self._predict()
-        self._agreed = self._agreed + 1 if self.predicted_gain <= self.tol else 0
-        return self.tol > 0.0 and (self._agreed >= 2 or self.predicted_gain == 0.0)
-
-    def _predict(self) -> float:
-        if len(self._last) < 2:
-            return np.inf
-        if not np.isfinite(self._last).all():
-            return np.inf
-        gain = self._last[-1] - self._last[-2]
-        if abs(gain) <= 4.0 * self.rounding * max(1.0, abs(self._last[-1])):
-            return 0.0  # below the rounding error of the objective itself
-        if len(self._last) < 3:
-            return np.inf
-        before = self._last[-2] - self._last[-3]
-        return gain * gain / (before - gain) if 0.0 < gain < before else np.inf
 
 
 @dataclass
@@ -201,7 +141,7 @@ def expectation_maximisation(
     """
     outcome = start if isinstance(start, Outcome) else Outcome(start)
     stopping = StoppingRule(tol, rows.rounding)
-    stopping.replay(outcome)
+    stopping.replay(outcome.history, {event.iteration for event in outcome.events})
     try:
         statistics = outcome.statistics or rows.accumulate(outcome.parameters)
         for iteration in range(len(outcome.history) + 1, max_iter + 1):

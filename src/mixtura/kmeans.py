@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.bounds import CarriedBounds, Carry
-from mixtura.em import StoppingRule
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.kernels import Rows
 from mixtura.passes import moments, suits_single
 from mixtura.saving import Contents, Saveable, fact, feature_names_of, numbers
 from mixtura.seeding import draw_rows, equal_rows, random_rows, thin
 from mixtura.statistics import Floats, Statistics
+from mixtura.stopping import StoppingRule
 from mixtura.tabular import Names
 from mixtura.update import Parameters
 from mixtura.validation import (

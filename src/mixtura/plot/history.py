@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.em import Event, StoppingRule
+from mixtura.em import Event
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style
+from mixtura.stopping import StoppingRule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
