@@ -123,10 +123,13 @@ def close() -> Floats:
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_fit_at_the_default_stop_is_within_three_tol_of_the_limit(name: str) -> None:
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_fit_at_the_default_stop_is_within_three_tol_of_the_limit(
+    name: str, accelerate: bool
+) -> None:
     rows, k = LIMITS[name]
     X = rows()
-    fit = fit_gmm(X, k, rng=0, max_iter=10_000)
+    fit = fit_gmm(X, k, rng=0, accelerate=accelerate, max_iter=10_000)
     assert fit.converged
     end = fit_gmm(X, k, init=fit.model, tol=1e-12, max_iter=10_000)
     assert -1e-9 <= end.history[-1] - fit.history[-1] <= 3e-6

@@ -1,8 +1,9 @@
 """The state of a fit in a file, from which a fit that was killed goes on to the same bits.
 
 Everything that the next iteration depends on is kept: parameters, statistics, history, events, what
-the pass carries, and the seed. The stopping rule follows from the history. Of the problem itself,
-rows and options, fingerprints are kept, so that no fit goes on from another one's state.
+the pass carries, where leaps are, and the seed. The stopping rule follows from the history. Of the
+problem itself, rows and options, fingerprints are kept, so that no fit goes on from another one's
+state.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura._build_config import VERSION
+from mixtura.accelerate import Leaps
 from mixtura.bounds import Carry
 from mixtura.covariance import CovarianceFamily
 from mixtura.em import Event, Outcome
@@ -32,7 +34,7 @@ __all__ = ["Checkpoint"]
 KIND = "checkpoint"
 BYTES_AT_ONCE = 1 << 18  # of rows, whose fingerprint is taken: they stay in the cache
 KEPT_TYPES: dict[str, type[Any]] = {
-    each.__name__: each for each in (Carry, Event, Outcome, Parameters, Statistics)
+    each.__name__: each for each in (Carry, Event, Leaps, Outcome, Parameters, Statistics)
 }
 PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
 

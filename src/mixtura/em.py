@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.accelerate import Leaps, Squarem
 from mixtura.exceptions import FitError
 from mixtura.passes import Pass
 from mixtura.statistics import Floats, Statistics
@@ -85,6 +86,7 @@ class Outcome:
     stop_reason: StopReason = "max_iter"
     events: list[Event] = field(default_factory=list)
     statistics: Statistics | None = None  # of the rows under `parameters`
+    leaps: Leaps = field(default_factory=Leaps)
 
 
 def expectation_maximisation(
@@ -98,6 +100,7 @@ def expectation_maximisation(
     scale: Floats,
     callback: Callable[[State], object] | None = None,
     follow: Callable[[Outcome], object] | None = None,
+    accelerate: bool = False,
 ) -> Outcome:
     """Run EM from `start`.
 
@@ -123,6 +126,8 @@ def expectation_maximisation(
         Called with a `State` after each iteration; a true result stops the fit.
     follow : callable, optional
         Called with the outcome so far after each iteration that is not the last.
+    accelerate : bool
+        Leap ahead after every second iteration (see `mixtura.accelerate`), unless `tol` is 0.
 
     Returns
     -------
@@ -136,12 +141,14 @@ def expectation_maximisation(
 
     Notes
     -----
-    n_iter + 1 passes. The start's own objective is not part of the history: the ridge is not yet
-    in its covariances.
+    n_iter + 1 passes, and one for each leap. The start's own objective is not part of the history:
+    the ridge is not yet in its covariances.
     """
     outcome = start if isinstance(start, Outcome) else Outcome(start)
-    stopping = StoppingRule(tol, rows.rounding)
-    stopping.replay(outcome.history, {event.iteration for event in outcome.events})
+    schedule = StoppingRule(tol, rows.rounding)
+    if accelerate and tol > 0.0:
+        schedule = Squarem(tol, rows.rounding, scale, outcome.leaps)
+    schedule.replay(outcome.history, {event.iteration for event in outcome.events})
     try:
         statistics = outcome.statistics or rows.accumulate(outcome.parameters)
         for iteration in range(len(outcome.history) + 1, max_iter + 1):
@@ -150,14 +157,17 @@ def expectation_maximisation(
                 parameters = _recover(
                     rule, statistics, parameters, failed, iteration, on_collapse, scale, outcome
                 )
-                stopping.forget()
+                schedule.forget()
             statistics, objective = _expectation(rows, rule, parameters)
+            parameters, statistics, objective = _leap(
+                rows, rule, schedule, parameters, statistics, objective
+            )
             outcome.parameters, outcome.statistics = parameters, statistics
             outcome.history.append(objective)
-            reached = stopping.reached(objective)
+            reached = schedule.reached(objective)
             if callback is not None:
                 views = _read_only(parameters)
-                if callback(State(iteration, objective, stopping.predicted_gain, views)):
+                if callback(State(iteration, objective, schedule.predicted_gain, views)):
                     outcome.stop_reason = "callback"
                     break
             if reached:
@@ -190,6 +200,27 @@ def _expectation(
     weights = parameters.weights * np.exp(log_factors - largest)
     statistics = rows.accumulate(parameters._replace(weights=weights))
     return statistics, statistics.log_likelihood / statistics.weight_sum + float(largest)
+
+
+def _leap(
+    rows: Pass,
+    rule: MaximumLikelihood,
+    schedule: StoppingRule,
+    parameters: Parameters,
+    statistics: Statistics,
+    objective: float,
+) -> tuple[Parameters, Statistics, float]:
+    """Where the schedule's leap ends if that is no lower; else where the iteration ended."""
+    ahead = schedule.leap(statistics, objective)
+    if ahead is not None:
+        there, failed = rule.update(ahead, parameters)
+        if not failed.any():
+            found, height = _expectation(rows, rule, there)
+            if height >= objective:
+                schedule.landed(found)
+                return there, found, height
+        schedule.refused()
+    return parameters, statistics, objective
 
 
 def _recover(

@@ -6,6 +6,8 @@ from collections.abc import Container, Sequence
 
 import numpy as np
 
+from mixtura.statistics import Statistics
+
 __all__ = ["StoppingRule"]
 
 EPS = float(np.finfo(np.float64).eps)
@@ -72,3 +74,13 @@ class StoppingRule:
             return np.inf
         before = self._last[-2] - self._last[-3]
         return gain * gain / (before - gain) if 0.0 < gain < before else np.inf
+
+    def leap(self, statistics: Statistics, objective: float) -> Statistics | None:  # noqa: ARG002
+        """Statistics to look ahead from after an iteration that led here; None for none."""
+        return None
+
+    def landed(self, statistics: Statistics) -> None:
+        """A leap was taken, and these statistics were found at its end."""
+
+    def refused(self) -> None:
+        """A leap led lower, or nowhere."""

@@ -77,7 +77,7 @@ class MaximumLikelihood:
             before = None if previous is None else previous.covariances
             covariances = self.family.update(centred, before)
         factors, singular = self.family.factorise(covariances)
-        failed = singular | (statistics.resp_sum == 0.0)
+        failed = singular | (statistics.resp_sum <= 0.0)
         return Parameters(weights, centred.centres, covariances, factors), failed
 
     def log_factors(self, parameters: Parameters) -> Floats | None:
