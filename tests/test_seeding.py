@@ -7,6 +7,7 @@ import pytest
 from clusters import clustered
 
 from mixtura import seeding
+from mixtura.kernels import Rows
 from mixtura.kmeans import _Lloyd
 from mixtura.statistics import Floats
 
@@ -224,18 +225,24 @@ def test_standardised_rows_without_spread_in_a_direction_are_finite(
     assert dependent.shape == (N, columns)
 
 
-def test_nearest_is_the_first_of_equals_however_many_rows() -> None:
-    rng = np.random.default_rng(0)
-    Z = rng.integers(0, 4, size=(70_000, 2)).astype(float)
-    centres = np.array([[0.0, 0.0], [3.0, 3.0], [0.0, 3.0], [3.0, 3.0]] * 5)
-    distances = ((Z[:, None] - centres) ** 2).sum(axis=2)
-    np.testing.assert_array_equal(seeding.nearest(Z, centres), distances.argmin(axis=1))
-
-
 def test_lloyd_moves_centres_to_means_and_leaves_empty_ones() -> None:
     Z = np.array([[0.0], [1.0], [10.0], [12.0]])
     centres = np.array([[0.0], [11.5], [100.0]])
     weight = np.array([3.0, 1.0, 1.0, 1.0])
-    moved = seeding.lloyd(Z, weight, centres, 5)
+    moved = seeding.lloyd(Rows(Z, weight), centres, 5, 1)
     np.testing.assert_array_equal(moved, [[0.25], [11.0], [100.0]])
     np.testing.assert_array_equal(centres, [[0.0], [11.5], [100.0]])
+
+
+def test_lloyd_goes_on_while_it_pays_and_no_longer_than_told() -> None:
+    X = clustered(500, 2, 6, spread=2.0)[0]
+    begin = seeding.random_rows(X, np.ones(500), 6, np.random.default_rng(0))
+    rows = Rows(X, np.ones(500))
+
+    def scatter(max_iter: int) -> float:
+        return -rows.assign(seeding.lloyd(rows, begin, max_iter, 1), 1).log_likelihood
+
+    falling = [scatter(max_iter) for max_iter in range(60)]
+    assert falling == sorted(falling, reverse=True)
+    assert falling[0] > falling[5] > falling[20]
+    assert falling[-1] == falling[-2] == pytest.approx(scatter(1000), rel=1e-12)

@@ -140,7 +140,9 @@ def automatic(
 
     rng = np.random.default_rng(seed)
     scale = X.std(axis=0)
-    return starts.automatic_start(X, weight, k, method, n_init, rule, make_pass, scale, rng)
+    return starts.automatic_start(
+        X, weight, k, method, n_init, rule, make_pass, scale, rng, n_threads=1, accelerate=True
+    )
 
 
 @every_method
@@ -180,10 +182,11 @@ def test_automatic_start_of_many_rows_looks_at_a_sample() -> None:
 
     rule = MaximumLikelihood(family, np.zeros(1))
     parameters = starts.automatic_start(
-        X, None, 2, "kmeans++", 4, rule, make_pass, np.ones(1), np.random.default_rng(0)
-    )
+        X, None, 2, "kmeans++", 4, rule, make_pass, np.ones(1), np.random.default_rng(0),
+        n_threads=1, accelerate=True,
+    )  # fmt: skip
     ((n_rows, weight_sum),) = seen
-    assert 0.99 * starts.LEAST_SAMPLE < n_rows <= weight_sum == starts.LEAST_SAMPLE
+    assert 0.99 * starts._sample_size(2, 1) < n_rows <= weight_sum == starts._sample_size(2, 1)
     np.testing.assert_allclose(sorted(parameters.weights), [0.4, 0.6], atol=0.03)
 
 
@@ -198,7 +201,17 @@ def test_automatic_start_with_weights_is_that_of_repeated_rows(method: str) -> N
 
     one, other = (
         starts.automatic_start(
-            rows, weight, 3, method, 4, rule, make_pass, np.ones(2), np.random.default_rng(2)
+            rows,
+            weight,
+            3,
+            method,
+            4,
+            rule,
+            make_pass,
+            np.ones(2),
+            np.random.default_rng(2),
+            n_threads=1,
+            accelerate=True,
         )
         for rows, weight in [(X, times.astype(float)), (np.repeat(X, times, axis=0), None)]
     )
@@ -224,13 +237,46 @@ def test_automatic_starts_take_turns_at_the_two_metrics(
     assert used == ["scaled", "whitened", "scaled"][:n_init]
 
 
-def test_start_by_kmeans_is_where_lloyd_leads() -> None:
-    Z = clustered(200, 2, 4)[0]
-    weight = np.random.default_rng(0).exponential(size=200)
-    centres = starts._centres(Z, weight, 4, "kmeans", np.random.default_rng(0))
-    np.testing.assert_allclose(seeding.lloyd(Z, weight, centres, 1), centres, atol=1e-12)
-    begin = starts._centres(Z, weight, 4, "kmeans++", np.random.default_rng(0))
-    assert np.abs(begin - centres).max() > 0.1
+def clusterings(
+    X: Floats, method: str, *, n_init: int = 10, k: int = 4, seed: int = 0
+) -> list[np.ndarray]:
+    rng, weight = np.random.default_rng(seed), np.ones(len(X))
+    return list(starts._clusterings(X, weight, k, method, n_init, 1, rng))
+
+
+def test_start_by_kmeans_gives_rows_to_the_means_that_lloyd_leads_to() -> None:
+    X = clustered(200, 2, 4)[0]
+    Z = seeding.standardised(X, np.ones(200), "scaled")
+    (labels,) = clusterings(X, "kmeans", n_init=1)
+    means = np.stack([Z[labels == j].mean(axis=0) for j in range(4)])
+    distances = np.square(Z[:, None] - means).sum(axis=2)
+    np.testing.assert_array_equal(distances.argmin(axis=1), labels)
+    (begin,) = clusterings(X, "kmeans++", n_init=1)
+    assert (begin != labels).any()
+
+
+def test_starts_by_kmeans_that_lead_to_the_same_clusters_are_tried_once() -> None:
+    cluster = np.repeat(np.arange(4), 50)
+    X = np.random.default_rng(0).normal(size=(200, 2)) + 100.0 * np.eye(4)[cluster][:, :2]
+    X[cluster == 3] -= 100.0
+    found = clusterings(X, "kmeans", n_init=1000)
+    assert 1 <= len(found) <= 10
+    assert len(clusterings(X, "random", n_init=30)) == 30
+
+
+def test_starts_on_one_feature_use_one_metric() -> None:
+    X = np.random.default_rng(0).normal(size=(100, 1))
+    drawn = [labels.tobytes() for labels in clusterings(X, "random", n_init=2, k=3)]
+    Z = seeding.standardised(X, np.ones(100), "scaled")
+    rng = np.random.default_rng(0)
+    for labels in drawn:
+        centres = seeding.random_rows(Z, np.ones(100), 3, rng)
+        assert np.abs(Z - centres.T).argmin(axis=1).tobytes() == labels
+
+
+@pytest.mark.parametrize(("k", "d", "size"), [(1, 1, 18181), (5, 30, 3100), (64, 16, 21760)])
+def test_sample_of_rows_is_large_for_the_parameters_and_cheap(k: int, d: int, size: int) -> None:
+    assert starts._sample_size(k, d) == size
 
 
 def test_start_of_clusters_without_rows_shares_those_of_the_heaviest() -> None:
@@ -250,11 +296,13 @@ def test_start_of_clusters_without_rows_shares_those_of_the_heaviest() -> None:
 # Which start stays
 
 
-def candidates(*objectives: float) -> tuple[list[Parameters], Callable[[Parameters], Outcome]]:
+def candidates(
+    *objectives: float,
+) -> tuple[list[Parameters], Callable[[Parameters, int], Outcome]]:
     """Starts whose brief runs raise their objective by one, or fail where it is NaN."""
     starts_of = [Parameters(*[np.array([value])] * 4) for value in objectives]
 
-    def brief(parameters: Parameters) -> Outcome:
+    def brief(parameters: Parameters, _: int) -> Outcome:
         if np.isnan(parameters.weights[0]):
             raise FitError("this one fails")
         return Outcome(Parameters(*(each + 1.0 for each in parameters)), [parameters.weights[0]])

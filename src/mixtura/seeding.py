@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.kernels import Rows
 from mixtura.statistics import Floats
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
     "draw_rows",
     "equal_rows",
     "kmeans_plusplus",
-    "nearest",
+    "lloyd",
     "random_rows",
     "standardised",
     "thin",
@@ -30,6 +31,8 @@ __all__ = [
 
 Indices = NDArray[np.intp]
 Metric = Literal["scaled", "whitened"]
+
+LEAST_GAIN = 1e-5  # relative, of an iteration of Lloyd's algorithm
 
 
 def draw_rows(weight: Floats, size: int, rng: np.random.Generator) -> Indices:
@@ -174,47 +177,48 @@ def kmeans_plusplus(Z: Floats, weight: Floats, n_clusters: int, rng: np.random.G
     .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
     """
     n_trials = 2 + int(math.log(n_clusters))
+    squares = np.einsum("ia,ia->i", Z, Z)
     chosen = [int(draw_rows(weight, 1, rng)[0])]
-    nearest_squared = _squared_distances(Z, Z[chosen])[:, 0]
+    nearest_squared = _squared_distances(Z, squares, chosen)[0]
     for _ in range(1, n_clusters):
         potential = weight * nearest_squared
         trials = draw_rows(potential if potential.any() else weight, n_trials, rng)
-        candidates = np.minimum(_squared_distances(Z, Z[trials]), nearest_squared[:, None])
-        best = int(np.argmin(weight @ candidates))
+        candidates = np.minimum(_squared_distances(Z, squares, trials), nearest_squared)
+        best = int(np.argmin(candidates @ weight))
         chosen.append(int(trials[best]))
-        nearest_squared = candidates[:, best]
+        nearest_squared = candidates[best]
     return Z[chosen]
 
 
-def nearest(Z: Floats, centres: Floats) -> NDArray[np.int64]:
-    """Position of the centre nearest to each row, the first of equals."""
-    labels = np.empty(len(Z), dtype=np.int64)
-    step = max(1, 2**20 // len(centres))
-    for begin in range(0, len(Z), step):
-        chunk = slice(begin, begin + step)
-        labels[chunk] = _squared_distances(Z[chunk], centres).argmin(axis=1)
-    return labels
-
-
-def _squared_distances(Z: Floats, centres: Floats) -> Floats:
-    """(n_samples, n_clusters); rows are centred, so that the product form loses little."""
-    squares = np.einsum("ia,ia->i", Z, Z)[:, None] + np.einsum("ja,ja->j", centres, centres)
-    distances: Floats = np.maximum(squares - 2.0 * (Z @ centres.T), 0.0)
-    distances[distances <= 1e-14 * squares] = 0.0  # a row that is the centre
+def _squared_distances(Z: Floats, squares: Floats, chosen: Indices | list[int]) -> Floats:
+    """(n_chosen, n_samples); rows are centred, so that the product form loses little."""
+    distances: Floats = Z[chosen] @ Z.T
+    distances *= -2.0
+    distances += squares
+    distances += squares[chosen][:, None]
+    distances *= distances > 1e-14 * squares  # a row that is the centre, but for rounding
     return distances
 
 
-def lloyd(Z: Floats, weight: Floats, centres: Floats, max_iter: int) -> Floats:
-    """Move centres to the means of the rows nearest to them, a few times; an empty one stays."""
+def lloyd(rows: Rows, centres: Floats, max_iter: int, n_threads: int | None) -> Floats:
+    """Move centres to the means of the rows nearest to them, while it pays; an empty one stays.
+
+    Parameters
+    ----------
+    rows : Rows
+    centres : ndarray of shape (n_clusters, n_features)
+    max_iter : int
+    n_threads : int or None
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, n_features)
+    """
+    before = -math.inf
     for _ in range(max_iter):
-        labels = nearest(Z, centres)
-        moved = centres.copy()
-        totals = np.bincount(labels, weight, len(centres))
-        full = totals > 0.0
-        for a in range(Z.shape[1]):
-            sums = np.bincount(labels, weight * Z[:, a], len(centres))
-            np.divide(sums, totals, out=moved[:, a], where=full)
-        if np.array_equal(moved, centres):
+        statistics = rows.assign(centres, n_threads)
+        if statistics.log_likelihood - before <= LEAST_GAIN * abs(statistics.log_likelihood):
             break
-        centres = moved
+        before = statistics.log_likelihood
+        centres = statistics.means()
     return centres

@@ -1,15 +1,17 @@
 """The parameters from which EM goes on: from the user's word, or the best of many brief runs.
 
 An automatic start chooses centres (see `mixtura.seeding`), gives each row to the nearest one, takes
-the parameters that follow, and runs a few iterations of EM. Of `n_init` such starts the most
-promising half go a few iterations further, and so on to the last one. All of it happens on a sample
-of rows that is large beside the number of parameters but not beside a large data set. For
+the parameters that follow, and runs a few iterations of EM. Of `n_init` such starts the more
+promising half go as many iterations further, and so on to the last one. All of it happens on a
+sample of rows that is large beside the number of parameters but not beside a large data set; there
+the last one goes on until all rows are worth their time. For
 "hierarchical", clusters are cut from trees (see `mixtura.hierarchical`), each in other coordinates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -21,6 +23,7 @@ from mixtura.covariance import FAMILIES, CovarianceFamily
 from mixtura.em import Outcome, expectation_maximisation, split_heaviest
 from mixtura.exceptions import FitError
 from mixtura.hierarchical import UNITLESS_TRANSFORMS, hierarchical, most_leaves
+from mixtura.kernels import EXPONENTIAL_WORK, Rows
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import RowsPass
 from mixtura.seeding import Metric
@@ -41,10 +44,15 @@ Start = Literal["kmeans++", "kmeans", "random", "hierarchical"]
 INIT_METHODS: tuple[Start, ...] = ("kmeans++", "kmeans", "random", "hierarchical")
 MakePass = Callable[[NDArray[Any], Floats | None], RowsPass]
 
-LEAST_SAMPLE = 4000  # rows; below this all are used
-SAMPLE_PER_PARAMETER = 10  # rows for each component and feature
-BRIEF_ITERATIONS = 10  # of each start in each round
-LLOYD_ITERATIONS = 20  # for init="kmeans"
+METRICS: tuple[Metric, ...] = ("scaled", "whitened")
+SAMPLE_PER_PARAMETER = 20  # rows for each component and feature, at least
+SAMPLE_WORK = 400_000  # multiply-adds of a pass that costs as much as the Python around it
+BRIEF_ITERATIONS = 5  # of each start, before the worse half is given up
+SAMPLE_ITERATIONS = 100  # at most, of the best start before it sees all rows
+BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
+LEAST_REPEATS = 2  # of clusters that k-means has found before, until no more are sought
+SAME = 1e-4  # relative difference between the scatters of clusters that are the same
+LLOYD_ITERATIONS = 20  # at most, for init="kmeans"
 POOLED_SHARE = 0.5  # of an average component, in pooled scatter, added to each at the start
 
 
@@ -66,6 +74,9 @@ def automatic_start(
     make_pass: MakePass,
     scale: Floats,
     rng: np.random.Generator,
+    *,
+    n_threads: int | None,
+    accelerate: bool,
     tell: Callable[[Outcome], object] | None = None,
 ) -> Parameters:
     """Return the best of `n_init` starts after brief runs.
@@ -85,6 +96,10 @@ def automatic_start(
     scale : ndarray of shape (n_features,)
         Standard deviations of the features.
     rng : Generator
+    n_threads : int or None
+        For k-means; a pass that is made has its own.
+    accelerate : bool
+        Whether long brief runs may leap ahead.
     tell : callable, optional
         Called with the outcome of each brief run.
 
@@ -99,63 +114,114 @@ def automatic_start(
     StartInterrupted
         On Ctrl-C after the first brief run.
     """
-    size = max(LEAST_SAMPLE, SAMPLE_PER_PARAMETER * n_components * (X.shape[1] + 1))
+    size = _sample_size(n_components, X.shape[1])
     if method == "hierarchical":
         size = max(most_leaves("VVV", X.shape[1]), SAMPLE_PER_PARAMETER * n_components)
-        n_init = min(n_init, len(UNITLESS_TRANSFORMS))
+    sampled = (len(X) if sample_weight is None else np.count_nonzero(sample_weight)) > size
     rows, weight = seeding.thin(X, sample_weight, size, rng)
     sample = make_pass(rows, weight)
-    metrics: tuple[Metric, ...] = ("scaled", "whitened")
-    coordinates = {
-        metric: seeding.standardised(rows, weight, metric) for metric in metrics[: min(n_init, 2)]
-    }
 
-    def clusters(i: int, stream: np.random.Generator) -> NDArray[np.int64]:
-        if method == "hierarchical":
-            transform = UNITLESS_TRANSFORMS[i]
-            tree = hierarchical(rows, transform=transform, sample_weight=weight, max_leaves=size)
-            return tree.labels(min(n_components, len(tree.leaves)))
-        Z = coordinates[metrics[i % 2]]
-        return seeding.nearest(Z, _centres(Z, weight, n_components, method, stream))
-
-    def brief(parameters: Parameters) -> Outcome:
+    def brief(start: Parameters, max_iter: int) -> Outcome:
         outcome = expectation_maximisation(
-            sample, rule, parameters, tol=0.0, max_iter=BRIEF_ITERATIONS, on_collapse="reseed",
-            scale=scale,
+            sample, rule, start, tol=BRIEF_TOL, max_iter=max_iter, on_collapse="reseed",
+            scale=scale, accelerate=accelerate,
         )  # fmt: skip
         if tell is not None:
             tell(outcome)
         return outcome
 
     starts = (
-        _from_rough_labels(sample, rule, rows, clusters(i, stream), n_components, scale)
-        for i, stream in enumerate(rng.spawn(n_init))
+        _from_rough_labels(sample, rule, rows, labels, n_components, scale)
+        for labels in _clusterings(rows, weight, n_components, method, n_init, n_threads, rng)
     )
     tried: list[Outcome] = []
     try:
-        return _last_standing(starts, brief, tried)
+        best = _last_standing(starts, brief, tried)
+        if sampled:
+            best = _run([best], brief, SAMPLE_ITERATIONS, tried)[0].parameters
+        return best
     except KeyboardInterrupt:
         if not tried:
             raise
         raise StartInterrupted(min(tried, key=_rank)) from None
 
 
+def _sample_size(n_components: int, n_features: int) -> int:
+    """Rows that brief runs look at: enough for the parameters, and as many as cost no more time."""
+    work_per_row = n_components * (n_features * (n_features + 1) + EXPONENTIAL_WORK)
+    return max(SAMPLE_PER_PARAMETER * n_components * (n_features + 1), SAMPLE_WORK // work_per_row)
+
+
+def _clusterings(
+    rows: Floats,
+    weight: Floats,
+    n_components: int,
+    method: Start,
+    n_init: int,
+    n_threads: int | None,
+    rng: np.random.Generator,
+) -> Iterator[NDArray[np.int64]]:
+    """Labels from `n_init` starts, in turn in each metric.
+
+    k-means often ends where it has ended before: then there is nothing to try, and when this
+    happens to most starts, no more are made.
+    """
+    if method == "hierarchical":
+        for transform in UNITLESS_TRANSFORMS[:n_init]:
+            tree = hierarchical(
+                rows, transform=transform, sample_weight=weight, max_leaves=len(rows)
+            )
+            yield tree.labels(min(n_components, len(tree.leaves)))
+        return
+    metrics = METRICS[: min(n_init, rows.shape[1])]  # of one feature both are the same
+    coordinates = [seeding.standardised(rows, weight, metric) for metric in metrics]
+    spaces = [Rows(Z, weight) for Z in coordinates]
+    found: list[tuple[int, float]] = []
+    for i in range(n_init):
+        m = i % len(metrics)
+        if method == "random":
+            centres = seeding.random_rows(coordinates[m], weight, n_components, rng)
+        else:
+            centres = seeding.kmeans_plusplus(coordinates[m], weight, n_components, rng)
+        if method == "kmeans":
+            centres = seeding.lloyd(spaces[m], centres, LLOYD_ITERATIONS, n_threads)
+        labels = np.empty(len(rows), dtype=np.int64)
+        scatter = -spaces[m].assign(centres, n_threads, labels=labels).log_likelihood
+        if method == "kmeans":
+            if any(m == n and math.isclose(scatter, s, rel_tol=SAME) for n, s in found):
+                if i - len(found) >= max(LEAST_REPEATS, len(found)):
+                    return
+                continue
+            found.append((m, scatter))
+        yield labels
+
+
 def _last_standing(
     starts: Iterable[Parameters],
-    brief: Callable[[Parameters], Outcome],
+    brief: Callable[[Parameters, int], Outcome],
     tried: list[Outcome],
 ) -> Parameters:
-    """Run all starts briefly, then the better half again, until one is left; `tried` gets all."""
-    standing = _run(starts, brief, tried)
+    """Run all starts briefly, the better half as long again, and so on until one is left.
+
+    Those that have converged wait for the others; `tried` gets every outcome.
+    """
+    standing = _run(starts, brief, BRIEF_ITERATIONS, tried)
+    n_iter = BRIEF_ITERATIONS
     while len(standing) > 2:
         better = standing[: (len(standing) + 1) // 2]
-        standing = _run((outcome.parameters for outcome in better), brief, tried)
+        waiting = [outcome for outcome in better if outcome.stop_reason == "converged"]
+        moving = [outcome.parameters for outcome in better if outcome.stop_reason != "converged"]
+        if moving:
+            waiting += _run(moving, brief, n_iter, tried)
+        standing = sorted(waiting, key=_rank)
+        n_iter *= 2
     return standing[0].parameters
 
 
 def _run(
     starts: Iterable[Parameters],
-    brief: Callable[[Parameters], Outcome],
+    brief: Callable[[Parameters, int], Outcome],
+    max_iter: int,
     tried: list[Outcome],
 ) -> list[Outcome]:
     """Where brief runs from each start end, the best first; those that fail are left out."""
@@ -163,7 +229,7 @@ def _run(
     failure = FitError("the fit cannot begin: there is no start.")
     for parameters in starts:
         try:
-            outcome = brief(parameters)
+            outcome = brief(parameters, max_iter)
         except FitError as error:
             failure = error
             continue
@@ -180,15 +246,6 @@ def _run(
 def _rank(outcome: Outcome) -> float:
     """Lower is better; ends that differ by rounding alone are equal, and keep their order."""
     return -round(outcome.history[-1], 9)
-
-
-def _centres(
-    Z: Floats, weight: Floats, n_components: int, method: Start, rng: np.random.Generator
-) -> Floats:
-    if method == "random":
-        return seeding.random_rows(Z, weight, n_components, rng)
-    centres = seeding.kmeans_plusplus(Z, weight, n_components, rng)
-    return seeding.lloyd(Z, weight, centres, LLOYD_ITERATIONS) if method == "kmeans" else centres
 
 
 def _from_rough_labels(
