@@ -68,6 +68,15 @@ def test_estimator_made_of_a_mixture_goes_on_from_there() -> None:
     np.testing.assert_allclose(estimator.means_, model.means, atol=1e-3)
 
 
+@pytest.mark.parametrize("covariance_type", ["EEI", "VEV"])
+def test_mixture_of_a_family_that_scikit_learn_lacks_becomes_full(covariance_type: str) -> None:
+    model = fit_gmm(X, 3, covariance_type=covariance_type, rng=0).model
+    estimator = model.to_sklearn()
+    assert estimator.covariance_type == "full"
+    np.testing.assert_allclose(estimator.score_samples(X), model.log_prob(X), rtol=1e-12)
+    np.testing.assert_allclose(estimator.covariances_, model.covariance_matrices(), rtol=1e-12)
+
+
 def test_names_of_the_columns_go_along() -> None:
     frame = pd.DataFrame(X, columns=["length", "width", "height"])
     model = fit_gmm(frame, 3, rng=0).model
