@@ -198,8 +198,8 @@ def fit_kmeans(
     generator = check_rng(rng)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
-    X, feature_names = check_named_rows(X, minimum=n_clusters)
-    weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_clusters)
+    X, feature_names = check_named_rows(X, minimum=n_clusters, part="cluster")
+    weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_clusters, part="cluster")
     given: Floats | None = None
     if isinstance(init, str):
         check_option("init", init, ("kmeans++", "random"))

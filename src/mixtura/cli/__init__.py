@@ -194,10 +194,16 @@ def _add_out(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected an integer, 0 or more; got {text}. Use 0.")
+    return int(text)
+
+
 def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
-        type=int,
+        type=_seed,
         default=0,
         metavar="N",
         help="seed of the random starts; the same seed gives the same result (default: 0)",
