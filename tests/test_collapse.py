@@ -83,10 +83,18 @@ def test_fit_after_a_collapse_converges(on_collapse: str, covariance_type: str) 
 
 @pytest.mark.parametrize("covariance_type", OWN_COVARIANCES)
 @pytest.mark.parametrize(
-    ("cause", "what"), [("empty", "has no weight"), ("singular", "has a singular covariance")]
+    ("cause", "what", "remedy"),
+    [
+        ("empty", "has no weight at iteration 1", "fewer components"),
+        (
+            "singular",
+            "has a singular covariance at iteration 1, constant in feature 0",
+            "reg_covar > 0, fewer components, or drop the feature",
+        ),
+    ],
 )
 def test_fit_with_raise_names_component_iteration_cause_and_remedy(
-    cause: str, what: str, covariance_type: str
+    cause: str, what: str, remedy: str, covariance_type: str
 ) -> None:
     X, start = collapsing(cause, covariance_type)
     with pytest.raises(FitError) as caught:
@@ -94,9 +102,16 @@ def test_fit_with_raise_names_component_iteration_cause_and_remedy(
             X, 3, covariance_type=covariance_type, init=start, reg_covar=0.0, on_collapse="raise"
         )
     assert str(caught.value) == (
-        f"the fit cannot go on: component 1 {what} at iteration 1. Use reg_covar > 0, fewer "
-        'components, or drop features that others determine, or on_collapse="reseed".'
+        f'the fit cannot go on: component 1 {what}. Use {remedy}, or on_collapse="reseed".'
     )
+
+
+@pytest.mark.parametrize("distance", [1e100, 1e200])
+def test_fit_from_a_mixture_out_of_all_proportion_says_to_start_nearer(distance: float) -> None:
+    far = GaussianMixture([0.5, 0.5], distance * np.eye(2), np.eye(2), "tied")
+    message = r"component 0 is too far from the rows at iteration \d .+ Start nearer to them\.$"
+    with pytest.raises(FitError, match=message):
+        fit_gmm(clustered()[0], 2, covariance_type="tied", init=far)
 
 
 def test_fit_with_a_tied_covariance_recovers_a_component_without_rows() -> None:
@@ -121,8 +136,9 @@ def test_fit_where_no_component_is_left_fails_whatever_is_asked(
         covariance_type,
     )  # fmt: skip
     message = (
-        r"^the fit cannot go on: no component is left with a regular covariance at iteration \d+\. "
-        r"Use reg_covar > 0, fewer components, or drop features that others determine\.$"
+        r"^the fit cannot go on: component 0 has a singular covariance at iteration \d+"
+        r"(, constant in feature 0)?, and no other is left\. Use reg_covar > 0, fewer components, "
+        r"(more rows, or drop features that others determine|or drop the feature)\.$"
     )
     with pytest.raises(FitError, match=message):
         fit_gmm(
@@ -131,11 +147,12 @@ def test_fit_where_no_component_is_left_fails_whatever_is_asked(
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_fit_with_a_ridge_keeps_a_component_of_one_row(covariance_type: str) -> None:
+@pytest.mark.parametrize("covariance_type", OWN_COVARIANCES)
+def test_fit_from_a_mixture_with_a_ridge_keeps_a_component_of_one_row(covariance_type: str) -> None:
     X, start = collapsing("singular", covariance_type)
     fit = fit_gmm(X, 3, covariance_type=covariance_type, init=start, on_collapse="raise")
-    assert fit.events == ()
+    assert fit.events == (Event(fit.n_iter, 1, "spurious", "kept"),)
+    assert fit.model.n_components == 3
 
 
 def test_fit_with_a_constant_feature_recovers_a_component_without_rows() -> None:
@@ -174,6 +191,48 @@ def test_component_that_collapses_again_and_again_is_dropped_in_the_end() -> Non
     assert len(outcome.parameters.weights) == 2
     # After a collapse the iterations before say nothing of what is left to gain.
     assert predicted_gains == [np.inf] * (MOST_RESEEDS + 1) + [0.0, 0.0]
+
+
+class Falling:
+    """A pass over no rows: component 0 collapses after the third, and later ones are lower."""
+
+    rounding = 0.0
+
+    def __init__(self, cause: str) -> None:
+        self.cause, self.seen = cause, []
+
+    def accumulate(self, parameters: Parameters) -> Statistics:
+        self.seen.append(parameters)
+        k, passes = len(parameters.weights), len(self.seen)
+        resp_sum, xx = np.full(k, 10.0), np.full((k, 1, 1), 10.0)
+        if passes == 3:
+            resp_sum[0] *= self.cause != "empty"
+            xx[0] = 0.0
+        objective = {1: -5.0, 2: -2.0, 3: -1.0}.get(passes, -4.0 + 0.1 * passes)
+        return Statistics(
+            "full", parameters.means, resp_sum, np.zeros((k, 1)), xx, objective, 1.0
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cause", "on_collapse", "kept"),
+    [("empty", "reseed", 2), ("empty", "drop", -1), ("singular", "reseed", -1)],
+)
+def test_fit_that_recovers_keeps_the_best_parameters_seen(
+    cause: str, on_collapse: str, kept: int
+) -> None:
+    """Of as many components, and not those on the way to a boundless likelihood."""
+    start = Parameters(
+        np.full(3, 1 / 3), np.array([[0.0], [1.0], [2.0]]), np.ones((3, 1, 1)), np.ones((3, 1, 1))
+    )
+    rows = Falling(cause)
+    outcome = expectation_maximisation(
+        rows, MaximumLikelihood(FAMILIES["full"], np.zeros(1)), start, tol=0.0, max_iter=6,
+        on_collapse=on_collapse, scale=np.ones(1),
+    )  # fmt: skip
+    assert outcome.parameters is rows.seen[kept]
+    assert outcome.history == pytest.approx([-2.0, -1.0, -3.6, -3.5, -3.4, -3.3])
+    assert outcome.objective == outcome.history[kept - 1 if kept > 0 else -1]
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)

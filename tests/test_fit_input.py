@@ -9,7 +9,7 @@ import scipy.sparse
 from bad_input import BAD_ROWS, BAD_SAMPLE_WEIGHTS, GOOD, Bad
 from helpers import unchanged
 
-from mixtura import FitError, GaussianMixture, fit_gmm, fit_kmeans
+from mixtura import Event, FitError, GaussianMixture, fit_gmm, fit_kmeans
 from mixtura.covariance import FAMILIES
 from mixtura.kernels import Rows
 
@@ -92,7 +92,9 @@ TOO_FEW = {
 def test_fewer_rows_than_components_are_refused(
     fit: Callable[..., object], bad: Bad, capsys: Capture
 ) -> None:
-    assert_refused(fit, bad, capsys, **bad.value)
+    """And named as the fit's users call them."""
+    message = bad.message.replace("component", "cluster") if fit is fit_kmeans else bad.message
+    assert_refused(fit, bad._replace(message=message), capsys, **bad.value)
 
 
 def count(name: str) -> dict[str, Bad]:
@@ -325,21 +327,51 @@ def test_labels_of_one_component_after_weights_are_refused() -> None:
         fit_gmm(X, 2, init=LABELS, sample_weight=[1.0, 1.0, 0.0, 0.0])
 
 
+LONE = "a singular covariance, constant in feature 0"
+
+
 @pytest.mark.parametrize(
-    ("init", "cause"),
+    ("init", "cause", "remedy"),
     [
-        (np.array([0, 0, 0, 1]), "a singular covariance under the labels in init"),
-        (np.eye(2)[[0, 0, 0, 1]], "a singular covariance under the responsibilities in init"),
-        (np.eye(2)[[0, 0, 0, 0]], "no weight under the responsibilities in init"),
+        (np.array([0, 0, 0, 1]), LONE, "reg_covar > 0, fewer components, or drop the feature"),
+        (np.eye(2)[[0, 0, 0, 1]], LONE, "reg_covar > 0, fewer components, or drop the feature"),
+        (np.eye(2)[[0, 0, 0, 0]], "no weight", "fewer components"),
     ],
 )
-def test_start_that_is_not_positive_definite_cannot_begin(init: object, cause: str) -> None:
+def test_start_that_is_not_positive_definite_cannot_begin_or_is_mended(
+    init: object, cause: str, remedy: str
+) -> None:
+    rows = [[0.0], [1.0], [2.0], [5.0]]
     with pytest.raises(FitError) as caught:
-        fit_gmm([[0.0], [1.0], [2.0], [5.0]], 2, init=init, reg_covar=0)
+        fit_gmm(rows, 2, init=init, reg_covar=0, on_collapse="raise")
     assert str(caught.value) == (
-        f"the fit cannot begin: component 1 has {cause}. "
-        "Give it more rows, use reg_covar > 0 or fewer components."
+        f'the fit cannot begin: component 1 has {cause}. Use {remedy}, or on_collapse="reseed".'
     )
+    word = "empty" if cause == "no weight" else "singular"
+    settings = {"init": init, "reg_covar": 0, "tol": 0.0, "max_iter": 1}
+    dropped = fit_gmm(rows, 2, on_collapse="drop", **settings)
+    assert dropped.events[0] == Event(0, 1, word, "dropped")
+    assert dropped.model.n_components == 1
+    reseeded = fit_gmm(rows, 2, on_collapse="reseed", **settings)
+    assert reseeded.events[0] == Event(0, 1, word, "reseeded")
+    assert reseeded.model.n_components == 2
+
+
+@pytest.mark.parametrize("reg_covar", [1e308, [0.0, 1e308]])
+def test_ridge_that_leaves_no_room_is_refused(reg_covar: object) -> None:
+    with pytest.raises(ValueError, match=r"reg_covar must leave .+ would be .+ Pass a smaller"):
+        fit_gmm(X, 2, reg_covar=reg_covar)
+    assert np.isfinite(fit_gmm(X, 2, reg_covar=1e290, rng=0).log_likelihood)
+
+
+def test_callable_init_that_returns_a_callable_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"init must return labels, .+ callable again\. Return"):
+        fit_gmm(X, 2, init=lambda *_: len)
+
+
+def test_callback_that_returns_an_array_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"callback must return True .+ got ndarray, .+ Return one"):
+        fit_gmm(X, 2, rng=0, callback=lambda _: np.ones(2))
 
 
 @every_fit

@@ -140,7 +140,10 @@ def test_bar_without_tqdm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 
 def test_verbose_fit_that_fails_leaves_no_watcher() -> None:
     with pytest.raises(FitError):
-        fit_gmm([[0.0], [1.0], [2.0], [5.0]], 2, init=[0, 0, 0, 1], reg_covar=0, verbose=True)
+        fit_gmm(
+            [[0.0], [1.0], [2.0], [5.0]], 2, init=[0, 0, 0, 1], reg_covar=0, verbose=True,
+            on_collapse="raise",
+        )  # fmt: skip
     assert_no_watcher()
 
 

@@ -150,7 +150,7 @@ def test_model_that_is_singular_is_nan_with_the_reason() -> None:
     X = np.column_stack([X, X.sum(axis=1)])
     found = select_gmm(X, 2, ["EEI", "EEE"], reg_covar=0, **QUICK)
     assert np.isnan(found.table).tolist() == [[False, True]]
-    assert "regular covariance" in found.reasons[2, "EEE"]
+    assert "singular covariance" in found.reasons[2, "EEE"]
     with pytest.raises(mixtura.FitError, match="no model was fitted"):
         _ = select_gmm(X, 2, ["EEE"], reg_covar=0, **QUICK).best
 

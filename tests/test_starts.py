@@ -28,7 +28,9 @@ def begin(
     rows = CompiledPass(X, weight, family.factor_shape, 1)
     checked = starts.check_init(init, X.shape, weight, 3, FAMILIES[covariance_type])
     assert not isinstance(checked, str)
-    weights, means, covariances, _ = starts.given_start(checked, rows, rule, X[0], 3)
+    outcome = starts.given_start(checked, rows, rule, X[0], 3, "raise", X.std(axis=0))
+    assert outcome.events == []
+    weights, means, covariances, _ = outcome.parameters
     return GaussianMixture(weights, means, covariances, covariance_type)
 
 
@@ -305,7 +307,8 @@ def candidates(
     def brief(parameters: Parameters, _: int) -> Outcome:
         if np.isnan(parameters.weights[0]):
             raise FitError("this one fails")
-        return Outcome(Parameters(*(each + 1.0 for each in parameters)), [parameters.weights[0]])
+        better = Parameters(*(each + 1.0 for each in parameters))
+        return Outcome(better, parameters.weights[0], [0.0])
 
     return starts_of, brief
 

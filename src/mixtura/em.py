@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mixtura.accelerate import Leaps, Squarem
 from mixtura.exceptions import FitError
 from mixtura.passes import Pass
+from mixtura.spurious import Guard
 from mixtura.statistics import Floats, Statistics
 from mixtura.stopping import StoppingRule
 from mixtura.update import MaximumLikelihood, Parameters
@@ -21,7 +22,7 @@ __all__ = [
     "Outcome",
     "State",
     "expectation_maximisation",
-    "split_heaviest",
+    "recover",
 ]
 
 OnCollapse = Literal["reseed", "drop", "raise"]
@@ -37,19 +38,21 @@ class Event:
     Attributes
     ----------
     iteration : int
-        Counted from 1.
+        Counted from 1; 0 is the start.
     component : int
         Its position at that time.
-    cause : {"empty", "singular"}
-        No weight left, or a covariance that is not positive definite.
-    action : {"reseeded", "dropped"}
-        What was done.
+    cause : {"empty", "singular", "spurious"}
+        No weight left; a covariance that is not positive definite; or one so narrow that it sits
+        on ties or on a handful of rows (see `mixtura.spurious`).
+    action : {"reseeded", "dropped", "smoothed", "kept"}
+        What was done. "smoothed": the fit was begun again with each row spread over its cell of
+        the grid to which the data are rounded. "kept": nothing.
     """
 
     iteration: int
     component: int
-    cause: Literal["empty", "singular"]
-    action: Literal["reseeded", "dropped"]
+    cause: Literal["empty", "singular", "spurious"]
+    action: Literal["reseeded", "dropped", "smoothed", "kept"]
 
     def __str__(self) -> str:
         return f"iteration {self.iteration}: component {self.component} {self.cause}, {self.action}"
@@ -79,14 +82,22 @@ class State:
 
 @dataclass
 class Outcome:
-    """Where the loop ended; `history` is the objective after each iteration."""
+    """Where the loop ended; `history` is the objective after each iteration.
+
+    `objective` is that of `parameters`: the last of `history`, or a better one from before a
+    recovery that led lower. `spurious` lists the components of `parameters` that the guard names,
+    and `before` has what there was where empty components were found.
+    """
 
     parameters: Parameters
+    objective: float = -np.inf
     history: list[float] = field(default_factory=list)
     stop_reason: StopReason = "max_iter"
     events: list[Event] = field(default_factory=list)
+    spurious: list[int] = field(default_factory=list)
     statistics: Statistics | None = None  # of the rows under `parameters`
     leaps: Leaps = field(default_factory=Leaps)
+    before: list[tuple[float, Parameters, Statistics]] = field(default_factory=list)
 
 
 def expectation_maximisation(
@@ -101,6 +112,7 @@ def expectation_maximisation(
     callback: Callable[[State], object] | None = None,
     follow: Callable[[Outcome], object] | None = None,
     accelerate: bool = False,
+    guard: Guard | None = None,
 ) -> Outcome:
     """Run EM from `start`.
 
@@ -128,6 +140,8 @@ def expectation_maximisation(
         Called with the outcome so far after each iteration that is not the last.
     accelerate : bool
         Leap ahead after every second iteration (see `mixtura.accelerate`), unless `tol` is 0.
+    guard : Guard, optional
+        Looks for spurious components in the end.
 
     Returns
     -------
@@ -141,6 +155,9 @@ def expectation_maximisation(
 
     Notes
     -----
+    Where a component without weight was replaced and the end is lower than what was before, the
+    parameters of before are returned.
+
     n_iter + 1 passes, and one for each leap. The start's own objective is not part of the history:
     the ridge is not yet in its covariances.
     """
@@ -148,26 +165,31 @@ def expectation_maximisation(
     schedule = StoppingRule(tol, rows.rounding)
     if accelerate and tol > 0.0:
         schedule = Squarem(tol, rows.rounding, scale, outcome.leaps)
-    schedule.replay(outcome.history, {event.iteration for event in outcome.events})
+    schedule.replay(outcome.history, {e.iteration for e in outcome.events if e.cause != "spurious"})
     try:
         statistics = outcome.statistics or rows.accumulate(outcome.parameters)
         for iteration in range(len(outcome.history) + 1, max_iter + 1):
             parameters, failed = rule.update(statistics, outcome.parameters)
             if failed.any():
-                parameters = _recover(
-                    rule, statistics, parameters, failed, iteration, on_collapse, scale, outcome
-                )
+                if (statistics.resp_sum[failed] == 0.0).all():
+                    outcome.before.append((outcome.objective, outcome.parameters, statistics))
+                parameters = recover(
+                    rule, statistics, parameters, failed, iteration, on_collapse, scale,
+                    outcome.events,
+                )  # fmt: skip
                 schedule.forget()
             statistics, objective = _expectation(rows, rule, parameters)
             parameters, statistics, objective = _leap(
                 rows, rule, schedule, parameters, statistics, objective
             )
             outcome.parameters, outcome.statistics = parameters, statistics
+            outcome.objective = objective
             outcome.history.append(objective)
             reached = schedule.reached(objective)
             if callback is not None:
                 views = _read_only(parameters)
-                if callback(State(iteration, objective, schedule.predicted_gain, views)):
+                state = State(iteration, objective, schedule.predicted_gain, views)
+                if _is_true(callback(state)):
                     outcome.stop_reason = "callback"
                     break
             if reached:
@@ -177,7 +199,34 @@ def expectation_maximisation(
                 follow(outcome)
     except KeyboardInterrupt:
         outcome.stop_reason = "interrupted"
+    _keep_best(outcome)
+    if guard is not None:
+        outcome.spurious = guard.spurious(outcome.parameters)
     return outcome
+
+
+def _is_true(word: object) -> bool:
+    try:
+        return bool(word)
+    except ValueError as error:  # an array of several
+        raise TypeError(
+            f"callback must return True to stop the fit, or False or None; got "
+            f"{type(word).__name__}, which is neither true nor false. Return one of these."
+        ) from error
+
+
+def _keep_best(outcome: Outcome) -> None:
+    """Go back to the parameters of before where these are better and as many.
+
+    Parameters on the way to a singular covariance are not among them: their objective is high
+    because it was about to grow without bound.
+    """
+    for objective, parameters, statistics in outcome.before:
+        as_many = len(parameters.weights) == len(outcome.parameters.weights)
+        if as_many and objective > outcome.objective:
+            outcome.objective, outcome.parameters, outcome.statistics = (
+                objective, parameters, statistics,
+            )  # fmt: skip
 
 
 def _read_only(parameters: Parameters) -> Parameters:
@@ -227,7 +276,7 @@ def _leap(
     return parameters, statistics, objective
 
 
-def _recover(
+def recover(
     rule: MaximumLikelihood,
     statistics: Statistics,
     parameters: Parameters,
@@ -235,24 +284,21 @@ def _recover(
     iteration: int,
     on_collapse: OnCollapse,
     scale: Floats,
-    outcome: Outcome,
+    events: list[Event],
 ) -> Parameters:
-    """Replace the components that failed, or drop them; record what was done."""
+    """Replace the components that failed, or drop them; record what was done in `events`."""
     sound = np.flatnonzero(~failed)
-    causes: list[Literal["empty", "singular"]] = [
-        "empty" if weight == 0.0 else "singular" for weight in statistics.resp_sum
-    ]
-    first = int(np.argmax(failed))
     if on_collapse == "raise" or len(sound) == 0:
-        raise FitError(_explain(first, causes[first], iteration, everything=len(sound) == 0))
+        raise FitError(_explain(rule, statistics, parameters, failed, iteration, scale))
     for j in map(int, np.flatnonzero(failed)):
-        earlier = sum(e.component == j and e.action == "reseeded" for e in outcome.events)
+        cause: Literal["empty", "singular"] = "singular" if statistics.resp_sum[j] else "empty"
+        earlier = sum(e.component == j and e.action == "reseeded" for e in events)
         if on_collapse == "reseed" and earlier < MOST_RESEEDS:
             parameters = split_heaviest(rule, parameters, j, sound, scale)
             sound = np.append(sound, j)
-            outcome.events.append(Event(iteration, j, causes[j], "reseeded"))
+            events.append(Event(iteration, j, cause, "reseeded"))
         else:
-            outcome.events.append(Event(iteration, j, causes[j], "dropped"))
+            events.append(Event(iteration, j, cause, "dropped"))
     return _select(rule, parameters, np.sort(sound))
 
 
@@ -278,11 +324,10 @@ def split_heaviest(
 ) -> Parameters:
     """Put `component` and the heaviest sound one half a deviation to either side of the latter."""
     donor = int(sound[np.argmax(parameters.weights[sound])])
-    k, d = parameters.means.shape
-    source = np.arange(k)
+    source = np.arange(len(parameters.means))
     source[component] = donor
     covariances = rule.family.select(parameters.covariances, source)
-    covariance = rule.family.matrices(covariances, k, d)[donor]
+    covariance = rule.family.matrix(covariances, donor, len(scale))
     variances, directions = np.linalg.eigh(covariance / np.outer(scale, scale))
     step = 0.5 * np.sqrt(variances[-1]) * directions[:, -1] * scale
     weights, means = parameters.weights.copy(), parameters.means.copy()
@@ -292,12 +337,40 @@ def split_heaviest(
     return Parameters(weights, means, covariances, factors)
 
 
-def _explain(component: int, cause: str, iteration: int, *, everything: bool) -> str:
-    remedy = "Use reg_covar > 0, fewer components, or drop features that others determine"
-    if everything:
-        what = "no component is left with a regular covariance"
+def _beyond(statistics: Statistics, scatter: Floats, scale: Floats) -> bool:
+    """Whether a share of the rows scatters more than all of them, as only rounding can bring."""
+    overflown = not np.isfinite(statistics.resp_xx).all()
+    return overflown or bool((scatter > 4.0 * np.square(scale)).any())
+
+
+def _explain(
+    rule: MaximumLikelihood,
+    statistics: Statistics,
+    parameters: Parameters,
+    failed: NDArray[np.bool_],
+    iteration: int,
+    scale: Floats,
+) -> str:
+    """Component, iteration, cause and remedy."""
+    doing, when = ("go on", f" at iteration {iteration}") if iteration else ("begin", "")
+    j, none_left = int(np.argmax(failed)), bool(failed.all())
+    alone = ", and no other is left" if none_left else ""
+    otherwise = "" if none_left else ', or on_collapse="reseed"'
+    covariance = rule.family.matrix(parameters.covariances, j, len(scale))
+    scatter = covariance.diagonal() - (0.0 if rule.ridge is None else rule.ridge)
+    constant = np.flatnonzero(covariance.diagonal() == 0.0)
+    if statistics.resp_sum[j] == 0.0:
+        what, remedy = f"has no weight{when}", f"Use fewer components{otherwise}"
+    elif _beyond(statistics, parameters.weights[j] * np.abs(scatter), scale):
+        what = f"is too far from the rows{when} to tell how far"
+        remedy = f"Start nearer to them{otherwise}"
+    elif len(constant):
+        what = f"has a singular covariance{when}, constant in feature {constant[0]}"
+        remedy = f"Use reg_covar > 0, fewer components, or drop the feature{otherwise}"
     else:
-        lacks = "has no weight" if cause == "empty" else "has a singular covariance"
-        what = f"component {component} {lacks}"
-        remedy += ', or on_collapse="reseed"'
-    return f"the fit cannot go on: {what} at iteration {iteration}. {remedy}."
+        what = f"has a singular covariance{when}"
+        remedy = (
+            f"Use reg_covar > 0, fewer components, more rows, or drop features that others "
+            f"determine{otherwise}"
+        )
+    return f"the fit cannot {doing}: component {j} {what}{alone}. {remedy}."

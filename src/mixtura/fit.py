@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import warnings
@@ -15,18 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.checkpoint import Checkpoint
 from mixtura.covariance import family_named
-from mixtura.em import OnCollapse, Outcome, State, expectation_maximisation
+from mixtura.em import Event, OnCollapse, Outcome, State, expectation_maximisation
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits_single
 from mixtura.progress import Progress, Verbose, new_progress
 from mixtura.result import GMMFit
 from mixtura.separation import assignment_entropy
+from mixtura.spurious import Guard, rounding_variance
 from mixtura.starts import Start, StartInterrupted, automatic_start, check_init, given_start
 from mixtura.statistics import FactorShape, Floats
 from mixtura.table import counted
 from mixtura.tabular import Names
-from mixtura.update import MaximumLikelihood, Parameters
+from mixtura.update import MaximumLikelihood
 from mixtura.validation import (
     Rows,
     check_count,
@@ -58,6 +60,7 @@ def fit_gmm(
     max_iter: int = 1000,
     accelerate: bool = True,
     on_collapse: OnCollapse = "reseed",
+    avoid_spurious: bool = True,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     backend: Literal["compiled", "reference"] = "compiled",
@@ -112,6 +115,9 @@ def fit_gmm(
         What to do with a component that loses all weight or whose covariance becomes singular:
         split the heaviest component instead (ten times; then it is dropped), go on without it,
         or raise.
+    avoid_spurious : bool
+        Keep components that sit on ties or on a handful of rows from winning by their boundless
+        likelihood (see Notes); False lets the likelihood decide alone.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -141,8 +147,8 @@ def fit_gmm(
         For arguments of the wrong kind.
     FitError
         When there are too few rows for the covariances and `reg_covar` is 0; when components
-        collapse and `on_collapse` does not help; when labels or responsibilities
-        in `init` leave a component without weight or a regular covariance.
+        collapse, under labels or responsibilities in `init` or later, and `on_collapse` does not
+        help.
     FitInterrupted
         On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the starts, `fit` is the best of
         the brief runs, and its history that of their sample.
@@ -171,6 +177,21 @@ def fit_gmm(
     options other than those that it was begun with, but for `max_iter`, `n_threads` and `verbose`.
     It is removed when the fit ends, not when it is interrupted. Between versions of mixtura and
     instruction sets, results agree to rounding.
+
+    A component is spurious where in some direction its variance is less than 1e-4 of the average
+    variance within components [1]_, or than a hundredth of what rounding to the grid of the data
+    leaves [2]_: a square of the smallest step in a feature, over twelve. Of automatic starts, those
+    that lead to fewer spurious components are preferred. If there are some in the end all the same,
+    and `reg_covar` is not 0, the fit is begun again with each row spread over its cell of the grid:
+    with that variance as ridge, where it is larger. A fit without spurious components is as it
+    would be, and so is one from a start of your own; `events` names what was found.
+
+    References
+    ----------
+    .. [1] R. J. Hathaway, "A constrained formulation of maximum-likelihood estimation for normal
+       mixture distributions", The Annals of Statistics 13, 795-800, 1985.
+    .. [2] D. F. Heitjan, "Inference from grouped continuous data: a review", Statistical Science 4,
+       164-179, 1989.
 
     Examples
     --------
@@ -211,7 +232,7 @@ def fit_gmm(
             "X": X, "sample_weight": weight, "n_components": n_components,
             "init": init if begin is None else begin,
             "n_init": n_init, "covariance_type": family.name, "reg_covar": ridge, "tol": tol,
-            "on_collapse": on_collapse, "backend": backend,
+            "on_collapse": on_collapse, "avoid_spurious": avoid_spurious, "backend": backend,
             "rng": None if rng is None else generator,
         }  # fmt: skip
         follower = Checkpoint(checkpoint, checkpoint_every, problem)
@@ -222,7 +243,8 @@ def fit_gmm(
         assert callable(init)
         rows_to_see = X.view()
         rows_to_see.flags.writeable = False
-        begin = checked(init(rows_to_see, n_components, generator))
+        begin = checked(_not_callable(init(rows_to_see, n_components, generator)))
+    weight_sum = float(len(X)) if weight is None else float(weight.sum())
 
     progress = new_progress(verbose)
     try:
@@ -232,42 +254,48 @@ def fit_gmm(
         rows = make_pass(X, weight)
         unit = np.where(variance > 0.0, variance, 1.0)  # of a feature without spread: one
         scale = np.sqrt(unit)
-        absolute = ridge * unit if isinstance(ridge, float) else ridge
+        absolute = _absolute(ridge, unit, weight_sum)
         rule = MaximumLikelihood(family, absolute)
         _check_enough_rows(rule, covariance_type, n_rows, n_components, X.shape[1])
-        begun: Parameters | Outcome
-        if not isinstance(begin, str):
-            begun = start = given_start(begin, rows, rule, centre, n_components)
-        elif not resumed:
-            begun = automatic_start(
-                X,
-                weight,
-                n_components,
-                begin,
-                n_init,
-                rule,
-                make_pass,
-                scale,
-                generator,
-                n_threads=n_threads,
-                accelerate=accelerate,
-                tell=None if progress is None else progress.start_run,
-            )
+        guard: Guard | None = None
+        if avoid_spurious:
+            guard = Guard(rounding_variance(X, weight, scale), family.factor_shape)
+        seek = partial(
+            automatic_start, X, weight, n_components, n_init=n_init, make_pass=make_pass,
+            scale=scale, n_threads=n_threads, accelerate=accelerate, guard=guard,
+            tell=None if progress is None else progress.start_run,
+        )  # fmt: skip
+        same_again = copy.deepcopy(generator)
         if follower is not None and resumed:
             begun = follower.restore(rows, family)
+        elif isinstance(begin, str):
+            begun = Outcome(seek(method=begin, rule=rule, rng=generator))
+        else:
+            begun = given_start(begin, rows, rule, centre, n_components, on_collapse, scale)
         run = partial(
             expectation_maximisation, rows, tol=tol, max_iter=max_iter, on_collapse=on_collapse,
-            scale=scale, accelerate=accelerate,
+            scale=scale, accelerate=accelerate, guard=guard,
         )  # fmt: skip
-        outcome = run(
-            rule,
-            begun,
+        followed = partial(
+            run,
             callback=_both(progress, callback),
             follow=None if follower is None else partial(follower.follow, rows),
         )
+        smoother = _smoother(rule, guard) if isinstance(begin, str) else None
+        if smoother is not None and any(event.action == "smoothed" for event in begun.events):
+            rule, smoother = smoother, None
+        outcome = followed(rule, begun)
+        if isinstance(begin, str) and smoother is not None and _ended_on_ties(outcome):
+            rule, smoothed = smoother, _spurious_events(outcome, "smoothed")
+            start = seek(method=begin, rule=rule, rng=same_again)
+            outcome = followed(rule, Outcome(start, events=smoothed))
         if family.detour is not None and isinstance(begin, np.ndarray):
             detour = MaximumLikelihood(family.detour, absolute)
-            outcome = _better(outcome, rule, detour, start, run)
+            begin_again = partial(
+                given_start, begin, rows, rule, centre, n_components, on_collapse, scale
+            )
+            outcome = _better(outcome, rule, detour, begin_again, run)
+        outcome.events += _spurious_events(outcome, "kept")
     except StartInterrupted as interrupted:
         outcome = interrupted.outcome
     except KeyboardInterrupt:
@@ -282,25 +310,51 @@ def fit_gmm(
     return fit
 
 
+def _not_callable(init: Any) -> Any:
+    """What a callable `init` has returned, if it is not one again."""
+    if not callable(init):
+        return init
+    raise TypeError(
+        f"init must return labels, responsibilities, a GaussianMixture or the name of a method; "
+        f"it returned {init!r}, which is callable again. Return what that returns."
+    )
+
+
+def _smoother(rule: MaximumLikelihood, guard: Guard | None) -> MaximumLikelihood | None:
+    """The rule for rows spread over their cells of the data's grid, if that makes a difference."""
+    if guard is None or rule.ridge is None:
+        return None
+    ridge = np.maximum(rule.ridge, guard.rounding)
+    return MaximumLikelihood(rule.family, ridge) if (ridge > rule.ridge).any() else None
+
+
+def _ended_on_ties(outcome: Outcome) -> bool:
+    return bool(outcome.spurious) and outcome.stop_reason in ("converged", "max_iter")
+
+
+def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> list[Event]:
+    return [Event(len(outcome.history), j, "spurious", action) for j in outcome.spurious]
+
+
 def _better(
     outcome: Outcome,
     rule: MaximumLikelihood,
     detour: MaximumLikelihood,
-    start: Parameters,
+    begin: Callable[[], Outcome],
     run: Callable[..., Outcome],
 ) -> Outcome:
     """The outcome, or that of the family's detour where it ends higher."""
     if outcome.stop_reason != "converged":
         return outcome
     try:
-        other = run(detour, start)
+        other = run(detour, begin())
         if other.stop_reason != "interrupted":
-            other = run(rule, other.parameters)
+            other = run(rule, Outcome(other.parameters, events=other.events))
     except FitError:
         return outcome
     if other.stop_reason == "interrupted":
         return replace(outcome, stop_reason="interrupted")
-    return other if other.history[-1] > outcome.history[-1] + ROUNDING else outcome
+    return other if other.objective > outcome.objective + ROUNDING else outcome
 
 
 def _both(
@@ -350,6 +404,20 @@ def _check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | F
     return ridge
 
 
+def _absolute(ridge: float | Floats, unit: Floats, weight_sum: float) -> Floats:
+    """The ridge in squared units of the features; refuse one that leaves no room for scatter."""
+    with np.errstate(over="ignore"):
+        absolute = ridge * unit if isinstance(ridge, float) else ridge
+        room = np.isfinite(4.0 * absolute * max(1.0, weight_sum))
+    if not room.all():
+        a = int(np.argmin(room))
+        raise ValueError(
+            f"reg_covar must leave covariances that are far below {np.finfo(np.float64).max:.1g}; "
+            f"that of feature {a} would be {absolute[a]:g}. Pass a smaller number."
+        )
+    return absolute
+
+
 def absolute_ridge(
     reg_covar: float | ArrayLike, X: Rows, weight: Floats | None, n_threads: int | None
 ) -> Floats:
@@ -392,7 +460,7 @@ def _report(
     weight_sum = float(np.sum(weight))
     log_likelihood, statistics = math.nan, outcome.statistics
     if rule.ridge is None:
-        log_likelihood = outcome.history[-1] * weight_sum
+        log_likelihood = outcome.objective * weight_sum
     elif outcome.stop_reason != "interrupted":
         try:
             statistics = rows.accumulate(parameters)

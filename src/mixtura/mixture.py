@@ -81,7 +81,7 @@ class GaussianMixture(Criteria, Readable, Saveable, kind="GaussianMixture"):
 
     A row so far away that every component puts it at zero density has a log-probability of -inf.
     It says nothing about the components: its responsibilities are the weights, and it is assigned
-    to the heaviest component.
+    to the heaviest component. With it the log-likelihood is -inf and the criteria are +inf.
 
     Methods take rows as `fit_gmm` does, and raise ValueError or TypeError for rows that are not
     finite real numbers or have another number of features, or other names of them. Of

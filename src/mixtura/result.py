@@ -31,7 +31,8 @@ class GMMFit(Saveable, kind="GMMFit"):
     history : ndarray of shape (n_iter,), nats per unit of weight
         The objective after each iteration: the mean log-likelihood, less the ridge's penalty
         where `reg_covar` is not zero (see `mixtura.update`). It never falls, but for rounding
-        and for iterations named in `events`.
+        and for iterations named in `events`. Where a recovery ends lower than what was before,
+        the model is that of before.
     n_iter : int
         Iterations done, those of brief runs from automatic starts not counted.
     converged : bool

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from mixtura import seeding
 from mixtura.covariance import FAMILIES, CovarianceFamily
-from mixtura.em import Outcome, expectation_maximisation, split_heaviest
+from mixtura.em import Event, OnCollapse, Outcome, expectation_maximisation, recover
 from mixtura.exceptions import FitError
 from mixtura.hierarchical import UNITLESS_TRANSFORMS, hierarchical, most_leaves
 from mixtura.kernels import EXPONENTIAL_WORK, Rows
 from mixtura.mixture import GaussianMixture
 from mixtura.passes import RowsPass
 from mixtura.seeding import Metric
+from mixtura.spurious import Guard
 from mixtura.statistics import Floats, Statistics
 from mixtura.update import MaximumLikelihood, Parameters
 from mixtura.validation import check_option, check_resp, check_rows_sum_to_one
@@ -78,6 +79,7 @@ def automatic_start(
     n_threads: int | None,
     accelerate: bool,
     tell: Callable[[Outcome], object] | None = None,
+    guard: Guard | None = None,
 ) -> Parameters:
     """Return the best of `n_init` starts after brief runs.
 
@@ -102,6 +104,8 @@ def automatic_start(
         Whether long brief runs may leap ahead.
     tell : callable, optional
         Called with the outcome of each brief run.
+    guard : Guard, optional
+        Starts that lead to fewer spurious components are better, whatever their likelihood.
 
     Returns
     -------
@@ -124,7 +128,7 @@ def automatic_start(
     def brief(start: Parameters, max_iter: int) -> Outcome:
         outcome = expectation_maximisation(
             sample, rule, start, tol=BRIEF_TOL, max_iter=max_iter, on_collapse="reseed",
-            scale=scale, accelerate=accelerate,
+            scale=scale, accelerate=accelerate, guard=guard,
         )  # fmt: skip
         if tell is not None:
             tell(outcome)
@@ -243,9 +247,9 @@ def _run(
     return sorted(ends, key=_rank)
 
 
-def _rank(outcome: Outcome) -> float:
+def _rank(outcome: Outcome) -> tuple[int, float]:
     """Lower is better; ends that differ by rounding alone are equal, and keep their order."""
-    return -round(outcome.history[-1], 9)
+    return len(outcome.spurious), -round(outcome.objective, 9)
 
 
 def _from_rough_labels(
@@ -268,15 +272,7 @@ def _from_rough_labels(
         lent = POOLED_SHARE * resp_sum.sum() / n_components
         scatter = (statistics.resp_xx + lent * pooled) * (resp_sum / (resp_sum + lent))
         statistics = replace(statistics, resp_xx=scatter)
-    parameters, failed = rule.update(statistics)
-    empty = statistics.resp_sum == 0.0
-    if (failed & ~empty).any():
-        return _checked(rule, statistics, "the start")
-    sound = np.flatnonzero(~empty)
-    for j in map(int, np.flatnonzero(empty)):
-        parameters = split_heaviest(rule, parameters, j, sound, scale)
-        sound = np.append(sound, j)
-    return parameters
+    return _maximised(rule, statistics, "reseed", scale, [])
 
 
 def _column(values: Floats, like: Floats) -> Floats:
@@ -368,8 +364,10 @@ def given_start(
     rule: MaximumLikelihood,
     centre: Floats,
     n_components: int,
-) -> Parameters:
-    """Return the parameters that `init`, checked, stands for.
+    on_collapse: OnCollapse,
+    scale: Floats,
+) -> Outcome:
+    """Return the parameters that `init`, checked, stands for, with what was done to get them.
 
     Parameters
     ----------
@@ -380,35 +378,41 @@ def given_start(
     centre : ndarray of shape (n_features,)
         A point near the rows.
     n_components : int
+    on_collapse : {"reseed", "drop", "raise"}
+        What to do with a component that they leave without weight or a regular covariance.
+    scale : ndarray of shape (n_features,)
+        Standard deviations of the features.
 
     Returns
     -------
-    Parameters
+    Outcome
+        Of no iterations.
 
     Raises
     ------
     FitError
-        When they leave a component without weight or a regular covariance.
+        When a component collapses and `on_collapse` does not help.
     """
+    events: list[Event] = []
     if isinstance(init, GaussianMixture):
-        return Parameters(init.weights, init.means, init.covariances, init.precisions_cholesky)
+        given = Parameters(init.weights, init.means, init.covariances, init.precisions_cholesky)
+        return Outcome(given)
     centres = np.tile(centre, (n_components, 1))
     if init.ndim == 1:
-        return _checked(rule, _label_statistics(rows, init, centres), "the labels in init")
-    means = rows.accumulate_resp(init, centres).means()
-    return _checked(rule, rows.accumulate_resp(init, means), "the responsibilities in init")
+        statistics = _label_statistics(rows, init, centres)
+    else:
+        statistics = rows.accumulate_resp(init, rows.accumulate_resp(init, centres).means())
+    return Outcome(_maximised(rule, statistics, on_collapse, scale, events), events=events)
 
 
-def _checked(rule: MaximumLikelihood, statistics: Statistics, source: str) -> Parameters:
+def _maximised(
+    rule: MaximumLikelihood,
+    statistics: Statistics,
+    on_collapse: OnCollapse,
+    scale: Floats,
+    events: list[Event],
+) -> Parameters:
     parameters, failed = rule.update(statistics)
     if not failed.any():
         return parameters
-    j = int(np.argmax(failed))
-    what = "no weight" if statistics.resp_sum[j] == 0.0 else "a singular covariance"
-    matrices = rule.family.matrices(parameters.covariances, *statistics.centres.shape)
-    constant = np.flatnonzero(np.einsum("jaa->a", matrices) == 0.0)
-    if len(constant):
-        remedy = f"Feature {constant[0]} is constant: drop it, or use reg_covar > 0"
-    else:
-        remedy = "Give it more rows, use reg_covar > 0 or fewer components"
-    raise FitError(f"the fit cannot begin: component {j} has {what} under {source}. {remedy}.")
+    return recover(rule, statistics, parameters, failed, 0, on_collapse, scale, events)

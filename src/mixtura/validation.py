@@ -76,8 +76,12 @@ def check_named_rows(
     minimum: int = 0,
     n_features: int | None = None,
     feature_names: Names | None = None,
+    part: str = "component",
 ) -> tuple[Rows, Names | None]:
-    """Rows, and the names of their columns, which must be `feature_names` where both are given."""
+    """Rows, and the names of their columns, which must be `feature_names` where both are given.
+
+    Each `part`, as the caller calls it, needs a row.
+    """
     array, names = real_array(X, name)
     if array.ndim == 1:
         one_feature = "to_frame()" if hasattr(X, "to_frame") else "reshape(-1, 1)"
@@ -105,7 +109,7 @@ def check_named_rows(
             f"Select the features that the mixture describes."
         )
     if len(array) < minimum:
-        remedy = "Add rows" if minimum == 1 else "Add rows or ask for fewer components"
+        remedy = "Add rows" if minimum == 1 else f"Add rows or ask for fewer {part}s"
         raise ValueError(
             f"{name} must have at least {minimum} row{'s'[: minimum != 1]}; got {len(array)}. "
             f"{remedy}."
@@ -222,7 +226,11 @@ def check_rows_sum_to_one(resp: Floats, *, name: str = "resp") -> None:
 
 
 def check_sample_weight(
-    sample_weight: ArrayLike | None, n_samples: int, *, minimum_rows: int = 0
+    sample_weight: ArrayLike | None,
+    n_samples: int,
+    *,
+    minimum_rows: int = 0,
+    part: str = "component",
 ) -> Floats:
     """Weights of the rows, float64 and C-contiguous (n_samples,); None is one for each row."""
     if sample_weight is None:
@@ -234,7 +242,7 @@ def check_sample_weight(
     if n_present < minimum_rows:
         raise ValueError(
             f"at least {minimum_rows} rows with positive weight are needed, one for each "
-            f"component; got {n_present}. Add rows or ask for fewer components."
+            f"{part}; got {n_present}. Add rows or ask for fewer {part}s."
         )
     return array
 
