@@ -1,14 +1,16 @@
 """Leaps between iterations: where they lead, that nothing falls, and that they save passes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from clusters import clustered
 from helpers import COVARIANCE_TYPES, EPS
 
-from mixtura import GMMFit, datasets, fit_gmm
+from mixtura import GMMFit, datasets, fit_gmm, reference
 from mixtura.accelerate import FIRST_LENGTH, LEAST_LENGTH, PATIENCE, STRETCH, Leaps, Squarem
 from mixtura.passes import CompiledPass
-from mixtura.statistics import FactorShape, Floats, Statistics, statistics_shape
+from mixtura.statistics import FactorShape, Floats, Statistics
 
 K, D = 3, 2
 SCALE = np.array([1e-3, 1e4])
@@ -22,23 +24,18 @@ def overlapping(n: int = 2000) -> Floats:
     return np.where(rng.random((n, 1)) < 0.75, 0.0, 1.6) + rng.normal(size=(n, 1))
 
 
-def statistics(covariance_type: FactorShape, seed: int, centre: float = 0.0) -> Statistics:
+def statistics(covariance_type: FactorShape, seed: int) -> Statistics:
+    """Of rows drawn anew: a hundred in each of three components."""
     rng = np.random.default_rng(seed)
-    shape = statistics_shape(covariance_type, K, D)
-    unit = {"diag": SCALE**2, "spherical": SCALE @ SCALE}.get(
-        covariance_type, np.outer(SCALE, SCALE)
-    )
-    return Statistics(
-        covariance_type, np.full((K, D), centre), 1.0 + rng.random(K),
-        SCALE * rng.normal(size=(K, D)), unit * (5.0 + rng.random(shape)), 0.0, 6.0,
-    )  # fmt: skip
+    X, resp = SCALE * rng.normal(size=(300, D)), rng.dirichlet(np.ones(K), 300)
+    return reference.accumulate_resp(X, resp, np.zeros((K, D)), covariance_type=covariance_type)
 
 
 def on_the_way(limit: Statistics, gap: Statistics, share: float) -> Statistics:
     """`limit` plus a share of `gap`."""
     return Statistics(
         limit.covariance_type, limit.centres, limit.resp_sum + share * gap.resp_sum,
-        limit.resp_x + share * gap.resp_x, limit.resp_xx + share * gap.resp_xx, 0.0, 6.0,
+        limit.resp_x + share * gap.resp_x, limit.resp_xx + share * gap.resp_xx, 0.0, 300.0,
     )  # fmt: skip
 
 
@@ -173,6 +170,25 @@ def test_accelerated_fit_does_not_depend_on_units() -> None:
     )
     assert one.n_iter == other.n_iter > PATIENCE + 3
     np.testing.assert_allclose(one.history + 10 * np.log(2.0), other.history, rtol=1e-10)
+
+
+@every_type
+def test_leap_to_sums_that_no_rows_have_is_refused(covariance_type: FactorShape) -> None:
+    """Along the first of these gaps a component loses its weight, along the other its scatter."""
+    limit, gap = statistics(covariance_type, 1), statistics(covariance_type, 2)
+    for vanishing in (
+        replace(limit, resp_sum=0.0 * gap.resp_sum),
+        replace(limit, resp_xx=0.0 * gap.resp_xx),
+    ):
+        schedule = patient()
+        below = replace(
+            vanishing,
+            resp_sum=vanishing.resp_sum - 0.1,
+            resp_xx=vanishing.resp_xx - 0.1 * limit.resp_xx,
+        )
+        ahead = [schedule.leap(on_the_way(below, gap, 0.7**i), 0.0) for i in range(3)]
+        assert ahead == [None] * 3
+        assert schedule._leaps.longest < FIRST_LENGTH
 
 
 @pytest.mark.parametrize("broken", ["negative", "indefinite", "lower"])

@@ -3,8 +3,8 @@
 Where components overlap EM creeps: each iteration goes a small part of the way that is left.
 Two iterations in a row tell the direction and how fast it changes, and SQUAREM [1]_ goes on from
 there. What is extrapolated are the statistics, whatever parameters follow from them: weighted sums
-about common centres are linear in the rows, so they keep their total weight, and the update itself
-tells whether they still belong to any distribution. A leap that ends lower than where it began, or
+about common centres are linear in the rows, so they keep their total weight, and whether
+any rows could have them is easily told. A leap that ends lower than where it began, or
 nowhere, is not taken.
 
 .. [1] R. Varadhan, C. Roland, "Simple and globally convergent methods for accelerating the
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mixtura.statistics import Floats, Statistics
-from mixtura.stopping import StoppingRule
+from mixtura.stopping import EPS, StoppingRule
 
 __all__ = ["Leaps", "Squarem"]
 
@@ -102,7 +102,13 @@ class Squarem(StoppingRule):
         slowness = math.sqrt(float(r @ r) / max(float(v @ v), TINY))
         leaps.slowest = max(leaps.slowest, slowness)
         leaps.length = a = min(slowness, leaps.longest)
-        return self._unflat(s0 + 2.0 * a * r + a * a * v, statistics) if a > 1.0 else None
+        if a <= 1.0:
+            return None
+        ahead = self._unflat(s0 + 2.0 * a * r + a * a * v, statistics)
+        if self._possible(ahead):
+            return ahead
+        self.refused()
+        return None
 
     def landed(self, statistics: Statistics) -> None:
         leaps = self._leaps
@@ -118,6 +124,16 @@ class Squarem(StoppingRule):
         if leaps.slowest == 0.0 or aitken == 0.0:
             return aitken
         return leaps.gain * leaps.slowest if leaps.gain > 0.0 else np.inf
+
+    def _possible(self, statistics: Statistics) -> bool:
+        """Whether rows could have these sums, with some scatter in every direction."""
+        if not (statistics.resp_sum > 0.0).all():
+            return False
+        scatter = statistics.centred().resp_xx / self._units(statistics)[1]
+        if statistics.covariance_type in ("diag", "spherical"):
+            return bool((scatter > 0.0).all())
+        variances = np.linalg.eigvalsh(scatter)
+        return bool((variances[..., 0] > EPS * variances[..., -1]).all())
 
     def _units(self, statistics: Statistics) -> tuple[Floats | float, Floats | float]:
         """What the features' units make of `resp_x` and `resp_xx`."""

@@ -262,12 +262,8 @@ def _leap(
     """Where the schedule's leap ends if that is no lower; else where the iteration ended."""
     ahead = schedule.leap(statistics, objective)
     if ahead is not None:
-        try:
-            there, failed = rule.update(ahead, parameters)
-            nowhere = bool(failed.any())
-        except np.linalg.LinAlgError:  # no rows have such statistics
-            nowhere = True
-        if not nowhere:
+        there, failed = rule.update(ahead, parameters)
+        if not failed.any():
             found, height = _expectation(rows, rule, there)
             if height >= objective:
                 schedule.landed(found)
