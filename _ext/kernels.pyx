@@ -54,6 +54,10 @@ cdef extern from "parallel.h" nogil:
     bint run_slots(const Lanes *by, const Pass *p, int n_threads, char *scratch,
                    int (*signalled)() noexcept nogil)
 
+cdef extern from "factor.h" nogil:
+    bint factorise_one "factorise"(const double *A, Py_ssize_t d, double most_inflation,
+                                   double *work, double *factor)
+
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
 
@@ -93,6 +97,19 @@ cdef class Memory:
             self.data = block
             self.size = size
         return self.data
+
+
+def factorise(const double[:, :, ::1] covariances, double[:, :, ::1] factors,
+              unsigned char[::1] regular, double most_inflation):
+    """Write the precision factor of each covariance, and whether it is regular: see factor.h."""
+    cdef Py_ssize_t j, d = covariances.shape[1]
+    cdef Memory memory = Memory()
+    cdef double *work = <double *>memory.ask(d * (d + 1) * sizeof(double))
+    with nogil:
+        for j in range(covariances.shape[0]):
+            regular[j] = factorise_one(
+                &covariances[j, 0, 0], d, most_inflation, work, &factors[j, 0, 0]
+            )
 
 
 cdef class Rows:

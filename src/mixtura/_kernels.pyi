@@ -11,6 +11,10 @@ _Sums: TypeAlias = tuple[_Floats, _Floats, _Floats, _Floats, float, float]
 
 lanes: int
 
+def factorise(
+    covariances: _Floats, factors: _Floats, regular: NDArray[np.bool_], most_inflation: float
+) -> None: ...
+
 class Rows:
     computed: float
 

@@ -23,7 +23,7 @@ from mixtura.accelerate import Leaps
 from mixtura.bounds import Carry
 from mixtura.covariance import CovarianceFamily
 from mixtura.em import Event, Outcome
-from mixtura.kernels import INSTRUCTION_SET
+from mixtura.instruction_set import INSTRUCTION_SET
 from mixtura.passes import RowsPass
 from mixtura.saving import DAMAGE, Contents, Saveable, read, write
 from mixtura.statistics import Statistics, statistics_shape

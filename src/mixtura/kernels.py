@@ -1,19 +1,13 @@
-"""The door to the compiled kernels: instruction set, number of threads, output arrays.
+"""The door to the compiled kernels: number of threads, output arrays.
 
 The functions are those of `mixtura.reference`, which carries their contract. A result is the
 same to the bit for any number of threads; between instruction sets it may differ in the last bits.
-
-The kernels are compiled once for each instruction set, and the best that the CPU has is taken when
-this module is imported. The environment variable ``MIXTURA_INSTRUCTION_SET`` forces one of those
-that ``build_config()["instruction_sets"]`` lists.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,8 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura._build_config import BUILD_CONFIG
 from mixtura.agglomeration import TreeModel, check_agglomerate
 from mixtura.bounds import Carry
+from mixtura.instruction_set import INSTRUCTION_SET
+from mixtura.instruction_set import compiled_hierarchical as _hierarchical
+from mixtura.instruction_set import compiled_kernels as _compiled
 from mixtura.statistics import FACTOR_SHAPES, FactorShape, Floats, Statistics
-from mixtura.threads import choose_n_threads, runtime, threads_for_a_pass
+from mixtura.threads import choose_n_threads, threads_for_a_pass
 from mixtura.validation import (
     check_centres,
     check_components,
@@ -44,31 +41,11 @@ __all__ = [
     "responsibilities",
 ]
 
-
-def _choose_instruction_set() -> str:
-    """The best instruction set that was compiled and that the CPU has, or the forced one."""
-    compiled: tuple[str, ...] = BUILD_CONFIG["instruction_sets"]
-    usable = [s for s in compiled if s <= runtime.INSTRUCTION_SET] or compiled[:1]
-    forced = os.environ.get("MIXTURA_INSTRUCTION_SET")
-    if not forced:
-        return max(usable)
-    check_option("MIXTURA_INSTRUCTION_SET", forced, usable)
-    return forced
-
-
 EPS = float(np.finfo(np.float64).eps)
 EPS_SINGLE = float(np.finfo(np.float32).eps)
 
 # What a row costs with a component besides its factor, in multiply-adds: an exponential, mostly.
 EXPONENTIAL_WORK = 20
-
-INSTRUCTION_SET = _choose_instruction_set()
-if TYPE_CHECKING:
-    from mixtura import _hierarchical
-    from mixtura import _kernels as _compiled
-else:
-    _compiled = importlib.import_module(f"mixtura._kernels_{INSTRUCTION_SET}")
-    _hierarchical = importlib.import_module(f"mixtura._hierarchical_{INSTRUCTION_SET}")
 
 
 def build_config() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from scipy.linalg.lapack import dpotrf, dtrtri
 
 from mixtura.covariance.axes import axes_of_one, common_axes
 from mixtura.covariance.base import CovarianceFamily, Mask, Rule
+from mixtura.instruction_set import compiled_kernels
 from mixtura.statistics import FactorShape, Floats, Statistics
 
 __all__ = ["Diag", "Full", "FullWithCommonAxes", "Spherical", "Tied", "spanned"]
@@ -18,6 +19,7 @@ EPS = float(np.finfo(np.float64).eps)
 # to working precision. Of thousands of matrices that are singular but for rounding (too few rows,
 # a column that others determine; 2 to 256 features), the lowest sum was 1 / (5.5 eps).
 MOST_INFLATION = 1.0 / (8.0 * EPS)
+LEAST_LAPACK = 200  # features; fewer are factored sooner by loops of our own, and on one thread
 
 
 def _factorise(covariances: Floats) -> tuple[Floats, Mask]:
@@ -28,15 +30,19 @@ def _factorise(covariances: Floats) -> tuple[Floats, Mask]:
     correlation matrix, tells how near to singular the matrix is, whatever the units.
     """
     factors = np.zeros(covariances.shape)
-    failed = np.zeros(len(covariances), dtype=bool)
+    sound = np.zeros(len(covariances), dtype=bool)
+    if covariances.shape[1] < LEAST_LAPACK:
+        in_order = np.ascontiguousarray(covariances)
+        compiled_kernels.factorise(in_order, factors, sound, MOST_INFLATION)
+        return factors, ~sound
     for j, covariance in enumerate(covariances):
-        lower, failed[j] = dpotrf(covariance, lower=1, clean=1)
-        if not failed[j]:
-            factors[j] = dtrtri(lower, lower=1)[0].T
+        lower, info = dpotrf(covariance, lower=1, clean=1)
+        if info == 0:
+            factors[j], sound[j] = dtrtri(lower, lower=1)[0].T, True
     with np.errstate(over="ignore", invalid="ignore"):
         deviations = np.sqrt(np.einsum("jaa->ja", covariances))
         inflation = np.square(factors * deviations[:, :, None]).sum(axis=(1, 2))
-    return factors, failed | ~(inflation < MOST_INFLATION)  # NaN is no proof
+    return factors, ~(sound & (inflation < MOST_INFLATION))  # NaN is no proof
 
 
 def _reciprocal_deviations(variances: Floats) -> tuple[Floats, Mask]:
