@@ -28,15 +28,16 @@ DATA = Path(__file__).parent / "data"
 X = clustered()[0]
 
 
-def assert_same_bits(one: object, other: object) -> None:
+def assert_same_bits(one: object, other: object, *, signed_zeros: bool = True) -> None:
     assert type(one) is type(other)
     for field in dataclasses.fields(one):
         a, b = getattr(one, field.name), getattr(other, field.name)
         if isinstance(a, np.ndarray):
             assert (a.dtype, a.shape, a.flags.writeable) == (b.dtype, b.shape, b.flags.writeable)
-            assert a.tobytes() == b.tobytes(), field.name
+            np.testing.assert_array_equal(a, b, err_msg=field.name)
+            assert not signed_zeros or a.tobytes() == b.tobytes(), field.name
         elif isinstance(a, GaussianMixture):
-            assert_same_bits(a, b)
+            assert_same_bits(a, b, signed_zeros=signed_zeros)
         else:
             np.testing.assert_equal(b, a, err_msg=field.name)
             assert type(a) is type(b), field.name
@@ -119,7 +120,9 @@ def made_for_the_files() -> dict[str, object]:
 
 @pytest.mark.parametrize("name", made_for_the_files())
 def test_file_of_format_version_1_loads_for_ever(name: str) -> None:
-    assert_same_bits(made_for_the_files()[name], mixtura.load(DATA / f"{name}-v1.npz"))
+    # Whoever factors the covariances decides how a zero is signed.
+    loaded = mixtura.load(DATA / f"{name}-v1.npz")
+    assert_same_bits(made_for_the_files()[name], loaded, signed_zeros=False)
 
 
 def test_save_replaces_a_file_and_leaves_no_other(tmp_path: Path) -> None:
