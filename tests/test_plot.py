@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from pictures import FAITHFUL, MODEL_DISPLAYS, PICTURES, faithful_fit, mixture
 
-from mixtura import GaussianMixture, plot
+from mixtura import GaussianMixture, fit_gmm, plot
 
 pytest.importorskip("matplotlib")
 
@@ -88,6 +90,27 @@ def test_names_on_axes_are_those_of_the_data_frame_unless_given(display: type[An
     assert "length" in labels(feature_names=["length", "wait"])
     numbered = display.from_fit(faithful_fit(), FAITHFUL.data)
     assert "feature 0" in {ax.get_xlabel() for ax in numbered.figure_.axes}
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+def test_fit_of_a_frame_is_drawn_with_its_names_and_refuses_other_frames(
+    display: type[Any],
+) -> None:
+    frame = pd.DataFrame(FAITHFUL.data, columns=["eruptions", "waiting"])
+    fit = fit_gmm(frame, 3, covariance_type="tied", init=faithful_fit().model, max_iter=1, tol=0)
+    for X in (None, FAITHFUL.data, frame):
+        drawn = display.from_fit(fit, X)
+        assert "eruptions" in {ax.get_xlabel() for ax in drawn.figure_.axes}
+    with pytest.raises(ValueError, match="X must have the columns 'eruptions', 'waiting'"):
+        display.from_fit(fit, frame[["waiting", "eruptions"]])
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+@pytest.mark.parametrize("table", [pl.from_pandas, pa.Table.from_pandas])
+def test_names_of_other_frames_are_drawn_too(display: type[Any], table: Any) -> None:
+    frame = table(pd.DataFrame(FAITHFUL.data, columns=["eruptions", "waiting"]))
+    drawn = display.from_fit(faithful_fit(), frame)
+    assert "eruptions" in {ax.get_xlabel() for ax in drawn.figure_.axes}
 
 
 def test_long_name_with_dollars_is_drawn_on_two_lines_as_it_stands() -> None:

@@ -113,7 +113,7 @@ class DensityDisplay(ModelDisplay):
         features : tuple of two int
             Columns on the horizontal and the vertical axis.
         feature_names : sequence of n_features str or None
-            Names of all columns; None for those of a data frame, or "feature 0" and so on.
+            Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         shares : sequence of float
             Share of the mixture within each contour, between 0 and 1.
         max_points : int

@@ -102,7 +102,7 @@ class HistogramDisplay(ModelDisplay):
         feature : int
             Column to draw.
         feature_names : sequence of n_features str or None
-            Names of all columns; None for those of a data frame, or "feature 0" and so on.
+            Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -119,7 +119,7 @@ class HistogramDisplay(ModelDisplay):
             If matplotlib is missing.
         """
         a = check_feature(feature, model.n_features)
-        rows, weight = rows_to_draw(X, sample_weight, model.n_features)
+        rows, weight = rows_to_draw(X, sample_weight, model)
         names = names_to_draw(feature_names, X, model)
         return cls._of_feature(model, rows, weight, a, names[a]).plot(ax)
 

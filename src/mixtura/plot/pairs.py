@@ -81,7 +81,7 @@ class PairDisplay(ModelDisplay):
         features : sequence of int or None
             Columns to draw, at most 8; None for all.
         feature_names : sequence of n_features str or None
-            Names of all columns; None for those of a data frame, or "feature 0" and so on.
+            Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         coverage : tuple of float
             Share of a component that each of its ellipses holds, between 0 and 1.
         show : {"classification", "uncertainty"}
@@ -109,7 +109,7 @@ class PairDisplay(ModelDisplay):
         check_shares("coverage", coverage)
         check_show(show)
         points = Points.of(model, X, sample_weight, max_points)
-        rows, weight = rows_to_draw(X, sample_weight, model.n_features)
+        rows, weight = rows_to_draw(X, sample_weight, model)
         names = names_to_draw(feature_names, X, model)
         display = cls(
             histograms=[

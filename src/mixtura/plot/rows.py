@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.mixture import GaussianMixture
 from mixtura.table import check_feature_names
-from mixtura.validation import check_count, check_rows, check_sample_weight
+from mixtura.tabular import real_array
+from mixtura.validation import check_count, check_sample_weight
 
 __all__ = [
     "Points",
@@ -63,18 +64,22 @@ def check_shares(name: str, shares: Sequence[float]) -> None:
         )
 
 
-def names_to_draw(feature_names: Sequence[str] | None, X: Any, model: GaussianMixture) -> list[str]:
-    """Names of the columns: the user's, those of the data frame `X`, or numbers from 0."""
-    if feature_names is None and hasattr(X, "columns"):
-        feature_names = list(map(str, X.columns))
+def names_to_draw(
+    feature_names: Sequence[str] | None, X: ArrayLike | None, model: GaussianMixture
+) -> list[str]:
+    """Names of the columns: the user's, the mixture's, those of the frame `X`, or numbers."""
+    if feature_names is None:
+        feature_names = model.feature_names
+    if feature_names is None and X is not None:
+        feature_names = real_array(X, "X")[1]
     return check_feature_names(feature_names, model.n_features)
 
 
 def rows_to_draw(
-    X: ArrayLike | None, sample_weight: ArrayLike | None, n_features: int
+    X: ArrayLike | None, sample_weight: ArrayLike | None, model: GaussianMixture
 ) -> tuple[NDArray[Any], Floats]:
     """Rows that have weight, and their weights; no rows where there are no data."""
-    rows = check_rows(np.empty((0, n_features)) if X is None else X, n_features=n_features)
+    rows = model._check_rows(np.empty((0, model.n_features)) if X is None else X)
     weight = check_sample_weight(sample_weight, len(rows))
     if weight.all():
         return rows, weight
@@ -116,7 +121,7 @@ class Points:
     ) -> Self:
         """Check the rows, take at most `max_points` of them, assign them to components."""
         max_points = check_count("max_points", max_points)
-        rows, weight = rows_to_draw(X, sample_weight, model.n_features)
+        rows, weight = rows_to_draw(X, sample_weight, model)
         n_rows = len(rows)
         if n_rows > max_points:
             kept = np.random.default_rng(0).choice(n_rows, max_points, replace=False)

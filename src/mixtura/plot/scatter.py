@@ -131,7 +131,7 @@ class ScatterDisplay(ModelDisplay):
         features : tuple of two int
             Columns on the horizontal and the vertical axis.
         feature_names : sequence of n_features str or None
-            Names of all columns; None for those of a data frame, or "feature 0" and so on.
+            Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         coverage : tuple of float
             Share of a component that each of its ellipses holds, between 0 and 1.
         show : {"classification", "uncertainty"}
