@@ -98,6 +98,7 @@ def test_feature_names_of_a_mixture_are_shown_kept_and_checked() -> None:
     assert named.feature_names == ("length", "width")
     assert named.summary() == plain.summary(["length", "width"])
     assert named.summary(["a", "b"]) == plain.summary(["a", "b"])
+    assert named.summary(np.array(["a", "b"])) == plain.summary(["a", "b"])  # as df.columns are
     assert "feature_names=['length', 'width']" in repr(named)
     assert pickle.loads(pickle.dumps(named)).feature_names == ("length", "width")
     with pytest.raises(ValueError, match="feature_names must be 2 strings, one for each feature"):

@@ -76,7 +76,8 @@ class Readable(ABC):
     def _lines(
         self, feature_names: Sequence[str] | None = None, weight_sum: float | None = None
     ) -> list[Line]:
-        names = check_feature_names(feature_names or self.feature_names, self.means.shape[1])
+        given = self.feature_names if feature_names is None else feature_names
+        names = check_feature_names(given, self.means.shape[1])
         return _mixture_lines(self.weights, self.means, self._covariance_matrix, names, weight_sum)
 
     def _title(self) -> str:
