@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from clusters import clustered
 
-from mixtura import GaussianMixture, fit_gmm, fit_kmeans
+from mixtura import GaussianMixture, bootstrap_lrt, fit_gmm, fit_kmeans, select_gmm
 from mixtura.tabular import real_array
 from mixtura.validation import check_rows
 
@@ -182,6 +182,17 @@ def test_memory_map_is_fitted_where_it_is(tmp_path: Path) -> None:
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     assert np.shares_memory(real_array(mapped, "X")[0], mapped)
     assert fit_gmm(mapped, 3, rng=0).model == fit_gmm(X, 3, rng=0).model
+
+
+def test_names_stay_with_the_models_of_a_selection_and_of_a_test() -> None:
+    X = clustered(40, 3, 2, seed=0)[0]
+    frame = pandas("DataFrame", X, columns=NAMES)
+    selection = select_gmm(frame, [1, 2], ["EII", "VVI"], n_init=1, rng=0)
+    assert {fit.model.feature_names for fit in selection.fits.values()} == {NAMES}
+    plain = select_gmm(X, [1, 2], ["EII", "VVI"], n_init=1, rng=0)
+    assert all(plain.fits[which].model == fit.model for which, fit in selection.fits.items())
+    test = bootstrap_lrt(frame, 1, n_bootstrap=1, n_init=1, rng=0)
+    assert test.null.model.feature_names == test.alternative.model.feature_names == NAMES
 
 
 MODEL = GaussianMixture([1.0], [[0.0, 0.0, 0.0]], np.eye(3), "tied", feature_names=NAMES)

@@ -18,7 +18,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.result import GMMFit
 from mixtura.statistics import Floats
 from mixtura.threads import choose_n_threads
-from mixtura.validation import check_count, check_n_threads, check_rng, check_rows
+from mixtura.validation import check_count, check_n_threads, check_named_rows, check_rng
 
 __all__ = ["BootstrapLRT", "bootstrap_lrt"]
 
@@ -141,7 +141,7 @@ def bootstrap_lrt(
     >>> round(test.statistic, 3), test.p_value
     (79.672, 0.05)
     """
-    X = check_rows(X, minimum=1)
+    X, feature_names = check_named_rows(X, minimum=1)
     n_components = check_count("n_components", n_components)
     n_bootstrap = check_count("n_bootstrap", n_bootstrap)
     n_threads = choose_n_threads(check_n_threads(n_threads))
@@ -176,6 +176,7 @@ def bootstrap_lrt(
         )
     statistic = _ratio(null, alternative)
     p_value = float((1 + np.count_nonzero(found >= statistic)) / (1 + len(found)))
+    null, alternative = null._named(feature_names), alternative._named(feature_names)
     return BootstrapLRT(statistic, p_value, found, null, alternative, n_bootstrap - len(found))
 
 

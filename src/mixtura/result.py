@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from html import escape
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.saving import Contents, Saveable, fact, numbers
 from mixtura.statistics import Floats
 from mixtura.table import as_html, as_text, counted
+from mixtura.tabular import Names
 
 __all__ = ["GMMFit"]
 
@@ -61,6 +62,13 @@ class GMMFit(Saveable, kind="GMMFit"):
     n_samples: int
     weight_sum: float
     entropy: float
+
+    def _named(self, feature_names: Names | None) -> Self:
+        """The same fit, of columns with these names."""
+        model = self.model
+        arrays = (model.weights, model.means, model.covariances, model.precisions_cholesky)
+        named = GaussianMixture._from_fit(model.covariance_type, *arrays, feature_names)
+        return replace(self, model=named)
 
     def summary(self, feature_names: Sequence[str] | None = None) -> str:
         """The fit in a few readable lines, and the mixture's table.

@@ -24,10 +24,10 @@ from mixtura.validation import (
     Rows,
     check_count,
     check_n_threads,
+    check_named_rows,
     check_number,
     check_option,
     check_rng,
-    check_rows,
     check_sample_weight,
 )
 
@@ -176,7 +176,7 @@ def select_gmm(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
-        The rows, finite.
+        The rows, finite, as for `fit_gmm`; a frame's names stay with the models.
     n_components : int or iterable of int
         Numbers of components.
     covariance_types : "all" or iterable of str
@@ -244,7 +244,7 @@ def select_gmm(
     >>> [(k, name, round(bic, 2)) for k, name, bic in selection.top(2)]
     [(3, 'EEE', 2314.3), (4, 'EEE', 2320.14)]
     """
-    X = check_rows(X, minimum=1)
+    X, feature_names = check_named_rows(X, minimum=1)
     sizes = _check_sizes(n_components)
     names = _check_types(covariance_types, X.shape[1])
     if not callable(criterion):
@@ -279,7 +279,7 @@ def select_gmm(
                 selection.reasons[k, name] = end
                 continue
             del selection.reasons[k, name]
-            selection.fits[k, name] = end
+            selection.fits[k, name] = end = end._named(feature_names)
             if criterion != "cv":
                 value = _value(criterion, end, X, weight, options["n_threads"])
                 selection.table[sizes.index(k), names.index(name)] = value
