@@ -10,6 +10,7 @@ from scipy import stats
 import mixtura
 from mixtura import (
     ConvergenceWarning,
+    FitError,
     GaussianMixture,
     GMMSelection,
     SelectionInterrupted,
@@ -151,7 +152,7 @@ def test_model_that_is_singular_is_nan_with_the_reason() -> None:
     found = select_gmm(X, 2, ["EEI", "EEE"], reg_covar=0, **QUICK)
     assert np.isnan(found.table).tolist() == [[False, True]]
     assert "singular covariance" in found.reasons[2, "EEE"]
-    with pytest.raises(mixtura.FitError, match="no model was fitted"):
+    with pytest.raises(mixtura.FitError, match="no model has a value"):
         _ = select_gmm(X, 2, ["EEE"], reg_covar=0, **QUICK).best
 
 
@@ -234,6 +235,23 @@ def test_interrupted_selection_keeps_what_was_done(faithful: Floats) -> None:
     assert np.isfinite(done.table).tolist() == [[True] * 2, [True] * 2, [False] * 2, [False] * 2]
     assert set(done.reasons.values()) == {"interrupted"}
     assert done.best.model.n_components == 2
+
+
+def test_interrupted_selection_closes_its_bar(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tqdm = pytest.importorskip("tqdm.auto", reason="the progress extra is not installed").tqdm
+    closed: list[int] = []
+    monkeypatch.setattr(tqdm, "close", lambda bar: closed.append(bar.n))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SelectionInterrupted) as caught:
+        select_gmm(faithful, 2, ["EEE"], init=interrupt, verbose="bar")
+    assert 0 in closed
+    with pytest.raises(FitError, match="no model has a value of the criterion"):
+        _ = caught.value.selection.best
 
 
 def test_weights_are_repeated_rows(faithful: Floats) -> None:

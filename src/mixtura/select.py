@@ -99,11 +99,14 @@ class GMMSelection:
         Raises
         ------
         FitError
-            When no model was fitted.
+            When no model has a value of the criterion.
         """
         best = self.top(1)
         if not best:
-            raise FitError("no model was fitted; `reasons` says why for each.")
+            raise FitError(
+                "no model has a value of the criterion; `reasons` says which could not be fitted, "
+                "and why."
+            )
         return self.fits[best[0][:2]]
 
     def summary(self) -> str:
@@ -287,6 +290,8 @@ def select_gmm(
             selection = _cross_validate(selection, search, streams[:-1], tell)
     except KeyboardInterrupt:
         raise SelectionInterrupted(selection) from None
+    finally:
+        tell.close()
     _warn_of_unconverged(selection, options["tol"])
     return selection
 
@@ -367,11 +372,14 @@ class _Teller:
         if self._bar is not None:
             self._bar.set_postfix_str(model, refresh=False)
             self._bar.update()
-            if last:
-                self._bar.close()
         elif self._verbose and (last or now - self._told >= SECONDS_BETWEEN_LINES):
             self._told = now
             write(f"{self._done} of {self._n_models} models: {model}")
+
+    def close(self) -> None:
+        """Tell of nothing any more."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 def _check_sizes(n_components: int | Iterable[int]) -> tuple[int, ...]:
