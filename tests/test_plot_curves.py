@@ -8,7 +8,7 @@ import pytest
 from pictures import FAITHFUL, faithful_fit, selection, tree
 from scipy.cluster.hierarchy import dendrogram, fcluster, linkage
 
-from mixtura import Event, fit_gmm
+from mixtura import Event, fit_gmm, hierarchical
 
 pytest.importorskip("matplotlib")
 
@@ -220,6 +220,20 @@ def test_dendrogram_of_names_writes_them_below() -> None:
     display = DendrogramDisplay.from_tree(SimpleNamespace(linkage=Z), names=["a", "b", "$c$"])
     texts = [text.get_text() for text in display.ax_.get_xticklabels()]
     assert sorted(texts) == sorted(["a", "b", r"\$c\$"])
+
+
+def test_dendrogram_of_a_hierarchical_tree_names_the_rows_that_are_leaves() -> None:
+    tree = hierarchical([[5.0], [5.0], [0.0], [9.0]])
+    assert tree.leaves.tolist() == [0, 2, 3]
+
+    def drawn(**options: Any) -> list[str]:
+        display = DendrogramDisplay.from_tree(tree, **options)
+        return sorted(text.get_text() for text in display.ax_.get_xticklabels())
+
+    assert drawn() == ["0", "2", "3"]
+    assert drawn(names=np.array(["a", "b", "c", "d"])) == ["a", "c", "d"]
+    with pytest.raises(ValueError, match="names must be 4 strings, one for each row; got 3"):
+        drawn(names=["a", "c", "d"])
 
 
 def test_dendrogram_of_falling_and_negative_heights_is_drawn_by_the_order_of_merges() -> None:

@@ -72,11 +72,7 @@ class DendrogramDisplay(Display):
                 f"{self.n_clusters}. Ask for fewer."
             )
         check_count("max_leaves", self.max_leaves, minimum=2)
-        if self.names is not None and len(self.names) != n_samples:
-            raise ValueError(
-                f"names must be {n_samples} strings, one for each row; got {len(self.names)}. "
-                f"Name each row once."
-            )
+        _check_names(self.names, n_samples)
 
     @classmethod
     def from_tree(
@@ -92,8 +88,9 @@ class DendrogramDisplay(Display):
 
         Parameters
         ----------
-        tree : object
-            With an attribute `linkage`, such as the result of a hierarchical clustering.
+        tree : HierarchicalTree or object
+            Result of `mixtura.hierarchical`, whose leaves are distinct rows; or anything with an
+            attribute `linkage`, whose leaves are all rows.
         n_clusters : int
             Clusters to tell apart; 1 for none.
         max_leaves : int
@@ -109,7 +106,10 @@ class DendrogramDisplay(Display):
             The display, drawn.
         """
         display = cls(
-            linkage=tree.linkage, n_clusters=n_clusters, max_leaves=max_leaves, names=names
+            linkage=tree.linkage,
+            n_clusters=n_clusters,
+            max_leaves=max_leaves,
+            names=_names_of_leaves(tree, names),
         )
         return display.plot(ax)
 
@@ -189,6 +189,23 @@ def _nodes_before(linkage: NDArray[np.float64], merge: int) -> list[int]:
         else:
             waiting += reversed(linkage[node - n_samples, :2].astype(int).tolist())
     return found
+
+
+def _names_of_leaves(tree: Any, names: Sequence[str] | None) -> Sequence[str] | None:
+    """Names, or numbers, of the rows that are leaves, where not all of them are."""
+    if not hasattr(tree, "leaves"):
+        return names
+    _check_names(names, len(tree.leaf))
+    rows: Sequence[Any] = range(len(tree.leaf)) if names is None else list(names)
+    return [str(rows[leaf]) for leaf in tree.leaves]
+
+
+def _check_names(names: Sequence[str] | None, n_samples: int) -> None:
+    if names is not None and len(names) != n_samples:
+        raise ValueError(
+            f"names must be {n_samples} strings, one for each row; got {len(names)}. "
+            f"Name each row once."
+        )
 
 
 def _check_linkage(linkage: ArrayLike) -> NDArray[np.float64]:
