@@ -16,9 +16,16 @@ from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fit import fit_gmm
 from mixtura.mixture import GaussianMixture
 from mixtura.result import GMMFit
+from mixtura.starts import INIT_METHODS
 from mixtura.statistics import Floats
 from mixtura.threads import choose_n_threads
-from mixtura.validation import check_count, check_n_threads, check_named_rows, check_rng
+from mixtura.validation import (
+    check_count,
+    check_n_threads,
+    check_named_rows,
+    check_option,
+    check_rng,
+)
 
 __all__ = ["BootstrapLRT", "bootstrap_lrt"]
 
@@ -100,7 +107,7 @@ def bootstrap_lrt(
     n_bootstrap : int
         Samples from the null hypothesis. The p-value is at least ``1 / (n_bootstrap + 1)``.
     init : str or callable
-        As for `fit_gmm`; a callable is called for every fit.
+        As for `fit_gmm`, by name; a callable is called for every fit.
     n_init : int
         Automatic starts of each fit.
     reg_covar : float or array_like of shape (n_features,)
@@ -141,9 +148,11 @@ def bootstrap_lrt(
     >>> round(test.statistic, 3), test.p_value
     (79.672, 0.05)
     """
-    X, feature_names = check_named_rows(X, minimum=1)
     n_components = check_count("n_components", n_components)
+    X, feature_names = check_named_rows(X, minimum=n_components + 1)
     n_bootstrap = check_count("n_bootstrap", n_bootstrap)
+    if not callable(init):
+        init = check_option("init", init, INIT_METHODS)
     n_threads = choose_n_threads(check_n_threads(n_threads))
     fit_pair = partial(
         _fit_pair, n_components, covariance_type=covariance_type, init=init, n_init=n_init,
