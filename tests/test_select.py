@@ -237,6 +237,17 @@ def test_interrupted_selection_keeps_what_was_done(faithful: Floats) -> None:
     assert done.best.model.n_components == 2
 
 
+def test_absent_rows_are_in_no_fold(faithful: Floats) -> None:
+    weight = np.zeros(len(faithful))
+    weight[5:11] = 2.0
+    options = {"criterion": "cv", "init": lambda X, *_: np.zeros(len(X), int), "rng": 0}
+    options["reg_covar"] = [0.1, 0.1]
+    found = select_gmm(faithful, 1, ["VVI"], sample_weight=weight, **options)
+    alone = select_gmm(faithful[5:11], 1, ["VVI"], sample_weight=weight[5:11], **options)
+    np.testing.assert_allclose(found.table, alone.table, rtol=1e-9)
+    np.testing.assert_allclose(found.standard_error, alone.standard_error, rtol=1e-9)
+
+
 def test_interrupted_selection_closes_its_bar(
     faithful: Floats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +327,7 @@ def test_fits_that_are_not_finished_are_told_of_once(faithful: Floats) -> None:
         ({"init": "centre"}, ValueError, "init must be one of"),
         ({"init": np.zeros(4, dtype=int)}, TypeError, "init must be one of"),
         ({"n_folds": 1}, ValueError, "n_folds must be an integer, 2 or more"),
+        ({"n_folds": 5, "criterion": "cv"}, ValueError, "n_folds must be at most 4"),
         ({"on_collapse": "drop"}, ValueError, "on_collapse must be one of 'reseed', 'raise'"),
         ({"reg_covar": -1.0}, ValueError, "reg_covar must be a finite number, 0 or more"),
         ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape (4,)"),

@@ -197,7 +197,7 @@ def select_gmm(
     n_init : int
         Automatic starts of each scout (see Notes).
     n_folds : int
-        Parts of the rows that are held out in turn, for "cv".
+        Parts of the rows that are held out in turn, for "cv"; no more than there are rows.
     reg_covar : float or array_like of shape (n_features,)
         As for `fit_gmm`.
     tol : float, nats per unit of weight
@@ -265,6 +265,8 @@ def select_gmm(
         check_option("verbose", verbose, ("bar",))
     n_init = check_count("n_init", n_init)
     n_folds = check_count("n_folds", n_folds, minimum=2)
+    if criterion == "cv":
+        _check_folds(n_folds, len(X) if weight is None else int(np.count_nonzero(weight)))
     ridge = absolute_ridge(reg_covar, X, weight, options["n_threads"])
     *streams, seed = check_rng(rng).spawn(n_folds + 2)
     search = Search(X, weight, names, init, n_init, ridge, options, int(seed.integers(2**32)))
@@ -323,7 +325,9 @@ def _cross_validate(
 ) -> GMMSelection:
     """The selection with minus twice the log-likelihood of held-out rows in its table."""
     X, weight, n_folds = search.X, search.sample_weight, len(streams)
-    fold_of_row = streams[0].permutation(len(X)) % n_folds
+    present = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+    fold_of_row = np.full(len(X), n_folds)  # none, for rows without weight
+    fold_of_row[present] = streams[0].permutation(len(present)) % n_folds
     shape = (n_folds, *selection.table.shape)
     deviance, share = np.full(shape, np.nan), np.empty(n_folds)
     for fold, stream in enumerate(streams):
@@ -393,6 +397,14 @@ def _check_sizes(n_components: int | Iterable[int]) -> tuple[int, ...]:
             f"Use range(1, 10) for one to nine."
         )
     return sizes
+
+
+def _check_folds(n_folds: int, n_rows: int) -> None:
+    if n_folds > n_rows:
+        raise ValueError(
+            f"n_folds must be at most {n_rows}, the number of rows that have weight; got "
+            f"{n_folds}. Ask for fewer folds."
+        )
 
 
 def _check_types(covariance_types: str | Iterable[str], n_features: int) -> tuple[str, ...]:
