@@ -1,4 +1,4 @@
-"""How a fit is getting on, for people who wait: lines of text, or a bar."""
+"""How a fit or a selection is getting on, for people who wait: lines of text, or a bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from mixtura.em import Outcome, State
 
-__all__ = ["Bar", "Progress", "Verbose", "import_tqdm", "new_progress", "write"]
+__all__ = ["Bar", "ModelCount", "Progress", "Verbose", "new_progress"]
 
 Verbose = bool | Literal["bar"]
 SECONDS_BETWEEN_LINES = 0.5
@@ -134,5 +134,32 @@ class Bar(Progress):
 
     def close(self) -> None:
         super().close()
+        if self._bar is not None:
+            self._bar.close()
+
+
+class ModelCount:
+    """Counts the models of a selection, and tells of one now and then."""
+
+    def __init__(self, n_models: int, verbose: Verbose) -> None:
+        self._verbose, self._bar = verbose, None
+        if isinstance(verbose, str):
+            self._bar = import_tqdm()(desc="mixtura models", unit="model", total=n_models)
+        self._n_models, self._done, self._told = n_models, 0, time.monotonic()
+
+    def __call__(self, model: str) -> None:
+        """Count a model that is done."""
+        self._done += 1
+        now = time.monotonic()
+        last = self._done == self._n_models
+        if self._bar is not None:
+            self._bar.set_postfix_str(model, refresh=False)
+            self._bar.update()
+        elif self._verbose and (last or now - self._told >= SECONDS_BETWEEN_LINES):
+            self._told = now
+            write(f"{self._done} of {self._n_models} models: {model}")
+
+    def close(self) -> None:
+        """Tell of nothing any more."""
         if self._bar is not None:
             self._bar.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike
 from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fit import absolute_ridge
-from mixtura.progress import SECONDS_BETWEEN_LINES, Verbose, import_tqdm, write
+from mixtura.progress import ModelCount, Verbose
 from mixtura.result import GMMFit
 from mixtura.search import Search
 from mixtura.starts import INIT_METHODS
@@ -277,7 +276,7 @@ def select_gmm(
         np.full((len(sizes), len(names)), np.nan),
         reasons={(k, name): NOT_REACHED for k in sizes for name in names},
     )
-    tell = _Teller(len(selection.reasons) * (1 + n_folds * (criterion == "cv")), verbose)
+    tell = ModelCount(len(selection.reasons) * (1 + n_folds * (criterion == "cv")), verbose)
     try:
         for k, name, end in _ends(search, sizes, streams[-1], tell):
             if isinstance(end, str):
@@ -299,7 +298,7 @@ def select_gmm(
 
 
 def _ends(
-    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, tell: _Teller
+    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, tell: ModelCount
 ) -> Iterator[tuple[int, str, GMMFit | str]]:
     """Every model of a search; each number of components has random numbers of its own."""
     for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
@@ -321,7 +320,7 @@ def _value(
 
 
 def _cross_validate(
-    selection: GMMSelection, search: Search, streams: list[np.random.Generator], tell: _Teller
+    selection: GMMSelection, search: Search, streams: list[np.random.Generator], tell: ModelCount
 ) -> GMMSelection:
     """The selection with minus twice the log-likelihood of held-out rows in its table."""
     X, weight, n_folds = search.X, search.sample_weight, len(streams)
@@ -358,32 +357,6 @@ def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:
             ConvergenceWarning,
             stacklevel=3,
         )
-
-
-class _Teller:
-    """Counts models, and tells of one now and then."""
-
-    def __init__(self, n_models: int, verbose: Verbose) -> None:
-        self._verbose, self._bar = verbose, None
-        if isinstance(verbose, str):
-            self._bar = import_tqdm()(desc="mixtura models", unit="model", total=n_models)
-        self._n_models, self._done, self._told = n_models, 0, time.monotonic()
-
-    def __call__(self, model: str) -> None:
-        self._done += 1
-        now = time.monotonic()
-        last = self._done == self._n_models
-        if self._bar is not None:
-            self._bar.set_postfix_str(model, refresh=False)
-            self._bar.update()
-        elif self._verbose and (last or now - self._told >= SECONDS_BETWEEN_LINES):
-            self._told = now
-            write(f"{self._done} of {self._n_models} models: {model}")
-
-    def close(self) -> None:
-        """Tell of nothing any more."""
-        if self._bar is not None:
-            self._bar.close()
 
 
 def _check_sizes(n_components: int | Iterable[int]) -> tuple[int, ...]:
