@@ -122,7 +122,7 @@ def hierarchical(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
-        The rows, finite, float32 or float64.
+        The rows, finite, as for `fit_gmm`.
     model : {"VVV", "EEE", "VII", "EII"}
         Covariances of the clusters: each its own, one for all, each its own multiple of the
         identity, or one multiple for all, which is Ward's method.
