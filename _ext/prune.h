@@ -58,7 +58,7 @@ static void list_above(const Pass *p, ptrdiff_t padded, double floor, Tile *s) {
     for (ptrdiff_t j = 0; j < p->k; j++)
         if (s->upper[j] >= floor) {
             s->component[s->listed++] = (int32_t)j;
-            s->upper[j] = -INFINITY; /* not again */
+            s->upper[j] = NAN; /* not again: it is above no floor, not even minus infinity */
         }
     if (p->hard) scores(p, padded, before, s);
     else densities(p, padded, before, s);

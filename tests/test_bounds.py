@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 import mixtura
 from mixtura import bounds, kmeans
 from mixtura.covariance import FAMILIES
+from mixtura.kernels import Rows
+from mixtura.passes import CompiledPass, ReferencePass
+from mixtura.statistics import Statistics
 from mixtura.update import Parameters
 
 TYPES = ["full", "tied", "diag", "spherical"]
@@ -215,3 +218,37 @@ def test_pass_that_is_interrupted_leaves_no_bounds_behind() -> None:
     interrupt = False
     again = carried.accumulate(parameters)
     np.testing.assert_allclose(again.resp_sum, expected.resp_sum, rtol=1e-12)
+
+
+@each_type
+def test_carried_pass_with_rows_out_of_every_reach_shares_them_by_weight(
+    covariance_type: str,
+) -> None:
+    X = many_clusters(25.0)
+    X[[5, 700]] = 1e160  # squares overflow: of density zero under every component
+    parameters = parameters_of(scattered_mixture(X[6:600], 60, covariance_type))
+    carried = CompiledPass(X, None, covariance_type, 1)
+    for _ in range(4):
+        statistics = carried.accumulate(parameters)
+        plain = ReferencePass(X, None, covariance_type).accumulate(parameters)
+        np.testing.assert_allclose(statistics.resp_sum, plain.resp_sum, rtol=1e-9)
+        assert statistics.log_likelihood == plain.log_likelihood == -np.inf
+
+
+def test_carried_pass_of_kmeans_lives_through_a_row_whose_square_overflows() -> None:
+    X = many_clusters(25.0)
+    X[5] = 1.2e154
+    rows, centers = Rows(X), X[6:66]
+
+    def run(
+        parameters: Parameters, carry: bounds.Carry | None, labels: NDArray[np.int64] | None
+    ) -> Statistics:
+        return rows.assign(parameters.means, 1, carry=carry, labels=labels)
+
+    carried = bounds.CarriedBounds(rows, run, "spherical")
+    labels = np.empty(len(X), dtype=np.int64)
+    ordinary = np.delete(np.arange(len(X)), 5)
+    nearest = np.argmin(((X[ordinary, None] - centers) ** 2).sum(axis=2), axis=1)
+    for _ in range(4):
+        carried.accumulate(Parameters(np.ones(60), centers, np.ones(60), np.ones(60)), labels)
+        np.testing.assert_array_equal(labels[ordinary], nearest)
