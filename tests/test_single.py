@@ -144,6 +144,18 @@ def test_single_precision_suits_float32_rows_of_ordinary_size(
     assert suits_single(X, sample_weight, moments(X, sample_weight, 1)[1]) is expected
 
 
+@pytest.mark.parametrize("scale", [1.1e-9, 9e8, 3e11])
+def test_float32_rows_far_out_and_of_extreme_weight_overflow_nothing(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((10_000, 16))
+    X[:3] *= 100.0
+    X = (X * scale).astype(np.float32)
+    weight = np.full(len(X), scale)
+    single = fit_kmeans(X, 2, init=X[[0, 5]], sample_weight=weight, max_iter=20)
+    double = fit_kmeans(X.astype(float), 2, init=X[[0, 5]], sample_weight=weight, max_iter=20)
+    assert single.inertia == pytest.approx(double.inertia, rel=1e-5)
+
+
 def test_float32_rows_converge_and_of_extreme_size_in_double_precision() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(10_000, 8)) + 5.0 * rng.integers(2, size=(10_000, 1))

@@ -19,7 +19,9 @@ LEAST_VARIANCE = 1e-290  # below, squares of small differences lose their digits
 # For fewer features, exponentials and memory count for more than arithmetic; for fewer rows, time
 # matters less than that the stopping rule sees small gains.
 LEAST_SINGLE_FEATURES, LEAST_SINGLE_ROWS = 8, 10_000
-SINGLE_RANGE = 1e12  # of deviations and weights: their products stay far inside a float's range
+# Of deviations s and weights w: where all lie within, no sum of w z^2, which is at most n w s^2,
+# leaves a float's range, however far out a row may be.
+SINGLE_RANGE = 1e9
 
 
 class Pass(Protocol):
