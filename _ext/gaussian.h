@@ -98,14 +98,14 @@ static void add_statistics(const Pass *p, ptrdiff_t rows, ptrdiff_t padded, Tile
     const ptrdiff_t dp = p->dp, tile = p->tile;
     for (ptrdiff_t q = 0; q < s->listed; q++) {
         const ptrdiff_t j = s->component[q];
-        const real *r = s->resp + q * tile, *mean = s->means + j * dp;
+        const real *r = s->resp + q * tile, *mean = s->row_means + j * dp;
         double *resp_x = slot + resp_x_at(p) + j * resp_x_size(p);
         double *resp_xx = slot + resp_xx_at(p) + (p->shape == TIED ? 0 : j * resp_xx_size(p));
         const ptrdiff_t n = add_active(r, padded, slot + resp_sum_at(p) + j * LANES);
         if (n > 0) {
             if (is_narrow(p))
-                scatter_narrow(p, s->by_feature, n, rows, padded, mean, r, s->active, s->z, resp_x,
-                               resp_xx);
+                scatter_narrow(p, s->by_feature, n, rows, padded, s->means + j * dp, r, s->active,
+                               s->z, resp_x, resp_xx);
             else {
                 list_active(r, rows, s->active);
                 if (is_diagonal(p))

@@ -156,6 +156,21 @@ def test_float32_rows_far_out_and_of_extreme_weight_overflow_nothing(scale: floa
     assert single.inertia == pytest.approx(double.inertia, rel=1e-5)
 
 
+@pytest.mark.parametrize("d", [12, 13])
+@each_type
+def test_statistics_about_a_point_amid_the_rows_agree_with_the_reference(
+    covariance_type: str, d: int
+) -> None:
+    rng = np.random.default_rng(d)
+    mixture = random_mixture(rng, covariance_type, 3, d).shifted(100.0)
+    X = random_rows(rng, mixture, 150)
+    arguments = mixture.weights, mixture.means, mixture.factors, covariance_type
+    statistics = Rows(X, None, mixture.means.mean(axis=0)).accumulate(*arguments, 1)
+    expected = reference.accumulate(X, **mixture.parameters)
+    np.testing.assert_allclose(statistics.resp_x, expected.resp_x, atol=1e-8)
+    np.testing.assert_allclose(statistics.resp_xx, expected.resp_xx, rtol=1e-8, atol=1e-8)
+
+
 def test_float32_rows_converge_and_of_extreme_size_in_double_precision() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(10_000, 8)) + 5.0 * rng.integers(2, size=(10_000, 1))
