@@ -116,12 +116,12 @@ INLINE void gather_columns(const int is_float32, const Pass *p, ptrdiff_t start,
         for (ptrdiff_t t = p->sample_weight ? 0 : rows; t < padded; t++)
             if (s->weight[t] == 0) out[t] = s->means[a];
         if (is_narrow(p) || !p->slots) continue;
-        for (ptrdiff_t t = 0; t < rows; t++)
-            if (rows_are_centred(p) || s->weight[t] == 0)
-                s->by_row[t * row_stride(p) + a] = out[t];
-            else
-                s->by_row[t * row_stride(p) + a] =
-                    (real)element(column + row_at(p, start + t) * stride, is_float32);
+        for (ptrdiff_t t = 0; t < rows; t++) {
+            real *at = s->by_row + t * row_stride(p) + a;
+            if (s->weight[t] == 0) *at = s->row_means[a];
+            else if (rows_are_centred(p)) *at = out[t];
+            else *at = (real)element(column + row_at(p, start + t) * stride, is_float32);
+        }
     }
 }
 

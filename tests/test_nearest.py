@@ -83,6 +83,18 @@ def test_assign_of_weightless_nonsense_leaves_it_out() -> None:
     np.testing.assert_array_equal(statistics.resp_sum, present.resp_sum)
 
 
+@pytest.mark.parametrize("layout", ["c-order", "fortran-order"])
+def test_assign_of_a_weightless_row_takes_it_for_the_first_center(layout: str) -> None:
+    X, centers = far_apart(100, 16, 4)
+    X, centers = (X + 1e3).copy(order="C" if layout == "c-order" else "F"), centers + 1e3
+    weight = np.ones(100)
+    weight[::3] = 0.0
+    labels, log_prob = np.empty(100, dtype=np.int64), np.empty(100)
+    Rows(X, weight, np.full(16, 900.0)).assign(centers, 1, labels=labels, log_prob=log_prob)
+    assert not labels[::3].any()
+    assert not log_prob[::3].any()
+
+
 @pytest.mark.usefixtures("_one_set")
 @each_set
 @each_shape
