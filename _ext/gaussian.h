@@ -16,15 +16,16 @@
                        by_row      tile x dp  lanes are features   scatter.h for d > NARROW
                        resp        k x tile   l_j, then r_j
 
-   k-means is the same pass with other halves: nearest.h.
+   k-means, and the choice of its seeds, are the same pass with other halves: nearest.h.
 
    With many components, passes over the same rows carry bounds that tell which of them can matter to
    a tile at all (prune.h); a list of those takes the place of "every component" above.
 
-   Memory, in doubles, dp = d rounded up to PAD:
+   Memory, dp = d rounded up to PAD:
 
-       each thread   d tile + dp tile + k tile + 2 dp tile + a few rows of tile
-       each slot     k + k dp + k dp dp  (full; dp dp once for tied; k dp for diag);
+       the mixture   k panels of the triangle, k dp means, 2 k constants       mixture.h
+       each thread   d tile + k tile + 3 dp tile + a few rows of tile          tile.h
+       each slot     k + k dp + k dp dp doubles  (full; dp dp once for tied; k dp for diagonals);
                      d and LANES times as much for d <= NARROW, where every sum is a vector
 
    Determinism. Tiles are dealt to slots by a rule that knows n, d, k and nothing of threads; a slot

@@ -14,7 +14,7 @@ typedef struct {
     ptrdiff_t row_stride, column_stride; /* bytes */
     int is_float32;
     const double *sample_weight; /* n, or NULL for ones */
-    const double *centre;        /* d, taken off rows and means before all else; NULL: nothing */
+    const double *centre;        /* d, taken off rows and means; see `rows_are_centred` in tile.h */
     ptrdiff_t n, d, k;
     /* mixture */
     int shape;

@@ -30,8 +30,8 @@ INLINE double log_density_at_mean(const Pass *p, ptrdiff_t j, const Tile *s) {
 
 /* the largest l of component q of the list, over rows with weight */
 static double largest_of(const Pass *p, ptrdiff_t padded, ptrdiff_t q, const Tile *s) {
-    vec largest = fill(-INFINITY);
     if (p->hard) return s->peak[q];
+    vec largest = fill(-INFINITY);
     for (ptrdiff_t t = 0; t < padded; t += LANES) {
         vec l = load(s->resp + q * p->tile + t);
         largest = larger(largest, pick(load(s->weight + t) > 0, l, fill(-INFINITY)));

@@ -18,7 +18,7 @@ enum {
 };
 
 static const double MARGIN = 45.0; /* nats below a row's best component: 3e-20 of the row */
-static const double FAR = 1e3;     /* standard deviations; costs three digits */
+static const double FAR = 1e3;     /* standard deviations; costs three digits of sixteen, or of seven */
 
 INLINE ptrdiff_t round_up(ptrdiff_t x, ptrdiff_t to) { return (x + to - 1) / to * to; }
 INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }

@@ -169,7 +169,7 @@ class ReferencePass:
 
 
 def suits_single(X: NDArray[Any], sample_weight: Floats | None, variance: Floats) -> bool:
-    """Whether single precision loses nothing that these rows have, and gains time.
+    """Whether single precision loses nothing that rows about their mean have, and gains time.
 
     Rows in single precision carry an error of 6e-8 of their size. Differences from a point amid
     them, and the densities of a tile, then need no more digits; sums over tiles do.
