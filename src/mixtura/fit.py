@@ -1,34 +1,31 @@
-"""fit_gmm: check, seed, iterate, report."""
+"""fit_gmm: check, go through the stages of a fit, report."""
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mixtura.checkpoint import Checkpoint
 from mixtura.covariance import family_named
-from mixtura.em import Event, OnCollapse, Outcome, State, expectation_maximisation
-from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted
+from mixtura.em import OnCollapse, Outcome, State
+from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.mixture import GaussianMixture
-from mixtura.passes import CompiledPass, ReferencePass, RowsPass, moments, suits_single
+from mixtura.passes import moments
 from mixtura.progress import Progress, Verbose, new_progress
 from mixtura.result import GMMFit
 from mixtura.separation import assignment_entropy
-from mixtura.spurious import Guard, rounding_variance
-from mixtura.starts import Start, StartInterrupted, automatic_start, check_init, given_start
-from mixtura.statistics import FactorShape, Floats
+from mixtura.stages import Fitting, Problem
+from mixtura.starts import Start, StartInterrupted, check_init
+from mixtura.statistics import Floats
 from mixtura.table import counted
 from mixtura.tabular import Names
-from mixtura.update import MaximumLikelihood
 from mixtura.validation import (
     Rows,
     check_count,
@@ -44,7 +41,6 @@ from mixtura.validation import (
 __all__ = ["fit_gmm"]
 
 Init = Start | ArrayLike | GaussianMixture | Callable[..., Any]
-ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
 
 
 def fit_gmm(
@@ -220,82 +216,31 @@ def fit_gmm(
     weight: Floats | None = None
     if sample_weight is not None:
         weight = check_sample_weight(sample_weight, len(X), minimum_rows=n_components)
-    n_rows = len(X) if weight is None else int(np.count_nonzero(weight))
     ridge = _check_reg_covar(reg_covar, X.shape[1])
     checked = partial(
         check_init, shape=X.shape, sample_weight=weight, n_components=n_components, family=family,
     )  # fmt: skip
     begin = None if callable(init) else checked(init)
+    problem = Problem(
+        X, weight, n_components, init if begin is None else begin, n_init, covariance_type, ridge,
+        tol, on_collapse, avoid_spurious, backend, None if rng is None else generator,
+    )  # fmt: skip
     follower: Checkpoint | None = None
     if checkpoint is not None:
-        problem = {
-            "X": X, "sample_weight": weight, "n_components": n_components,
-            "init": init if begin is None else begin,
-            "n_init": n_init, "covariance_type": family.name, "reg_covar": ridge, "tol": tol,
-            "on_collapse": on_collapse, "avoid_spurious": avoid_spurious, "backend": backend,
-            "rng": None if rng is None else generator,
-        }  # fmt: skip
-        follower = Checkpoint(checkpoint, checkpoint_every, problem)
+        decisive = vars(problem) | {"covariance_type": family.name}
+        follower = Checkpoint(checkpoint, checkpoint_every, decisive)
         if rng is None:
             generator = check_rng(follower.seed)
-    resumed = follower is not None and follower.outcome is not None
     if begin is None:
-        assert callable(init)
-        rows_to_see = X.view()
-        rows_to_see.flags.writeable = False
-        begin = checked(_not_callable(init(rows_to_see, n_components, generator)))
-    weight_sum = float(len(X)) if weight is None else float(weight.sum())
+        begin = checked(_returned(init, X, n_components, generator))
 
     progress = new_progress(verbose)
     try:
-        centre, variance = moments(X, weight, n_threads)
-        single = centre if suits_single(X, weight, variance) else None
-        make_pass = partial(_make_pass, family.factor_shape, n_threads, backend, single)
-        rows = make_pass(X, weight)
-        unit = np.where(variance > 0.0, variance, 1.0)  # of a feature without spread: one
-        scale = np.sqrt(unit)
-        absolute = _absolute(ridge, unit, weight_sum)
-        rule = MaximumLikelihood(family, absolute)
-        _check_enough_rows(rule, covariance_type, n_rows, n_components, X.shape[1])
-        guard: Guard | None = None
-        if avoid_spurious:
-            guard = Guard(rounding_variance(X, weight, scale), family.factor_shape)
-        seek = partial(
-            automatic_start, X, weight, n_components, n_init=n_init, make_pass=make_pass,
-            scale=scale, n_threads=n_threads, accelerate=accelerate, guard=guard,
-            tell=None if progress is None else progress.start_run,
+        fitting = Fitting(
+            problem, begin, generator, max_iter=max_iter, accelerate=accelerate,
+            n_threads=n_threads, progress=progress, callback=callback, checkpoint=follower,
         )  # fmt: skip
-        same_again = copy.deepcopy(generator)
-        if follower is not None and resumed:
-            begun = follower.restore(rows, family)
-        elif isinstance(begin, str):
-            begun = Outcome(seek(method=begin, rule=rule, rng=generator))
-        else:
-            begun = given_start(begin, rows, rule, centre, n_components, on_collapse, scale)
-        run = partial(
-            expectation_maximisation, rows, tol=tol, max_iter=max_iter, on_collapse=on_collapse,
-            scale=scale, accelerate=accelerate, guard=guard,
-        )  # fmt: skip
-        followed = partial(
-            run,
-            callback=_both(progress, callback),
-            follow=None if follower is None else partial(follower.follow, rows),
-        )
-        smoother = _smoother(rule, guard) if isinstance(begin, str) else None
-        if smoother is not None and any(event.action == "smoothed" for event in begun.events):
-            rule, smoother = smoother, None
-        outcome = followed(rule, begun)
-        if isinstance(begin, str) and smoother is not None and _ended_on_ties(outcome):
-            rule, smoothed = smoother, _spurious_events(outcome, "smoothed")
-            start = seek(method=begin, rule=rule, rng=same_again)
-            outcome = followed(rule, Outcome(start, events=smoothed))
-        if family.detour is not None and isinstance(begin, np.ndarray):
-            detour = MaximumLikelihood(family.detour, absolute)
-            begin_again = partial(
-                given_start, begin, rows, rule, centre, n_components, on_collapse, scale
-            )
-            outcome = _better(outcome, rule, detour, begin_again, run)
-        outcome.events += _spurious_events(outcome, "kept")
+        outcome = fitting.run()
     except StartInterrupted as interrupted:
         outcome = interrupted.outcome
     except KeyboardInterrupt:
@@ -303,85 +248,23 @@ def fit_gmm(
     finally:
         if progress is not None:
             progress.close()
-    weights = len(X) if weight is None else weight
-    fit = _report(outcome, rows, rule, covariance_type, feature_names, weights, tol, progress)
+    fit = _report(outcome, fitting, feature_names, progress)
     if follower is not None:
         follower.remove()
     return fit
 
 
-def _not_callable(init: Any) -> Any:
-    """What a callable `init` has returned, if it is not one again."""
-    if not callable(init):
-        return init
+def _returned(init: Any, X: Rows, n_components: int, rng: np.random.Generator) -> Any:
+    """What a callable `init` returns, if it is not callable again."""
+    rows_to_see = X.view()
+    rows_to_see.flags.writeable = False
+    returned = init(rows_to_see, n_components, rng)
+    if not callable(returned):
+        return returned
     raise TypeError(
         f"init must return labels, responsibilities, a GaussianMixture or the name of a method; "
-        f"it returned {init!r}, which is callable again. Return what that returns."
+        f"it returned {returned!r}, which is callable again. Return what that returns."
     )
-
-
-def _smoother(rule: MaximumLikelihood, guard: Guard | None) -> MaximumLikelihood | None:
-    """The rule for rows spread over their cells of the data's grid, if that makes a difference."""
-    if guard is None or rule.ridge is None:
-        return None
-    ridge = np.maximum(rule.ridge, guard.rounding)
-    return MaximumLikelihood(rule.family, ridge) if (ridge > rule.ridge).any() else None
-
-
-def _ended_on_ties(outcome: Outcome) -> bool:
-    return bool(outcome.spurious) and outcome.stop_reason in ("converged", "max_iter")
-
-
-def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> list[Event]:
-    return [Event(len(outcome.history), j, "spurious", action) for j in outcome.spurious]
-
-
-def _better(
-    outcome: Outcome,
-    rule: MaximumLikelihood,
-    detour: MaximumLikelihood,
-    begin: Callable[[], Outcome],
-    run: Callable[..., Outcome],
-) -> Outcome:
-    """The outcome, or that of the family's detour where it ends higher."""
-    if outcome.stop_reason != "converged":
-        return outcome
-    try:
-        other = run(detour, begin())
-        if other.stop_reason != "interrupted":
-            other = run(rule, Outcome(other.parameters, events=other.events))
-    except FitError:
-        return outcome
-    if other.stop_reason == "interrupted":
-        return replace(outcome, stop_reason="interrupted")
-    return other if other.objective > outcome.objective + ROUNDING else outcome
-
-
-def _both(
-    progress: Progress | None, callback: Callable[[State], object] | None
-) -> Callable[[State], object] | None:
-    """Progress first, then the user's callback, whose word counts."""
-    if progress is None:
-        return callback
-
-    def tell(state: State) -> object:
-        progress(state)
-        return callback is not None and callback(state)
-
-    return tell
-
-
-def _make_pass(
-    factor_shape: FactorShape,
-    n_threads: int | None,
-    backend: str,
-    single: Floats | None,
-    X: NDArray[Any],
-    weight: Floats | None,
-) -> RowsPass:
-    if backend == "reference":
-        return ReferencePass(X, weight, factor_shape)
-    return CompiledPass(X, weight, factor_shape, n_threads, single)
 
 
 def _check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | Floats:
@@ -404,20 +287,6 @@ def _check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | F
     return ridge
 
 
-def _absolute(ridge: float | Floats, unit: Floats, weight_sum: float) -> Floats:
-    """The ridge in squared units of the features; refuse one that leaves no room for scatter."""
-    with np.errstate(over="ignore"):
-        absolute = ridge * unit if isinstance(ridge, float) else ridge
-        room = np.isfinite(4.0 * absolute * max(1.0, weight_sum))
-    if not room.all():
-        a = int(np.argmin(room))
-        raise ValueError(
-            f"reg_covar must leave covariances that are far below {np.finfo(np.float64).max:.1g}; "
-            f"that of feature {a} would be {absolute[a]:g}. Pass a smaller number."
-        )
-    return absolute
-
-
 def absolute_ridge(
     reg_covar: float | ArrayLike, X: Rows, weight: Floats | None, n_threads: int | None
 ) -> Floats:
@@ -429,68 +298,54 @@ def absolute_ridge(
     return ridge * np.where(variance > 0.0, variance, 1.0)
 
 
-def _check_enough_rows(
-    rule: MaximumLikelihood, covariance_type: str, n_rows: int, n_components: int, n_features: int
-) -> None:
-    """Refuse what maximum likelihood cannot estimate from so few rows."""
-    needed = rule.family.least_rows(n_components, n_features)
-    if rule.ridge is None and n_rows < needed:
-        raise FitError(
-            f"covariance_type {covariance_type!r} cannot be estimated: "
-            f"{counted(n_components, 'component')} of {counted(n_features, 'feature')} need at "
-            f"least {needed} rows; got {n_rows}. Use reg_covar > 0, "
-            f"fewer components or a covariance_type with fewer parameters."
-        )
-
-
 def _report(
-    outcome: Outcome,
-    rows: RowsPass,
-    rule: MaximumLikelihood,
-    covariance_type: str,
-    feature_names: Names | None,
-    weight: int | Floats,
-    tol: float,
-    progress: Progress | None,
+    outcome: Outcome, fitting: Fitting, feature_names: Names | None, progress: Progress | None
 ) -> GMMFit:
-    """What the user gets; with a ridge, one more pass finds the log-likelihood itself."""
-    parameters = outcome.parameters
+    """What the user gets."""
     if not outcome.history:
         raise FitInterrupted(None)
-    weight_sum = float(np.sum(weight))
-    log_likelihood, statistics = math.nan, outcome.statistics
-    if rule.ridge is None:
-        log_likelihood = outcome.objective * weight_sum
-    elif outcome.stop_reason != "interrupted":
-        try:
-            statistics = rows.accumulate(parameters)
-            log_likelihood = statistics.log_likelihood
-        except KeyboardInterrupt:
-            outcome.stop_reason = "interrupted"
-    entropy = math.nan
-    if statistics is not None and outcome.stop_reason != "interrupted":
-        entropy = assignment_entropy(statistics, parameters.weights, parameters.precisions_cholesky)
+    problem = fitting.problem
+    log_likelihood, entropy = _measured(outcome, fitting)
     fit = GMMFit(
-        GaussianMixture._from_fit(covariance_type, *parameters, feature_names),
+        GaussianMixture._from_fit(problem.covariance_type, *outcome.parameters, feature_names),
         log_likelihood,
         np.array(outcome.history),
         len(outcome.history),
         outcome.stop_reason == "converged",
         outcome.stop_reason,
         tuple(outcome.events),
-        weight if isinstance(weight, int) else int(np.count_nonzero(weight)),
-        weight_sum,
+        problem.n_rows,
+        problem.weight_sum,
         entropy,
     )
     if progress is not None:
         progress.write(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
     if fit.stop_reason == "interrupted":
         raise FitInterrupted(fit)
-    if outcome.stop_reason == "max_iter" and tol > 0.0:
+    if fit.stop_reason == "max_iter" and problem.tol > 0.0:
         warnings.warn(
             f"the fit used up its {counted(fit.n_iter, 'iteration')} before the predicted "
-            f"remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
+            f"remaining gain fell to tol={problem.tol:g}. Raise max_iter, or tol.",
             ConvergenceWarning,
             stacklevel=3,
         )
     return fit
+
+
+def _measured(outcome: Outcome, fitting: Fitting) -> tuple[float, float]:
+    """Log-likelihood and entropy; with a ridge, one more pass finds the log-likelihood itself."""
+    parameters, statistics = outcome.parameters, outcome.statistics
+    log_likelihood = math.nan
+    if fitting.rule.ridge is None:
+        log_likelihood = outcome.objective * fitting.problem.weight_sum
+    elif outcome.stop_reason != "interrupted":
+        try:
+            statistics = fitting.rows.accumulate(parameters)
+            log_likelihood = statistics.log_likelihood
+        except KeyboardInterrupt:
+            outcome.stop_reason = "interrupted"
+    if statistics is None or outcome.stop_reason == "interrupted":
+        return log_likelihood, math.nan
+    return log_likelihood, assignment_entropy(
+        statistics, parameters.weights, parameters.precisions_cholesky
+    )
