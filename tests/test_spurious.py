@@ -8,7 +8,7 @@ from clusters import assert_same_fit, assert_same_fit_bits, clustered, objective
 from helpers import COVARIANCE_TYPES, random_mixture
 from scipy.linalg import eigh
 
-from mixtura import Event, GaussianMixture, GMMFit, State, datasets, fit_gmm
+from mixtura import Event, GaussianMixture, GMMFit, State, datasets, fit_gmm, select_gmm
 from mixtura.covariance import FAMILIES
 from mixtura.spurious import LEAST_ROUNDING, LEAST_VARIANCE, Guard, rounding_variance
 from mixtura.statistics import Floats
@@ -141,6 +141,19 @@ def test_fit_of_rounded_data_without_the_guard_ends_in_one(
     assert narrowest(worst.model) < LEAST_VARIANCE
     on = fit_gmm(X, k, covariance_type=covariance_type, rng=0)
     assert worst.log_likelihood > on.log_likelihood
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_selection_for_rounded_data_by_default_has_no_spurious_winner(seed: int) -> None:
+    X, types = rounded("banknote", 1.0), ["EEE", "VVI", "VVV"]
+    on = select_gmm(X, [2, 3], types, n_init=2, tol=1e-4, rng=seed)
+    assert len(on.fits) == 6
+    for fit in on.fits.values():
+        assert narrowest(fit.model) > LEAST_VARIANCE
+        assert not any(event.action == "kept" for event in fit.events)
+    assert smoothed(on.fits[2, "VVI"]) or smoothed(on.fits[3, "VVV"])
+    off = select_gmm(X, [2, 3], types, n_init=2, tol=1e-4, rng=seed, avoid_spurious=False)
+    assert narrowest(off.best.model) < LEAST_VARIANCE
 
 
 @pytest.mark.parametrize("covariance_type", OWN_COVARIANCES)

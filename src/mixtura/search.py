@@ -18,11 +18,14 @@ import numpy as np
 
 from mixtura import kernels
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
+from mixtura.em import Event
 from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fit import fit_gmm
 from mixtura.hierarchical import UNITLESS_TRANSFORMS, HierarchicalTree, hierarchical
 from mixtura.mixture import GaussianMixture
+from mixtura.passes import moments
 from mixtura.result import GMMFit
+from mixtura.spurious import rounding_variance
 from mixtura.statistics import FACTOR_SHAPES, Floats, Statistics
 from mixtura.update import MaximumLikelihood
 from mixtura.validation import Rows
@@ -86,7 +89,7 @@ class Search:
             inits += [self._maximised(start, name) for start in starts]
             inits += [_written_as(name, done[parent].model) for parent in _parents(name, done)]
             try:
-                done[name] = self._best(name, n_components, inits)
+                done[name] = self._clear_of_ties(name, n_components, inits)
             except FitError as error:
                 yield name, str(error)
             else:
@@ -101,7 +104,7 @@ class Search:
             warnings.simplefilter("ignore", ConvergenceWarning)  # told once for all models
             fit = fit_gmm(
                 self.X, n_components, covariance_type=name, sample_weight=self.sample_weight,
-                init=init, reg_covar=self.ridge, **(self.options | changed),
+                init=init, **({"reg_covar": self.ridge} | self.options | changed),
             )  # fmt: skip
         if fit.model.n_components < n_components:
             raise FitError(f"a component was lost: {fit.events[-1]}")
@@ -173,7 +176,27 @@ class Search:
         parameters, failed = rule.update(start.coarsened(family.factor_shape))
         return None if failed.any() else GaussianMixture._from_fit(name, *parameters)
 
-    def _best(self, name: str, n_components: int, inits: list[Any]) -> GMMFit:
+    @cached_property
+    def _smoothed_ridge(self) -> Floats:
+        """The ridge for rows spread over their cells of the data's grid."""
+        variance = moments(self.X, self.sample_weight, self.options["n_threads"])[1]
+        scale = np.sqrt(np.where(variance > 0.0, variance, 1.0))
+        return np.maximum(self.ridge, rounding_variance(self.X, self.sample_weight, scale))
+
+    def _clear_of_ties(self, name: str, n_components: int, inits: list[Any]) -> GMMFit:
+        """The best fit; begun again with the smoothed ridge where it is spurious."""
+        fit = self._best(name, n_components, inits, self.ridge)
+        kept = _kept(fit)
+        if not kept or not isinstance(self.init, str) or not self.ridge.any():
+            return fit
+        try:
+            again = self._best(name, n_components, inits, self._smoothed_ridge)
+        except FitError:
+            return fit
+        smoothed = (replace(event, action="smoothed") for event in kept)
+        return replace(again, events=(*smoothed, *again.events))
+
+    def _best(self, name: str, n_components: int, inits: list[Any], ridge: Floats) -> GMMFit:
         """Fit from the start that is ahead after a few iterations."""
         ahead: GMMFit | None = None
         failure = FitError("its covariances are singular at every start")
@@ -181,15 +204,27 @@ class Search:
             if init is None:
                 continue
             try:
-                brief = self._fit(name, n_components, init, max_iter=BRIEF_ITERATIONS, tol=0.0)
+                brief = self._fit(
+                    name, n_components, init, reg_covar=ridge, max_iter=BRIEF_ITERATIONS, tol=0.0
+                )
             except FitError as error:
                 failure = error
                 continue
-            if ahead is None or brief.history[-1] > ahead.history[-1]:
+            if ahead is None or _rank(brief) > _rank(ahead):
                 ahead = brief
         if ahead is None:
             raise failure
-        return self._fit(name, n_components, ahead.model)
+        return self._fit(name, n_components, ahead.model, reg_covar=ridge)
+
+
+def _kept(fit: GMMFit) -> list[Event]:
+    """The spurious components of a fit."""
+    return [event for event in fit.events if event.action == "kept"]
+
+
+def _rank(fit: GMMFit) -> tuple[int, float]:
+    """The fewest spurious components first, then the highest objective."""
+    return -len(_kept(fit)), float(fit.history[-1])
 
 
 def _freedom(name: str) -> int:

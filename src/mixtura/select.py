@@ -169,6 +169,7 @@ def select_gmm(
     tol: float = 1e-6,
     max_iter: int = 1000,
     on_collapse: Literal["reseed", "raise"] = "reseed",
+    avoid_spurious: bool = True,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     verbose: Verbose = False,
@@ -205,6 +206,8 @@ def select_gmm(
         Most iterations of each fit.
     on_collapse : {"reseed", "raise"}
         As for `fit_gmm`. A model that loses a component for good counts as not fitted.
+    avoid_spurious : bool
+        As for `fit_gmm`.
     rng : int, Generator or None
         Source of random numbers for starts and folds; None for fresh entropy.
     n_threads : int or None
@@ -236,7 +239,7 @@ def select_gmm(
     and full models (or those of them that are asked for; without any, the simplest and the richest
     family). From the statistics of one pass under each, every family has starts of its own, and it
     also begins where families that it contains have ended. So a family never has a lower likelihood
-    than one that it contains.
+    than one that it contains, unless that would take spurious components.
 
     Examples
     --------
@@ -258,6 +261,7 @@ def select_gmm(
         "tol": check_number("tol", tol),
         "max_iter": check_count("max_iter", max_iter),
         "on_collapse": check_option("on_collapse", on_collapse, ("reseed", "raise")),
+        "avoid_spurious": avoid_spurious,
         "n_threads": check_n_threads(n_threads),
     }
     if isinstance(verbose, str):
