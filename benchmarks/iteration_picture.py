@@ -51,7 +51,7 @@ def main() -> None:
     write(f"|{' ---: |' * (3 + len(names))}")
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for shape in CASES:
-        ours = measure(["compiled", PEER], "full", shape, patience=3.0)[0]
+        ours = measure(["compiled", PEER], "full", shape, patience=1.0)[0]
         if onedal:
             ours.append(time_onedal(onedal, shape))
         for name, each in zip(names, ours, strict=True):

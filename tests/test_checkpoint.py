@@ -245,6 +245,7 @@ def begun(path: Path, **options: object) -> None:
         ({"reg_covar": [0.0, 1.0]}, "reg_covar is 1e-06 there and float64 of shape [2], "),
         ({"tol": 1e-3}, "tol is 1e-06 there and 0.001 here"),
         ({"on_collapse": "drop"}, "on_collapse is reseed there and drop here"),
+        ({"accelerate": False}, "accelerate is True there and False here"),
         ({"init": "random"}, "init is kmeans there and random here"),
         ({"init": any_labels}, "init is kmeans there and "),
         ({"sample_weight": np.ones(len(X))}, "sample_weight is None there and float64 of shape "),

@@ -76,7 +76,8 @@ def fit_gmm(
         copied once. The names of a frame's columns become the model's `feature_names`.
         Of float32 rows (10,000 or more, 8 features or more) tiles are worked on in single
         precision, in about half the time: the log-likelihood is then right to what rounding has
-        already done to the rows. Convert to float64 to have it otherwise.
+        already done to rows of the size of their spread. Convert to float64 to have it otherwise,
+        as for clusters narrower than 1e-4 of the spread of all rows.
     n_components : int
         Number of Gaussian components.
     covariance_type : str
@@ -170,7 +171,8 @@ def fit_gmm(
     fit that was killed during its start begins again alike; a Generator has to be in the state that
     it was in. Later it holds all that the next iteration depends on: O(k d^2) numbers and, with 48
     components or more, about n (8 + k / 16) bytes that passes carry forward. It refuses rows or
-    options other than those that it was begun with, but for `max_iter`, `n_threads` and `verbose`.
+    options other than those that it was begun with, but for `max_iter`, `n_threads`, `callback`
+    and `verbose`.
     It is removed when the fit ends, not when it is interrupted. Between versions of mixtura and
     instruction sets, results agree to rounding.
 
@@ -223,7 +225,7 @@ def fit_gmm(
     begin = None if callable(init) else checked(init)
     problem = Problem(
         X, weight, n_components, init if begin is None else begin, n_init, covariance_type, ridge,
-        tol, on_collapse, avoid_spurious, backend, None if rng is None else generator,
+        tol, on_collapse, avoid_spurious, accelerate, backend, None if rng is None else generator,
     )  # fmt: skip
     follower: Checkpoint | None = None
     if checkpoint is not None:
@@ -237,7 +239,7 @@ def fit_gmm(
     progress = new_progress(verbose)
     try:
         fitting = Fitting(
-            problem, begin, generator, max_iter=max_iter, accelerate=accelerate,
+            problem, begin, generator, max_iter=max_iter,
             n_threads=n_threads, progress=progress, callback=callback, checkpoint=follower,
         )  # fmt: skip
         outcome = fitting.run()

@@ -49,6 +49,7 @@ class Problem:
     tol: float
     on_collapse: OnCollapse
     avoid_spurious: bool
+    accelerate: bool
     backend: Literal["compiled", "reference"]
     rng: np.random.Generator | None
 
@@ -82,8 +83,6 @@ class Fitting:
         For an automatic start.
     max_iter : int
         Most iterations.
-    accelerate : bool
-        Leap ahead where iterations creep.
     n_threads : int or None
         Threads for each pass.
     progress : Progress or None
@@ -108,14 +107,13 @@ class Fitting:
         rng: np.random.Generator,
         *,
         max_iter: int,
-        accelerate: bool,
         n_threads: int | None,
         progress: Progress | None,
         callback: Callable[[State], object] | None,
         checkpoint: Checkpoint | None,
     ) -> None:
         self.problem, self._begin, self._rng = problem, begin, rng
-        self._max_iter, self._accelerate, self._n_threads = max_iter, accelerate, n_threads
+        self._max_iter, self._n_threads = max_iter, n_threads
         self._progress, self._callback, self._checkpoint = progress, callback, checkpoint
         X, weight, family = problem.X, problem.sample_weight, problem.family
         self._centre, variance = moments(X, weight, n_threads)
@@ -181,7 +179,7 @@ class Fitting:
         return automatic_start(
             problem.X, problem.sample_weight, problem.n_components, method, problem.n_init, rule,
             self._make_pass, self._scale, rng, n_threads=self._n_threads,
-            accelerate=self._accelerate, guard=self._guard,
+            accelerate=problem.accelerate, guard=self._guard,
             tell=None if self._progress is None else self._progress.start_run,
         )  # fmt: skip
 
@@ -234,7 +232,7 @@ class Fitting:
         return expectation_maximisation(
             self.rows, rule, begun, tol=self.problem.tol, max_iter=self._max_iter,
             on_collapse=self.problem.on_collapse, scale=self._scale, callback=callback,
-            follow=follow, accelerate=self._accelerate, guard=self._guard,
+            follow=follow, accelerate=self.problem.accelerate, guard=self._guard,
         )  # fmt: skip
 
 
