@@ -12,7 +12,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import KDTree
 
 from mixtura import kernels, reference
 from mixtura.agglomeration import LEAST_BLUR, MODELS, TreeModel
@@ -211,6 +210,8 @@ def hierarchical(
     merges, losses = agglomerate(Z, model=model, blur=blur, sample_weight=leaf_weight)
     others = np.flatnonzero(leaf < 0)
     if len(others):
+        from scipy.spatial import KDTree  # takes longer to import than all of mixtura
+
         nearest = KDTree(Z)
         workers = choose_n_threads(n_threads, work=len(others) * len(Z))
         for begin in range(0, len(others), CHUNK):
