@@ -17,8 +17,9 @@ from helpers import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixtura import Statistics, reference
-from mixtura.statistics import Floats
+from mixtura import reference
+from mixtura.shapes import Floats
+from mixtura.statistics import Statistics
 
 N, D, K = 90, 3, 4
 each_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -183,6 +184,66 @@ def test_blurred_by_nothing_changes_no_bit() -> None:
         np.testing.assert_array_equal(statistics.blurred(np.zeros(D)).resp_xx, statistics.resp_xx)
 
 
+def with_extras(statistics: Statistics, outer: object, count: float) -> Statistics:
+    return dataclasses.replace(statistics, extras={"outer": np.asarray(outer), "count": count})
+
+
+@each_type
+@pytest.mark.parametrize("factor", [0.0, 0.25, 3.0])
+def test_scaled_statistics_are_those_of_rows_with_scaled_weights(
+    covariance_type: str, factor: float
+) -> None:
+    example = Example.random(covariance_type)
+    statistics = dataclasses.replace(example.statistics(), log_likelihood=-7.0)
+    scaled = statistics.scaled(factor)
+    heavier = dataclasses.replace(example, sample_weight=factor * example.sample_weight)
+    if factor:
+        expected = dataclasses.replace(heavier.statistics(), log_likelihood=factor * -7.0)
+        assert_same_statistics(scaled, expected, heavier.bounds())
+    else:
+        assert not any(map(np.any, (scaled.resp_sum, scaled.resp_x, scaled.resp_xx)))
+        assert (scaled.log_likelihood, scaled.weight_sum) == (0.0, 0.0)
+    assert scaled.centres is statistics.centres
+
+
+def test_scaled_and_added_statistics_are_a_running_average() -> None:
+    """What streams need: old statistics fade, new ones come in."""
+    example = Example.random("full")
+    old, new = example.statistics(slice(50)), example.statistics(slice(50, None))
+    average = old.scaled(0.75) + new.scaled(0.25)
+    share = np.where(np.arange(N) < 50, 0.75, 0.25)
+    expected = dataclasses.replace(example, sample_weight=share * example.sample_weight)
+    assert_same_statistics(average, expected.statistics(), example.bounds())
+
+
+def test_extras_are_added_and_scaled_and_survive_a_change_of_centres() -> None:
+    plain = Example.random("diag").statistics()
+    one, other = with_extras(plain, np.eye(2), 3.0), with_extras(plain, np.ones((2, 2)), 4.0)
+    total = (one + other.recentred(plain.centres + 1.0)).scaled(0.5)
+    np.testing.assert_array_equal(total.extras["outer"], [[1.0, 0.5], [0.5, 1.0]])
+    assert total.extras["count"] == 3.5
+    full = with_extras(Example.random("full").statistics(), np.eye(2), 3.0)
+    for same in (
+        one.centred(),
+        one.blurred(np.ones(D)),
+        one.recentred(plain.centres + 1.0),
+        full.coarsened("tied"),
+    ):
+        assert same.extras["count"] == 3.0
+        np.testing.assert_array_equal(same.extras["outer"], np.eye(2))
+    assert dict(plain.extras) == {}
+
+
+def test_adding_statistics_with_unlike_extras_is_an_error() -> None:
+    plain = Example.random("diag").statistics()
+    message = (
+        "statistics of one kind are needed to add; got 'diag' with centres (4, 3) and extras "
+        "['count', 'outer'] and 'diag' with centres (4, 3). Accumulate both for the same mixture."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        with_extras(plain, np.eye(2), 3.0) + plain
+
+
 @each_type
 def test_statistics_after_any_method_are_unchanged(covariance_type: str) -> None:
     example = Example.random(covariance_type)
@@ -191,6 +252,7 @@ def test_statistics_after_any_method_are_unchanged(covariance_type: str) -> None
     statistics + example.statistics(centres=example.centres + 1.0)
     statistics.recentred(example.centres + 1.0)
     statistics.blurred(np.ones(D))
+    statistics.scaled(0.5)
     statistics.means()
     assert pickle.dumps(statistics) == before
     with pytest.raises(dataclasses.FrozenInstanceError):

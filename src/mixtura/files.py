@@ -1,9 +1,15 @@
 """Mixtures and fits as files: one .npz each, without pickle, written whole or not at all.
 
 A file is what ``numpy.savez`` writes: an uncompressed zip of arrays. One of them, ``header``, is a
-string of JSON: what the file is, who wrote it, and all that is not an array. ``numpy.load(path)``
-opens it anywhere. Reading believes nothing: only uncompressed members of plain numbers and strings
-are taken, no longer than the file itself, so that nothing runs and nothing swells.
+string of JSON with the kind of object, the version that wrote it, and all values that are not
+arrays. ``numpy.load(path)`` opens it too.
+
+A file may come from anyone. `load` accepts only uncompressed members of plain numbers and strings,
+none longer than the file itself. It runs no code from a file, and a small file cannot use much
+memory.
+
+To save another class, put ``@saved_as("name")`` above it, ``save = files.save`` into its body, and
+write the two methods of `Saveable`.
 """
 
 from __future__ import annotations
@@ -15,82 +21,98 @@ import re
 import secrets
 import struct
 import zipfile
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, BinaryIO, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura._build_config import VERSION
-from mixtura.tabular import Names
 
-__all__ = ["Contents", "Saveable", "fact", "feature_names_of", "load", "numbers", "read", "write"]
+__all__ = [
+    "DAMAGE",
+    "Contents",
+    "Saveable",
+    "fact",
+    "feature_names_of",
+    "load",
+    "numbers",
+    "read",
+    "save",
+    "saved_as",
+    "write",
+]
 
 FORMAT, FORMAT_VERSION = "mixtura", 1
-MOST_MEMBERS = 64
-HEADER = re.compile(  # of an .npy file; matched and never evaluated, as NumPy would
+MOST_MEMBERS = 10_000
+HEADER = re.compile(  # of an .npy file; NumPy would evaluate it as Python
     rb"\x93NUMPY\x01\x00..{'descr': '(?P<dtype>[<>|][biufU]\d+)', 'fortran_order': "
     rb"(?P<order>False|True), 'shape': \((?P<shape>[\d, ]*)\), } *\n",
     re.DOTALL,
 )
-DAMAGE = (  # what zipfile, json and NumPy make of bytes that nobody meant
+DAMAGE = (  # what zipfile, json and NumPy raise for damaged bytes
     zipfile.BadZipFile, ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
     NotImplementedError, OSError, RecursionError, RuntimeError, TypeError, ValueError, struct.error,
 )  # fmt: skip
-Path_ = str | os.PathLike[str]
+AnyPath = str | os.PathLike[str]
 Fact = TypeVar("Fact", bound=float | str | bool | list[Any])
 
 
 class Contents(NamedTuple):
-    """What a file holds: `facts` that JSON can say, and arrays."""
+    """What a file holds: values that JSON can write, and arrays."""
 
     facts: dict[str, Any]
     arrays: dict[str, NDArray[Any]]
 
 
-class Saveable(ABC):
-    """What can be saved to a file, and loaded by `mixtura.load`."""
+@runtime_checkable
+class Saveable(Protocol):
+    """An object that can be saved."""
 
-    _kind: ClassVar[str]
-    _kinds: ClassVar[dict[str, type[Saveable]]] = {}
-
-    def __init_subclass__(cls, kind: str | None = None, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if kind is not None:  # a subclass of a subclass is saved as what it extends
-            cls._kind = kind
-            Saveable._kinds[kind] = cls
-
-    @abstractmethod
     def _contents(self) -> Contents:
-        """Everything that is needed to make an equal one."""
+        """Return all that is needed to make an equal object."""
 
     @classmethod
-    @abstractmethod
     def _from_contents(cls, contents: Contents) -> Self:
-        """Make one of what `_contents` gave; an exception of any kind for what is not sound."""
-
-    def save(self, path: Path_) -> None:
-        """Save to a file, from which `mixtura.load` gets the same numbers to the bit.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Name of the file, usually ending in .npz. An older one is replaced only when the new one
-            is whole and on the disk.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written; an older one is left as it was.
-        """
-        write(path, self._kind, self._contents())
+        """Make an object from contents; raise any exception of `DAMAGE` for bad ones."""
 
 
-def load(path: Path_) -> Any:
-    """Load what the method `save` of a mixture or a fit has written.
+KINDS: dict[str, type[Saveable]] = {}
+SaveableClass = TypeVar("SaveableClass", bound=type[Saveable])
+
+
+def saved_as(kind: str) -> Callable[[SaveableClass], SaveableClass]:
+    """Register a class under the name that its files have; its subclasses are saved as this one."""
+
+    def register(cls: SaveableClass) -> SaveableClass:
+        KINDS[kind] = cls
+        return cls
+
+    return register
+
+
+def save(self: Saveable, path: AnyPath) -> None:
+    """Save to a file. `mixtura.load` reads the same numbers from it, to the bit.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name of the file, usually ending in .npz. An older file is replaced only when the new one
+        is complete and on the disk.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older one stays as it was.
+    """
+    kind = next(name for name, cls in KINDS.items() if isinstance(self, cls))
+    write(path, kind, self._contents())
+
+
+def load(path: AnyPath) -> Any:
+    """Load a mixture or a fit from a file that its method `save` has written.
 
     Parameters
     ----------
@@ -100,19 +122,19 @@ def load(path: Path_) -> Any:
     Returns
     -------
     GaussianMixture, GMMFit or KMeansFit
-        Whatever was saved, equal to the bit.
+        The object that was saved, equal to the bit.
 
     Raises
     ------
     ValueError
-        For a file that is damaged, not of mixtura, or written by a later version in a format that
-        this one does not know. Nothing in a file is ever run.
+        For a file that is damaged, not written by mixtura, or written by a later version in a
+        format that this one does not know.
     OSError
         If the file cannot be opened.
 
     Notes
     -----
-    Files of format version 1 will be read by all later versions.
+    All later versions will read files of format version 1. No code in a file is ever run.
 
     Examples
     --------
@@ -125,19 +147,19 @@ def load(path: Path_) -> Any:
     True
     """
     kind, contents = read(path)
-    if kind not in Saveable._kinds:
+    if kind not in KINDS:
         raise ValueError(
-            f"{os.fspath(path)} must hold one of {', '.join(Saveable._kinds)}; it holds {kind!r}. "
-            f"Use what wrote it."
+            f"{os.fspath(path)} must hold one of {', '.join(KINDS)}; it holds {kind!r}. "
+            f"Open it with the function that wrote it."
         )
     try:
-        return Saveable._kinds[kind]._from_contents(contents)
+        return KINDS[kind]._from_contents(contents)
     except DAMAGE as error:
         raise _damaged(path, error) from error
 
 
-def write(path: Path_, kind: str, contents: Contents) -> None:
-    """Write a file in the place of an older one, if any."""
+def write(path: AnyPath, kind: str, contents: Contents) -> None:
+    """Write a file, in place of an older one if there is one."""
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -146,12 +168,12 @@ def write(path: Path_, kind: str, contents: Contents) -> None:
         **contents.facts,
     }
     members: dict[str, Any] = {"header": np.array(json.dumps(header)), **contents.arrays}
-    with _replacing(path) as file:
+    with _replacement_of(path) as file:
         np.savez(file, **members)
 
 
-def read(path: Path_) -> tuple[str, Contents]:
-    """Kind and contents of a file, of which nothing is believed yet but its format."""
+def read(path: AnyPath) -> tuple[str, Contents]:
+    """Return kind and contents of a file; only its format has been checked."""
     with Path(path).open("rb") as file:
         try:
             arrays = _read_members(file)
@@ -170,11 +192,11 @@ def read(path: Path_) -> tuple[str, Contents]:
     return kind, Contents(facts, arrays)
 
 
-def _damaged(path: Path_, error: BaseException) -> ValueError:
+def _damaged(path: AnyPath, error: BaseException) -> ValueError:
     why = str(error) or type(error).__name__
     return ValueError(
-        f"{os.fspath(path)} must be a whole file of mixtura; it is foreign or damaged: {why}. "
-        f"Save it again, or delete it."
+        f"{os.fspath(path)} must be a complete file written by mixtura; it is damaged or from "
+        f"another program: {why}. Save it again, or delete it."
     )
 
 
@@ -183,7 +205,7 @@ def _read_members(file: BinaryIO) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len(members) > MOST_MEMBERS:
-            raise ValueError(f"it has {len(members)} members")
+            raise ValueError(f"it has {len(members)} members, more than {MOST_MEMBERS}")
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > size:
                 raise ValueError(f"its member {member.filename!r} is compressed")
@@ -193,10 +215,10 @@ def _read_members(file: BinaryIO) -> dict[str, NDArray[Any]]:
 
 
 def _parse(data: bytes) -> NDArray[Any]:
-    """The array in the bytes of an .npy file: numbers or strings that are all there."""
+    """Return the array in the bytes of an .npy file, numbers or strings."""
     header = HEADER.match(data)
     if header is None:
-        raise ValueError("a member is no plain array of numbers or strings")
+        raise ValueError("a member is not a plain array of numbers or strings")
     dtype = np.dtype(header["dtype"].decode())
     shape = tuple(int(length) for length in header["shape"].split(b",") if length)
     count = math.prod(shape)
@@ -210,8 +232,8 @@ def _parse(data: bytes) -> NDArray[Any]:
 
 
 @contextmanager
-def _replacing(path: Path_) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` when the block ends, or leaves no trace."""
+def _replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
+    """Give a new file that replaces `path` when the block ends, and is removed if it fails."""
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
@@ -223,7 +245,7 @@ def _replacing(path: Path_) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # the new name, too, should survive a loss of power
+    if os.name == "posix":  # so that the new name survives a loss of power, too
         folder = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -232,7 +254,7 @@ def _replacing(path: Path_) -> Iterator[BinaryIO]:
 
 
 def fact(facts: dict[str, Any], name: str, kind: type[Fact]) -> Fact:
-    """One fact, of the kind expected."""
+    """Return one value of the header, of the type expected."""
     value = facts[name]
     if type(value) is int and kind is float:
         value = float(value)
@@ -241,8 +263,8 @@ def fact(facts: dict[str, Any], name: str, kind: type[Fact]) -> Fact:
     return value
 
 
-def feature_names_of(facts: dict[str, Any], n_features: int) -> Names | None:
-    """Names of the columns, if there are any."""
+def feature_names_of(facts: dict[str, Any], n_features: int) -> tuple[str, ...] | None:
+    """Return the names of the columns; None if they have none."""
     if facts["feature_names"] is None:
         return None
     names = fact(facts, "feature_names", list)
@@ -259,7 +281,7 @@ def numbers(
     *,
     finite: bool = True,
 ) -> NDArray[Any]:
-    """One array of the shape and type expected; a length of -1 may be any."""
+    """Return one array of the shape and type expected; -1 stands for any length."""
     array = arrays[name]
     fits = array.ndim == len(shape) and all(
         expected in (-1, got) for expected, got in zip(shape, array.shape, strict=True)
