@@ -19,13 +19,14 @@ from helpers import (
     assert_within,
     random_mixture,
     random_rows,
+    results_of_module,
     statistics_bounds,
     unchanged,
     usable_instruction_sets,
 )
 
 from mixtura import kernels, reference
-from mixtura.statistics import Floats
+from mixtura.shapes import Floats
 
 each_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 OFFSET = 1e8  # of data with unit variance: two digits are left of the variance if it is not centred
@@ -109,27 +110,25 @@ def backend(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.mark.parametrize("case", CASES, ids=str)
 @each_type
 def test_kernels_over_the_product_agree_with_the_reference(
-    monkeypatch: pytest.MonkeyPatch, covariance_type: str, case: Case, dtype: type
+    covariance_type: str, case: Case, dtype: type
 ) -> None:
     X, mixture, sample_weight = example(case, covariance_type, dtype)
     resp = np.random.default_rng(0).random((case.n, case.k)).round(1)
     bounds = Bounds(X, mixture)
     of_resp = statistics_bounds(X, resp, mixture.means, covariance_type, sample_weight)
-    of_mixture = bounds.statistics(sample_weight)
+    of_mixture, of_hard = bounds.statistics(sample_weight), bounds.hard(sample_weight)
     expected = all_results(reference, X.astype(np.float64), resp, mixture, sample_weight)
     lay_out = LAYOUTS[case.layout]
     laid_out_X, laid_out_resp = lay_out(X), lay_out(resp)
     for name, module in usable_instruction_sets().items():
-        monkeypatch.setattr(kernels, "_compiled", module)
         with unchanged(laid_out_X, laid_out_resp, sample_weight, *vars(mixture).values()):
-            computed = all_results(
-                kernels, laid_out_X, laid_out_resp, mixture, sample_weight, n_threads=1
-            )
+            computed = results_of_module(module, laid_out_X, laid_out_resp, mixture, sample_weight)
         assert_within(computed[0], expected[0], bounds.log_density, f"{name} log_density")
         assert_within(computed[1], expected[1], bounds.resp, f"{name} resp")
         assert_within(computed[2], expected[2], bounds.log_prob, f"{name} log_prob")
         assert_same_statistics(computed[3], expected[3], of_mixture)
         assert_same_statistics(computed[4], expected[4], of_resp)
+        assert_same_statistics(computed[5], expected[5], of_hard)
 
 
 def test_covering_design_meets_every_pair_of_sizes_and_layouts() -> None:
@@ -317,9 +316,7 @@ def test_shift_of_rows_and_means_changes_no_bit(
     mixture = replace(mixture, means=np.round(mixture.means / grid) * grid)
     here = backend.accumulate(X, **mixture.parameters)
     there = backend.accumulate(X + far, **mixture.shifted(far).parameters)
-    bounds = Bounds(X, mixture).statistics()
-    for name, bound in bounds.items():
-        assert_within(getattr(there, name), getattr(here, name), bound, name)
+    assert_same_bits(there, here)
 
 
 def test_unit_of_the_features_scales_the_results(

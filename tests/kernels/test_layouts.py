@@ -14,6 +14,7 @@ from helpers import (
     assert_same_statistics,
     assert_within,
     random_mixture,
+    results_of_module,
     statistics_bounds,
     unchanged,
     usable_instruction_sets,
@@ -22,8 +23,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mixtura import kernels, reference
-from mixtura.statistics import Floats
+from mixtura import reference
+from mixtura.data.checks import check_sample_weight
+from mixtura.shapes import Floats
 
 Array = NDArray[np.floating]
 LARGEST = {4: 2.0**120, 8: 2.0**200}  # by bytes: fourth powers are finite, for the bounds
@@ -89,12 +91,13 @@ def test_kernels_on_any_layout_agree_with_the_reference(
     plain = np.array(X, dtype=np.float64)
     bounds = Bounds(plain, mixture)
     expected = all_results(reference, plain, resp, mixture, sample_weight)
-    with pytest.MonkeyPatch.context() as patch, unchanged(X, resp, sample_weight):
-        patch.setattr(kernels, "_compiled", module)
-        computed = all_results(kernels, X, resp, mixture, sample_weight, n_threads=2)
+    weight = None if sample_weight is None else check_sample_weight(sample_weight, len(X))
+    with unchanged(X, resp, sample_weight):
+        computed = results_of_module(module, X, resp, mixture, weight, n_threads=2)
     assert_within(computed[0], expected[0], bounds.log_density, "log_density")
     assert_within(computed[1], expected[1], bounds.resp, "resp")
     assert_within(computed[2], expected[2], bounds.log_prob, "log_prob")
     assert_same_statistics(computed[3], expected[3], bounds.statistics(sample_weight))
     of_resp = statistics_bounds(plain, resp, mixture.means, covariance_type, sample_weight)
     assert_same_statistics(computed[4], expected[4], of_resp)
+    assert_same_statistics(computed[5], expected[5], bounds.hard(sample_weight))

@@ -17,7 +17,8 @@ from helpers import (
     random_rows,
 )
 
-from mixtura import build_config, kernels, threads
+from mixtura import kernels
+from mixtura.kernels import build_config, threads
 
 each_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 

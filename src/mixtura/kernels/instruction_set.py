@@ -11,10 +11,10 @@ import os
 from typing import TYPE_CHECKING
 
 from mixtura._build_config import BUILD_CONFIG
-from mixtura.threads import runtime
-from mixtura.validation import check_option
+from mixtura.data.checks import check_option
+from mixtura.kernels.threads import runtime
 
-__all__ = ["INSTRUCTION_SET", "compiled_hierarchical", "compiled_kernels"]
+__all__ = ["INSTRUCTION_SET", "Rows", "compiled_hierarchical", "compiled_kernels"]
 
 
 def _choose_instruction_set() -> str:
@@ -30,8 +30,10 @@ def _choose_instruction_set() -> str:
 
 INSTRUCTION_SET = _choose_instruction_set()
 if TYPE_CHECKING:
-    from mixtura import _hierarchical as compiled_hierarchical
-    from mixtura import _kernels as compiled_kernels
+    from mixtura.kernels import _hierarchical as compiled_hierarchical
+    from mixtura.kernels import _kernels as compiled_kernels
 else:
-    compiled_kernels = importlib.import_module(f"mixtura._kernels_{INSTRUCTION_SET}")
-    compiled_hierarchical = importlib.import_module(f"mixtura._hierarchical_{INSTRUCTION_SET}")
+    _module = "mixtura.kernels._{}_" + INSTRUCTION_SET
+    compiled_kernels = importlib.import_module(_module.format("kernels"))
+    compiled_hierarchical = importlib.import_module(_module.format("hierarchical"))
+Rows = compiled_kernels.Rows

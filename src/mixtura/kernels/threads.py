@@ -1,12 +1,10 @@
-"""How many threads a pass may use: OpenMP's word, the process's CPUs, what others leave of them."""
+"""How many threads a pass may use: OpenMP's limit, the CPUs, less what other passes use."""
 
 from __future__ import annotations
 
 import importlib
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import RLock, get_ident
@@ -14,11 +12,11 @@ from types import ModuleType
 
 __all__ = ["choose_n_threads", "threads_for_a_pass"]
 
-# Multiply-adds below which other threads are left asleep, about half a millisecond: sharing would
-# gain little, and lose much where the threads have to wait for busy CPUs.
+# Multiply-adds, about half a millisecond; smaller passes use one thread. Sharing them would gain
+# little, and lose much where threads have to wait for busy CPUs.
 SERIAL_WORK = 4_000_000
 
-MANY = 2**16  # CPUs, where nothing limits them
+MANY = 2**16  # threads, where nothing limits them
 
 
 def _load_runtime() -> ModuleType:
@@ -29,16 +27,16 @@ def _load_runtime() -> ModuleType:
     read once, when the library is loaded.
     """
     if "OMP_WAIT_POLICY" in os.environ:
-        return importlib.import_module("mixtura._runtime")
+        return importlib.import_module("mixtura.kernels._runtime")
     os.environ["OMP_WAIT_POLICY"] = "passive"
     try:
-        return importlib.import_module("mixtura._runtime")
+        return importlib.import_module("mixtura.kernels._runtime")
     finally:
         del os.environ["OMP_WAIT_POLICY"]
 
 
 runtime = _load_runtime()
-_lock = RLock()  # of `_busy`; a signal handler may come in between and make passes of its own
+_lock = RLock()  # of `_busy`; reentrant, because a signal handler may make passes too
 _busy: dict[int, int] = {}  # from each Python thread that is making a pass to its OpenMP threads
 _after_fork = False
 
@@ -53,19 +51,25 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_threads)
 
 
-@contextmanager
-def threads_for_a_pass(n_threads: int | None, *, work: int) -> Iterator[int]:
-    """Choose threads, and count them as busy until the pass is done.
+class threads_for_a_pass:
+    """Choose the number of threads, and count them as busy until the pass is done.
 
-    Passes that Python threads make at the same time share the CPUs by this: a new one gets what the
-    others leave, and the next one of each of them what has become free.
+    So passes that Python threads make at the same time share the CPUs: a new one gets what the
+    others leave. This context manager is a class because a generator takes twice the time.
     """
-    with _lock:
-        _busy.pop(get_ident(), None)  # left by Ctrl-C at a bad moment
-        _busy[get_ident()] = chosen = choose_n_threads(n_threads, work=work)
-    try:
-        yield chosen
-    finally:
+
+    __slots__ = ("_n_threads", "_work")
+
+    def __init__(self, n_threads: int | None, *, work: int) -> None:
+        self._n_threads, self._work = n_threads, work
+
+    def __enter__(self) -> int:
+        with _lock:
+            _busy.pop(get_ident(), None)  # left there by a Ctrl-C
+            _busy[get_ident()] = chosen = choose_n_threads(self._n_threads, work=self._work)
+        return chosen
+
+    def __exit__(self, *_: object) -> None:
         with _lock:
             _busy.pop(get_ident(), None)
 
@@ -106,7 +110,7 @@ def _affinity() -> int:
 
 @cache
 def _cgroup_quota(root: Path = Path("/")) -> int:
-    """CPUs that the cgroups of this process allow, rounded up; many where they are silent."""
+    """CPUs that the cgroups of this process allow, rounded up; many where they set no limit."""
     quotas = [_v2_quota(folder) for folder in _cgroup_folders("", root)]
     quotas += [_v1_quota(folder) for folder in _cgroup_folders("cpu", root)]
     return max(1, math.ceil(min([*quotas, MANY])))

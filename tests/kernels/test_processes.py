@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mixtura import build_config, threads
+from mixtura import build_config
+from mixtura.kernels import threads
 
 TIMEOUT = 120  # seconds, after which a process is taken to hang
 SCRIPT = Path(__file__).parent / "fits_in_processes.py"

@@ -12,7 +12,8 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from mixtura import kernels, reference
-from mixtura.statistics import Floats
+from mixtura.parameters import Seen
+from mixtura.shapes import DIAG, Floats
 
 FAR = 3 * 2**30 + 64  # bytes from one row, or column, to the next
 MAP_NORESERVE, MAP_FIXED = 0x4000, 0x10  # Linux; the module mmap does not name them all
@@ -66,9 +67,8 @@ def test_rows_and_columns_gibibytes_apart_are_found(axis: int, dtype: type) -> N
 def test_more_rows_than_2_to_the_31_are_all_counted() -> None:
     n = 2**31 + 12_345
     X = np.broadcast_to(np.float64([[3.0]]), (n, 1))
-    statistics = kernels.Rows(X).accumulate(
-        np.ones(1), np.array([[1.0]]), np.ones((1, 1)), "diag", 2
-    )
+    seen = Seen.of_factors(np.ones(1), np.array([[1.0]]), np.ones((1, 1)), DIAG)
+    statistics = kernels.Rows(X).accumulate("soft", seen, 2)
     np.testing.assert_array_equal(statistics.resp_sum, [n])
     np.testing.assert_array_equal(statistics.resp_x, [[2.0 * n]])
     np.testing.assert_array_equal(statistics.resp_xx, [[4.0 * n]])
