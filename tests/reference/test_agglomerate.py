@@ -12,8 +12,9 @@ from helpers import BACKENDS, LAYOUTS, unchanged
 from scipy.cluster.hierarchy import linkage
 
 from mixtura import kernels, reference
-from mixtura.agglomeration import MODELS
-from mixtura.statistics import Floats
+from mixtura.data.checks import MODELS
+from mixtura.kernels.instruction_set import compiled_hierarchical
+from mixtura.shapes import Floats
 
 every_model = pytest.mark.parametrize("model", MODELS)
 every_backend = pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
@@ -158,7 +159,7 @@ def test_kernel_when_interrupted_stops_at_once() -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(KeyboardInterrupt):
-            kernels._hierarchical.agglomerate(X, weight, "VVV", 0.01, merges, np.empty(len(X) - 1))
+            compiled_hierarchical.agglomerate(X, weight, "VVV", 0.01, merges, np.empty(len(X) - 1))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.statistics import Floats
-from mixtura.validation import check_number, check_option, check_rows, check_sample_weight
+from mixtura.data.checks import TreeModel, check_agglomerate
+from mixtura.shapes import Floats
 
-__all__ = ["LEAST_BLUR", "MODELS", "TreeModel", "agglomerate", "check_agglomerate"]
-
-TreeModel = Literal["VVV", "EEE", "VII", "EII"]
-MODELS: tuple[TreeModel, ...] = get_args(TreeModel)
-
-LEAST_BLUR = 1e-12  # squared; above what rounding does to determinants of rows of unit spread
-
-
-def check_agglomerate(
-    X: ArrayLike, model: str, blur: float, sample_weight: ArrayLike | None
-) -> tuple[Floats, TreeModel, float, Floats]:
-    """The arguments of `agglomerate`, the rows as float64 and C-contiguous."""
-    known: TreeModel = check_option("model", model, MODELS)
-    blur = check_number("blur", blur, minimum=LEAST_BLUR)
-    rows = check_rows(X, minimum=1)
-    weight = check_sample_weight(sample_weight, len(rows))
-    if not weight.all():
-        raise ValueError(
-            f"sample_weight must be positive; row {int(np.argmin(weight))} is 0.0. Drop the row."
-        )
-    return np.ascontiguousarray(rows, dtype=np.float64), known, blur, weight
+__all__ = ["agglomerate"]
 
 
 def agglomerate(
@@ -104,14 +83,15 @@ def agglomerate(
     """
     rows, model, blur, weight = check_agglomerate(X, model, blur, sample_weight)
     n = len(rows)
-    clusters = [(i, [i]) for i in range(n)]
+    numbers, members = list(range(n)), [[i] for i in range(n)]
+    parts = [_moments(rows, weight, cluster, blur) for cluster in members]
     merges, losses = np.empty((n - 1, 2), dtype=np.int64), np.empty(n - 1)
+    costs = np.full((n, n), np.inf)
+    changed = list(combinations(range(n), 2))
     for t in range(n - 1):
-        parts = [_moments(rows, weight, members, blur) for _, members in clusters]
         within = np.sum([scatter for _, scatter in parts], axis=0)
-        costs = np.full((len(parts), len(parts)), np.inf)
-        for i, j in combinations(range(len(parts)), 2):
-            union = _moments(rows, weight, clusters[i][1] + clusters[j][1], blur)
+        for i, j in changed:
+            union = _moments(rows, weight, members[i] + members[j], blur)
             if model == "EEE":
                 grown = within - parts[i][1] - parts[j][1] + union[1]
                 costs[i, j] = _log_det(grown) - _log_det(within)
@@ -119,10 +99,15 @@ def agglomerate(
                 before = _value(model, *parts[i]) + _value(model, *parts[j])
                 costs[i, j] = _value(model, *union) - before
         i, j = divmod(int(np.argmin(costs)), len(parts))
-        merges[t] = sorted((clusters[i][0], clusters[j][0]))
+        merges[t] = sorted((numbers[i], numbers[j]))
         losses[t] = costs[i, j]
-        clusters[i] = (n + t, clusters[i][1] + clusters[j][1])
-        del clusters[j]
+        numbers[i], members[i] = n + t, members[i] + members[j]
+        parts[i] = _moments(rows, weight, members[i], blur)
+        del numbers[j], members[j], parts[j]
+        costs = np.delete(np.delete(costs, j, axis=0), j, axis=1)
+        changed = list(combinations(range(len(parts)), 2))
+        if model != "EEE":  # where costs of other pairs do not depend on the merger
+            changed = [(min(i, c), max(i, c)) for c in range(len(parts)) if c != i]
     return merges, losses
 
 
