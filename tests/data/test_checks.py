@@ -1,4 +1,4 @@
-"""Bad input meets a message that says what was expected, what came and what to do."""
+"""The message for bad input says what was expected, what was given and what to do."""
 
 import re
 from contextlib import AbstractContextManager
@@ -20,7 +20,7 @@ from bad_input import (
 )
 from helpers import BACKENDS, LAYOUTS, unchanged
 
-from mixtura import validation
+from mixtura.data import checks
 
 ARGUMENTS = {
     "log_density": ["X", "means", "precisions_cholesky", "covariance_type"],
@@ -103,7 +103,7 @@ def test_arguments_when_refused_are_not_modified(backend: ModuleType, function: 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_check_rows_of_any_layout_keeps_values_and_type(layout: str, dtype: type) -> None:
     X = LAYOUTS[layout](GOOD["X"].astype(dtype))
-    rows = validation.check_rows(X)
+    rows = checks.check_rows(X)
     np.testing.assert_array_equal(rows, GOOD["X"])
     assert rows.dtype == dtype
     assert rows.dtype.isnative
@@ -126,7 +126,7 @@ def test_check_rows_of_any_layout_keeps_values_and_type(layout: str, dtype: type
     ids=lambda X: f"{type(X).__name__}-{getattr(X, 'dtype', '')}",
 )
 def test_check_rows_of_any_numbers_returns_float64(X: object) -> None:
-    rows = validation.check_rows(X)
+    rows = checks.check_rows(X)
     np.testing.assert_array_equal(rows, GOOD["X"])
     assert type(rows) is np.ndarray
     assert rows.dtype == np.float64
@@ -135,24 +135,24 @@ def test_check_rows_of_any_numbers_returns_float64(X: object) -> None:
 def test_check_rows_of_a_data_frame_accepts_it() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"nnz": [0, 1, 4, 5], "toarray": [1.0, 0.0, 5.0, 4.0]})
-    np.testing.assert_array_equal(validation.check_rows(frame), GOOD["X"])
+    np.testing.assert_array_equal(checks.check_rows(frame), GOOD["X"])
 
 
 def test_check_rows_of_booleans_returns_zeros_and_ones() -> None:
-    np.testing.assert_array_equal(validation.check_rows([[True, False]]), [[1.0, 0.0]])
+    np.testing.assert_array_equal(checks.check_rows([[True, False]]), [[1.0, 0.0]])
 
 
 def test_check_rows_of_large_float32_with_overflowing_sum_accepts_them() -> None:
     X = np.full((100, 2), 3e38, dtype=np.float32)
-    assert validation.check_rows(X) is X
+    assert checks.check_rows(X) is X
 
 
 def test_check_rows_with_too_few_rows_refuses_them() -> None:
     with refused(ValueError, "X must have at least 1 row; got 0. Add rows."):
-        validation.check_rows(np.zeros((0, 2)), minimum=1)
+        checks.check_rows(np.zeros((0, 2)), minimum=1)
     message = "rows must have at least 3 rows; got 2. Add rows or ask for fewer components."
     with refused(ValueError, message):
-        validation.check_rows(np.zeros((2, 2)), minimum=3, name="rows")
+        checks.check_rows(np.zeros((2, 2)), minimum=3, name="rows")
 
 
 def test_check_rows_with_other_features_refuses_them() -> None:
@@ -160,7 +160,7 @@ def test_check_rows_with_other_features_refuses_them() -> None:
         "X must have 3 columns; got shape (2, 2). Select the features that the mixture describes."
     )
     with refused(ValueError, message):
-        validation.check_rows(np.zeros((2, 2)), n_features=3)
+        checks.check_rows(np.zeros((2, 2)), n_features=3)
 
 
 def test_check_sample_weight_with_too_few_positive_refuses_them() -> None:
@@ -169,29 +169,29 @@ def test_check_sample_weight_with_too_few_positive_refuses_them() -> None:
         "Add rows or ask for fewer components."
     )
     with refused(ValueError, message):
-        validation.check_sample_weight([1.0, 0.0, 2.0], 3, minimum_rows=3)
+        checks.check_sample_weight([1.0, 0.0, 2.0], 3, minimum_rows=3)
     with refused(ValueError, message):
-        validation.check_sample_weight(None, 2, minimum_rows=3)
+        checks.check_sample_weight(None, 2, minimum_rows=3)
 
 
 def test_check_sample_weight_of_none_returns_ones() -> None:
-    np.testing.assert_array_equal(validation.check_sample_weight(None, 3), np.ones(3))
-    assert validation.check_sample_weight([], 0).shape == (0,)
+    np.testing.assert_array_equal(checks.check_sample_weight(None, 3), np.ones(3))
+    assert checks.check_sample_weight([], 0).shape == (0,)
 
 
 def test_check_rows_sum_to_one_names_the_first_row_that_does_not() -> None:
-    validation.check_rows_sum_to_one(np.array([[0.25, 0.75], [1.0, 1e-7]]))
+    checks.check_rows_sum_to_one(np.array([[0.25, 0.75], [1.0, 1e-7]]))
     with refused(ValueError, "resp must sum to one in every row; row 1 sums to 1.5. Divide each"):
-        validation.check_rows_sum_to_one(np.array([[0.25, 0.75], [1.0, 0.5]]))
+        checks.check_rows_sum_to_one(np.array([[0.25, 0.75], [1.0, 0.5]]))
 
 
 def test_check_centres_returns_a_copy() -> None:
-    assert not np.shares_memory(validation.check_centres(GOOD["means"], 2), GOOD["means"])
+    assert not np.shares_memory(checks.check_centres(GOOD["means"], 2), GOOD["means"])
 
 
 @pytest.mark.parametrize("value", [1, np.int64(1), np.uint8(1), np.array(1)])
 def test_check_count_of_integers_returns_int(value: object) -> None:
-    assert type(validation.check_count("n_init", value)) is int
+    assert type(checks.check_count("n_init", value)) is int
 
 
 @pytest.mark.parametrize(
@@ -209,19 +209,19 @@ def test_check_count_of_integers_returns_int(value: object) -> None:
 def test_check_count_of_other_kinds_refuses_them(value: object, shown: str) -> None:
     message = f"n_init must be an integer, 1 or more; got {shown}. Pass an int."
     with refused(TypeError, message):
-        validation.check_count("n_init", value)
+        checks.check_count("n_init", value)
 
 
 def test_check_count_below_the_minimum_refuses_it() -> None:
-    assert validation.check_count("max_iter", 0, minimum=0) == 0
+    assert checks.check_count("max_iter", 0, minimum=0) == 0
     message = "max_iter must be an integer, 0 or more; got -1. Pass 0 or more."
     with refused(ValueError, message):
-        validation.check_count("max_iter", -1, minimum=0)
+        checks.check_count("max_iter", -1, minimum=0)
 
 
 @pytest.mark.parametrize("value", [0, 0.5, np.float32(0.5), np.int64(3), Fraction(1, 2)])
 def test_check_number_of_real_numbers_returns_float(value: object) -> None:
-    assert type(validation.check_number("tol", value)) is float
+    assert type(checks.check_number("tol", value)) is float
 
 
 @pytest.mark.parametrize(
@@ -231,58 +231,58 @@ def test_check_number_of_real_numbers_returns_float(value: object) -> None:
 def test_check_number_of_other_kinds_refuses_them(value: object, shown: str) -> None:
     message = f"tol must be a finite number, 0 or more; got {shown}. Pass a float."
     with refused(TypeError, message):
-        validation.check_number("tol", value)
+        checks.check_number("tol", value)
 
 
 @pytest.mark.parametrize("value", [-1e-9, np.nan, np.inf])
 def test_check_number_out_of_range_refuses_it(value: float) -> None:
     message = f"tol must be a finite number, 0 or more; got {value}. Pass 0 or more."
     with refused(ValueError, message):
-        validation.check_number("tol", value)
+        checks.check_number("tol", value)
 
 
 def test_check_option_of_a_known_word_returns_it() -> None:
-    assert validation.check_option("backend", "compiled", ("compiled", "reference")) == "compiled"
+    assert checks.check_option("backend", "compiled", ("compiled", "reference")) == "compiled"
 
 
 def test_check_option_of_an_array_refuses_its_kind() -> None:
     message = "init must be one of 'random', 'kmeans'; got array([1, 2]) (ndarray). Pass one of"
     with refused(TypeError, message):
-        validation.check_option("init", np.array([1, 2]), ("random", "kmeans"))
+        checks.check_option("init", np.array([1, 2]), ("random", "kmeans"))
 
 
 @pytest.mark.parametrize("n_threads", [None, 1, 7])
 def test_check_n_threads_of_good_values_returns_them(n_threads: int | None) -> None:
-    assert validation.check_n_threads(n_threads) == n_threads
+    assert checks.check_n_threads(n_threads) == n_threads
 
 
 def test_check_rng_of_a_generator_returns_the_same_one() -> None:
     rng = np.random.default_rng(3)
-    assert validation.check_rng(rng) is rng
+    assert checks.check_rng(rng) is rng
 
 
 @pytest.mark.parametrize("seed", [3, np.int64(3), np.random.SeedSequence(3)])
 def test_check_rng_of_a_seed_repeats_its_numbers(seed: object) -> None:
-    assert validation.check_rng(seed).random() == np.random.default_rng(3).random()
+    assert checks.check_rng(seed).random() == np.random.default_rng(3).random()
 
 
 def test_check_rng_of_a_bit_generator_wraps_it() -> None:
     bits = np.random.PCG64(3)
-    assert validation.check_rng(bits).bit_generator is bits
+    assert checks.check_rng(bits).bit_generator is bits
 
 
 def test_check_rng_of_none_differs_each_time() -> None:
-    assert validation.check_rng(None).random() != validation.check_rng(None).random()
+    assert checks.check_rng(None).random() != checks.check_rng(None).random()
 
 
 @pytest.mark.parametrize("rng", [np.random.RandomState(3), True, 1.5, "3", [1, 2]])
 def test_check_rng_of_other_kinds_refuses_them(rng: object) -> None:
     message = "rng must be None, an integer seed, a SeedSequence, a BitGenerator or a Generator; "
     with refused(TypeError, message) as caught:
-        validation.check_rng(rng)
+        checks.check_rng(rng)
     assert str(caught.value).endswith(". Use numpy.random.default_rng(seed).")
 
 
 def test_check_rng_of_a_negative_seed_refuses_it() -> None:
     with refused(ValueError, "rng must be an integer, 0 or more; got -1. Pass 0 or more."):
-        validation.check_rng(-1)
+        checks.check_rng(-1)

@@ -1,21 +1,26 @@
-"""Numbers out of what people have: arrays, frames of columns, tensors.
+"""Read numbers from what users pass: arrays, frames of columns, tensors.
 
-Nothing is imported for any of it. An object is known by its own methods and protocols: pandas
-frames, polars frames, pyarrow tables, whatever else streams Arrow columns, DLPack, ``__array__``.
-Numbers are used where they are; columns that do not lie at equal distances in memory have to be
-put side by side, which is the one copy made of a frame.
+No other library is imported for any of it. An object is known by its own methods and protocols:
+pandas frames, polars frames, pyarrow tables, anything that streams Arrow columns, DLPack,
+``__array__``.
+
+Numbers are used where they are. For a frame this needs columns at equal distances in memory, as
+those of one block are (pandas, polars), or those of a memory-mapped Arrow file. pandas, polars and
+pyarrow see only some of these cases, so addresses are compared here, for all frames alike. Other
+columns have to be put side by side, which is the one copy that is made of a frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from numbers import Real
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Names", "described", "listed", "real_array"]
+__all__ = ["Names", "Table", "described", "listed", "real_array"]
 
 Names = tuple[str, ...]
 
@@ -48,18 +53,66 @@ def real_array(values: Any, name: str) -> tuple[NDArray[Any], Names | None]:
     ValueError
         For masked values and ragged lists.
     """
-    _refuse_out_of_reach(values, name)
-    frame = _frame(values, name)
-    if frame is not None:
-        labels, columns = frame
-        array, names = _side_by_side(labels, columns, name), _names(labels)
-    else:
-        array, names = _plain_array(values, name), _names(_labels_along_second_axis(values))
-    if array.dtype.kind not in REAL_KINDS:
-        raise TypeError(_description_of_unreal(array, name))
-    dtype: Any = np.float32 if array.dtype.type is np.float32 else np.float64
-    with np.errstate(over="ignore"):  # of long doubles: infinity, which is refused by name
-        return np.require(array, dtype, "A"), names
+    table = Table(values, name)
+    return table.numbers(), table.names
+
+
+class Table:
+    """What a user passed, its columns known but not yet converted to numbers.
+
+    Parameters
+    ----------
+    values : object
+        Anything that `real_array` takes; some streams can be read only once.
+    name : str
+        What messages call it.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    names : tuple of str or None
+        Of the columns; None where they have none, or only numbers for names.
+    """
+
+    def __init__(self, values: Any, name: str) -> None:
+        _refuse_out_of_reach(values, name)
+        self._name = name
+        frame = _frame(values, name)
+        if frame is None:
+            self._array = _plain_array(values, name)
+            if self._array.dtype.kind not in REAL_KINDS:
+                raise TypeError(_description_of_unreal(self._array, name))
+            self._columns: Sequence[Any] | None = None
+            self.shape: tuple[int, ...] = self._array.shape
+            self._labels = tuple(_labels_along_second_axis(values))
+        else:
+            labels, self._columns = frame
+            self._labels = tuple(labels)
+            self.shape = (len(self._columns[0]) if len(self._columns) else 0, len(self._columns))
+        self.names = _names(self._labels)
+
+    def numbers(self, chosen: Sequence[int] | None = None) -> NDArray[Any]:
+        """Return the numbers, see `real_array`, of all columns or of some positions."""
+        if self._columns is None:
+            array = self._array if chosen is None else self._array[:, _as_slice(chosen)]
+        else:
+            chosen = range(len(self._columns)) if chosen is None else chosen
+            labelled = [(self._labels[a], self._columns[a]) for a in chosen]
+            array = _side_by_side(labelled, self._name)
+        dtype: Any = np.float32 if array.dtype.type is np.float32 else np.float64
+        with np.errstate(over="ignore"):  # of long doubles: infinity, which is refused by name
+            return np.require(array, dtype, "A")
+
+
+def _as_slice(positions: Sequence[int]) -> slice | list[int]:
+    """Positions as a slice where they ascend by equal steps, so that nothing has to be copied."""
+    if len(positions) == 0:
+        return slice(0, 0)
+    step = positions[1] - positions[0] if len(positions) > 1 else 1
+    end = positions[-1] + 1
+    if step > 0 and list(positions) == list(range(positions[0], end, step)):
+        return slice(positions[0], end, step)
+    return list(positions)
 
 
 def described(value: object) -> str:
@@ -154,34 +207,26 @@ def _names(labels: Iterable[Any]) -> Names | None:
     return tuple(map(str, labels)) if any(isinstance(label, str) for label in labels) else None
 
 
-def _side_by_side(labels: Iterable[Any], columns: Sequence[Any], name: str) -> NDArray[Any]:
+def _side_by_side(labelled_columns: Sequence[tuple[Any, Any]], name: str) -> NDArray[Any]:
     """Columns as one array: where they are, if they lie at equal distances, else a copy."""
-    if len(columns) == 0:
+    if len(labelled_columns) == 0:
         return np.empty((0, 0))
-    arrays = [_column(column, label, name) for label, column in zip(labels, columns, strict=True)]
-    first = arrays[0]
-    addresses = np.array([array.__array_interface__["data"][0] for array in arrays])
-    distances = np.diff(addresses)
-    alike = all((a.dtype, a.strides) == (first.dtype, first.strides) for a in arrays)
+    columns = [_column(column, label, name) for label, column in labelled_columns]
+    first = columns[0].__array_interface__
+    distances = np.diff([column.__array_interface__["data"][0] for column in columns])
+    alike = all((c.dtype, c.strides) == (columns[0].dtype, columns[0].strides) for c in columns)
     if alike and (distances == distances[:1]).all():
-        return np.asarray(_Adjacent(arrays, int(distances[0]) if len(distances) else 0))
-    together = np.empty((len(arrays), len(first)), dtype=np.result_type(*arrays))
-    for row, array in zip(together, arrays, strict=True):
-        row[:] = array
-    return together.T
-
-
-class _Adjacent:
-    """Columns at equal distances in memory, which an array of them keeps alive."""
-
-    def __init__(self, columns: Sequence[NDArray[Any]], distance: int) -> None:
-        self.columns = columns
-        self.__array_interface__ = {
-            **columns[0].__array_interface__,
+        interface = first | {
             "shape": (len(columns[0]), len(columns)),
-            "strides": (columns[0].strides[0], distance),
-            "data": (columns[0].__array_interface__["data"][0], True),
+            "strides": (columns[0].strides[0], int(distances[0]) if len(distances) else 0),
+            "data": (first["data"][0], True),  # read-only
         }
+        # The array keeps this object alive as its base, and so the memory of every column.
+        return np.asarray(SimpleNamespace(columns=columns, __array_interface__=interface))
+    together = np.empty((len(columns), len(columns[0])), dtype=np.result_type(*columns))
+    for row, column in zip(together, columns, strict=True):
+        row[:] = column
+    return together.T
 
 
 def _column(column: Any, label: object, name: str) -> NDArray[Any]:
