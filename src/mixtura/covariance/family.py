@@ -1,20 +1,19 @@
-"""What a covariance family is: one object that the rest of the package asks, and never names."""
+"""What a covariance family is: how statistics become covariances."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance.axes import axes_of_one, common_axes
-from mixtura.statistics import FactorShape, Floats, Statistics, statistics_shape
-from mixtura.validation import FACTOR_AXES, contiguous, refuse_non_finite
+from mixtura.data.checks import contiguous, refuse_non_finite
+from mixtura.shapes import FactoriseMatrices, Floats, Shape
+from mixtura.statistics import Statistics
 
-__all__ = ["CovarianceFamily", "Mask", "Rule"]
-
-Mask = NDArray[np.bool_]
+__all__ = ["CovarianceFamily", "Rule"]
 
 FREEDOM = "IEV"  # each letter allows what those before it allow
 SYMMETRY_TOLERANCE = 1e-8  # in units of standard deviations: a computed inverse is no better
@@ -22,33 +21,33 @@ FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
 
 
 class Rule(Protocol):
-    """The covariances of largest likelihood, from scatters and weights; it may use those before."""
+    """Covariances of largest expected likelihood, from scatters about the means and weights.
+
+    The scatters have the family's shape and the weights are positive. A rule that iterates may
+    begin with the covariances before.
+    """
 
     def __call__(self, scatter: Floats, counts: Floats, previous: Floats | None, /) -> Floats: ...
 
 
-class CovarianceFamily(ABC):
-    """One way to tie covariances together.
+@dataclass(frozen=True, eq=False)
+class CovarianceFamily:
+    """What the covariances of a mixture have in common, and how they are estimated.
 
-    Parameters
+    Attributes
     ----------
     letters : str
         What is equal (E), varies (V) or is the identity (I) among components: volume, shape and
         orientation of ``covariance_j = volume_j D_j diag(shape_j) D_j^T`` [1]_.
+    shape : Shape
+        Of its covariances, of their precision factors and of the statistics it needs.
     rule : callable
-        From scatters about the means, in the family's shape, and positive weights to covariances of
-        largest expected likelihood.
-    name : str, optional
+        The estimate: see `Rule`.
+    given_name : str
         What users call it, where that is not its letters.
-
-    Attributes
-    ----------
-    name, letters : str
-    factor_shape : {"full", "tied", "diag", "spherical"}
-        Shape of its covariances, of their precision factors and of the statistics it needs.
-    detour : CovarianceFamily or None
-        The same covariances by an update that is not quite the best, from whose end EM is worth
-        another try.
+    alternative : CovarianceFamily or None
+        Another update rule for the same covariances, not exactly that of largest likelihood. From
+        where it ends, EM may reach a higher maximum.
 
     References
     ----------
@@ -56,32 +55,31 @@ class CovarianceFamily(ABC):
        781-793, 1995.
     """
 
-    factor_shape: FactorShape
-    detour: CovarianceFamily | None = None
+    letters: str
+    shape: Shape
+    rule: Rule
+    given_name: str = ""
+    alternative: CovarianceFamily | None = None
 
-    def __init__(self, letters: str, rule: Rule, name: str | None = None) -> None:
-        self.letters = letters
-        self.name = name or letters
-        self._rule = rule
-
-    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        """Shape of the array of covariances."""
-        return statistics_shape(self.factor_shape, n_components, n_features)
+    @property
+    def name(self) -> str:
+        """What users call the family."""
+        return self.given_name or self.letters
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Free numbers in the covariances."""
+        """Return how many numbers in the covariances are free."""
         k, d = n_components, n_features
         times = {"I": 0, "E": 1, "V": k}
         volume, shape, orientation = tuple(self.letters)
         return times[volume] + times[shape] * (d - 1) + times[orientation] * (d * (d - 1) // 2)
 
     def contains(self, other: CovarianceFamily) -> bool:
-        """Whether every model of the other family is one of this family too."""
+        """Return whether every model of the other family is one of this family too."""
         pairs = zip(other.letters, self.letters, strict=True)
         return all(FREEDOM.index(a) <= FREEDOM.index(b) for a, b in pairs)
 
     def least_rows(self, n_components: int, n_features: int) -> int:
-        """Rows without which some covariance is singular, however they are shared out."""
+        """Return the number of rows below which some covariance is singular in any partition."""
         k, d = n_components, n_features
         volume, shape, orientation = tuple(self.letters)
         of_each_volume = 2 * k if volume == "V" else k + 1
@@ -94,11 +92,13 @@ class CovarianceFamily(ABC):
         return 2 * k + d - 1 if self.letters == "VEV" else max(of_each_volume, k + d)
 
     def update(self, statistics: Statistics, previous: Floats | None = None) -> Floats:
-        """Covariances of largest expected likelihood, from statistics about the component means.
+        """Return the covariances of largest expected likelihood.
 
         Parameters
         ----------
         statistics : Statistics
+            About the new component means: ``statistics.recentred(means)`` for means other than
+            those of the statistics.
         previous : ndarray, optional
             Covariances under which the statistics were taken. Where the expected likelihood has
             several maxima, the result is not below these; where it has one, it is found sooner.
@@ -109,24 +109,25 @@ class CovarianceFamily(ABC):
             NaN for a component without weight. The result need not be positive definite:
             `factorise` tells.
         """
-        scatter, counts = self._scatter(statistics), statistics.resp_sum
-        if counts.min() > 0.0 and np.isfinite(scatter.sum()):
-            return self._maximise(scatter, counts, previous)
+        counts = statistics.resp_sum
+        scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
+        if self.shape.is_shared or (counts.min() > 0.0 and np.isfinite(scatter.sum())):
+            return self.rule(scatter, counts, previous)
         present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))
         covariances = np.full(scatter.shape, np.nan)
         if present.any():
             before = None if previous is None else previous[present]
-            covariances[present] = self._maximise(scatter[present], counts[present], before)
+            covariances[present] = self.rule(scatter[present], counts[present], before)
         return covariances
 
-    def _scatter(self, statistics: Statistics) -> Floats:
-        return statistics.resp_xx
-
-    def _maximise(self, scatter: Floats, counts: Floats, previous: Floats | None) -> Floats:
-        return self._rule(scatter, counts, previous)
+    def factorise(
+        self, covariances: Floats, by: FactoriseMatrices
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return precision factors, and which covariances have none: see `Shape.factorise`."""
+        return self.shape.factorise(covariances, by)
 
     def orientation(self, matrices: Floats) -> Floats:
-        """Principal axes of covariances of this family.
+        """Return the principal axes of covariances of this family.
 
         Parameters
         ----------
@@ -155,88 +156,59 @@ class CovarianceFamily(ABC):
         oriented: Floats = axes * np.sign(largest)
         return oriented
 
-    @abstractmethod
-    def factorise(self, covariances: Floats) -> tuple[Floats, Mask]:
-        """Precision factors, and for which components there are none.
+    def check(
+        self,
+        covariances: ArrayLike,
+        n_components: int,
+        n_features: int,
+        by: FactoriseMatrices,
+    ) -> tuple[Floats, Floats]:
+        """Return a user's covariances, exactly symmetric, and their precision factors.
 
         Parameters
         ----------
-        covariances : ndarray of the family's shape, squared units of the features
-
-        Returns
-        -------
-        precisions_cholesky : ndarray
-            U, upper triangular with a positive diagonal: ``inv(covariance) = U @ U.T``; for "diag"
-            and "spherical" the reciprocal standard deviations.
-        failed : ndarray of shape (n_components,) or (1,) for "tied", bool
-            True where the covariance is not positive definite to working precision; the factor
-            there means nothing.
-        """
-
-    @abstractmethod
-    def trace_with(self, precisions_cholesky: Floats, variances: Floats) -> Floats:
-        """Trace of ``inv(covariance_j) @ diag(variances)``, shape (n_components,) or (1,)."""
-
-    @abstractmethod
-    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
-        """The same covariances as full matrices, shape (n_components, n_features, n_features)."""
-
-    @abstractmethod
-    def from_matrices(self, matrices: Floats) -> Floats:
-        """Covariances of the family that were written as full matrices."""
-
-    @abstractmethod
-    def select(self, covariances: Floats, components: NDArray[np.intp]) -> Floats:
-        """Covariances of a list of components, in which one may stand more than once."""
-
-    def matrix(self, covariances: Floats, component: int, n_features: int) -> Floats:
-        """One component's covariance as a full matrix, shape (n_features, n_features)."""
-        chosen = self.select(covariances, np.array([component]))
-        matrix: Floats = self.matrices(chosen, 1, n_features)[0]
-        return matrix
-
-    def check(
-        self, covariances: ArrayLike, n_components: int, n_features: int
-    ) -> tuple[Floats, Floats]:
-        """Covariances as a user gives them, exactly symmetric, and their precision factors.
+        covariances : array_like of the family's shape
+        n_components, n_features : int
+        by : callable
+            As for `factorise`.
 
         Raises
         ------
         ValueError
-            For another shape, values that are not finite, or a covariance that is not symmetric
-            and positive definite.
+            For another shape, values that are not finite, or a covariance that is not symmetric,
+            not positive definite or not of the family.
         TypeError
             For values that are not real numbers.
         """
         array = contiguous(covariances, "covariances")
-        expected = self.shape(n_components, n_features)
+        expected = self.shape.array_shape(n_components, n_features)
         if array.shape != expected:
             raise ValueError(
                 f"covariances must have shape {expected} for covariance_type {self.name!r}, "
                 f"{n_components} components and {n_features} features; got {array.shape}. Pass "
                 f"covariances of this covariance_type."
             )
-        axes = FACTOR_AXES[self.factor_shape]
-        refuse_non_finite(array, "covariances", axes, "Give a finite number.")
-        if self.factor_shape in ("full", "tied"):
+        refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
+        if not self.shape.is_diagonal:
             array = _symmetric(array)
-        factors, failed = self.factorise(array)
+        factors, failed = self.factorise(array, by)
         if failed.any():
             j = int(np.argmax(failed))
-            smallest = np.linalg.eigvalsh(self.matrix(array, j, n_features))[0]
+            owner = "the covariance that all components share"
+            owner = f"component {j}" if len(failed) == n_components else owner
+            smallest = np.linalg.eigvalsh(self.shape.matrix(array, j, n_features))[0]
             raise ValueError(
                 f"covariances must be positive definite to working precision; the smallest "
-                f"eigenvalue of {_owner(j, len(failed), n_components)} is {smallest:g}. Add to its "
-                f"diagonal, or drop features that others determine."
+                f"eigenvalue of {owner} is {smallest:g}. Add to its diagonal, or drop features "
+                f"that others determine."
             )
-        self._refuse_other_families(array)
+        if not self.shape.is_shared:
+            self._refuse_other_families(array)
         return array, factors
 
     def _refuse_other_families(self, covariances: Floats) -> None:
-        """A covariance belongs to the family if it is its own best approximation."""
-        if self.factor_shape == "tied":
-            return
-        best = self._maximise(covariances, np.ones(len(covariances)), covariances)
+        """A covariance belongs to the family if the rule gives it back."""
+        best = self.rule(covariances, np.ones(len(covariances)), covariances)
         inner = tuple(range(1, covariances.ndim))
         off = np.abs(best - covariances).max(axis=inner)
         wrong = off > FAMILY_TOLERANCE * np.abs(covariances).max(axis=inner)
@@ -248,14 +220,8 @@ class CovarianceFamily(ABC):
             )
 
 
-def _owner(component: int, n_covariances: int, n_components: int) -> str:
-    if n_covariances < n_components:
-        return "the covariance that all components share"
-    return f"component {component}"
-
-
 def _symmetric(matrices: Floats) -> Floats:
-    """The symmetric part of matrices that are symmetric to rounding."""
+    """Return the symmetric part of matrices that are symmetric to rounding."""
     transposed = matrices.swapaxes(-1, -2)
     unequal = matrices != transposed
     if not unequal.any():
