@@ -1,8 +1,10 @@
-"""GaussianMixture: against scipy.stats; at the edges; what it refuses; that it is frozen."""
+"""GaussianMixture: against scipy.stats; at the edges; bad values; that it is frozen."""
 
 import copy
 import dataclasses
+import inspect
 import pickle
+import pydoc
 import re
 from collections.abc import Callable
 
@@ -23,14 +25,14 @@ from mixtures import (
 from scipy import stats
 from scipy.special import logsumexp
 
-from mixtura import GaussianMixture
+from mixtura import GaussianMixture, scan
 from mixtura.covariance import FAMILIES
-from mixtura.statistics import FACTOR_SHAPES, Floats
+from mixtura.shapes import SHAPE_NAMES, Floats
 
-each_type = pytest.mark.parametrize("covariance_type", FACTOR_SHAPES)
+each_type = pytest.mark.parametrize("covariance_type", SHAPE_NAMES)
 
 
-# What it says of rows
+# Methods that take rows
 
 
 @each_type
@@ -84,6 +86,21 @@ def test_method_on_any_layout_gives_the_same_and_leaves_it(
 
 
 @each_method
+def test_method_on_blocks_of_rows_gives_what_it_gives_on_all_together(name: str) -> None:
+    method, X = getattr(make(), name), rows(700)
+    blocks = scan([X[:500], X[500:501], X[501:]])
+    np.testing.assert_allclose(method(blocks), method(X), rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["log_likelihood", "aic", "bic", "icl"])
+def test_criterion_of_weighted_blocks_is_that_of_all_together(name: str) -> None:
+    method, X = getattr(make(), name), rows(700)
+    weight = np.random.default_rng(1).integers(0, 3, size=700).astype(float)
+    blocks = scan([X[:500], X[500:501], X[501:]])
+    assert method(blocks, weight) == pytest.approx(method(X, weight), rel=1e-13)
+
+
+@each_method
 def test_method_on_lists_and_integers_gives_the_same(name: str) -> None:
     method, X = getattr(make(), name), [[0, 1], [-2, 3]]
     expected = method(np.array(X, dtype=float))
@@ -133,7 +150,7 @@ def test_methods_on_row_at_zero_density_answer_as_documented(covariance_type: st
     mixture, X = make(covariance_type), np.array([[1e200, 0.0], [0.0, 0.0]])
     np.testing.assert_array_equal(np.isneginf(mixture.log_prob(X)), [True, False])
     np.testing.assert_array_equal(np.isneginf(mixture.component_log_prob(X)[0]), True)
-    np.testing.assert_array_equal(mixture.responsibilities(X)[0], WEIGHTS)
+    np.testing.assert_allclose(mixture.responsibilities(X)[0], WEIGHTS, rtol=1e-15)
     assert mixture.predict(X)[0] == 1
     assert mixture.log_likelihood(X) == -np.inf
     assert mixture.aic(X) == mixture.bic(X) == mixture.icl(X) == np.inf
@@ -164,7 +181,7 @@ def test_mixture_of_one_component_and_feature_is_a_gaussian() -> None:
         np.testing.assert_array_equal(mixture.responsibilities(X), 1.0)
 
 
-# What is refused
+# Bad values
 
 
 @pytest.mark.parametrize(
@@ -424,10 +441,17 @@ def test_mixtures_are_equal_by_value_only() -> None:
     assert hash(zeros[0]) == hash(zeros[1])
 
 
-def test_mixture_from_a_fit_is_the_one_that_is_checked() -> None:
-    checked = make("tied")
-    trusted = GaussianMixture._from_fit(
-        "tied", checked.weights, checked.means, checked.covariances, checked.precisions_cholesky
-    )
+@each_type
+def test_mixture_of_the_parameters_of_another_is_equal_to_it(covariance_type: str) -> None:
+    checked = make(covariance_type)
+    trusted = GaussianMixture._of(covariance_type, checked._parameters(), ("a", "b"))
     assert trusted == checked
+    assert trusted.feature_names == ("a", "b")
     np.testing.assert_array_equal(trusted.log_prob(rows()), checked.log_prob(rows()))
+
+
+def test_methods_are_listed_with_their_signatures_and_docstrings() -> None:
+    listed = {name for name in vars(GaussianMixture) if not name.startswith("_")}
+    assert listed >= {*METHODS, "sample", "summary", "save", "to_sklearn", "volume", "shape"}
+    assert str(inspect.signature(GaussianMixture.bic)).startswith("(self: ")
+    assert pydoc.render_doc(make().bic).count("n_threads") > 1

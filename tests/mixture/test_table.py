@@ -1,4 +1,4 @@
-"""A mixture in words: repr, summary, and what a notebook shows."""
+"""A mixture as text: repr, summary, and what a notebook shows."""
 
 import dataclasses
 import pickle

@@ -1,4 +1,4 @@
-"""How clearly components are apart: distances against plain loops, entropy against its sum."""
+"""How far apart components are: distances against plain loops, entropy against its sum."""
 
 import math
 
@@ -11,7 +11,7 @@ from scipy.spatial.distance import mahalanobis
 from scipy.special import entr
 
 from mixtura import GaussianMixture, fit_gmm
-from mixtura.separation import nearest_components
+from mixtura.mixture.separation import nearest_components
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)

@@ -1,4 +1,4 @@
-"""How clearly components are told apart: by their distance, and by the entropy of assignments."""
+"""How far apart components are, and how clearly rows are assigned to them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.statistics import Floats, Statistics
+from mixtura.parameters import Parameters
+from mixtura.shapes import Floats
+from mixtura.statistics import Statistics
 
 __all__ = ["assignment_entropy", "nearest_components"]
 
 
 def nearest_components(means: Floats, matrices: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Distance of each component to the nearest other one, and which that is.
+    """Distance of each component to the nearest other one, and the number of that one.
 
     The Mahalanobis distance of the means under the average of the two covariances; with one
-    feature, Ashman's D [1]_. Two components of equal weight are seen as two modes from about 2 on.
+    feature, Ashman's D [1]_. Two components of equal weight give two modes from about 2 on.
 
     Parameters
     ----------
@@ -50,43 +52,34 @@ def nearest_components(means: Floats, matrices: Floats) -> tuple[Floats, NDArray
     return distances, nearest
 
 
-def assignment_entropy(
-    statistics: Statistics, weights: Floats, precisions_cholesky: Floats
-) -> float:
+def assignment_entropy(statistics: Statistics, parameters: Parameters) -> float:
     """Weighted sum over rows of ``-sum_j resp[j] log resp[j]``, from statistics alone.
 
-    The entropy is the log-likelihood less the expected one of rows and labels together [1]_, and
-    that is linear in the sums which the pass has left.
+    It is the log-likelihood minus the expected log-likelihood of rows and labels together [1]_,
+    and that one is linear in the sums of the statistics.
 
     Parameters
     ----------
     statistics : Statistics
         Of the rows under the mixture, about its means.
-    weights : ndarray of shape (n_components,)
-    precisions_cholesky : ndarray
-        In the shape of the statistics' type.
+    parameters : Parameters
+        The mixture.
 
     Returns
     -------
     float, nats
-        To the rounding error of the log-likelihood; NaN where that is not finite.
+        Exact to the rounding error of the log-likelihood; NaN where that is not finite.
 
     References
     ----------
     .. [1] R. J. Hathaway, "Another interpretation of the EM algorithm for mixture distributions",
        Statistics & Probability Letters 4, 53-56, 1986.
     """
-    k, d = statistics.centres.shape
-    U = precisions_cholesky
-    if statistics.covariance_type in ("full", "tied"):
-        precisions = U @ U.swapaxes(-1, -2)
-        log_dets = np.log(np.einsum("...aa->...a", U)).sum(axis=-1)
-    else:
-        precisions = np.square(U)
-        log_dets = np.log(U).sum(axis=1) if U.ndim == 2 else d * np.log(U)
-    present = weights > 0.0
-    log_weights = np.log(weights, where=present, out=np.zeros(k))
-    constants = log_weights + log_dets - 0.5 * d * math.log(2.0 * math.pi)
-    completed = statistics.resp_sum @ constants - 0.5 * (precisions * statistics.resp_xx).sum()
+    weights, factors, shape = parameters.weights, parameters.precisions_cholesky, parameters.shape
+    k, d = parameters.means.shape
+    log_weights = np.log(weights, where=weights > 0.0, out=np.zeros(k))
+    constants = log_weights + shape.log_dets(factors, d) - 0.5 * d * math.log(2.0 * math.pi)
+    distances = (shape.precisions(factors) * statistics.resp_xx).sum()
+    completed = statistics.resp_sum @ constants - 0.5 * distances
     entropy = statistics.log_likelihood - float(completed)
     return max(0.0, entropy) if math.isfinite(entropy) else math.nan

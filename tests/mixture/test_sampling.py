@@ -7,9 +7,9 @@ import pytest
 from mixtures import MATRICES, MEANS, WEIGHTS, D, K, make
 from scipy import stats
 
-from mixtura.statistics import FACTOR_SHAPES
+from mixtura.shapes import SHAPE_NAMES
 
-each_type = pytest.mark.parametrize("covariance_type", FACTOR_SHAPES)
+each_type = pytest.mark.parametrize("covariance_type", SHAPE_NAMES)
 
 
 @each_type

@@ -1,4 +1,4 @@
-"""Mixtures to scikit-learn's estimators and back, and on to ONNX."""
+"""Mixtures to scikit-learn's estimators and back, and to ONNX."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_round_trip_keeps_every_bit(covariance_type: str, offset: float) -> None
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_estimator_made_of_a_mixture_says_what_it_says(covariance_type: str) -> None:
+def test_estimator_made_of_a_mixture_agrees_with_it(covariance_type: str) -> None:
     model = fit_gmm(X, 4, covariance_type=covariance_type, rng=0).model
     estimator = model.to_sklearn()
     assert type(estimator) is mixture.GaussianMixture
@@ -52,7 +52,7 @@ def test_estimator_made_of_a_mixture_says_what_it_says(covariance_type: str) -> 
 
 @pytest.mark.parametrize("kind", [mixture.GaussianMixture, Estimator])
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_mixture_made_of_an_estimator_says_what_it_says(kind: type, covariance_type: str) -> None:
+def test_mixture_made_of_an_estimator_agrees_with_it(kind: type, covariance_type: str) -> None:
     estimator = kind(4, covariance_type=covariance_type, random_state=0).fit(X)
     model = GaussianMixture.from_sklearn(estimator)
     np.testing.assert_allclose(model.log_prob(X), estimator.score_samples(X), rtol=1e-12)
@@ -61,7 +61,7 @@ def test_mixture_made_of_an_estimator_says_what_it_says(kind: type, covariance_t
     assert model.covariance_type == covariance_type
 
 
-def test_estimator_made_of_a_mixture_goes_on_from_there() -> None:
+def test_estimator_made_of_a_mixture_can_continue_to_fit_it() -> None:
     model = fit_gmm(X, 3, rng=0).model
     estimator = model.to_sklearn().set_params(warm_start=True, reg_covar=0.0).fit(X)
     assert estimator.n_iter_ == 2  # the least, as the first iteration has none to compare with
@@ -77,7 +77,7 @@ def test_mixture_of_a_family_that_scikit_learn_lacks_becomes_full(covariance_typ
     np.testing.assert_allclose(estimator.covariances_, model.covariance_matrices(), rtol=1e-12)
 
 
-def test_names_of_the_columns_go_along() -> None:
+def test_names_of_the_columns_are_kept() -> None:
     frame = pd.DataFrame(X, columns=["length", "width", "height"])
     model = fit_gmm(frame, 3, rng=0).model
     estimator = model.to_sklearn()
@@ -126,7 +126,7 @@ def test_mixture_without_scikit_learn_names_the_extra() -> None:
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_onnx_file_of_a_mixture_says_what_it_says(covariance_type: str) -> None:
+def test_onnx_file_of_a_mixture_agrees_with_it(covariance_type: str) -> None:
     model = mixtura.fit_gmm(X, 4, covariance_type=covariance_type, rng=0).model
     estimator = model.to_sklearn()
     graph = skl2onnx.to_onnx(estimator, X[:1], options={id(estimator): {"score_samples": True}})
