@@ -1,17 +1,24 @@
 """Components that collapse, and what is done about them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from clusters import clustered
 from helpers import COVARIANCE_TYPES
+from loops import em_on, parameters_of
+from numpy.typing import NDArray
 
-from mixtura import Event, FitError, GaussianMixture, GMMFit, fit_gmm
+from mixtura import Event, FitError, GaussianMixture, GMMFit, State, Statistics, fit_gmm, reference
 from mixtura.covariance import FAMILIES
-from mixtura.em import MOST_RESEEDS, expectation_maximisation, split_heaviest
-from mixtura.passes import CompiledPass
-from mixtura.statistics import Floats, Statistics
-from mixtura.update import MaximumLikelihood, Parameters
+from mixtura.parameters import Parameters, Seen
+from mixtura.passes import Pass
+from mixtura.schedules import EM, Outcome, Plain
+from mixtura.shapes import FULL, SHAPES, Floats
+from mixtura.updates import Collapse, OnCollapse, Ridge
+from mixtura.updates.collapse import MOST_RESEEDS, split_heaviest
 
+every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 OWN_COVARIANCES = [name for name in COVARIANCE_TYPES if name != "tied"]
 CAUSES = ["empty", "singular"]
 
@@ -102,14 +109,17 @@ def test_fit_with_raise_names_component_iteration_cause_and_remedy(
             X, 3, covariance_type=covariance_type, init=start, reg_covar=0.0, on_collapse="raise"
         )
     assert str(caught.value) == (
-        f'the fit cannot go on: component 1 {what}. Use {remedy}, or on_collapse="reseed".'
+        f'the fit cannot continue: component 1 {what}. Use {remedy}, or on_collapse="reseed".'
     )
 
 
 @pytest.mark.parametrize("distance", [1e100, 1e200])
 def test_fit_from_a_mixture_out_of_all_proportion_says_to_start_nearer(distance: float) -> None:
     far = GaussianMixture([0.5, 0.5], distance * np.eye(2), np.eye(2), "tied")
-    message = r"component 0 is too far from the rows at iteration \d .+ Start nearer to them\.$"
+    message = (
+        r"^the fit cannot continue: component 0 is so far from the rows at iteration \d that "
+        r"distances have no digits left, and no other is left\. Start nearer to them\.$"
+    )
     with pytest.raises(FitError, match=message):
         fit_gmm(clustered()[0], 2, covariance_type="tied", init=far)
 
@@ -136,7 +146,7 @@ def test_fit_where_no_component_is_left_fails_whatever_is_asked(
         covariance_type,
     )  # fmt: skip
     message = (
-        r"^the fit cannot go on: component 0 has a singular covariance at iteration \d+"
+        r"^the fit cannot continue: component 0 has a singular covariance at iteration \d+"
         r"(, constant in feature 0)?, and no other is left\. Use reg_covar > 0, fewer components, "
         r"(more rows, or drop features that others determine|or drop the feature)\.$"
     )
@@ -163,28 +173,130 @@ def test_fit_with_a_constant_feature_recovers_a_component_without_rows() -> None
     assert np.isfinite(fit.log_likelihood)
 
 
+# Collapse by itself
+
+
+class Recorder(Ridge):
+    """A ridge that keeps what it is asked to explain."""
+
+    def __init__(self) -> None:
+        super().__init__(FAMILIES["full"], np.zeros(1), reference.factorise)
+        self.asked: list[tuple[object, ...]] = []
+
+    def explain(self, *arguments: object) -> str:
+        self.asked.append(arguments)
+        return "the reason"
+
+
+def four(covariance_type: str = "full") -> tuple[Statistics, Parameters]:
+    """Four components, number 1 without weight; the heaviest is number 2."""
+    shape = SHAPES[covariance_type]
+    array = np.ones(shape.array_shape(4, 1))
+    resp_sum = np.array([2.0, 0.0, 5.0, 3.0])
+    means = np.array([[0.0], [1.0], [2.0], [3.0]])
+    statistics = Statistics(covariance_type, means, resp_sum, np.zeros((4, 1)), array, -1.0, 10.0)
+    return statistics, Parameters(resp_sum / 10.0, means, array, array, shape)
+
+
+def failing(*components: int) -> NDArray[np.bool_]:
+    return np.isin(np.arange(4), components)
+
+
+@every_type
+def test_recovery_by_drop_keeps_the_others_in_order(covariance_type: str) -> None:
+    statistics, parameters = four(covariance_type)
+    events = [Event(1, 3, "empty", "reseeded")]
+    after, kept = Collapse("drop", np.ones(1)).recover(
+        Recorder(), statistics, parameters, failing(1, 2), 7, events
+    )
+    assert kept.tolist() == [0, 3]
+    np.testing.assert_allclose(after.weights, [0.4, 0.6], rtol=1e-15)
+    assert after.means.ravel().tolist() == [0.0, 3.0]
+    assert after.covariances.shape == SHAPES[covariance_type].array_shape(2, 1)
+    assert events[1:] == [Event(7, 1, "empty", "dropped"), Event(7, 2, "singular", "dropped")]
+
+
+@every_type
+def test_recovery_by_reseed_splits_the_heaviest_of_the_others(covariance_type: str) -> None:
+    """The second to be replaced may split what the first one has left."""
+    statistics, parameters = four(covariance_type)
+    events: list[Event] = []
+    after, kept = Collapse("reseed", np.ones(1)).recover(
+        Recorder(), statistics, parameters, failing(1, 3), 7, events
+    )
+    assert kept.tolist() == [0, 1, 2, 3]
+    assert events == [Event(7, 1, "empty", "reseeded"), Event(7, 3, "singular", "reseeded")]
+    # Of weights .2, .5 first .25 and .25, of which the first (number 2) is halved again.
+    expected = np.array([0.2, 0.25, 0.125, 0.125])
+    np.testing.assert_allclose(after.weights, expected / expected.sum(), rtol=1e-15)
+    np.testing.assert_allclose(np.sort(after.means[[1, 2, 3], 0]), [1.0, 2.0, 2.5], rtol=1e-15)
+    assert after.means[0, 0] == 0.0
+
+
+def test_recovery_by_reseed_drops_a_component_after_ten_times() -> None:
+    statistics, parameters = four()
+    events = [Event(i, 1, "empty", "reseeded") for i in range(MOST_RESEEDS)]
+    events += [Event(i, 3, "empty", "reseeded") for i in range(MOST_RESEEDS - 1)]
+    after, kept = Collapse("reseed", np.ones(1)).recover(
+        Recorder(), statistics, parameters, failing(1, 3), 30, events
+    )
+    assert kept.tolist() == [0, 2, 3]
+    assert [event.action for event in events[-2:]] == ["dropped", "reseeded"]
+    assert len(after.weights) == 3
+
+
+@pytest.mark.parametrize(
+    ("action", "components"), [("raise", (1,)), ("drop", range(4)), ("reseed", range(4))]
+)
+def test_collapse_without_recovery_raises_what_the_update_explains(
+    action: OnCollapse, components: tuple[int, ...]
+) -> None:
+    statistics, parameters = four()
+    update, failed, scale, events = Recorder(), failing(*components), np.ones(1), []
+    with pytest.raises(FitError, match=r"^the reason$"):
+        Collapse(action, scale).recover(update, statistics, parameters, failed, 7, events)
+    assert update.asked == [(statistics, parameters, failed, 7, scale)]
+    assert events == []
+
+
+# The loop, over passes of a few numbers
+
+
+THREE = Parameters(
+    np.full(3, 1 / 3),
+    np.array([[0.0], [1.0], [2.0]]),
+    np.ones((3, 1, 1)),
+    np.ones((3, 1, 1)),
+    FULL,
+)
+
+
+def run(
+    rows: Pass,
+    max_iter: int,
+    action: OnCollapse,
+    callback: Callable[[State], object] | None = None,
+) -> Outcome:
+    update = Ridge(FAMILIES["full"], np.zeros(1), reference.factorise)
+    em = EM(rows, update, Plain(0.0), Collapse(action, np.ones(1)))
+    return em.run(THREE, max_iter, callback=callback)
+
+
 class Scripted:
     """A pass over no rows, whose component 0 is empty in every iteration."""
 
-    rounding = 0.0
-
-    def accumulate(self, parameters: Parameters) -> Statistics:
-        k = len(parameters.weights)
+    def accumulate(self, seen: Seen) -> Statistics:
+        k = len(seen.means)
         resp_sum = np.where(np.arange(k) == 0, 0.0, 10.0) if k > 2 else np.full(k, 10.0)
-        means = parameters.means
         xx = np.ones((k, 1, 1)) * resp_sum[:, None, None]
-        return Statistics("full", means, resp_sum, np.zeros((k, 1)), xx, -1.0, resp_sum.sum())
+        return Statistics("full", seen.means, resp_sum, np.zeros((k, 1)), xx, -1.0, resp_sum.sum())
 
 
 def test_component_that_collapses_again_and_again_is_dropped_in_the_end() -> None:
-    start = Parameters(
-        np.full(3, 1 / 3), np.array([[0.0], [1.0], [2.0]]), np.ones((3, 1, 1)), np.ones((3, 1, 1))
-    )
     predicted_gains = []
-    outcome = expectation_maximisation(
-        Scripted(), MaximumLikelihood(FAMILIES["full"], np.zeros(1)), start, tol=0.0,
-        max_iter=MOST_RESEEDS + 3, on_collapse="reseed", scale=np.ones(1),
-        callback=lambda state: predicted_gains.append(state.predicted_gain),
+    outcome = run(
+        Scripted(), MOST_RESEEDS + 3, "reseed",
+        lambda state: predicted_gains.append(state.predicted_gain),
     )  # fmt: skip
     assert [event.action for event in outcome.events] == ["reseeded"] * MOST_RESEEDS + ["dropped"]
     assert [event.iteration for event in outcome.events] == list(range(1, MOST_RESEEDS + 2))
@@ -196,22 +308,18 @@ def test_component_that_collapses_again_and_again_is_dropped_in_the_end() -> Non
 class Falling:
     """A pass over no rows: component 0 collapses after the third, and later ones are lower."""
 
-    rounding = 0.0
-
     def __init__(self, cause: str) -> None:
         self.cause, self.seen = cause, []
 
-    def accumulate(self, parameters: Parameters) -> Statistics:
-        self.seen.append(parameters)
-        k, passes = len(parameters.weights), len(self.seen)
+    def accumulate(self, seen: Seen) -> Statistics:
+        self.seen.append(seen)
+        k, passes = len(seen.means), len(self.seen)
         resp_sum, xx = np.full(k, 10.0), np.full((k, 1, 1), 10.0)
         if passes == 3:
             resp_sum[0] *= self.cause != "empty"
             xx[0] = 0.0
         objective = {1: -5.0, 2: -2.0, 3: -1.0}.get(passes, -4.0 + 0.1 * passes)
-        return Statistics(
-            "full", parameters.means, resp_sum, np.zeros((k, 1)), xx, objective, 1.0
-        )  # fmt: skip
+        return Statistics("full", seen.means, resp_sum, np.zeros((k, 1)), xx, objective, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -219,27 +327,22 @@ class Falling:
     [("empty", "reseed", 2), ("empty", "drop", -1), ("singular", "reseed", -1)],
 )
 def test_fit_that_recovers_keeps_the_best_parameters_seen(
-    cause: str, on_collapse: str, kept: int
+    cause: str, on_collapse: OnCollapse, kept: int
 ) -> None:
     """Of as many components, and not those on the way to a boundless likelihood."""
-    start = Parameters(
-        np.full(3, 1 / 3), np.array([[0.0], [1.0], [2.0]]), np.ones((3, 1, 1)), np.ones((3, 1, 1))
-    )
     rows = Falling(cause)
-    outcome = expectation_maximisation(
-        rows, MaximumLikelihood(FAMILIES["full"], np.zeros(1)), start, tol=0.0, max_iter=6,
-        on_collapse=on_collapse, scale=np.ones(1),
-    )  # fmt: skip
-    assert outcome.parameters is rows.seen[kept]
+    outcome = run(rows, 6, on_collapse)
+    assert outcome.parameters.means is rows.seen[kept].means
+    assert outcome.parameters.covariances is rows.seen[kept].covariances
     assert outcome.history == pytest.approx([-2.0, -1.0, -3.6, -3.5, -3.4, -3.3])
     assert outcome.objective == outcome.history[kept - 1 if kept > 0 else -1]
+    assert outcome.statistics.log_likelihood == outcome.objective
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 def test_split_puts_the_two_half_a_deviation_to_either_side(covariance_type: str) -> None:
     """Along the widest direction, measured in the units of the features."""
-    family = FAMILIES[covariance_type]
-    rule = MaximumLikelihood(family, np.zeros(2))
+    shape = SHAPES[covariance_type]
     scale = np.array([0.5, 200.0])
     covariances = {
         "full": np.array([np.diag([9.0, 4e4]), np.eye(2), np.eye(2)]),
@@ -247,16 +350,16 @@ def test_split_puts_the_two_half_a_deviation_to_either_side(covariance_type: str
         "diag": np.array([[9.0, 4e4], [1.0, 1.0], [1.0, 1.0]]),
         "spherical": np.array([9.0, 1.0, 1.0]),
     }[covariance_type]
-    factors, _ = family.factorise(covariances)
+    factors, _ = shape.factorise(covariances, reference.factorise)
     means = np.array([[1.0, 2.0], [5.0, 5.0], [7.0, 7.0]])
-    before = Parameters(np.array([0.6, 0.1, 0.3]), means, covariances, factors)
-    after = split_heaviest(rule, before, 1, np.array([0, 2]), scale)
+    before = Parameters(np.array([0.6, 0.1, 0.3]), means, covariances, factors, shape)
+    after = split_heaviest(before, 1, np.array([0, 2]), scale)
     shift = np.array([1.5, 0.0])  # of deviations 3 and 200, 6 and 1 in units: the first feature
     np.testing.assert_allclose(after.means.mean(axis=0), (2 * means[0] + means[2]) / 3)
     np.testing.assert_allclose(np.abs(after.means[:2] - means[0]), [shift, shift], atol=1e-12)
     np.testing.assert_allclose(after.weights, [0.3, 0.3, 0.3])
     np.testing.assert_array_equal(before.means, means)
-    matrices = family.matrices(after.covariances, 3, 2)
+    matrices = shape.matrices(after.covariances, 3, 2)
     np.testing.assert_array_equal(matrices[1], matrices[0])
 
 
@@ -289,8 +392,5 @@ def test_components_that_collapse_together_are_each_recorded() -> None:
 def test_compiled_pass_of_the_collapse_sees_no_row_in_the_empty_component() -> None:
     """The premise of the tests above: the weight is zero exactly, not small."""
     X, start = collapsing("empty", "full")
-    parameters = Parameters(
-        start.weights, start.means, start.covariances, start.precisions_cholesky
-    )
-    statistics = CompiledPass(X, None, "full", 1).accumulate(parameters)
+    statistics = em_on(X).rows.accumulate(parameters_of(start).seen())
     assert statistics.resp_sum[1] == 0.0

@@ -8,11 +8,11 @@ from clusters import assert_same_fit, assert_same_fit_bits, clustered, objective
 from helpers import COVARIANCE_TYPES, random_mixture
 from scipy.linalg import eigh
 
-from mixtura import Event, GaussianMixture, GMMFit, State, datasets, fit_gmm, select_gmm
-from mixtura.covariance import FAMILIES
-from mixtura.spurious import LEAST_ROUNDING, LEAST_VARIANCE, Guard, rounding_variance
-from mixtura.statistics import Floats
-from mixtura.update import Parameters
+from mixtura import Event, GaussianMixture, GMMFit, State, datasets, fit_gmm, reference, select_gmm
+from mixtura.parameters import Parameters
+from mixtura.shapes import FULL, SHAPES, Floats
+from mixtura.updates import Guard
+from mixtura.updates.spurious import LEAST_ROUNDING, LEAST_VARIANCE
 
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 OWN_COVARIANCES = [name for name in COVARIANCE_TYPES if name != "tied"]
@@ -55,49 +55,23 @@ def test_guard_names_components_narrower_than_the_bound_in_some_direction(
         "tied": lambda U: np.linalg.inv(U @ U.T),
     }.get(covariance_type, lambda U: U**-2.0)
     covariances = inverse(factors)
-    matrices = FAMILIES[covariance_type].matrices(covariances, 6, 4)
+    shape = SHAPES[covariance_type]
+    matrices = shape.matrices(covariances, 6, 4)
     rounding = rng.uniform(0, 0.02, size=4)
     within = np.average(matrices, axis=0, weights=mixture.weights)
     bound = LEAST_VARIANCE * within + LEAST_ROUNDING * np.diag(rounding)
     expected = [
         j for j in range(6) if eigh(matrices[j], bound, eigvals_only=True)[0] < 1.0
     ]  # fmt: skip
-    parameters = Parameters(mixture.weights, mixture.means, covariances, factors)
-    assert Guard(rounding, covariance_type).spurious(parameters) == expected
+    parameters = Parameters(mixture.weights, mixture.means, covariances, factors, shape)
+    assert Guard(rounding).spurious(parameters) == expected
 
 
 def test_guard_of_numbers_beyond_all_proportion_still_tells() -> None:
     covariances = np.array([1e300 * np.eye(2), 1e-290 * np.eye(2)])
-    factors, _ = FAMILIES["full"].factorise(covariances)
-    parameters = Parameters(np.array([0.5, 0.5]), np.zeros((2, 2)), covariances, factors)
-    assert Guard(np.zeros(2), "full").spurious(parameters) == [1]
-
-
-@pytest.mark.parametrize("unit", [1e-140, 0.1, 1.0, 1e140])
-@pytest.mark.parametrize("offset", [0.0, 1e8])
-def test_rounding_variance_of_a_grid_is_that_of_one_cell(unit: float, offset: float) -> None:
-    X = np.column_stack([grid(n=9000), np.full(9000, 3.0)]) * [1.0, 3.0, 1.0]
-    X = (X + offset) * unit
-    X[::2, :2] += 4.0 * np.spacing(X[::2, :2])  # what arithmetic leaves
-    variance = rounding_variance(X, None, X.std(axis=0) + (np.ptp(X, axis=0) == 0.0))
-    np.testing.assert_allclose(variance[:2] / unit**2, [1 / 12, 9 / 12], rtol=1e-6)
-    assert variance[2] == 0.0
-
-
-def test_rounding_variance_leaves_out_rows_of_weight_zero() -> None:
-    X = np.array([[0.0], [1e300], [2.0], [0.5], [4.0]])
-    weight = np.array([1.0, 0.0, 0.5, 0.0, 2.0])
-    assert rounding_variance(X, weight, np.ones(1)) == pytest.approx([1 / 3])
-    assert rounding_variance(X[:1], None, np.ones(1)) == [0.0]
-
-
-def test_rounding_variance_of_other_columns_is_out_of_the_way() -> None:
-    """Small where numbers are continuous, at most the variance where one row stands out."""
-    X = np.column_stack([np.random.default_rng(0).normal(size=500), np.arange(500) == 7])
-    variances = X.var(axis=0)
-    continuous, lone = rounding_variance(X, None, np.sqrt(variances)) / variances
-    assert continuous < 1e-6
-    assert lone == pytest.approx(1.0)
+    factors, _ = FULL.factorise(covariances, reference.factorise)
+    parameters = Parameters(np.array([0.5, 0.5]), np.zeros((2, 2)), covariances, factors, FULL)
+    assert Guard(np.zeros(2)).spurious(parameters) == [1]
 
 
 # That fits keep clear of it
