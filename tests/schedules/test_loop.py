@@ -2,11 +2,22 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 import pytest
-from clusters import Rounding, clustered, iterated, joint_log_density, maximised, objective
+from clusters import (
+    Rounding,
+    assert_same_fit_bits,
+    clustered,
+    iterated,
+    joint_log_density,
+    maximised,
+    objective,
+)
 from helpers import COVARIANCE_TYPES, EPS
+from loops import ONE_THREAD, ReadRows, Watched, em_on, start_of
 from scipy.special import softmax
 
 from mixtura import (
@@ -14,11 +25,16 @@ from mixtura import (
     GaussianMixture,
     GMMFit,
     State,
+    Statistics,
     datasets,
     fit_gmm,
 )
-from mixtura.passes import CompiledPass
-from mixtura.statistics import Floats
+from mixtura.data import ArrayRows
+from mixtura.parameters import Parameters, Seen
+from mixtura.passes import Pass, RowsPass
+from mixtura.schedules import EM, Outcome, Plain, Schedule, Squarem
+from mixtura.shapes import FULL, Floats
+from mixtura.starts import AutomaticStart, StartInterrupted
 
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 with_and_without_ridge = pytest.mark.parametrize("reg_covar", [0.0, 1e-6, 0.1])
@@ -168,7 +184,7 @@ def test_callback_after_each_iteration_receives_its_state() -> None:
     assert states[0].predicted_gain == np.inf
     assert states[-1].predicted_gain <= 1e-6
     last = states[-1].parameters
-    assert not any(array.flags.writeable for state in states for array in state.parameters)
+    assert not any(array.flags.writeable for state in states for array in state.parameters.arrays())
     assert GaussianMixture(last.weights, last.means, last.covariances) == fit.model
 
 
@@ -217,67 +233,182 @@ def test_fit_interrupted_in_a_callback_keeps_what_was_done(reg_covar: float) -> 
     np.testing.assert_array_equal(fit.history, expected.history)
 
 
+def readings_until(X: Floats, iteration: int, **settings: object) -> int:
+    """How often a fit has read the rows when an iteration is done."""
+    rows, counts = ReadRows(X), []
+    fit_gmm(
+        rows, 3, tol=0.0, max_iter=iteration, **settings,
+        callback=lambda _: counts.append(rows.n_readings),
+    )  # fmt: skip
+    return counts[-1]
+
+
 @pytest.mark.parametrize("when", [1, 2, 5])
 @with_and_without_ridge
-def test_fit_interrupted_in_a_pass_keeps_the_iterations_before(
-    monkeypatch: pytest.MonkeyPatch, when: int, reg_covar: float
-) -> None:
+def test_fit_interrupted_in_a_pass_keeps_the_iterations_before(when: int, reg_covar: float) -> None:
     """The passes of iterations 1 to `when` - 1 are made, and none comes after."""
     X, labels = clustered()
-    expected = fit_gmm(X, 3, init=labels, reg_covar=reg_covar, tol=0.0, max_iter=max(1, when - 1))
-    calls = []
-    accumulate = CompiledPass.accumulate
-
-    def interrupted(self: CompiledPass, parameters: object) -> object:
-        calls.append(None)
-        if len(calls) > when:
-            raise KeyboardInterrupt
-        return accumulate(self, parameters)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(CompiledPass, "accumulate", interrupted)
-        with pytest.raises(FitInterrupted) as caught:
-            fit_gmm(X, 3, init=labels, reg_covar=reg_covar)
+    settings = {"init": labels, "reg_covar": reg_covar}
+    expected = fit_gmm(X, 3, tol=0.0, max_iter=max(1, when - 1), **settings)
+    calls: list[State] = []
+    rows = ReadRows(X, interrupt_at=readings_until(X, when, **settings))
+    with pytest.raises(FitInterrupted) as caught:
+        fit_gmm(rows, 3, callback=calls.append, **settings)
+    assert len(calls) == when - 1
     if when == 1:
         assert caught.value.fit is None
     else:
         fit = caught.value.fit
+        assert (fit.n_iter, fit.stop_reason) == (when - 1, "interrupted")
         assert fit.model == expected.model
         np.testing.assert_equal(fit.log_likelihood, known(expected.log_likelihood, reg_covar))
     assert fit_gmm(X, 3, init=labels, rng=0).converged
 
 
-@pytest.mark.parametrize("init", ["kmeans++", "labels"])
-def test_fit_interrupted_before_its_first_iteration_has_nothing_to_keep(
-    monkeypatch: pytest.MonkeyPatch, init: str
-) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def test_fit_interrupted_before_its_first_iteration_has_nothing_to_keep() -> None:
+    """In the moments, in the start from labels, or under the start itself."""
     X, labels = clustered()
-    monkeypatch.setattr(CompiledPass, "accumulate", interrupted)
-    if init == "labels":
-        monkeypatch.setattr(CompiledPass, "accumulate_labels", interrupted)
-    with pytest.raises(FitInterrupted) as caught:
-        fit_gmm(X, 3, init=labels if init == "labels" else init)
-    assert caught.value.fit is None
-    assert isinstance(caught.value, KeyboardInterrupt)
-    assert str(caught.value) == "the fit was interrupted; before its first iteration was done"
+    for reading in range(1, readings_until(X, 1, init=labels) + 1):
+        with pytest.raises(FitInterrupted) as caught:
+            fit_gmm(ReadRows(X, reading), 3, init=labels)
+        assert caught.value.fit is None
+        assert isinstance(caught.value, KeyboardInterrupt)
+        message = "the fit was interrupted; before its first iteration was done"
+        assert str(caught.value) == message
 
 
-def test_fit_interrupted_a_second_time_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pass that finds the log-likelihood, after the iterations, is interrupted too."""
+class SampledRows(ArrayRows):
+    """Rows of which a sample is drawn with Ctrl-C."""
 
-    def interrupted(*_: object) -> None:
+    def sample(self, size: int, rng: np.random.Generator) -> NoReturn:  # noqa: ARG002
         raise KeyboardInterrupt
+
+
+def test_fit_interrupted_in_the_draw_of_its_sample_has_nothing_to_keep() -> None:
+    with pytest.raises(FitInterrupted) as caught:
+        fit_gmm(SampledRows(clustered()[0]), 3, init="kmeans++", rng=0)
+    assert caught.value.fit is None
+
+
+@pytest.mark.parametrize("reading", range(1, 5))
+def test_start_interrupted_in_its_first_brief_run_has_nothing_to_keep(reading: int) -> None:
+    """From labels, which takes two passes, or in the first passes of the loop."""
+
+    def make_em(sample: ArrayRows) -> EM:
+        rows = RowsPass(ReadRows(sample.X, reading), FULL, ONE_THREAD)
+        return replace(em_on(sample.X), rows=rows)
+
+    start = AutomaticStart("kmeans++", 3, 3, make_em, ONE_THREAD)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        start.best(ArrayRows(clustered()[0]), np.random.default_rng(0))
+    assert not isinstance(caught.value, StartInterrupted)
+
+
+def test_fit_interrupted_a_second_time_is_not_lost() -> None:
+    """The pass that finds the log-likelihood, after the iterations, is interrupted too."""
+    X, labels = clustered()
+    rows = ReadRows(X)
 
     def stop(state: State) -> bool:
-        monkeypatch.setattr(CompiledPass, "accumulate", interrupted)
+        rows.interrupt_at = rows.n_readings + 1
         return state.iteration == 1
 
-    X, labels = clustered()
     with pytest.raises(FitInterrupted) as caught:
-        fit_gmm(X, 3, init=labels, callback=stop)
+        fit_gmm(rows, 3, init=labels, callback=stop)
     fit = caught.value.fit
     assert (fit.n_iter, fit.stop_reason, fit.converged) == (1, "interrupted", False)
     assert np.isnan(fit.log_likelihood)
+    assert fit.model == fit_gmm(X, 3, init=labels, tol=0.0, max_iter=1).model
+
+
+# The loop by itself
+
+
+@every_type
+def test_loop_makes_one_pass_under_the_start_and_one_for_each_iteration(
+    covariance_type: str,
+) -> None:
+    X, labels = clustered()
+    em = em_on(X, covariance_type)
+    rows = Watched(em.rows)
+    start = start_of(em, labels)
+    outcome = replace(em, rows=rows).run(start, 5)
+    assert len(rows.seen) == 6
+    assert len(outcome.history) == 5
+    for name, array in zip(Parameters._fields[1:4], start.arrays()[1:], strict=True):
+        assert getattr(rows.seen[0], name) is array
+    np.testing.assert_array_equal(rows.seen[0].log_weights, np.log(start.weights))
+    assert rows.seen[-1].means is outcome.parameters.means
+    assert rows.returned[-1] is outcome.statistics
+    assert outcome.objective == outcome.history[-1]
+    assert outcome.history[-1] == outcome.statistics.log_likelihood / len(X)
+
+
+@pytest.mark.parametrize("schedule", ["plain", "squarem"])
+@pytest.mark.parametrize("first", [1, 12, 13, 14, 20])
+def test_outcome_that_is_continued_ends_with_the_bits_of_one_run(schedule: str, first: int) -> None:
+    X, labels = clustered(spread=1.5)
+    steering: Schedule = Squarem(1e-12, EPS, X.std(axis=0))
+    em = em_on(X, "full", Plain(1e-12) if schedule == "plain" else steering)
+    start = start_of(em, labels)
+    whole = em.run(start, 40)
+    assert len(whole.history) > first
+    parts: Outcome = em.run(em.run(start, first), 40)
+    assert parts.history == whole.history
+    assert parts.state[:3] == whole.state[:3]
+    for one, other in zip(parts.parameters.arrays(), whole.parameters.arrays(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_outcome_that_is_continued_ends_for_a_reason_of_its_own() -> None:
+    X, labels = clustered()
+    em = em_on(X)
+    stopped = em.run(start_of(em, labels), 9, callback=lambda state: state.iteration == 2)
+    assert (stopped.stop_reason, len(stopped.history)) == ("callback", 2)
+    continued = em.run(stopped, 9)
+    assert (continued.stop_reason, len(continued.history)) == ("max_iter", 9)
+
+
+class Interrupted(Watched):
+    """A pass that is interrupted after some calls."""
+
+    def __init__(self, inner: Pass, calls: int) -> None:
+        super().__init__(inner)
+        self._calls = calls
+
+    def accumulate(self, seen: Seen) -> Statistics:
+        if len(self.seen) == self._calls:
+            raise KeyboardInterrupt
+        return super().accumulate(seen)
+
+
+@pytest.mark.parametrize("calls", range(4))
+def test_loop_interrupted_in_a_pass_ends_with_the_last_finished_iteration(calls: int) -> None:
+    X, labels = clustered()
+    em = em_on(X)
+    start = start_of(em, labels)
+    rows = Interrupted(em.rows, calls)
+    outcome = replace(em, rows=rows).run(start, 10)
+    assert outcome.stop_reason == "interrupted"
+    assert len(outcome.history) == max(0, calls - 1)
+    if calls > 1:
+        assert outcome.parameters.means is rows.seen[-1].means
+    else:
+        assert outcome.parameters is start
+
+
+@pytest.mark.parametrize("em", ["soft", "hard", "annealed"])
+@every_type
+def test_fit_of_every_kind_has_equal_bits_for_any_number_of_threads(
+    covariance_type: str, em: str
+) -> None:
+    X = clustered(3000, 5, 6, spread=2.0)[0]
+    first, *others = (
+        fit_gmm(
+            X, 6, covariance_type=covariance_type, em=em, rng=0, n_init=2, tol=0.0, max_iter=15,
+            n_threads=n_threads,
+        )
+        for n_threads in (1, 2, 3, 7)
+    )  # fmt: skip
+    for other in others:
+        assert_same_fit_bits(first, other)
