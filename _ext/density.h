@@ -1,4 +1,4 @@
-/* Log-densities of a tile: equations (1) and (2) of gaussian.h. Lanes are rows. */
+/* Log-densities of a tile: equations (1) and (2) of pass.h. Lanes are rows. */
 #ifndef MIXTURA_DENSITY_H
 #define MIXTURA_DENSITY_H
 
@@ -51,15 +51,15 @@ INLINE void store_log_density(real *out, real constant, const vec distance[GROUP
     }
 }
 
-static void density_full(const Pass *p, const real *x, ptrdiff_t padded, const real *mean,
-                         const real *panel, real constant, real *z, real *out) {
-    const ptrdiff_t d = p->d;
+INLINE void density_full(const int blocks, const Pass *p, const real *x, ptrdiff_t padded,
+                         const real *mean, const real *panel, real constant, real *z, real *out) {
+    const ptrdiff_t d = p->d, tile = p->tile;
     for (ptrdiff_t t = 0; t < padded; t += ROWS) {
-        subtract_mean(x + t, p->tile, d, mean, z);
+        subtract_mean(x + t, tile, d, mean, z);
         vec distance[GROUP] = {{0}};
         const real *row = panel;
         ptrdiff_t b = 0;
-        for (; b + OUTPUTS <= d; b += OUTPUTS) {
+        for (; blocks && b + OUTPUTS <= d; b += OUTPUTS) {
             add_squares(OUTPUTS, b + OUTPUTS, row, z, distance);
             row += (b + OUTPUTS) * OUTPUTS;
         }
@@ -70,6 +70,12 @@ static void density_full(const Pass *p, const real *x, ptrdiff_t padded, const r
         }
         store_log_density(out + t, constant, distance);
     }
+}
+
+/* the same with whole blocks of OUTPUTS rows of the triangle */
+ALONE void density_blocks(const Pass *p, const real *x, ptrdiff_t padded, const real *mean,
+                          const real *panel, real constant, real *z, real *out) {
+    density_full(1, p, x, padded, mean, panel, constant, z, out);
 }
 
 /* |scale (x - m)|^2 feature by feature; one scale for all features is applied at the end */
@@ -88,10 +94,10 @@ INLINE void density_axes(const int one_scale, const Pass *p, const real *x, ptrd
     }
 }
 
-/* y = U^T (x - m) for the whole tile: the triangle is paid once for all components */
-static void whiten(const Pass *p, ptrdiff_t padded, const Tile *s) {
+/* y = U^T (x - m) for the whole tile, computed once for all components */
+static void whiten(const Pass *p, const Tile *s) {
     const ptrdiff_t d = p->d, tile = p->tile;
-    for (ptrdiff_t t = 0; t < padded; t += ROWS) {
+    for (ptrdiff_t t = 0; t < s->padded; t += ROWS) {
         subtract_mean(s->by_feature + t, tile, d, s->means, s->difference);
         const real *row = s->panels;
         real *out = s->whitened_rows + t;
@@ -109,10 +115,10 @@ static void whiten(const Pass *p, ptrdiff_t padded, const Tile *s) {
 }
 
 /* l_j of the listed components, from place `first` on */
-static void densities(const Pass *p, ptrdiff_t padded, ptrdiff_t first, const Tile *s) {
-    const ptrdiff_t d = p->d, panel = p->shape == FULL ? panel_size(d) : 0;
+static void densities(const Pass *p, ptrdiff_t first, const Tile *s) {
+    const ptrdiff_t d = p->d, padded = s->padded, panel = p->shape == FULL ? panel_size(d) : 0;
     const int whitened = p->shape == TIED && *s->whitened;
-    if (whitened && first == 0) whiten(p, padded, s);
+    if (whitened && first == 0) whiten(p, s);
     for (ptrdiff_t q = first; q < s->listed; q++) {
         const ptrdiff_t j = s->component[q];
         const real constant = s->constants[j], *mean = s->means + j * p->dp;
@@ -124,10 +130,44 @@ static void densities(const Pass *p, ptrdiff_t padded, ptrdiff_t first, const Ti
             density_axes(1, p, s->by_feature, padded, mean, s->scales + j, constant, out);
         else if (p->shape == DIAG)
             density_axes(0, p, s->by_feature, padded, mean, s->scales + j * d, constant, out);
-        else
-            density_full(p, s->by_feature, padded, mean, s->panels + j * panel, constant,
+        else if (d < OUTPUTS)
+            density_full(0, p, s->by_feature, padded, mean, s->panels + j * panel, constant,
                          s->difference, out);
+        else
+            density_blocks(p, s->by_feature, padded, mean, s->panels + j * panel, constant,
+                           s->difference, out);
     }
+}
+
+/* the largest l of each of them over rows with weight, where bounds are carried */
+static void find_peaks(const Pass *p, ptrdiff_t first, const Tile *s) {
+    for (ptrdiff_t q = first; q < s->listed && p->bounds != NO_BOUNDS; q++) {
+        vec largest = fill(-INFINITY);
+        for (ptrdiff_t t = 0; t < s->padded; t += LANES) {
+            vec l = load(s->resp + q * p->tile + t);
+            largest = larger(largest, pick(load(s->weight + t) > 0, l, fill(-INFINITY)));
+        }
+        s->peak[q] = largest_lane(largest);
+    }
+}
+
+/* l_j as the scores of an E-step */
+static void score_densities(const Pass *p, ptrdiff_t first, Tile *s) {
+    densities(p, first, s);
+    find_peaks(p, first, s);
+}
+
+/* the least, over rows with weight, of the best l so far */
+static double least_best_density(const Pass *p, const Tile *s) {
+    double least = INFINITY;
+    for (ptrdiff_t t = 0; t < s->padded; t += LANES) {
+        vec best = fill(-INFINITY);
+        for (ptrdiff_t q = 0; q < s->listed; q++)
+            best = larger(best, load(s->resp + q * p->tile + t));
+        best = pick(load(s->weight + t) > 0, best, fill(INFINITY));
+        for (int i = 0; i < LANES; i++) least = best[i] < least ? best[i] : least;
+    }
+    return least;
 }
 
 #endif

@@ -1,4 +1,4 @@
 /* The pass in double precision. */
-#include "gaussian.h"
+#include "run.h"
 
-const Lanes double_lanes = {LANES, cut, lay_out_mixture, run_slot, reduce_slots};
+const Precision double_precision = PRECISION;

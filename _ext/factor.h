@@ -1,7 +1,7 @@
 /* Precision factors of many small covariances: A = L L^T, then W = L^-1, and U = W^T.
 
    Row by row, so that inner loops run along rows; lanes are columns. A matrix that is not positive
-   definite ends with a pivot that is not positive, and its factor means nothing. */
+   definite leads to a pivot that is not positive, and its factor is meaningless. */
 #ifndef MIXTURA_FACTOR_H
 #define MIXTURA_FACTOR_H
 
@@ -16,7 +16,7 @@ INLINE double dot(ptrdiff_t n, const double *x, const double *y) {
     return total + sum_lanes((const double *)&sum);
 }
 
-/* L below and on the diagonal of `lower`, d x d; whether there is one */
+/* L on and below the diagonal of `lower`, d x d; returns whether there is one */
 static int cholesky(const double *A, ptrdiff_t d, double *lower) {
     for (ptrdiff_t i = 0; i < d; i++) {
         double *row = lower + i * d;
@@ -53,7 +53,7 @@ static double inflation(const double *A, ptrdiff_t d, const double *W) {
     return total;
 }
 
-/* U of one covariance, and whether it is regular; `work` holds d (d + 1) doubles */
+/* U of one covariance; returns whether it is regular; `work` holds d (d + 1) doubles */
 static int factorise(const double *A, ptrdiff_t d, double most_inflation, double *work,
                      double *factor) {
     double *W = work, *sum = work + d * d;
@@ -62,7 +62,7 @@ static int factorise(const double *A, ptrdiff_t d, double most_inflation, double
     invert(d, W, sum);
     for (ptrdiff_t i = 0; i < d; i++)
         for (ptrdiff_t a = 0; a <= i; a++) factor[a * d + i] = W[i * d + a];
-    return inflation(A, d, W) < most_inflation; /* a NaN is no proof */
+    return inflation(A, d, W) < most_inflation; /* false for a NaN */
 }
 
 #endif

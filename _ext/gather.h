@@ -1,11 +1,11 @@
-/* Bring the rows of a tile in, centred, in both orders: by row and by feature. */
+/* Brings the rows of a tile in, centred: by feature and, where a pass needs it, by row. */
 #ifndef MIXTURA_GATHER_H
 #define MIXTURA_GATHER_H
 
 #include "mixture.h"
 
 INLINE ptrdiff_t row_at(const Pass *p, ptrdiff_t place) {
-    return p->order ? p->order[place] : place;
+    return p->bounds == NO_BOUNDS ? place : p->order[place];
 }
 
 INLINE double element(const char *at, int is_float32) {
@@ -25,7 +25,7 @@ INLINE double element(const char *at, int is_float32) {
 #define COUNT {0, 1}
 #endif
 
-/* Swap the off-diagonal quarters of 2 x 2 blocks, of blocks of those, and so on. */
+/* Swaps the off-diagonal quarters of blocks of 2 step x 2 step numbers. */
 INLINE void swap_quarters(const int step, vec v[LANES]) {
     const mask count = COUNT, right = (count & step) != 0;
     const mask upper = count + (right & (LANES - step));
@@ -55,7 +55,7 @@ INLINE void transpose(vec v[LANES]) {
 }
 #endif
 
-/* LANES rows from place t of `block` on, less the centre where they still have it, to by_feature */
+/* Copies LANES rows of `block` to place t of by_feature, less the centre if that is still there. */
 INLINE void turn(const int centred, const Pass *p, const real *block, ptrdiff_t t, Tile *s) {
     for (ptrdiff_t a = 0; a < p->d; a += LANES) {
         vec v[LANES];
@@ -76,18 +76,18 @@ INLINE void copy_row(const int is_float32, const int centred, const Pass *p, con
                        - (centred ? p->centre[a] : 0.0));
 }
 
-/* A row without weight, and what fills the tile up, is a copy of the first mean. */
-INLINE void gather_rows(const int is_float32, const Pass *p, ptrdiff_t start, ptrdiff_t padded,
-                        Tile *s) {
-    const int staged = is_narrow(p) || !p->slots; /* nobody reads by_row */
+/* Rows without weight, and those that fill the tile up, are copies of the first mean. */
+INLINE void gather_rows(const int is_float32, const Pass *p, Tile *s) {
     const int centred = rows_are_centred(p);
+    const ptrdiff_t padded = s->padded, step = p->by_row ? row_stride(p) : 0;
     for (ptrdiff_t t = 0; t < padded; t += LANES) {
-        real *block = s->by_row + (staged ? 0 : t * row_stride(p));
+        real *block = s->by_row + t * step;
         for (ptrdiff_t l = 0; l < LANES; l++) {
-            const char *from = p->X + row_at(p, smaller(start + t + l, p->n - 1)) * p->row_stride;
+            const ptrdiff_t place = smaller(s->start + t + l, p->n - 1);
+            const char *from = p->X + row_at(p, place) * p->row_stride;
             real *to = block + l * row_stride(p);
             if (s->weight[t + l] == 0) memcpy(to, s->row_means, p->d * sizeof(real));
-            else if (centred && p->centre) copy_row(is_float32, 1, p, from, to);
+            else if (centred && p->is_centred) copy_row(is_float32, 1, p, from, to);
             else copy_row(is_float32, 0, p, from, to);
         }
         if (centred) turn(1, p, block, t, s);
@@ -97,25 +97,25 @@ INLINE void gather_rows(const int is_float32, const Pass *p, ptrdiff_t start, pt
 
 /* ---- any other layout: feature by feature ---- */
 
-INLINE void gather_columns(const int is_float32, const Pass *p, ptrdiff_t start, ptrdiff_t rows,
-                           ptrdiff_t padded, Tile *s) {
-    const ptrdiff_t stride = p->row_stride;
+INLINE void gather_columns(const int is_float32, const Pass *p, Tile *s) {
+    const ptrdiff_t start = s->start, rows = s->rows, stride = p->row_stride;
+    const int64_t *order = p->order;
     for (ptrdiff_t a = 0; a < p->d; a++) {
         const char *column = p->X + a * p->column_stride, *first = column + start * stride;
         const double centre = centre_of(p, a);
         real *out = s->by_feature + a * p->tile;
-        if (p->order)
+        if (p->bounds != NO_BOUNDS)
             for (ptrdiff_t t = 0; t < rows; t++)
-                out[t] = (real)(element(column + p->order[start + t] * stride, is_float32) - centre);
+                out[t] = (real)(element(column + order[start + t] * stride, is_float32) - centre);
         else if (stride == (is_float32 ? 4 : 8))
             for (ptrdiff_t t = 0; t < rows; t++)
                 out[t] = (real)(element(first + t * (is_float32 ? 4 : 8), is_float32) - centre);
         else
             for (ptrdiff_t t = 0; t < rows; t++)
                 out[t] = (real)(element(first + t * stride, is_float32) - centre);
-        for (ptrdiff_t t = p->sample_weight ? 0 : rows; t < padded; t++)
+        for (ptrdiff_t t = p->is_weighted ? 0 : rows; t < s->padded; t++)
             if (s->weight[t] == 0) out[t] = s->means[a];
-        if (is_narrow(p) || !p->slots) continue;
+        if (!p->by_row) continue;
         for (ptrdiff_t t = 0; t < rows; t++) {
             real *at = s->by_row + t * row_stride(p) + a;
             if (s->weight[t] == 0) *at = s->row_means[a];
@@ -125,7 +125,7 @@ INLINE void gather_columns(const int is_float32, const Pass *p, ptrdiff_t start,
     }
 }
 
-/* Ask for the rows of the next tile while this one is worked on. */
+/* Asks for the rows of the next tile while this one is worked on. */
 INLINE void prefetch(const Pass *p, ptrdiff_t start) {
     const ptrdiff_t end = smaller(start + 2 * p->tile, p->n), size = p->d * (p->is_float32 ? 4 : 8);
     for (ptrdiff_t t = start + p->tile; t < end; t++) {
@@ -134,16 +134,16 @@ INLINE void prefetch(const Pass *p, ptrdiff_t start) {
     }
 }
 
-static void gather(const Pass *p, ptrdiff_t start, ptrdiff_t rows, ptrdiff_t padded, Tile *s) {
-    for (ptrdiff_t t = 0; t < padded; t++) s->weight[t] = t < rows;
-    for (ptrdiff_t t = 0; p->sample_weight && t < rows; t++)
-        s->weight[t] = (real)p->sample_weight[row_at(p, start + t)];
+static void gather(const Pass *p, Tile *s) {
+    for (ptrdiff_t t = 0; t < s->padded; t++) s->weight[t] = t < s->rows;
+    for (ptrdiff_t t = 0; p->is_weighted && t < s->rows; t++)
+        s->weight[t] = (real)p->sample_weight[row_at(p, s->start + t)];
     const int by_rows = p->d > NARROW && p->column_stride == (p->is_float32 ? 4 : 8);
-    if (by_rows || p->order) prefetch(p, start);
-    if (by_rows && p->is_float32) gather_rows(1, p, start, padded, s);
-    else if (by_rows) gather_rows(0, p, start, padded, s);
-    else if (p->is_float32) gather_columns(1, p, start, rows, padded, s);
-    else gather_columns(0, p, start, rows, padded, s);
+    if (by_rows || p->bounds != NO_BOUNDS) prefetch(p, s->start);
+    if (by_rows && p->is_float32) gather_rows(1, p, s);
+    else if (by_rows) gather_rows(0, p, s);
+    else if (p->is_float32) gather_columns(1, p, s);
+    else gather_columns(0, p, s);
 }
 
 #endif

@@ -14,30 +14,33 @@
      (5)  EII   tr S                      c |z|^2
      (6)  EEE   log |V|, V the sum of S   log(1 + c z^T V^-1 z)
 
-   All costs are non-negative, because log |.| and log tr are concave. For EEE, positions are kept in
-   coordinates in which V = v I, v that of the leaves, so that its cost follows from c |z|^2 as well;
-   a merger adds c z z^T to V, and all positions y follow by the inverse square root of V / v,
+   All costs are non-negative, because log |.| and log tr are concave. For EEE, positions are kept
+   in coordinates in which V = v I, v that of the leaves, so that its cost follows from c |z|^2 as
+   well; a merger adds c z z^T to V, and all positions y follow by the inverse square root of V / v,
 
      (7)  y -= (1 - 1 / sqrt(1 + q)) (z^T y) z / |z|^2,   q = c |z|^2 / v
 
-   Search. Row i stands for the pairs (i, j), j > i, and knows a lower bound of their costs and, if
-   it is `fresh`, the j that attains it. The row with the least bound is searched anew unless it is
-   fresh; if it is, its pair is merged. A merger changes one cluster: rows whose partner it was lose
-   their freshness and keep their bound, every other row has one new cost to compare. Nothing is
-   assumed of the costs of new clusters, so the result is that of trying all pairs every time.
-   For EEE a merger changes all costs, but c z^T V^-1 z |V| of a pair never falls (the lemma of Sherman
-   and Morrison), so its logarithm is what rows compare and bound.
+   Search. Row i stands for the pairs (i, j), j > i. It keeps a lower bound of their costs and,
+   while it is fresh, the j that attains it. The row with the least bound is searched again unless
+   it is fresh; if it is, its pair is merged. A merger changes one cluster: rows whose partner it
+   was are no longer fresh and keep their bound; every other row has one new cost to compare.
+   Nothing is assumed about the costs of new clusters, so the result is that of trying all pairs
+   every time.
+   For EEE a merger changes all costs, but c z^T V^-1 z |V| of a pair never falls (the lemma of
+   Sherman and Morrison), so its logarithm is what rows compare and bound.
 
-   Time O(n^2 d^3) for VVV, O(n^2 d) for the others, as long as the rows searched anew are a few for
-   each merger, which is what is seen; memory O(n d^2) and O(n d): no matrix of all pairs.
+   Time O(n^2 d^3) for VVV, O(n^2 d) for the others, as long as only a few rows are searched again
+   for each merger, as is observed; memory O(n d^2) and O(n d): no matrix of all pairs.
 
-   Determinism. One thread; of equal costs the first pair (i, j) counts, clusters being in the order
-   of their first leaves. Lanes are clusters j, each with its own cost, so that no sum depends on
-   the width of a vector; fused multiply-adds may still change a last bit between instruction sets.
+   Determinism. One thread; of pairs with equal costs the first (i, j) is merged, where clusters are
+   in the order of their first leaves. Lanes are clusters j, each with its own cost, so that no sum
+   depends on the width of a vector; fused multiply-adds may still change a last bit between
+   instruction sets.
 
    Sources: Banfield and Raftery 1993 for (3)-(6), after Ward 1963 for (5), Friedman and Rubin 1967
-   for (6), Scott and Symons 1971 for (3); Fraley 1998 for merging by (1) and (2); the search is that
-   of Muellner 2011, "Modern hierarchical, agglomerative clustering algorithms", without his matrix. */
+   for (6), Scott and Symons 1971 for (3); Fraley 1998 for merging by (1) and (2); the search is
+   that of Muellner 2011, "Modern hierarchical, agglomerative clustering algorithms", without his
+   matrix. */
 #ifndef MIXTURA_HIERARCHICAL_H
 #define MIXTURA_HIERARCHICAL_H
 
@@ -122,7 +125,7 @@ INLINE vec log_determinant(ptrdiff_t d, double *A, double r) {
     return sum + log_positive(product);
 }
 
-/* F of (3) and (4), where S = given + S_j + share z z^T and S_j are those of slots j .. j + LANES */
+/* F of (3) and (4), where S = own S + S_j + share z z^T, for slots j .. j + LANES */
 INLINE vec value_of(const Tree *t, ptrdiff_t j, vec weight, vec share, vec squared) {
     const ptrdiff_t d = t->d;
     if (t->model == VII) {
@@ -143,7 +146,7 @@ INLINE vec value_of(const Tree *t, ptrdiff_t j, vec weight, vec share, vec squar
     return weight * log_determinant(d, t->triangle, t->blur);
 }
 
-/* Write into `cost` what merging slot i with each slot of [from, to) would cost. */
+/* Writes into `cost` what merging slot i with each slot of [from, to) would cost. */
 static void costs_of(Tree *t, ptrdiff_t i, ptrdiff_t from, ptrdiff_t to) {
     for (ptrdiff_t a = 0; a < t->d; a++) t->own_mean[a] = t->mean[a * t->stride + i];
     for (ptrdiff_t s = 0; s < t->terms; s++) t->own_scatter[s] = t->scatter[s * t->stride + i];
@@ -183,7 +186,7 @@ static double own_value(Tree *t, ptrdiff_t i) {
 
 static void search_row(Tree *t, ptrdiff_t i) {
     costs_of(t, i, i + 1, t->active);
-    t->bound[i] = INFINITY; /* and so it stays for the last row, which has no pairs */
+    t->bound[i] = INFINITY; /* the last row, which has no pairs, keeps it */
     for (ptrdiff_t j = i + 1; j < t->active; j++)
         if (t->cost[j] < t->bound[i]) {
             t->bound[i] = t->cost[j];
@@ -210,7 +213,7 @@ static void close_gap(Tree *t, ptrdiff_t b) {
     t->active--;
 }
 
-/* Equation (7) for all clusters; z is in own_mean. */
+/* Applies equation (7) to all clusters; z is in own_mean. */
 static void stretch(Tree *t, double q, double squared) {
     const double factor = (1.0 - 1.0 / sqrt(1.0 + q)) / squared;
     for (ptrdiff_t j = 0; j < t->active; j += LANES) {
@@ -225,7 +228,7 @@ static void stretch(Tree *t, double q, double squared) {
     }
 }
 
-/* Merge slot b into slot a < b, equations (1) and (2), and close the gap. */
+/* Merges slot b into slot a < b, equations (1) and (2), and closes the gap. */
 static void merge(Tree *t, ptrdiff_t a, ptrdiff_t b) {
     const ptrdiff_t stride = t->stride, done = t->n - t->active;
     const double n = t->weight[a] + t->weight[b], share = t->weight[a] * t->weight[b] / n;
@@ -283,14 +286,14 @@ static void compare_with(Tree *t, ptrdiff_t a) {
 
 /* ---- the doors ---- */
 
-/* Every point a cluster of its own; nothing is known of any row. */
+/* Makes every point a cluster of its own; no row is fresh. */
 static void plant(Tree *t, const double *X, const double *weight) {
     t->active = t->n;
     t->v = t->log_det = 0.0;
     for (ptrdiff_t i = 0; i < t->n; i++) t->v += weight[i] * t->blur;
     for (ptrdiff_t i = 0; i < t->stride; i++) {
         const int real_one = i < t->n;
-        t->weight[i] = real_one ? weight[i] : 1.0; /* what fills the last vector is harmless */
+        t->weight[i] = real_one ? weight[i] : 1.0; /* fills the last vector */
         t->id[i] = i;
         t->partner[i] = STALE;
         t->bound[i] = -INFINITY;
@@ -306,7 +309,8 @@ static void plant(Tree *t, const double *X, const double *weight) {
     }
 }
 
-/* Go on until one cluster is left or about `budget` multiply-adds are spent; is there more to do? */
+/* Merges until one cluster is left or about `budget` multiply-adds are spent; returns whether there
+   is more to do. */
 static int advance(Tree *t, double budget) {
     const double pair = (double)t->terms * (double)(t->d + 6) / 3.0 + (double)t->d + 20.0;
     while (t->active > 1 && budget > 0.0) {

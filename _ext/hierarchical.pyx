@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The door to hierarchical.h: memory, and a look at signals now and then.
+"""The door to hierarchical.h: gives it memory, and checks for signals between its steps.
 
-Arguments are checked by the caller in Python (mixtura.kernels); here they are taken as they come.
+Arguments are checked by the caller in Python (mixtura.kernels); here they are used as they are.
 """
 
 from cpython.exc cimport PyErr_CheckSignals

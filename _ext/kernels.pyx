@@ -1,8 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The doors to the passes of gaussian.h: hold rows, lay out parameters, deal slots to threads.
+"""The door to the passes of pass.h: holds rows, lays out parameters, deals slots to threads.
 
-`Rows` keeps a buffer of rows, and the scratch between passes over them. Arguments are checked by
-the callers in Python (mixtura.kernels); here they are taken as they come.
+Arguments are checked by the callers in Python (mixtura.kernels); here they are used as they are.
 """
 
 from cpython.buffer cimport (
@@ -14,25 +13,41 @@ from libc.string cimport memset
 
 import numpy as np
 
+from mixtura.kernels.threads import threads_for_a_pass
+from mixtura.parameters import Seen
+from mixtura.shapes import SPHERICAL as SPHERICAL_SHAPE
+from mixtura.statistics import Statistics
+
 cdef extern from "parallel.h" nogil:
-    enum: FULL
-    enum: TIED
-    enum: DIAG
-    enum: SPHERICAL
+    enum: FULL, TIED, DIAG, SPHERICAL
+    enum: SUMS, LOG_DENSITY, RESP, LOG_PROB, LABELS
+    enum: NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS
+    ctypedef struct Sums:
+        double log_likelihood, weight, computed
+        double *resp_sum
+        double *resp_x
+        double *resp_xx
+    ctypedef struct Step:
+        const char *name
+        bint keeps_scores
     ctypedef struct Pass:
+        const Step *step
+        int wanted
         const char *X
         Py_ssize_t row_stride, column_stride
-        int is_float32
+        bint is_float32, is_weighted, is_centred
         const double *sample_weight
         const double *centre
         Py_ssize_t n, d, k
-        int shape, hard
-        const double *weights
+        int shape
+        const double *log_weights
         const double *means
         const double *factors
+        const int64_t *given_labels
         const char *given_resp
         Py_ssize_t resp_row_stride, resp_column_stride
-        const int64_t *given_labels
+        double *nearest
+        int bounds
         const int64_t *order
         float *reach
         const double *shrink
@@ -41,18 +56,19 @@ cdef extern from "parallel.h" nogil:
         double *resp
         double *log_prob
         int64_t *labels
-        double *slots
-        double *nearest
         Py_ssize_t tile, n_slots, slot_size, mixture_size, scratch_size
-    ctypedef struct Lanes:
-        int lanes
-        void cut(Pass *p) noexcept nogil
-        void lay_out_mixture(Pass *p, void *memory) noexcept nogil
-        void reduce_slots(const Pass *p, double *totals, double *centres, double *resp_sum,
-                          double *resp_x, double *resp_xx) noexcept nogil
-    const Lanes double_lanes, single_lanes
-    bint run_slots(const Lanes *by, const Pass *p, int n_threads, char *scratch,
-                   int (*signalled)() noexcept nogil)
+        char *mixture
+        double *slots
+    ctypedef struct Precision:
+        int lanes, n_steps
+        const Step *const *steps
+        void (*cut)(Pass *p) noexcept nogil
+        void (*lay_out)(const Pass *p) noexcept nogil
+        void (*reduce_slots)(const Pass *p, Sums *sums) noexcept nogil
+        void (*write_centres)(const Pass *p, double *centres) noexcept nogil
+    const Precision double_precision, single_precision
+    int run_slots(const Precision *by, const Pass *p, int n_threads, char *scratch,
+                  int (*signalled)() noexcept nogil) except 1
 
 cdef extern from "factor.h" nogil:
     bint factorise_one "factorise"(const double *A, Py_ssize_t d, double most_inflation,
@@ -64,9 +80,24 @@ cdef extern from "stdlib.h" nogil:
 cdef extern from "Python.h":
     int PyErr_CheckSignals()
 
-lanes = double_lanes.lanes
+lanes = double_precision.lanes
 
 cdef dict SHAPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHERICAL}
+cdef dict STEPS = {
+    double_precision.steps[i].name.decode(): i for i in range(double_precision.n_steps)
+}
+cdef tuple OTHERS = ("given_labels", "given_resp", "seeds")  # steps that have methods of their own
+
+# What a row costs with a component besides its factor, in multiply-adds: an exponential, mostly.
+cdef enum: EXPONENTIAL_WORK = 20
+
+
+cdef int check_e_step(str em) except -1:
+    """Refuse what is no E-step by its name."""
+    if em not in STEPS or em in OTHERS:
+        known = ", ".join(repr(name) for name in STEPS if name not in OTHERS)
+        raise ValueError(f"em must be one of {known}; got {em!r}. Choose one of them.")
+    return 0
 
 
 cdef int signalled() noexcept with gil:
@@ -113,41 +144,57 @@ def factorise(const double[:, :, ::1] covariances, double[:, :, ::1] factors,
 
 
 cdef class Rows:
-    """Rows of data, perhaps weighted, and what passes over them keep.
+    """Rows of data, perhaps weighted, and the memory that passes over them use.
 
     Parameters
     ----------
     X : buffer of shape (n_samples, n_features), float32 or float64, any strides, aligned
+        Held, never copied or modified.
     sample_weight : ndarray of shape (n_samples,), float64, contiguous, or None
+        None is one for each row.
     centre : ndarray of shape (n_features,), float64, contiguous, or None
-        A point amid the rows, from which they are taken.
+        A point amid the rows, which tiles have taken off.
     single : bool
-        Work on tiles in single precision; for this `centre` has to be there.
+        Work on tiles in single precision, which needs `centre`; sums over tiles stay in double.
+
+    Attributes
+    ----------
+    rounding : float
+        Error of a mean log-likelihood by rounding, relative to it.
+    computed : float
+        Share of (tile, component) pairs that the last pass computed.
+
+    Notes
+    -----
+    `mixtura.reference.Rows` says what the methods do. One `Rows` serves one thread at a time.
     """
 
     cdef Py_buffer buffer
-    cdef const double[::1] weight, centre
+    cdef const double[::1] weight, centre, middle
     cdef Pass rows
-    cdef const Lanes *by
+    cdef const Precision *by
+    cdef bint single
     cdef Memory mixture, scratch, slots
-    cdef readonly double computed  # share of (tile, component) pairs in the last pass
+    cdef readonly Py_ssize_t n_samples, n_features
+    cdef readonly double rounding, computed
 
     def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
-                  bint single=False):
+                  *, bint single=False):
         PyObject_GetBuffer(X, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
         memset(&self.rows, 0, sizeof(Pass))
+        self.n_samples, self.n_features = self.buffer.shape[0], self.buffer.shape[1]
+        self.rows.n, self.rows.d = self.n_samples, self.n_features
         self.rows.X = <const char *>self.buffer.buf
-        self.rows.n = self.buffer.shape[0]
-        self.rows.d = self.buffer.shape[1]
         self.rows.row_stride = self.buffer.strides[0]
         self.rows.column_stride = self.buffer.strides[1]
         self.rows.is_float32 = self.buffer.itemsize == 4
-        self.weight, self.centre = sample_weight, centre
+        self.weight, self.centre, self.single = sample_weight, centre, single
         if sample_weight is not None and self.rows.n > 0:
-            self.rows.sample_weight = &sample_weight[0]
-        self.by = &single_lanes if single else &double_lanes
+            self.rows.is_weighted, self.rows.sample_weight = True, &sample_weight[0]
         if centre is not None:
-            self.rows.centre = &centre[0]
+            self.rows.is_centred, self.rows.centre = True, &centre[0]
+        self.by = &single_precision if single else &double_precision
+        self.rounding = (2.0**-23 / max(1, self.n_samples) ** 0.5) if single else 2.0**-52
         self.mixture = Memory()
         self.scratch = Memory()
         self.slots = Memory()
@@ -155,151 +202,134 @@ cdef class Rows:
     def __dealloc__(self):
         PyBuffer_Release(&self.buffer)
 
-    cdef void lay_out(self, Pass *p, const double[::1] weights, const double[:, ::1] means,
-                      const double[::1] factors, str covariance_type) except *:
-        """Cut the rows for a mixture, or for means alone, and give tiles what they read of it."""
-        p.shape = SHAPES[covariance_type]
-        p.k = means.shape[0]
-        p.means = &means[0, 0]
-        if factors is not None:
-            p.weights, p.factors = &weights[0], &factors[0]
+    # ---- what every pass does ----
+
+    cdef Py_ssize_t lay_out(self, Pass *p, str step, int wanted, seen) except -1:
+        """Cut the rows and lay out the components; return the work of a pass, in multiply-adds."""
+        cdef const double[:, ::1] means = seen.means
+        cdef const double[::1] log_weights = seen.log_weights
+        cdef const double[::1] factors = seen.precisions_cholesky.reshape(-1)
+        p.step, p.wanted = self.by.steps[<int>STEPS[step]], wanted
+        p.shape = SHAPES[seen.shape.name]
+        p.k, p.means = means.shape[0], &means[0, 0]
+        p.log_weights, p.factors = &log_weights[0], &factors[0]
+        if not p.is_centred and step == "nearest":
+            self.middle = np.mean(means, axis=0)
+            p.is_centred, p.centre = True, &self.middle[0]
         self.by.cut(p)
-        self.by.lay_out_mixture(p, self.mixture.ask(p.mixture_size))
+        p.mixture = <char *>self.mixture.ask(p.mixture_size)
+        self.by.lay_out(p)
+        return p.n * (max(factors.shape[0], p.k * p.d) + EXPONENTIAL_WORK * p.k)
 
-    cdef int run(self, Pass *p, int n_threads) except -1:
+    cdef int run(self, Pass *p, n_threads, Py_ssize_t work) except -1:
         cdef char *scratch
-        cdef bint stopped
-        n_threads = max(1, min(n_threads, p.n_slots))
-        scratch = <char *>self.scratch.ask(n_threads * p.scratch_size)
-        with nogil:
-            stopped = run_slots(self.by, p, n_threads, scratch, signalled)
-        return -1 if stopped else 0
+        cdef int threads
+        with threads_for_a_pass(n_threads, work=work) as chosen:
+            threads = max(1, min(chosen, p.n_slots))
+            scratch = <char *>self.scratch.ask(threads * p.scratch_size)
+            with nogil:
+                run_slots(self.by, p, threads, scratch, signalled)
+        return 0
 
-    cdef tuple collect(self, Pass *p, int n_threads):
-        cdef Py_ssize_t j, a, k = p.k, d = p.d
-        cdef double[3] totals
-        cdef double[:, ::1] centres, resp_x
-        cdef double[::1] resp_sum, resp_xx
-        shape = (k,) if p.hard else {FULL: (k, d, d), TIED: (d, d)}.get(p.shape, (k, d))
-        sums = np.zeros((k, d)), np.zeros(k), np.zeros((k, d)), np.zeros(shape)
-        centres, resp_sum, resp_x, resp_xx = sums[0], sums[1], sums[2], sums[3].reshape(-1)
-        if p.n == 0:
-            totals[0] = totals[1] = totals[2] = 0.0
-            for j in range(k):
-                for a in range(d):
-                    centres[j, a] = p.means[j * d + a]
-        else:
+    cdef object collect(self, Pass *p, n_threads, Py_ssize_t work, seen):
+        """Run a pass for sums; return them as statistics about the means."""
+        cdef Sums sums
+        cdef Py_ssize_t k = p.k, d = p.d
+        cdef double[:, ::1] rounded, resp_x = np.zeros((k, d))
+        cdef double[::1] resp_sum = np.zeros(k)
+        scatter = np.zeros(seen.shape.array_shape(k, d))
+        cdef double[::1] resp_xx = scatter.reshape(-1)
+        memset(&sums, 0, sizeof(Sums))
+        sums.resp_sum, sums.resp_x, sums.resp_xx = &resp_sum[0], &resp_x[0, 0], &resp_xx[0]
+        if p.n > 0:
             p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)
-            self.run(p, n_threads)
-            self.by.reduce_slots(
-                p, totals, &centres[0, 0], &resp_sum[0], &resp_x[0, 0], &resp_xx[0]
-            )
-        scatter = sums[3].sum(axis=1) if p.shape == SPHERICAL and not p.hard else sums[3]
-        self.computed = totals[2] / max(1, (p.n + p.tile - 1) // p.tile * k)
-        return sums[0], sums[1], sums[2], scatter, totals[0], totals[1]
+            self.run(p, n_threads, work)
+            self.by.reduce_slots(p, &sums)
+        self.computed = sums.computed / max(1, (p.n + p.tile - 1) // p.tile * k)
+        rest = resp_sum.base, resp_x.base, scatter, sums.log_likelihood, sums.weight
+        if not self.single:
+            return Statistics(seen.shape.name, seen.means, *rest)
+        rounded = np.empty((k, d))
+        self.by.write_centres(p, &rounded[0, 0])
+        return Statistics(seen.shape.name, rounded.base, *rest).recentred(seen.means)
 
-    def evaluate(self, const double[::1] weights, const double[:, ::1] means,
-                 const double[::1] factors, str covariance_type, int n_threads, *,
-                 double[:, ::1] log_density=None, double[:, ::1] resp=None,
-                 double[::1] log_prob=None, int64_t[::1] labels=None):
-        """Write what is wanted of every row into the arrays given."""
-        cdef Pass p = self.rows
-        if p.n == 0:
-            return
-        self.lay_out(&p, weights, means, factors, covariance_type)
-        if log_density is not None:
-            p.log_density = &log_density[0, 0]
-        if resp is not None:
-            p.resp = &resp[0, 0]
-        if log_prob is not None:
-            p.log_prob = &log_prob[0]
-        if labels is not None:
-            p.labels = &labels[0]
-        self.run(&p, n_threads)
+    # ---- the doors ----
 
-    def n_tiles(self, Py_ssize_t n_components, str covariance_type):
-        """Number of tiles that a pass cuts the rows into."""
+    def n_tiles(self, Py_ssize_t n_components, shape):
+        """Return the number of tiles that a pass cuts the rows into."""
         cdef Pass p = self.rows
-        p.shape, p.k = SHAPES[covariance_type], n_components
+        p.step, p.wanted = self.by.steps[0], SUMS
+        p.shape, p.k = SHAPES[shape.name], n_components
         self.by.cut(&p)
         return (p.n + p.tile - 1) // p.tile
 
-    def accumulate(self, const double[::1] weights, const double[:, ::1] means,
-                   const double[::1] factors, str covariance_type, int n_threads, *,
-                   int64_t[::1] labels=None, const int64_t[::1] order=None,
-                   float[:, ::1] reach=None, const double[::1] shrink=None,
-                   const double[::1] shift=None):
-        """Return the six fields of `Statistics` that are numbers, under a mixture.
+    def accumulate(self, str em, seen, n_threads, *, carry=None, int64_t[::1] labels=None):
+        """Return the statistics after an E-step.
 
-        On demand `labels` gets each row's most probable component. The others carry bounds from
-        pass to pass, see prune.h: without `shrink` and `shift`, `reach` is only written.
+        On demand `labels` gets the component of each row. `carry` holds bounds that are read and
+        renewed, see prune.h; without `shrink` they are only written.
         """
         cdef Pass p = self.rows
-        self.lay_out(&p, weights, means, factors, covariance_type)
-        if p.n > 0:
-            self.carry(&p, labels, order, reach, shrink, shift)
-        return self.collect(&p, n_threads)
+        cdef const int64_t[::1] order
+        cdef float[:, ::1] reach
+        cdef const double[::1] shrink, shift
+        check_e_step(em)
+        work = self.lay_out(&p, em, SUMS, seen)
+        if labels is not None and p.n > 0:
+            p.wanted, p.labels = SUMS | LABELS, &labels[0]
+        if carry is not None and p.n > 0:
+            order, reach = carry.order, carry.reach
+            p.bounds, p.order, p.reach = NEW_BOUNDS, &order[0], &reach[0, 0]
+            if carry.shrink is not None:
+                shrink, shift = carry.shrink, carry.shift
+                p.bounds, p.shrink, p.shift = KNOWN_BOUNDS, &shrink[0], &shift[0]
+        return self.collect(&p, n_threads, work, seen)
 
-    cdef void carry(self, Pass *p, int64_t[::1] labels, const int64_t[::1] order,
-                    float[:, ::1] reach, const double[::1] shrink, const double[::1] shift):
+    def evaluate(self, str em, seen, n_threads, *, double[:, ::1] log_density=None,
+                 double[:, ::1] resp=None, double[::1] log_prob=None, int64_t[::1] labels=None):
+        """Write what is wanted of every row into the arrays given."""
+        cdef Pass p = self.rows
+        cdef int wanted = 0
+        check_e_step(em)
+        if p.n == 0:
+            return
+        if log_density is not None:
+            p.log_density = &log_density[0, 0]
+            plain = seen._replace(log_weights=np.zeros(len(seen.means)))
+            self.run(&p, n_threads, self.lay_out(&p, "soft", LOG_DENSITY, plain))
+        if resp is not None and not self.by.steps[<int>STEPS[em]].keeps_scores:
+            raise ValueError(f"the E-step {em!r} has no responsibilities. Ask for labels.")
+        if resp is not None:
+            wanted, p.resp = wanted | RESP, &resp[0, 0]
+        if log_prob is not None:
+            wanted, p.log_prob = wanted | LOG_PROB, &log_prob[0]
         if labels is not None:
-            p.labels = &labels[0]
-        if order is not None:
-            p.order = &order[0]
-        if reach is not None:
-            p.reach = &reach[0, 0]
-        if shrink is not None:
-            p.shrink, p.shift = &shrink[0], &shift[0]
+            wanted, p.labels = wanted | LABELS, &labels[0]
+        if wanted:
+            self.run(&p, n_threads, self.lay_out(&p, em, wanted, seen))
 
-    def assign(self, const double[:, ::1] centres, int n_threads, *,
-               int64_t[::1] labels=None, double[::1] log_prob=None, const int64_t[::1] order=None,
-               float[:, ::1] reach=None, const double[::1] shrink=None,
-               const double[::1] shift=None):
-        """Return the same with each row given to its nearest centre.
-
-        The scatter is the weighted sum of squared distances of each centre's rows, the
-        log-likelihood minus half its total, and log_prob minus half the squared distance of a row.
-        """
+    def given(self, shares, centres, shape, n_threads):
+        """Return the statistics under given labels or responsibilities."""
         cdef Pass p = self.rows
-        cdef const double[::1] centre = self.centre
-        if centre is None:
-            centre = np.mean(centres, axis=0)
-            p.centre = &centre[0]
-        p.hard = True
-        self.lay_out(&p, None, centres, None, "spherical")
-        if p.n > 0:
-            self.carry(&p, labels, order, reach, shrink, shift)
-            if log_prob is not None:
-                p.log_prob = &log_prob[0]
-        return self.collect(&p, n_threads)
-
-    def potentials(self, const double[:, ::1] seeds, double[::1] nearest, int n_threads):
-        """Take the first of some seeds; return what choosing each of them next would leave.
-
-        `nearest` holds each row's squared distance to the seeds taken so far and is brought up to
-        date; a potential is the weighted sum of `nearest` with one more seed.
-        """
-        cdef Pass p = self.rows
-        p.nearest = &nearest[0]
-        self.lay_out(&p, None, seeds, None, "spherical")
-        return self.collect(&p, n_threads)[1]
-
-    def accumulate_resp(self, const double[:, :] resp, const double[:, ::1] centres,
-                        str covariance_type, int n_threads):
-        """Return the same under given responsibilities, with a log-likelihood of zero."""
-        cdef Pass p = self.rows
-        self.lay_out(&p, None, centres, None, covariance_type)
-        if p.n > 0:
-            p.given_resp = <const char *>&resp[0, 0]
-            p.resp_row_stride = resp.strides[0]
-            p.resp_column_stride = resp.strides[1]
-        return self.collect(&p, n_threads)
-
-    def accumulate_labels(self, const int64_t[::1] labels, const double[:, ::1] centres,
-                          str covariance_type, int n_threads):
-        """Return the same where row i belongs to component labels[i] altogether."""
-        cdef Pass p = self.rows
-        self.lay_out(&p, None, centres, None, covariance_type)
-        if p.n > 0:
+        cdef const int64_t[::1] labels
+        cdef const double[:, :] resp
+        cdef bint by_labels = shares.ndim == 1
+        seen = Seen.of_centers(centres, shape)
+        work = self.lay_out(&p, "given_labels" if by_labels else "given_resp", SUMS, seen)
+        if p.n > 0 and by_labels:
+            labels = shares
             p.given_labels = &labels[0]
-        return self.collect(&p, n_threads)
+        elif p.n > 0:
+            resp = shares
+            p.given_resp = <const char *>&resp[0, 0]
+            p.resp_row_stride, p.resp_column_stride = resp.strides[0], resp.strides[1]
+        return self.collect(&p, n_threads, work, seen)
+
+    def potentials(self, seeds, double[::1] nearest, n_threads):
+        """Take the first of some seeds; return what choosing each of them next would leave."""
+        cdef Pass p = self.rows
+        if p.n > 0:
+            p.nearest = &nearest[0]
+        seen = Seen.of_centers(seeds, SPHERICAL_SHAPE)
+        work = self.lay_out(&p, "seeds", SUMS, seen)
+        return self.collect(&p, n_threads, work, seen).resp_sum

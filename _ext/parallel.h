@@ -1,10 +1,10 @@
-/* Slots dealt to threads, and whether to go on.
+/* Deals slots to threads, and stops them on a signal.
 
-   Threads take slots in order, each the next one as it comes free. Python runs signal handlers, that
-   of Ctrl-C among them, in the thread that called, so this thread looks for signals between its
-   tiles, and when no slot is left for it, it goes on looking until the others are done. Once a
-   handler has raised, every thread stops before its next tile, and what the pass has written by
-   then means nothing. */
+   Threads take slots in order: each takes the next one when it is free. Python runs signal
+   handlers, that of Ctrl-C among them, in the thread that called. So this thread checks for signals
+   between its tiles, and when no slot is left for it, it keeps checking until the others are done.
+   Once a handler has raised, every thread stops before its next tile, and what the pass has written
+   until then is meaningless. */
 #ifndef MIXTURA_PARALLEL_H
 #define MIXTURA_PARALLEL_H
 
@@ -13,8 +13,8 @@
 #include <omp.h>
 #endif
 
-/* `next` is of all threads */
-static void take_slots(const Lanes *by, const Pass *p, char *scratch, ptrdiff_t *next,
+/* `next` is shared by all threads */
+static void take_slots(const Precision *by, const Pass *p, char *scratch, ptrdiff_t *next,
                        Watch *watch) {
     ptrdiff_t slot;
     while ((slot = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < p->n_slots && !stopped(watch))
@@ -22,10 +22,10 @@ static void take_slots(const Lanes *by, const Pass *p, char *scratch, ptrdiff_t 
 }
 
 #ifdef _OPENMP
-static const double BRIEF = 5e-3;         /* seconds of a pass that need no look */
-static const double OVERSLEPT = 1 / 64.0; /* share of a pass that may be slept away at its end */
+static const double BRIEF = 5e-3;         /* seconds; a shorter pass is not checked */
+static const double OVERSLEPT = 1 / 64.0; /* largest share of a pass that is lost by sleeping */
 
-/* Look for signals while others work; what is short goes to the barrier at once. */
+/* Check for signals while others work. */
 static void await(const int *done, int others, double began, Watch *watch) {
     double passed;
     while ((passed = now() - began) > BRIEF && !stopped(watch) &&
@@ -36,8 +36,8 @@ static void await(const int *done, int others, double began, Watch *watch) {
 }
 #endif
 
-/* Run all slots; true where a signal handler raised: see Watch. */
-static int run_slots(const Lanes *by, const Pass *p, int n_threads, char *scratch,
+/* Run all slots; returns true where a signal handler raised. */
+static int run_slots(const Precision *by, const Pass *p, int n_threads, char *scratch,
                      int (*signalled)(void)) {
     const double began = now();
     ptrdiff_t next = 0;

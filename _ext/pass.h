@@ -1,4 +1,56 @@
-/* What a pass is told, and the two kinds of lanes that can make it. */
+/* One pass over the rows, tile by tile: from the parameters of k components to sums over n rows.
+
+   Formulas, for a row x of weight w, and component j with mean m_j and precision factor U_j (upper
+   triangular):
+
+     (1)  z = x - m_j
+     (2)  l_j = c_j - 1/2 |U_j^T z|^2,   c_j = log weight_j + log det U_j - d/2 log 2 pi
+     (3)  L = M + log sum_j exp(l_j - M),   M = max_j l_j
+     (4)  r_j = w exp(l_j - L)
+     (5)  resp_sum_j += r_j,   resp_x_j += r_j z,   resp_xx_j += r_j z z^T
+
+   An E-step is a table of functions, `Step` below: how its components are laid out, how a tile is
+   scored, shared out between the components and added to the sums. Each stands in a header of its
+   own, and steps.h lists them. The formulas are those of "soft"; the others change (3) and (4), or
+   (2) and (5), and say so. All of them share the loop (run.h) and these parts:
+
+     mixture.h   the components as tiles read them         posterior.h  (3), (4) and labels
+     gather.h    brings the rows of a tile in              scatter.h    (5)
+     density.h   (1) and (2)                               prune.h      which components matter
+
+   A tile is `tile` consecutive rows. Everything is done for all components while the tile is in
+   cache, so each row comes from memory once a pass, and no (n, k) array exists.
+
+     X  --gather-->  by_feature  d x tile   lanes are rows      densities, shares, and sums for
+                                                                d <= NARROW
+                     by_row      tile x dp  lanes are features  sums for d > NARROW
+                     resp        k x tile   l_j, then r_j
+
+   Memory, dp = d rounded up to PAD:
+
+     the mixture   k panels of the triangle, k dp means, a few times k numbers      tile.h
+     each thread   d tile + k tile + 3 dp tile + a few rows of tile                 tile.h
+     each slot     k + k dp + k dp dp doubles (full; dp dp once for tied; k dp for diagonals), in
+                   which every sum is a vector of LANES for d <= NARROW
+
+   Determinism. Tiles are dealt to slots by a rule that depends on n, d, k, the step and the shape,
+   not on threads. One thread works through a slot in order, and slots are added in order at the
+   end. So the bits of a result do not depend on the number of threads.
+
+   Precision. Numbers are doubles (double.c) or floats (single.c): the code is compiled for each.
+   What leaves a tile is double. In floats, a point amid the rows is first taken off rows and means,
+   so that an offset costs no digits, and the largest constant c_j is kept apart.
+
+   Numerical choices. Squares are taken of differences from the component's own mean, never of raw
+   values. A distance that overflows, or is inf - inf on the way, counts as infinite: l = -inf.
+   Where all l_j of a row are -inf, the row is shared out by the weights of the components. A row of
+   weight zero is replaced by the first mean, so that no value in it can spread. For a tied
+   covariance rows are whitened once, about the first mean, unless another mean is more than FAR
+   deviations away, where the digits lost between two large numbers would show. In sums, r below
+   exp(-45) of the largest is exactly 0, and such rows are left out of (5).
+
+   Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM algorithm", JRSS B
+   39, 1-38, 1977, section 4.3. */
 #ifndef MIXTURA_PASS_H
 #define MIXTURA_PASS_H
 
@@ -6,52 +58,90 @@
 #include <stdint.h>
 #include "watch.h"
 
-enum { FULL, TIED, DIAG, SPHERICAL };
+enum { FULL, TIED, DIAG, SPHERICAL };                                     /* Pass.shape */
+enum { SUMS = 1, LOG_DENSITY = 2, RESP = 4, LOG_PROB = 8, LABELS = 16 };  /* Pass.wanted */
+enum { NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS };                             /* Pass.bounds */
+enum { NEVER, FOR_WIDE_SUMS, ALWAYS };                                    /* Step.by_row */
+
+typedef struct Pass Pass;
+typedef struct Tile Tile; /* tile.h */
+
+/* What `reduce` writes; log_likelihood, weight and computed (listed components) are totals. */
+typedef struct {
+    double log_likelihood, weight, computed;
+    double *resp_sum, *resp_x, *resp_xx;
+} Sums;
 
 typedef struct {
+    const char *name;
+    int by_row;       /* whether it reads rows whose features lie side by side */
+    int keeps_scores; /* whether it needs k numbers for each row of a tile, `resp` */
+    double first;     /* components whose bounds are this near to the highest are scored first */
+    double margin;    /* a component this far below the best l of every row does not matter */
+    ptrdiff_t (*scatter_size)(const Pass *p);                /* of a component, in doubles */
+    void (*lay_out)(const Pass *p, Tile *s);                 /* the components, once a pass */
+    void (*score)(const Pass *p, ptrdiff_t first, Tile *s);  /* listed ones from `first` on */
+    void (*share)(const Pass *p, Tile *s);                   /* each row, between the listed ones */
+    void (*add)(const Pass *p, Tile *s, double *slot);
+    void (*reduce)(const Pass *p, const double *slot, Sums *sums); /* the slots' total */
+    double (*least_best)(const Pass *p, const Tile *s); /* over rows: of the best l; see prune.h */
+} Step;
+
+/* All pointers that `wanted`, `bounds`, the step and the flags beside them ask for are there. */
+struct Pass {
+    const Step *step;
+    int wanted; /* which results, a sum of flags */
     /* rows */
     const char *X;
     ptrdiff_t row_stride, column_stride; /* bytes */
-    int is_float32;
-    const double *sample_weight; /* n, or NULL for ones */
+    int is_float32, is_weighted, is_centred;
+    const double *sample_weight; /* n */
     const double *centre;        /* d, taken off rows and means; see `rows_are_centred` in tile.h */
     ptrdiff_t n, d, k;
-    /* mixture */
-    int shape;
-    int hard;              /* k-means: each row belongs to the nearest mean altogether */
-    const double *weights; /* k, of any sum */
-    const double *means;   /* k x d */
-    const double *factors; /* precision factors; NULL: none are needed */
-    /* instead of factors: responsibilities or labels */
-    const char *given_resp;
-    ptrdiff_t resp_row_stride, resp_column_stride;
-    const int64_t *given_labels;
-    /* carried from pass to pass, each may be NULL; see prune.h */
+    /* components */
+    int shape;                 /* of the factors and of the scatter */
+    const double *log_weights; /* k, of weights of any sum */
+    const double *means;       /* k x d */
+    const double *factors;     /* precision factors */
+    /* what a row is shared out by where that is given: given.h */
+    const int64_t *given_labels; /* n */
+    const char *given_resp;      /* n x k doubles */
+    ptrdiff_t resp_row_stride, resp_column_stride; /* bytes */
+    double *nearest; /* n, squared distances to earlier seeds: seeds.h */
+    /* carried from pass to pass: prune.h */
+    int bounds;
     const int64_t *order;         /* n, row at each place */
     float *reach;                 /* tiles x k */
-    const double *shrink, *shift; /* k; NULL: nothing is known yet */
-    /* wanted, each may be NULL */
+    const double *shrink, *shift; /* k */
+    /* results for each row */
     double *log_density; /* n x k, l_j */
     double *resp;        /* n x k */
     double *log_prob;    /* n */
-    int64_t *labels;     /* n, the most probable component */
-    double *slots;       /* n_slots x slot_size */
-    double *nearest;     /* n, squared distances to seeds so far; see nearest.h */
-    /* set by `cut` and `lay_out_mixture` */
+    int64_t *labels;     /* n */
+    /* set by `cut` */
     ptrdiff_t dp, tile, n_slots, tiles_per_slot;
+    ptrdiff_t scatter_size; /* doubles */
+    int narrow;             /* whether lanes are rows in sums */
+    int by_row;             /* whether tiles need `by_row` */
     ptrdiff_t slot_size, mixture_size, scratch_size; /* bytes */
+    /* memory of these sizes, one of slot_size for each slot */
     char *mixture;
-} Pass;
+    double *slots;
+};
 
+/* The pass as compiled for one kind of numbers. */
 typedef struct {
-    int lanes; /* numbers to a vector */
+    int lanes, n_steps; /* numbers to a vector */
+    const Step *const *steps;
     void (*cut)(Pass *p);
-    void (*lay_out_mixture)(Pass *p, void *memory);
+    void (*lay_out)(const Pass *p);
     void (*run_slot)(const Pass *p, ptrdiff_t index, void *scratch, Watch *watch);
-    void (*reduce_slots)(const Pass *p, double *totals, double *centres, double *resp_sum,
-                         double *resp_x, double *resp_xx);
-} Lanes;
+    void (*reduce_slots)(const Pass *p, Sums *sums);
+    void (*write_centres)(const Pass *p, double *centres); /* k x d: the means as tiles have them */
+} Precision;
 
-extern const Lanes double_lanes, single_lanes;
+extern const Precision double_precision, single_precision;
+
+static inline int wants(const Pass *p, int results) { return (p->wanted & results) != 0; }
 
 #endif

@@ -1,27 +1,24 @@
-/* From log-densities to responsibilities: equations (3) and (4) of gaussian.h. Lanes are rows. */
+/* From log-densities to responsibilities, equations (3) and (4) of pass.h, or to labels. */
 #ifndef MIXTURA_POSTERIOR_H
 #define MIXTURA_POSTERIOR_H
 
 #include "tile.h"
 
-/* ---- responsibilities: equations (3) and (4) ---- */
+enum { FACTORS = 4 }; /* one logarithm is taken of the product of so many sums, at most k each */
 
-enum { FACTORS = 4 }; /* sums, at most k each, whose product has its logarithm taken at once */
-
-/* Rows that every component puts at zero density are shared out by the weights. */
-static void share_lost(const Pass *p, ptrdiff_t padded, const Tile *s) {
-    for (ptrdiff_t t = 0; t < padded; t++)
+/* Rows at zero density under every component are shared out by the weights. */
+static void share_lost(const Pass *p, const Tile *s) {
+    for (ptrdiff_t t = 0; t < s->padded; t++)
         if (s->log_prob[t] == -INFINITY)
             for (ptrdiff_t q = 0; q < s->listed; q++)
                 s->resp[q * p->tile + t] = s->weight[t] * s->shares[s->component[q]];
 }
 
-/* resp holds l_j and, to `keep`, is overwritten with r_j; returns the weighted sum of L */
-INLINE double normalise_of(const int keep, const ptrdiff_t k, const Pass *p, ptrdiff_t padded,
-                           real floor, const Tile *s) {
-    const ptrdiff_t tile = p->tile;
-    real *resp = s->resp;
-    const int each = p->sample_weight || p->log_prob;
+/* resp holds l_j and, with `keep`, is overwritten with r_j; sets the weighted sum of L */
+INLINE void normalise_of(const int keep, const ptrdiff_t k, const Pass *p, real floor, Tile *s) {
+    const ptrdiff_t tile = p->tile, padded = s->padded;
+    real *resp = s->resp, *weight = s->weight, *log_prob = s->log_prob;
+    const int each = p->is_weighted || wants(p, LOG_PROB);
     double total[LANES] = {0};
     vec product = fill(1);
     mask any_lost = {0};
@@ -37,7 +34,7 @@ INLINE double normalise_of(const int keep, const ptrdiff_t k, const Pass *p, ptr
             sum += e;
         }
         sum = pick(lost, fill(1), sum);
-        vec w = load(s->weight + t);
+        vec w = load(weight + t);
         vec scale = w / sum;
         for (ptrdiff_t j = 0; keep && j < k; j++)
             store(resp + j * tile + t, load(resp + j * tile + t) * scale);
@@ -53,35 +50,31 @@ INLINE double normalise_of(const int keep, const ptrdiff_t k, const Pass *p, ptr
                 product = fill(1);
             }
         }
-        store(s->log_prob + t, largest); /* or what `share_lost` needs of it */
+        store(log_prob + t, largest); /* L if `each`; else only lost rows can be told by it */
         any_lost |= lost;
     }
     add_to(total, log_positive(product));
-    if (keep && any_lane(any_lost)) share_lost(p, padded, s);
-    return sum_lanes(total);
+    if (keep && any_lane(any_lost)) share_lost(p, s);
+    s->log_likelihood = sum_lanes(total);
 }
 
 /* the same, unrolled for few components */
-INLINE double normalise(const int keep, const Pass *p, ptrdiff_t padded, real floor,
-                        const Tile *s) {
+INLINE void normalise(const int keep, const Pass *p, real floor, Tile *s) {
     switch (s->listed) {
-    case 1: return normalise_of(keep, 1, p, padded, floor, s);
-    case 2: return normalise_of(keep, 2, p, padded, floor, s);
-    case 3: return normalise_of(keep, 3, p, padded, floor, s);
-    case 4: return normalise_of(keep, 4, p, padded, floor, s);
-    default: return normalise_of(keep, s->listed, p, padded, floor, s);
+    case 1: normalise_of(keep, 1, p, floor, s); break;
+    case 2: normalise_of(keep, 2, p, floor, s); break;
+    case 3: normalise_of(keep, 3, p, floor, s); break;
+    case 4: normalise_of(keep, 4, p, floor, s); break;
+    default: normalise_of(keep, s->listed, p, floor, s);
     }
 }
 
-/* The most probable component of each row, of equals the first; where every density is zero, the
-   heaviest. resp holds l_j. */
-static void find_labels(const Pass *p, ptrdiff_t padded, const Tile *s) {
-    ptrdiff_t heaviest = 0;
-    for (ptrdiff_t j = 1; j < p->k; j++)
-        if (s->shares[j] > s->shares[heaviest]) heaviest = j;
-    for (ptrdiff_t t = 0; t < padded; t += LANES) {
+/* The most probable component of each row, the first of equal ones, and its l; where every density
+   is zero, the heaviest component. resp holds l_j. */
+static void find_labels(const Pass *p, const Tile *s) {
+    for (ptrdiff_t t = 0; t < s->padded; t += LANES) {
         vec largest = fill(-INFINITY);
-        mask label = (mask){0} + (whole)heaviest;
+        mask label = (mask){0} + *s->heaviest;
         for (ptrdiff_t q = 0; q < s->listed; q++) {
             const whole j = (whole)s->component[q];
             vec l = load(s->resp + q * p->tile + t);
@@ -90,6 +83,7 @@ static void find_labels(const Pass *p, ptrdiff_t padded, const Tile *s) {
             label = (above & j) | (~above & label);
         }
         memcpy(s->label + t, &label, sizeof label);
+        store(s->log_prob + t, largest);
     }
 }
 

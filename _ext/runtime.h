@@ -1,4 +1,4 @@
-/* What the machine offers, asked in the plainest instruction set. */
+/* What the machine offers; compiled for the lowest instruction set. */
 #ifndef MIXTURA_RUNTIME_H
 #define MIXTURA_RUNTIME_H
 
@@ -13,7 +13,7 @@ static int openmp_max_threads(void) { return 1; }
 
 #if defined(__x86_64__)
 /* The features that tell the levels of the x86-64 psABI apart; a compiler that knows the levels by
-   name would do, but Clang learnt them late. */
+   name would do, but older versions of Clang do not know these. */
 static const char *best_instruction_set(void) {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

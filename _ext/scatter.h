@@ -1,18 +1,18 @@
-/* Statistics of a tile: equation (5) of gaussian.h.
+/* Sums of weighted differences and their outer products: equation (5) of pass.h.
 
    Few features (d <= NARROW): lanes are rows, every sum is a whole vector, and lanes are added up
    only at the very end. Blocks of four by four features keep their sums in registers over the tile.
 
-   Many features: lanes are features. The rows to which a component answers are gathered as z and
+   Many features: lanes are features. The rows that a component has a share of are gathered as z and
    r z, and blocks of the lower triangle are sums of outer products, as in a matrix product. */
 #ifndef MIXTURA_SCATTER_H
 #define MIXTURA_SCATTER_H
 
 #include "tile.h"
 
-/* ---- which rows ---- */
+/* ---- the rows that a component has a share of ---- */
 
-/* how many of them, and the sum of their r */
+/* Adds up their r; returns their number. */
 INLINE ptrdiff_t add_active(const real *r, ptrdiff_t padded, double *resp_sum) {
     mask n = {0};
     vec sum = {0};
@@ -92,10 +92,17 @@ INLINE void scatter_narrow_of(const int cross, const Narrow *n) {
     }
 }
 
-/* Bring the active rows together where they are few enough to be worth it. */
+/* Whether copying the active rows side by side takes less than what it saves: the products of the
+   other rows, LANES at a time. Twice that of a copied number, as was measured; for a diagonal never. */
+INLINE int are_few(const Pass *p, ptrdiff_t count, ptrdiff_t rows) {
+    const ptrdiff_t products = p->d * (p->d + 3) / 2, copies = rows + count * (p->d + 1);
+    return !is_diagonal(p) && (rows - count) * products > 2 * LANES * copies;
+}
+
+/* Copies the active rows side by side where they are few. */
 INLINE void compress(const Pass *p, Narrow *n, ptrdiff_t count, ptrdiff_t rows, int32_t *active,
                      real *packed) {
-    if (p->d == 1 || 4 * count > 3 * n->rows) return;
+    if (!are_few(p, count, rows)) return;
     list_active(n->r, rows, active);
     const ptrdiff_t padded = round_up(count, LANES);
     real *r = packed + p->d * p->tile;
@@ -141,7 +148,7 @@ INLINE void scatter_diag(const Pass *p, const real *x, const real *mean, const r
     }
 }
 
-/* z and r z of the active rows, side by side, so that the blocks below read nothing else */
+/* z and r z of the active rows, side by side for the blocks below; and their sum */
 INLINE void pack_active(const Pass *p, const real *x, const real *mean, const real *r,
                         const int32_t *active, ptrdiff_t n, real *z, real *rz, double *resp_x) {
     const ptrdiff_t dp = p->dp, stride = row_stride(p);
@@ -159,7 +166,7 @@ INLINE void pack_active(const Pass *p, const real *x, const real *mean, const re
     }
 }
 
-/* BLOCK_ROWS x (vectors * LANES) entries of sum_q (r z)_q z_q^T, in registers over all rows */
+/* BLOCK_ROWS x (vectors * LANES) entries of sum_q (r z)_q z_q^T, kept in registers */
 INLINE void wide_block(const int vectors, const Pass *p, const real *rz, const real *z, ptrdiff_t n,
                        double *out) {
     const ptrdiff_t dp = p->dp, stride = row_stride(p);
@@ -187,6 +194,60 @@ static void scatter_wide(const Pass *p, const real *rz, const real *z, ptrdiff_t
         switch ((end - b) / LANES) {
         case 1: wide_block(1, p, rz + a, z + b, n, out + a * dp + b); break;
         case 2: wide_block(2, p, rz + a, z + b, n, out + a * dp + b); break;
+        }
+    }
+}
+
+/* ---- all components ---- */
+
+static ptrdiff_t moments_size(const Pass *p) {
+    return (is_diagonal(p) ? 1 : columns(p)) * columns(p) * entry(p);
+}
+
+static void add_moments(const Pass *p, Tile *s, double *slot) {
+    const ptrdiff_t dp = p->dp, tile = p->tile, rows = s->rows, padded = s->padded;
+    for (ptrdiff_t q = 0; q < s->listed; q++) {
+        const ptrdiff_t j = s->component[q];
+        const real *r = s->resp + q * tile, *mean = s->row_means + j * dp;
+        double *resp_x = slot + resp_x_at(p, j);
+        double *resp_xx = slot + resp_xx_at(p, p->shape == TIED ? 0 : j);
+        const ptrdiff_t n = add_active(r, padded, slot + resp_sum_at(j));
+        if (n == 0) continue;
+        if (p->narrow) {
+            scatter_narrow(p, s->by_feature, n, rows, padded, s->means + j * dp, r, s->active, s->z,
+                           resp_x, resp_xx);
+            continue;
+        }
+        list_active(r, rows, s->active);
+        if (is_diagonal(p))
+            scatter_diag(p, s->by_row, mean, r, s->active, n, resp_x, resp_xx);
+        else {
+            pack_active(p, s->by_row, mean, r, s->active, n, s->z, s->rz, resp_x);
+            scatter_wide(p, s->rz, s->z, n, resp_xx);
+        }
+    }
+}
+
+INLINE double sum_entry(const Pass *p, const double *at) {
+    return entry(p) == LANES ? sum_lanes(at) : *at;
+}
+
+/* Strips the padding, adds the lanes, mirrors the triangle. */
+static void reduce_moments(const Pass *p, const double *slot, Sums *sums) {
+    const ptrdiff_t k = p->k, d = p->d, c = columns(p), e = entry(p);
+    for (ptrdiff_t j = 0; j < k; j++)
+        for (ptrdiff_t a = 0; a < d; a++)
+            sums->resp_x[j * d + a] = sum_entry(p, slot + resp_x_at(p, j) + a * e);
+    for (ptrdiff_t j = 0; j < (p->shape == TIED ? 1 : k); j++) {
+        const double *xx = slot + resp_xx_at(p, j);
+        double *out = sums->resp_xx + j * (p->shape == SPHERICAL ? 1 : is_diagonal(p) ? d : d * d);
+        if (p->shape == SPHERICAL) *out = 0.0;
+        for (ptrdiff_t a = 0; a < d; a++) {
+            if (p->shape == SPHERICAL) *out += sum_entry(p, xx + a * e);
+            else if (p->shape == DIAG) out[a] = sum_entry(p, xx + a * e);
+            else
+                for (ptrdiff_t b = 0; b <= a; b++)
+                    out[a * d + b] = out[b * d + a] = sum_entry(p, xx + (a * c + b) * e);
         }
     }
 }

@@ -43,6 +43,7 @@ typedef whole mask __attribute__((vector_size(VECTOR_BYTES)));
 typedef double wide __attribute__((vector_size(8 * LANES))); /* as many lanes, always doubles */
 
 #define INLINE static inline __attribute__((always_inline))
+#define ALONE static __attribute__((noinline)) /* its loops have all registers */
 
 INLINE vec load(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
 INLINE void store(real *p, vec v) { memcpy(p, &v, sizeof v); }
@@ -93,10 +94,10 @@ INLINE vec polynomial(const int n, const real *p, vec x) {
     return sum;
 }
 
-/* What the two functions below are made of: log 2 in two parts, so that small multiples of the first
-   are exact; a number whose addition rounds to an integer and leaves that in the low bits; exp and
-   (atanh(f) / f - 1) / f^2, a function of f^2, by the polynomials that interpolate them in the
-   Chebyshev points (errors 3e-18 and 8e-21; in single precision 2e-9 and 3e-9). */
+/* What the two functions below are made of: log 2 in two parts, so that small multiples of the
+   first are exact; a number whose addition rounds to an integer and leaves that in the low bits;
+   exp and (atanh(f) / f - 1) / f^2, a function of f^2, by the polynomials that interpolate them in
+   the Chebyshev points (errors 3e-18 and 8e-21; in single precision 2e-9 and 3e-9). */
 #ifdef SINGLE
 enum { FRACTION_BITS = 23, EXP_TERMS = 7, LOG_TERMS = 3 };
 #define LOG2_HIGH 0x1.62e4p-1f
@@ -108,7 +109,9 @@ static const real EXP[EXP_TERMS] = {
     0.0013941118895837f, 0.008375134774624326f, 0.04166635277111221f, 0.16666415414041177f,
     0.5000000047146057f, 1.0000000377388714f, 1.0f,
 };
-static const real LOG[LOG_TERMS] = {0.14790026523333394f, 0.1999438914101748f, 0.33333342522578485f};
+static const real LOG[LOG_TERMS] = {
+    0.14790026523333394f, 0.1999438914101748f, 0.33333342522578485f,
+};
 #else
 enum { FRACTION_BITS = 52, EXP_TERMS = 12, LOG_TERMS = 8 };
 #define LOG2_HIGH 0x1.62e42fee00000p-1

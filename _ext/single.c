@@ -1,5 +1,5 @@
 /* The pass in single precision: tiles of rows in float, sums in double. */
 #define SINGLE
-#include "gaussian.h"
+#include "run.h"
 
-const Lanes single_lanes = {LANES, cut, lay_out_mixture, run_slot, reduce_slots};
+const Precision single_precision = PRECISION;

@@ -1,4 +1,4 @@
-/* What a thread works with on a tile, and where the results of a slot stand. */
+/* What a thread works with on a tile, and where sums stand in a slot. */
 #ifndef MIXTURA_TILE_H
 #define MIXTURA_TILE_H
 
@@ -18,40 +18,37 @@ enum {
 };
 
 static const double MARGIN = 45.0; /* nats below a row's best component: 3e-20 of the row */
-static const double FAR = 1e3;     /* standard deviations; costs three digits of sixteen, or of seven */
+static const double FAR = 1e3;     /* standard deviations; they cost three digits */
 
 INLINE ptrdiff_t round_up(ptrdiff_t x, ptrdiff_t to) { return (x + to - 1) / to * to; }
 INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
-/* From row to row of by_row, z and rz. Wide rows are an odd number of cache lines apart, because a
-   column of them would otherwise fall into a few sets of the cache. */
+/* Numbers from row to row of by_row, z and rz. Wide rows are an odd number of cache lines apart,
+   because a column of them would otherwise share a few sets of the cache. */
 INLINE ptrdiff_t row_stride(const Pass *p) {
     const ptrdiff_t line = 64 / sizeof(real);
     return p->dp < 8 * line ? p->dp : (round_up(p->dp, line) / line | 1) * line;
 }
 
-/* ---- where things stand in a slot, in doubles: totals, then the three sums ---- */
-
-INLINE int is_narrow(const Pass *p) { return p->d <= NARROW && !p->hard; }
 INLINE int is_diagonal(const Pass *p) { return p->shape == DIAG || p->shape == SPHERICAL; }
 
-/* doubles to an entry: a vector whose lanes are added at the end, or one */
-INLINE ptrdiff_t entry(const Pass *p) { return is_narrow(p) ? LANES : 1; }
-INLINE ptrdiff_t columns(const Pass *p) { return is_narrow(p) ? p->d : p->dp; }
+/* ---- where sums stand in a slot, in doubles: totals, resp_sum, resp_x, resp_xx ---- */
 
 enum { LOG_LIKELIHOOD, WEIGHT, COMPUTED, HEADER = LANES > 4 ? LANES : 4 };
 
-INLINE ptrdiff_t resp_sum_at(const Pass *p) { (void)p; return HEADER; }
-INLINE ptrdiff_t resp_x_at(const Pass *p) { return resp_sum_at(p) + p->k * LANES; }
-INLINE ptrdiff_t resp_x_size(const Pass *p) { return columns(p) * entry(p); }
-INLINE ptrdiff_t resp_xx_at(const Pass *p) { return resp_x_at(p) + p->k * resp_x_size(p); }
-INLINE ptrdiff_t resp_xx_size(const Pass *p) {
-    if (p->hard) return LANES; /* one number */
-    return (is_diagonal(p) ? 1 : columns(p)) * columns(p) * entry(p);
+/* doubles to a sum: a vector whose lanes are added at the end, or one */
+INLINE ptrdiff_t entry(const Pass *p) { return p->narrow ? LANES : 1; }
+INLINE ptrdiff_t columns(const Pass *p) { return p->narrow ? p->d : p->dp; }
+
+INLINE ptrdiff_t resp_sum_at(ptrdiff_t j) { return HEADER + j * LANES; }
+INLINE ptrdiff_t resp_x_at(const Pass *p, ptrdiff_t j) {
+    return resp_sum_at(p->k) + j * columns(p) * entry(p);
 }
-INLINE ptrdiff_t slot_end(const Pass *p) {
-    return resp_xx_at(p) + (p->shape == TIED ? 1 : p->k) * resp_xx_size(p);
+/* j is 0 where all components share a scatter */
+INLINE ptrdiff_t resp_xx_at(const Pass *p, ptrdiff_t j) {
+    return resp_x_at(p, p->k) + j * p->scatter_size;
 }
+INLINE ptrdiff_t slot_end(const Pass *p) { return resp_xx_at(p, p->shape == TIED ? 1 : p->k); }
 
 /* ---- memory ---- */
 
@@ -62,30 +59,38 @@ INLINE void *take(char **next, ptrdiff_t count, ptrdiff_t size) {
     return here;
 }
 
-typedef struct {
-    /* the mixture, the same for all threads; see mixture.h */
+struct Tile {
+    /* the mixture, the same for all threads: mixture.h */
     real *means;          /* k x dp, zero beyond d, centred as `by_feature` is */
     real *row_means;      /* the same, as `by_row` is */
     real *panels;         /* FULL: k packed triangles; TIED: one */
     real *scales;         /* DIAG: k x d; SPHERICAL: k; TIED: one, when whitened */
     real *whitened_means; /* TIED: k x d, about the first mean */
     real *constants;      /* k, c_j of (2) less `level` */
-    double *level;        /* the largest c_j in single precision, which has no digits to waste */
-    real *shares;         /* k, weights summing to one */
-    real *largest_half_square; /* hard: of the means, M^2 / 2 */
+    double *level;        /* the largest c_j in single precision, which has few digits; or 0 */
+    real *shares;         /* k, weights of the components, summing to one */
+    real *half_squares;   /* k, |m|^2 / 2: nearest.h */
+    whole *heaviest;      /* the component of the largest weight */
     int *whitened;        /* TIED: whether all means are near enough for `whitened_means` */
-    /* the tile */
-    real *by_feature; /* d x tile, less the centre */
-    real *by_row;     /* tile rows, `row_stride` apart; see `rows_are_centred` */
-    real *whitened_rows, *resp, *weight, *log_prob, *difference, *z, *rz;
-    real *half_square, *best, *second, *peak; /* see nearest.h */
-    real doubt;
-    whole *label;       /* rows, the most probable component */
-    double *upper;      /* k, bounds of l_j; see prune.h */
-    int32_t *active;    /* rows */
-    int32_t *component; /* `listed` of them: those that matter to the tile, row by row of resp */
+    /* the tile's rows */
+    ptrdiff_t start, rows, padded; /* its first row, their number, that rounded up to ROWS */
+    real *by_feature;              /* d x tile, less the centre */
+    real *by_row;                  /* tile rows, `row_stride` apart; see `rows_are_centred` */
+    real *weight;
+    /* what is found out about them */
+    real *whitened_rows, *difference, *z, *rz; /* density.h, scatter.h */
+    real *half_square, *best, *second, doubt;  /* nearest.h */
+    real *resp;
+    real *log_prob;
+    whole *label; /* component that a row belongs to */
+    double log_likelihood;
+    int32_t *active; /* rows that a component has a share of */
+    /* which components matter: prune.h */
+    int32_t *component; /* `listed` of them, row by row of resp */
     ptrdiff_t listed;
-} Tile;
+    real *peak;    /* k, largest l of each listed one, where bounds are carried */
+    double *upper; /* k, bounds of l_j */
+};
 
 INLINE ptrdiff_t panel_size(ptrdiff_t d) {
     ptrdiff_t size = 0;
@@ -96,10 +101,13 @@ INLINE ptrdiff_t panel_size(ptrdiff_t d) {
     return size;
 }
 
-/* Single precision has no digits for an offset. In double, rows keep theirs, as far as that goes. */
-INLINE int rows_are_centred(const Pass *p) { return sizeof(real) < sizeof(double) || !p->centre; }
+/* Whether the centre is taken off `by_row` too. Single precision has no digits for an offset; in
+   double, rows keep theirs. */
+INLINE int rows_are_centred(const Pass *p) {
+    return sizeof(real) < sizeof(double) || !p->is_centred;
+}
 
-/* Say where the mixture stands from `base` on; return its size in bytes. */
+/* Places the mixture from `base` on; returns its size in bytes. */
 INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     char *next = base;
     const ptrdiff_t k = p->k, d = p->d;
@@ -112,7 +120,8 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     s->constants = take(&next, k, sizeof(real));
     s->level = take(&next, 1, sizeof(double));
     s->shares = take(&next, k, sizeof(real));
-    s->largest_half_square = take(&next, 1, sizeof(real));
+    s->half_squares = take(&next, k, sizeof(real));
+    s->heaviest = take(&next, 1, sizeof(whole));
     s->whitened = take(&next, 1, sizeof(int));
     return next - base;
 }
@@ -124,11 +133,11 @@ INLINE ptrdiff_t place_scratch(const Pass *p, char *base, Tile *s) {
     s->by_feature = take(&next, p->d * tile, sizeof(real));
     s->by_row = take(&next, by_row, sizeof(real)); /* zero from d to dp */
     s->whitened_rows = take(&next, p->shape == TIED ? p->d * tile : 0, sizeof(real));
-    s->resp = take(&next, p->hard ? 0 : p->k * tile, sizeof(real));
+    s->resp = take(&next, p->step->keeps_scores ? p->k * tile : 0, sizeof(real));
     s->weight = take(&next, tile, sizeof(real));
     s->log_prob = take(&next, tile, sizeof(real));
     s->difference = take(&next, p->d * ROWS, sizeof(real));
-    s->z = take(&next, by_row + tile, sizeof(real)); /* or the active rows by feature, and their r */
+    s->z = take(&next, by_row + tile, sizeof(real)); /* or active rows by feature, and their r */
     s->rz = take(&next, by_row, sizeof(real));
     s->half_square = take(&next, tile, sizeof(real));
     s->best = take(&next, tile, sizeof(real));

@@ -1,18 +1,18 @@
-/* Whether a pass is to go on: asked by every thread before each tile. */
+/* Whether a pass has to stop: every thread asks before each tile. */
 #ifndef MIXTURA_WATCH_H
 #define MIXTURA_WATCH_H
 
 #include <stddef.h>
 #include <time.h>
 
-/* Seconds between two looks for signals: a look waits for the GIL, for 5 ms where another Python
-   thread is busy with it. */
-static const double LOOK = 0.1;
+/* Seconds between two checks for signals. A check waits for the GIL, which takes 5 ms where another
+   Python thread holds it. */
+static const double BETWEEN_CHECKS = 0.1;
 
 typedef struct {
-    int (*signalled)(void); /* runs Python's signal handlers, true where one raised; NULL: not here */
-    double looked;          /* seconds, when it was called last */
-    int *stop;              /* of all threads */
+    int (*signalled)(void); /* runs Python's signal handlers, true if one raised; NULL: no checks */
+    double checked;         /* seconds, when it was called last */
+    int *stop;              /* shared by all threads */
 } Watch;
 
 static double now(void) {
@@ -22,9 +22,9 @@ static double now(void) {
 }
 
 static int stopped(Watch *watch) {
-    if (watch->signalled && now() - watch->looked > LOOK) {
+    if (watch->signalled && now() - watch->checked > BETWEEN_CHECKS) {
         if (watch->signalled()) __atomic_store_n(watch->stop, 1, __ATOMIC_RELAXED);
-        watch->looked = now();
+        watch->checked = now();
     }
     return __atomic_load_n(watch->stop, __ATOMIC_RELAXED);
 }

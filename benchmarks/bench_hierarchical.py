@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import linkage
 import mixtura
 from benchmarks.problems import make_problem, sizes
 from mixtura import kernels, reference
-from mixtura.agglomeration import MODELS
+from mixtura.data.checks import MODELS
 
 WARD = "scipy's ward"
 SIZES = sizes([(500, 2), (500, 5), (2000, 2), (2000, 5)], [(2000, 10), (2000, 20), (10_000, 5)])

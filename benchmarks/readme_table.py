@@ -59,9 +59,9 @@ def main() -> None:
         write(f"| {covariance_type} | {sizes} | {' | '.join(cells(seconds))} |")
     write()
     write(
-        f"Milliseconds for one EM iteration, float64; in brackets, how many times mixtura's. "
-        f"After the same {LONG} iterations the log-likelihoods differ by at most {worst:.0e}, "
-        f"relative. {machine()}"
+        f"Milliseconds for one EM iteration, float64. The figure in brackets is the time as a "
+        f"multiple of mixtura's. After the same {LONG} iterations the log-likelihoods differ by at "
+        f"most {worst:.0e}, relative. {machine()}"
     )
 
 

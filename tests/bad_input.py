@@ -1,4 +1,4 @@
-"""Good arguments of the four functions, and what each bad one in their place is told."""
+"""Good arguments of the four functions, and the message for each bad one."""
 
 from typing import NamedTuple
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from mixtura import GaussianMixture, GMMFit
-from mixtura.statistics import Floats
+from mixtura.shapes import Floats
 
 
 def clustered(

@@ -2,10 +2,9 @@
 
     python tests/degenerate.py [--seed 0]
 
-A cell tells how fits with on_collapse "reseed", "drop" and "raise" ended: the number of components
-of a finite, positive definite model and, after a slash, of the events; or E for a FitError and V
-for a ValueError, both of which say what to do. Anything else, a warning of NumPy's among it, ends
-the program.
+A cell says how many components and events a finite, positive definite fit has, or which error was
+raised. Each case is fitted with on_collapse "reseed", "drop" and "raise"; where they differ, the
+cell has all three. Anything else, also a warning of NumPy, ends the program.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ import numpy as np
 from clusters import clustered
 
 from mixtura import ConvergenceWarning, FitError, GMMFit, fit_gmm
-from mixtura.statistics import Floats
+from mixtura.mixture.table import counted
+from mixtura.shapes import Floats
 
 ON_COLLAPSE = ("reseed", "drop", "raise")
 TINY = 5e-324  # the smallest denormal
@@ -108,11 +108,23 @@ def assert_sound(fit: GMMFit, X: Floats) -> None:
     assert np.abs(resp.sum(axis=1) - 1.0).max() < 1e-9
 
 
-def _cell(ended: GMMFit | Exception, X: Floats) -> str:
+def _described(ended: GMMFit | Exception, X: Floats) -> str:
+    """How many components and events a fit has, or the name of its error."""
     if isinstance(ended, Exception):
-        return "E" if isinstance(ended, FitError) else "V"
+        return type(ended).__name__
     assert_sound(ended, X)
-    return f"{ended.model.n_components}/{len(ended.events)}"
+    counts = {"component": ended.model.n_components, "event": len(ended.events)}
+    return ", ".join(counted(count, noun) for noun, count in counts.items() if count)
+
+
+def _cell(ends: dict[str, str]) -> str:
+    """One description if all are equal; else each of them after its values of on_collapse."""
+    if len(set(ends.values())) == 1:
+        return ends["reseed"]
+    groups: dict[str, list[str]] = {}
+    for on_collapse, description in ends.items():
+        groups.setdefault(description, []).append(on_collapse)
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in groups.items())
 
 
 def main() -> None:
@@ -126,14 +138,16 @@ def main() -> None:
         print("| --- " * (len(types) + 2) + "|")
         for name, (rows, k) in CASES.items():
             X = np.asarray(rows(), dtype=float)
-            cells = [
-                " ".join(
-                    _cell(outcome(X, k, each, on_collapse=word, reg_covar=reg_covar, rng=seed), X)
-                    for word in ON_COLLAPSE
-                )
-                for each in types
-            ]
-            print(f"| {name} | {len(X)}, {X.shape[1]}, {k} | " + " | ".join(cells) + " |")
+            print(f"| {name} | {len(X)}, {X.shape[1]}, {k} ", end="")
+            for each in types:
+                options = {"reg_covar": reg_covar, "rng": seed}
+                ends = {
+                    on_collapse: outcome(X, k, each, on_collapse=on_collapse, **options)
+                    for on_collapse in ON_COLLAPSE
+                }
+                cell = _cell({name: _described(ended, X) for name, ended in ends.items()})
+                print(f"| {cell} ", end="")
+            print("|")
 
 
 if __name__ == "__main__":

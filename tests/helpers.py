@@ -18,10 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura import kernels, reference
-from mixtura.statistics import FACTOR_SHAPES, Floats, Statistics
+from mixtura.data.checks import check_resp, check_rows
+from mixtura.parameters import Seen
+from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
+from mixtura.statistics import Statistics
 
 BACKENDS = {"reference": reference, "kernels": kernels}
-COVARIANCE_TYPES = FACTOR_SHAPES
+COVARIANCE_TYPES = SHAPE_NAMES
 EPS = float(np.finfo(np.float64).eps)
 SAFETY = 4.0  # over what sqrt(n) promises, and for the errors of exp and log themselves
 NEGLIGIBLE = math.exp(-45.0)  # the share of a row that the kernels may leave out of statistics
@@ -33,7 +36,7 @@ def usable_instruction_sets() -> dict[str, ModuleType]:
     config = kernels.build_config()
     compiled = config["instruction_sets"]
     usable = compiled[: compiled.index(config["instruction_set"]) + 1]
-    return {name: importlib.import_module(f"mixtura._kernels_{name}") for name in usable}
+    return {name: importlib.import_module(f"mixtura.kernels._kernels_{name}") for name in usable}
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Mixture:
             "precisions_cholesky": self.factors,
             "covariance_type": self.covariance_type,
         }
+
+    def seen(self) -> Seen:
+        """Return what an engine's `Rows` takes."""
+        shape = SHAPES[self.covariance_type]
+        return Seen.of_factors(self.weights, self.means, self.factors, shape)
 
     def full_factors(self) -> Floats:
         """Return the factors of any covariance type as upper-triangular (k, d, d)."""
@@ -204,6 +212,31 @@ class Bounds:
         of_log_prob += (possible * joint).sum(axis=1)
         return of_log_prob, resp * relative + possible + UNDERFLOW
 
+    def hard(self, sample_weight: Floats | None = None) -> dict[str, Floats]:
+        """Bounds for `accumulate` with em="hard"; rounding may decide where two are close."""
+        w = np.ones(len(self.X)) if sample_weight is None else sample_weight
+        density = reference.log_density(self.X, **self.mixture.components)
+        with np.errstate(divide="ignore"):
+            joint = density + np.log(self.mixture.weights)
+        finite = np.isfinite(joint)
+        error = np.where(finite, self.log_density + SAFETY * EPS * np.abs(joint), 0.0)
+        nearly = joint + error >= (joint - error).max(axis=1, keepdims=True)
+        resp = (nearly & finite).astype(float)
+        lost = ~finite.any(axis=1)
+        resp[lost, self.mixture.weights.argmax()] = 1.0
+        undecided = resp * (resp.sum(axis=1, keepdims=True) > 1.0)
+        bounds = statistics_bounds(
+            self.X,
+            resp,
+            self.mixture.means,
+            self.mixture.covariance_type,
+            sample_weight,
+            off=undecided,
+        )
+        size = SAFETY * (math.sqrt(len(w)) + 4) * EPS * np.abs(joint.max(axis=1))
+        errors = ((resp * error).max(axis=1) + size)[(w > 0.0) & ~lost]
+        return bounds | {"log_likelihood": w[(w > 0.0) & ~lost] @ errors}
+
     def statistics(self, sample_weight: Floats | None = None) -> dict[str, Floats]:
         """Bounds for `accumulate`."""
         bounds = statistics_bounds(
@@ -270,8 +303,8 @@ def all_results(
     mixture: Mixture,
     sample_weight: object,
     n_threads: int | None = None,
-) -> tuple[Floats, Floats, Floats, Statistics, Statistics]:
-    """What the four functions say about the same rows."""
+) -> tuple[Floats, Floats, Floats, Statistics, Statistics, Statistics]:
+    """What the functions find for the same rows; the last is of hard assignment."""
     return (
         backend.log_density(X, **mixture.components, n_threads=n_threads),
         *backend.responsibilities(X, **mixture.parameters, n_threads=n_threads),
@@ -286,6 +319,36 @@ def all_results(
             sample_weight=sample_weight,
             n_threads=n_threads,
         ),
+        backend.accumulate(
+            X, **mixture.parameters, em="hard", sample_weight=sample_weight, n_threads=n_threads
+        ),
+    )
+
+
+def results_of_module(
+    module: ModuleType,
+    X: object,
+    resp: object,
+    mixture: Mixture,
+    sample_weight: Floats | None,
+    n_threads: int = 1,
+) -> tuple[Floats, Floats, Floats, Statistics, Statistics, Statistics]:
+    """What `all_results` returns, from one compiled module."""
+    X = check_rows(X)
+    n, k = len(X), len(mixture.means)
+    seen = mixture.seen()
+    density, shares, log_prob = np.empty((n, k)), np.empty((n, k)), np.empty(n)
+    module.Rows(X).evaluate(
+        "soft", seen, n_threads, log_density=density, resp=shares, log_prob=log_prob
+    )
+    rows = module.Rows(X, sample_weight)
+    return (
+        density,
+        shares,
+        log_prob,
+        rows.accumulate("soft", seen, n_threads),
+        rows.given(check_resp(resp, (n, k)), mixture.means, seen.shape, n_threads),
+        rows.accumulate("hard", seen, n_threads),
     )
 
 

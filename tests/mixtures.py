@@ -1,4 +1,4 @@
-"""One mixture of each covariance type, in numbers, and what scipy.stats makes of it."""
+"""One mixture of each covariance type, in numbers, and its densities by scipy.stats."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from mixtura import GaussianMixture
-from mixtura.statistics import Floats
+from mixtura.shapes import Floats
 
 K, D = 3, 2
 WEIGHTS = [0.2, 0.5, 0.3]

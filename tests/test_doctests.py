@@ -1,8 +1,9 @@
-"""The examples in the docstrings of the installed package, and in docs, print what they say."""
+"""The examples in docstrings, in docs and in the README run, and print what they say."""
 
 import doctest
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 import mixtura
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-DOCS = Path(__file__).parent.parent / "docs"
-PAGES = [p for p in sorted(DOCS.glob("*.md")) if ">>> " in p.read_text(encoding="utf-8")]
+PACKAGE = Path(mixtura.__file__).parent
+ROOT = Path(__file__).parent.parent
+PAGES = [p for p in sorted(ROOT.glob("docs/*.md")) if ">>> " in p.read_text(encoding="utf-8")]
 MODULES = [
     "mixtura",
     *(
@@ -20,6 +22,14 @@ MODULES = [
         if not module.name.rpartition(".")[2].startswith("_")
     ),
 ]
+
+
+def test_modules_of_all_rooms_are_searched_for_examples() -> None:
+    paths = [path.relative_to(PACKAGE).with_suffix("").parts for path in PACKAGE.rglob("*.py")]
+    names = [".".join(("mixtura", *parts)).removesuffix(".__init__") for parts in paths]
+    assert sorted(MODULES) == sorted(
+        name for name in names if not name.rpartition(".")[2].startswith("_")
+    )
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -36,3 +46,12 @@ def test_examples_in_docs_when_run_print_what_they_show(
     done = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
     assert done.attempted > 0
     assert done.failed == 0
+
+
+def test_examples_in_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert len(examples) == text.count("```python") > 0
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("Gaussian mixture: 2 components, full covariances")

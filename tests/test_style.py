@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -94,3 +95,13 @@ def test_public_docstrings_under_numpydoc_have_no_findings() -> None:
         if code in checks and not is_said_elsewhere(name, code)
     ]
     assert not findings, "\n".join(findings)
+
+
+def test_tests_that_the_manual_names_exist() -> None:
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    names = {path.stem for path in files}
+    for path in files:
+        names |= set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        named = set(re.findall(r"\btest_\w+", page.read_text(encoding="utf-8")))
+        assert named <= names, f"{page.name}: {sorted(named - names)}"

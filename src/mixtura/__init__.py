@@ -1,23 +1,30 @@
 """Gaussian mixtures by expectation-maximisation: fast, exact, and hard to break.
 
-`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; what any of them saved
-`load` gets back; `kernels` and `reference` are the passes over rows, compiled and in plain NumPy.
+`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; `load` reads what any
+of them saved; `kernels` and `reference` are the passes over rows, compiled and in plain NumPy.
 """
 
 from mixtura import datasets, kernels, plot, reference
 from mixtura._build_config import VERSION as __version__
-from mixtura.bootstrap import BootstrapLRT, bootstrap_lrt
-from mixtura.em import Event, State
+from mixtura.data import scan
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted, SelectionInterrupted
-from mixtura.fit import fit_gmm
-from mixtura.hierarchical import HierarchicalTree, hierarchical
+from mixtura.files import load
+from mixtura.fitting import (
+    BootstrapLRT,
+    GMMFit,
+    GMMSelection,
+    KMeansFit,
+    bootstrap_lrt,
+    fit_gmm,
+    fit_kmeans,
+    select_gmm,
+)
 from mixtura.kernels import build_config
-from mixtura.kmeans import KMeansFit, fit_kmeans
 from mixtura.mixture import GaussianMixture
-from mixtura.result import GMMFit
-from mixtura.saving import load
-from mixtura.select import GMMSelection, select_gmm
+from mixtura.schedules import State
+from mixtura.starts import HierarchicalTree, hierarchical
 from mixtura.statistics import Statistics
+from mixtura.updates import Event
 
 __all__ = [
     "BootstrapLRT",
@@ -44,5 +51,6 @@ __all__ = [
     "load",
     "plot",
     "reference",
+    "scan",
     "select_gmm",
 ]

@@ -1,26 +1,17 @@
-"""The statistics that a pass over the rows leaves behind, and all that is ever known of them."""
+"""Statistics: what a pass over the rows returns, and all that an update ever learns of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["FACTOR_SHAPES", "FactorShape", "Floats", "Statistics", "statistics_shape"]
+from mixtura.parameters import NOTHING
+from mixtura.shapes import FULL, SHAPES, Floats, Shape, ShapeName
 
-Floats = NDArray[np.float64]
-FactorShape = Literal["full", "tied", "diag", "spherical"]
-FACTOR_SHAPES: tuple[FactorShape, ...] = ("full", "tied", "diag", "spherical")
-
-
-def statistics_shape(
-    covariance_type: FactorShape, n_components: int, n_features: int
-) -> tuple[int, ...]:
-    """Shape of ``resp_xx``: that of the covariances with the same name."""
-    k, d = n_components, n_features
-    return {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[covariance_type]
+__all__ = ["Statistics"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +43,9 @@ class Statistics:
         Weighted total over the rows; 0 where responsibilities were given, not computed.
     weight_sum : float
         Total weight of the rows, in units of rows where they are unweighted.
+    extras : mapping from str to ndarray or float, optional
+        Further sums over the rows that some pass returns. They are added and scaled like the
+        others, and do not depend on the centres.
 
     Notes
     -----
@@ -72,25 +66,27 @@ class Statistics:
     array([0.5, 0. ])
     """
 
-    covariance_type: FactorShape
+    covariance_type: ShapeName
     centres: Floats
     resp_sum: Floats
     resp_x: Floats
     resp_xx: Floats
     log_likelihood: float
     weight_sum: float
+    extras: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape that `covariance_type` names."""
+        return SHAPES[self.covariance_type]
 
     def __add__(self, other: Statistics) -> Statistics:
         if not isinstance(other, Statistics):
             return NotImplemented
-        if (self.covariance_type, self.centres.shape) != (
-            other.covariance_type,
-            other.centres.shape,
-        ):
+        if self._kind() != other._kind():
             raise ValueError(
-                f"statistics of one kind are needed to add; got {self.covariance_type!r} with "
-                f"centres {self.centres.shape} and {other.covariance_type!r} with centres "
-                f"{other.centres.shape}. Accumulate both for the same mixture."
+                f"statistics of one kind are needed to add; got {self._kind()} and "
+                f"{other._kind()}. Accumulate both for the same mixture."
             )
         other = other.recentred(self.centres)
         return Statistics(
@@ -101,6 +97,35 @@ class Statistics:
             self.resp_xx + other.resp_xx,
             self.log_likelihood + other.log_likelihood,
             self.weight_sum + other.weight_sum,
+            {name: total + other.extras[name] for name, total in self.extras.items()},
+        )
+
+    def _kind(self) -> str:
+        """What statistics must have in common to be added."""
+        extras = f" and extras {sorted(self.extras)}" if self.extras else ""
+        return f"{self.covariance_type!r} with centres {self.centres.shape}{extras}"
+
+    def scaled(self, factor: float) -> Statistics:
+        """Return the statistics of the same rows, all their weights multiplied by a number.
+
+        Parameters
+        ----------
+        factor : float
+            What every sum is multiplied by.
+
+        Returns
+        -------
+        Statistics
+        """
+        return Statistics(
+            self.covariance_type,
+            self.centres,
+            factor * self.resp_sum,
+            factor * self.resp_x,
+            factor * self.resp_xx,
+            factor * self.log_likelihood,
+            factor * self.weight_sum,
+            {name: factor * total for name, total in self.extras.items()},
         )
 
     def means(self) -> Floats:
@@ -149,17 +174,7 @@ class Statistics:
         shift = self.centres - centres
         weighted_shift = self.resp_sum[:, None] * shift
         moved = 2.0 * self.resp_x + weighted_shift  # scatter gains the symmetric part of moved s^T
-        gain: Floats
-        if self.covariance_type == "diag":
-            gain = moved * shift
-        elif self.covariance_type == "spherical":
-            gain = (moved * shift).sum(axis=1)
-        elif self.covariance_type == "tied":
-            product = moved.T @ shift
-            gain = 0.5 * (product + product.T)
-        else:
-            product = moved[:, :, None] * shift[:, None, :]
-            gain = 0.5 * (product + product.transpose(0, 2, 1))
+        gain = self.shape.product(moved, shift)
         return self._with(centres, self.resp_x + weighted_shift, self.resp_xx + gain)
 
     def centred(self) -> Statistics:
@@ -175,20 +190,10 @@ class Statistics:
         """
         total = np.where(self.resp_sum == 0.0, 1.0, self.resp_sum)[:, None]
         shift = self.resp_x / total
-        loss: Floats
-        if self.covariance_type == "diag":
-            loss = self.resp_x * shift
-        elif self.covariance_type == "spherical":
-            loss = (self.resp_x * shift).sum(axis=1)
-        elif self.covariance_type == "tied":
-            product = self.resp_x.T @ shift
-            loss = 0.5 * (product + product.T)
-        else:
-            product = self.resp_x[:, :, None] * shift[:, None, :]
-            loss = 0.5 * (product + product.transpose(0, 2, 1))
+        loss = self.shape.product(self.resp_x, shift)
         return self._with(self.centres + shift, np.zeros(shift.shape), self.resp_xx - loss)
 
-    def coarsened(self, covariance_type: FactorShape) -> Statistics:
+    def coarsened(self, covariance_type: ShapeName) -> Statistics:
         """Return what a pass for another covariance type would have kept of the same rows.
 
         Parameters
@@ -207,13 +212,12 @@ class Statistics:
         """
         if covariance_type == self.covariance_type:
             return self
-        if self.covariance_type != "full":
+        if self.shape is not FULL:
             raise ValueError(
                 f"statistics must be 'full' to be coarsened to {covariance_type!r}; got "
                 f"{self.covariance_type!r}. Accumulate with covariance_type 'full'."
             )
-        subscripts = {"tied": "jab->ab", "diag": "jaa->ja", "spherical": "jaa->j"}
-        resp_xx = np.einsum(subscripts[covariance_type], self.resp_xx)
+        resp_xx = SHAPES[covariance_type].coarsened(self.resp_xx)
         return replace(self, covariance_type=covariance_type, resp_xx=resp_xx)
 
     def blurred(self, variance: Floats) -> Statistics:
@@ -238,22 +242,11 @@ class Statistics:
                 f"variance must have shape {self.centres.shape[1:]}, one for each feature; "
                 f"got {np.shape(variance)}. Use numpy.full for the same variance everywhere."
             )
-        resp_xx: Floats
-        if self.covariance_type == "diag":
-            resp_xx = self.resp_xx + self.resp_sum[:, None] * variance
-        elif self.covariance_type == "spherical":
-            resp_xx = self.resp_xx + self.resp_sum * variance.sum()
-        else:
-            resp_xx = self.resp_xx.copy()
-            diagonal = np.einsum("...aa->...a", resp_xx)
-            if self.covariance_type == "tied":
-                diagonal += self.resp_sum.sum() * variance
-            else:
-                diagonal += self.resp_sum[:, None] * variance
+        resp_xx = self.shape.blurred(self.resp_xx, self.resp_sum, variance)
         return self._with(self.centres, self.resp_x, resp_xx)
 
     def _with(self, centres: Floats, resp_x: Floats, resp_xx: Floats) -> Statistics:
-        """The same rows; several times as fast as `dataclasses.replace`."""
+        """Return the same rows about other centres; faster than `dataclasses.replace`."""
         return Statistics(
             self.covariance_type,
             centres,
@@ -262,4 +255,5 @@ class Statistics:
             resp_xx,
             self.log_likelihood,
             self.weight_sum,
+            self.extras,
         )

@@ -1,7 +1,7 @@
 """The command line, ``python -m mixtura``: arguments in, exit status out.
 
-Exit status: 0 done, 1 the fit could not go on, 2 the arguments or the file are wrong, 130
-interrupted. Whatever goes wrong is one line on the error stream.
+Exit status: 0 done, 1 the fit failed, 2 the arguments or the file are wrong, 130 interrupted. An
+error is one line on the error stream.
 """
 
 from __future__ import annotations
@@ -59,20 +59,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"mixtura: warning: {warning.message}", file=sys.stderr)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output has closed it, as `head` does: nothing is left to say, and the
-        # interpreter must not try to flush it when it ends.
+        # The program that reads the output has closed it, as `head` does. The interpreter must not
+        # try to flush it at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except InputError as error:
-        return _complain(str(error), 2)
+        return _print_error(str(error), 2)
     except OSError as error:
-        return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)
+        return _print_error(
+            f"{error.filename}: {error.strerror}" if error.filename else str(error), 2
+        )
     except mixtura.FitError as error:
-        return _complain(str(error), 1)
+        return _print_error(str(error), 1)
     except MemoryError as error:
-        return _complain(f"not enough memory: {error}", 1)
+        return _print_error(f"not enough memory: {error}", 1)
     except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+        return _print_error("interrupted", 130)
     return 0
 
 
@@ -88,7 +90,7 @@ def _config(_: argparse.Namespace) -> None:
 COMMANDS = {"demo": _demo, "fit": run_fit, "config": _config}
 
 
-def _complain(message: str, status: int) -> int:
+def _print_error(message: str, status: int) -> int:
     one_line = " ".join(message.split())
     print(f"mixtura: error: {one_line}", file=sys.stderr)
     return status
@@ -98,12 +100,12 @@ class _OneLineParser(argparse.ArgumentParser):
     """A parser that does not print its usage above the error."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(_complain(f"{message} (see {self.prog} --help)", 2))
+        self.exit(_print_error(f"{message} (see {self.prog} --help)", 2))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _OneLineParser(
-        prog=PROGRAM, description="Fit Gaussian mixtures, to see what they do or to data of yours."
+        prog=PROGRAM, description="Fit Gaussian mixtures to examples or to your data."
     )
     parser.add_argument("--version", action="version", version=f"mixtura {mixtura.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -123,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Fit a Gaussian mixture to the rows of a file.",
         epilog=FIT_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,  # what is not given is the library's to choose
+        argument_default=argparse.SUPPRESS,  # for the rest the library has defaults
     )
     fit.add_argument(
         "file",
@@ -153,14 +155,14 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="NAME",
         default=None,
-        help="columns to fit, by name or by number counted from 1, between commas or spaces "
+        help="columns to fit, by name or by number counted from 1, separated by commas or spaces "
         "(default: all)",
     )
     fit.add_argument(
         "--weights",
         metavar="NAME",
         default=None,
-        help="column that says how often each row was observed (default: once)",
+        help="column with the number of times that each row was observed (default: once)",
     )
     _add_seed(fit)
     _add_out(fit, "mixtura-fit")
@@ -170,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tol",
         type=float,
         metavar="NATS",
-        help="stop when about so much log-likelihood per unit of weight is left to gain",
+        help="stop when the predicted remaining gain per unit of weight is below this",
     )
     fit.add_argument(
         "--reg-covar",
@@ -190,7 +192,7 @@ def _add_out(parser: argparse.ArgumentParser, default: str) -> None:
         type=Path,
         default=Path(default),
         metavar="FOLDER",
-        help=f"folder to write to, made where missing (default: {default})",
+        help=f"folder to write to, made if it does not exist (default: {default})",
     )
 
 

@@ -24,7 +24,7 @@ def run_demo(out: Path, seed: int) -> None:
     Parameters
     ----------
     out : Path
-        Folder for the pictures, made where missing.
+        Folder for the pictures, made if it does not exist.
     seed : int
         Seed of the random starts.
 
@@ -128,7 +128,7 @@ def _curves(bic: dict[tuple[int, str], float]) -> plot.CriterionDisplay:
 def _all_scatters(
     fits: Fits, bic: dict[tuple[int, str], float], dataset: Dataset
 ) -> plot.ScatterDisplay:
-    """Every model in a panel of its own: components downwards, covariance types across."""
+    """Draw each model in its own panel: components downwards, covariance types across."""
     axes = plot.new_axes(
         len(fits) // len(COVARIANCE_TYPES), len(COVARIANCE_TYPES), panel_size=(4.4, 3.4)
     )
@@ -139,7 +139,7 @@ def _all_scatters(
         display = plot.ScatterDisplay.from_fit(
             fit, dataset.data, feature_names=dataset.feature_names, ax=ax
         )
-        # The same window on the data everywhere, or the panels could not be compared.
+        # The same limits in all panels, so that they can be compared.
         ax.set_xlim(lowest[0] - margin[0], highest[0] + margin[0])
         ax.set_ylim(lowest[1] - margin[1], highest[1] + margin[1])
         ax.get_legend().remove()
@@ -161,7 +161,7 @@ def _histogram(fit: mixtura.GMMFit, dataset: Dataset) -> plot.HistogramDisplay:
 
 
 def _histories(fits: dict[str, mixtura.GMMFit]) -> plot.HistoryDisplay:
-    """Every history in a panel of its own."""
+    """Draw each history in its own panel."""
     axes = plot.new_axes(1, len(fits), panel_size=(5.2, 4.0))
     for ax, (title, fit) in zip(axes.flat, fits.items(), strict=True):
         display = plot.HistoryDisplay.from_fit(fit, ax=ax)

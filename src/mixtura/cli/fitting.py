@@ -1,4 +1,4 @@
-"""The command ``fit``: a table in, a summary on the screen, assignments and pictures in files."""
+"""The command ``fit``: reads a table, prints a summary, writes assignments and pictures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mixtura import plot
 from mixtura.cli.input import InputError, Table, read_table
 from mixtura.cli.output import save_picture, write_assignments
 
-__all__ = ["run_fit"]
+__all__ = ["draw_components", "run_fit"]
 
-# Arguments that go on to fit_gmm where they are given; its defaults hold where they are not.
+# Arguments that are passed to fit_gmm if they are given.
 FIT_OPTIONS = ("covariance_type", "n_init", "max_iter", "tol", "reg_covar", "n_threads")
 
 
@@ -30,11 +30,11 @@ def run_fit(arguments: argparse.Namespace) -> None:
     InputError
         If the file or an option is wrong.
     FitError
-        If the fit cannot go on.
+        If the fit cannot continue.
     """
     table = read_table(arguments.file, arguments.columns, arguments.weights)
     options = {name: value for name, value in vars(arguments).items() if name in FIT_OPTIONS}
-    # Before the fit, which may take long, and not after it: a folder that cannot be made.
+    # The fit may take long, so an error of the folder should come before it.
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:
         fit = mixtura.fit_gmm(
@@ -55,7 +55,7 @@ def run_fit(arguments: argparse.Namespace) -> None:
 
     try:
         pictures = {
-            "components": _draw(fit, table),
+            "components": draw_components(fit, table),
             "log_likelihood": plot.HistoryDisplay.from_fit(fit),
         }
     except ImportError as error:
@@ -65,8 +65,21 @@ def run_fit(arguments: argparse.Namespace) -> None:
         print(f"wrote {save_picture(display, arguments.out / f'{name}.png')}")
 
 
-def _draw(fit: mixtura.GMMFit, table: Table) -> Any:
-    """Data and components in the picture that the number of columns asks for."""
+def draw_components(fit: mixtura.GMMFit, table: Table) -> Any:
+    """Draw data and components, in a picture that suits the number of columns.
+
+    Parameters
+    ----------
+    fit : GMMFit
+        Fit of the table.
+    table : Table
+        The data; of more than eight columns the first eight are drawn.
+
+    Returns
+    -------
+    display of mixtura.plot
+        The display, drawn.
+    """
     n_features = len(table.names)
     data: dict[str, Any] = {
         "sample_weight": table.sample_weight,

@@ -1,7 +1,7 @@
-"""Numbers from a file: CSV, NPY or Parquet, with column names and plain complaints.
+"""Numbers from a file: CSV, NPY or Parquet.
 
-Each format is a function that opens a file and returns the names of its columns and a function
-that reads some of them; choosing columns and checking values are the same for all.
+Each format is a function that opens a file and returns the names of its columns, and a function
+that reads some of them. Columns are chosen and values checked in the same way for all formats.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ __all__ = ["InputError", "Table", "read_table"]
 DELIMITERS = ",;\t"
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "."}
 SHOWN_NAMES = 12
-# Bounds the temporaries of the search for a missing value.
-VALUES_AT_ONCE = 1 << 20
+VALUES_AT_ONCE = 1 << 20  # in the search for a missing value, which needs temporary arrays
 
 Columns = Callable[[Sequence[int]], NDArray[Any]]
 
@@ -82,7 +81,7 @@ def read_table(
         raise InputError(
             f"{path}: expected a file ending in {', '.join(FORMATS)}; got {path.suffix or 'none'!r}"
         )
-    with path.open("rb"):  # the plainest message for a file that is missing or is a folder
+    with path.open("rb"):  # gives the clearest message for a file that is missing or is a folder
         pass
     try:
         return _choose(path, *FORMATS[path.suffix.lower()](path), columns, weight_column)
@@ -97,7 +96,7 @@ def _choose(
     columns: Sequence[str] | None,
     weight_column: str | None,
 ) -> Table:
-    """Read and check the columns that are asked for."""
+    """Read and check the chosen columns."""
     weight = [] if weight_column is None else _positions(path, names, [weight_column])
     if columns is None:
         chosen = [c for c in range(len(names)) if c not in weight and not _is_index(c, names[c])]
@@ -123,12 +122,12 @@ def _choose(
 
 
 def _is_index(position: int, name: str) -> bool:
-    """Whether a column only numbers the rows, as pandas and R write them."""
+    """Whether a column only numbers the rows, as those that pandas and R write."""
     return (position == 0 and name == "") or name == "__index_level_0__"
 
 
 def _positions(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """Positions of columns given by name, by number from 1, or several between commas."""
+    """Return positions of columns given by name, by number from 1, or several with commas."""
     positions = []
     for item in wanted:
         if names.count(item) > 1:
@@ -192,8 +191,8 @@ def _open_csv(path: Path) -> tuple[list[str], Columns]:
 def _parse_rows(
     path: Path, rows: Any, names: Sequence[str], positions: Sequence[int]
 ) -> NDArray[np.float64]:
-    """Convert what is left of a csv.reader, blank lines apart."""
-    values = array("d")  # eight bytes a value, where a list of floats takes 32
+    """Convert the remaining lines of a csv.reader, without blank ones."""
+    values = array("d")  # eight bytes for each value; a list of floats takes 32
     for row in rows:
         if not row:
             continue
@@ -206,12 +205,12 @@ def _parse_rows(
             values.extend([float(row[c]) for c in positions])
         except ValueError as error:
             place = f"{path}, line {rows.line_num}"
-            raise InputError(f"{place}, {_complaint(names, row, positions)}") from error
+            raise InputError(f"{place}, {_describe_bad_cell(names, row, positions)}") from error
     return np.frombuffer(values).reshape(-1, len(positions))
 
 
-def _complaint(names: Sequence[str], row: Sequence[str], positions: Sequence[int]) -> str:
-    """Say which cell of a row is not a number, and what to do."""
+def _describe_bad_cell(names: Sequence[str], row: Sequence[str], positions: Sequence[int]) -> str:
+    """Return which cell of a row is not a number, and what to do."""
     c = next(c for c in positions if not _is_number(row[c]))
     if _is_missing(row[c]):
         return f"column {names[c]!r}: the value is missing; drop the row or fill it in"
@@ -240,7 +239,7 @@ def _open_npy(path: Path) -> tuple[list[str], Columns]:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(
-            f"{path}: not an array of numbers as numpy.save writes them, or a damaged one"
+            f"{path}: not an array of numbers written by numpy.save, or a damaged one"
         ) from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         kind = getattr(values, "dtype", "several arrays")

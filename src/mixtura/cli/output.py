@@ -13,21 +13,25 @@ if TYPE_CHECKING:
 
 __all__ = ["save_picture", "write_assignments"]
 
-# Responsibilities held at a time: all of them could be many times the size of the data.
+# Responsibilities in memory at a time: all of them could be many times the size of the data.
 VALUES_AT_ONCE = 1 << 20
 
 
-def write_assignments(model: GaussianMixture, rows: NDArray[Any], out: Path) -> list[Path]:
-    """Write labels.csv and responsibilities.csv, each with one line for each row.
+def write_assignments(
+    model: GaussianMixture, rows: NDArray[Any], out: Path, values_at_once: int = VALUES_AT_ONCE
+) -> list[Path]:
+    """Write labels.csv and responsibilities.csv, with one line for each row.
 
     Parameters
     ----------
     model : GaussianMixture
         Mixture to assign the rows to.
     rows : ndarray of shape (n_samples, n_features)
-        Rows, taken in pieces of at most about 2**20 responsibilities.
+        Rows.
     out : Path
         Folder to write to.
+    values_at_once : int
+        Most responsibilities in memory at a time.
 
     Returns
     -------
@@ -35,7 +39,7 @@ def write_assignments(model: GaussianMixture, rows: NDArray[Any], out: Path) -> 
         The two files.
     """
     paths = [out / "labels.csv", out / "responsibilities.csv"]
-    step = max(1, VALUES_AT_ONCE // model.n_components)
+    step = max(1, values_at_once // model.n_components)
     with (
         paths[0].open("w", encoding="ascii") as labels,
         paths[1].open("w", encoding="ascii") as resp,
@@ -50,14 +54,14 @@ def write_assignments(model: GaussianMixture, rows: NDArray[Any], out: Path) -> 
 
 
 def save_picture(display: Any, path: Path) -> Path:
-    """Write the figure of a display to a file and let go of it.
+    """Write the figure of a display to a file, and close it.
 
     Parameters
     ----------
     display : display of mixtura.plot
-        What was drawn.
+        The display, drawn.
     path : Path
-        File to write; its ending chooses the format.
+        File to write; its suffix chooses the format.
 
     Returns
     -------

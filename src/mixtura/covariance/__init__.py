@@ -1,57 +1,63 @@
-"""The covariance families: how statistics become covariances, and covariances factors for the pass.
+"""The covariance families: how statistics become covariances.
 
-A family is one object. It knows the shape of its covariances, how many of their numbers are free,
-how they follow from statistics, how they are factored, and nothing of rows. Everything else in the
-package works through its methods and knows no family by name.
+A family is a value: letters, the shape of its covariances, and a rule that estimates them. The rest
+of the package uses its attributes and methods, and asks for no family by name.
+
+To add a family, write its rule in a file of its own (or in `rules`) and add one line to
+`_FAMILIES`. A family has no parameters of its own: for orientations that are known, rotate the rows
+and use "diag".
 """
 
 from __future__ import annotations
 
-from mixtura.covariance.base import CovarianceFamily
-from mixtura.covariance.forms import Diag, Full, FullWithCommonAxes, Spherical, Tied
+from mixtura.covariance.family import CovarianceFamily
 from mixtura.covariance.rules import (
     each_its_own,
     equal,
     equal_determinants,
     equal_volumes,
+    on_common_axes,
     on_own_axes,
     pooled,
 )
 from mixtura.covariance.volumes import with_common_matrix, with_common_variances
-from mixtura.validation import check_option
+from mixtura.data.checks import check_option
+from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, SPHERICAL, TIED
 
 __all__ = ["CELEUX_GOVAERT", "FAMILIES", "ONE_COLUMN", "CovarianceFamily", "family_named"]
 
-_all = (
-    Full("VVV", each_its_own, name="full"),
-    Tied("EEE", pooled, name="tied"),
-    Diag("VVI", each_its_own, name="diag"),
-    Spherical("VII", each_its_own, name="spherical"),
-    Spherical("EII", equal),
-    Diag("EEI", equal),
-    Diag("VEI", with_common_variances),
-    Diag("EVI", equal_volumes),
-    Full("VEE", with_common_matrix),
-    FullWithCommonAxes("EVE", equal_volumes, equal_volumes=True),
-    FullWithCommonAxes("VVE", each_its_own, equal_volumes=False),
-    Full("EEV", on_own_axes(equal)),
-    Full("VEV", on_own_axes(with_common_variances)),
-    Full("EVV", equal_determinants),
-)
-_by_letters = {family.letters: family for family in _all}
-_by_letters["VVE"].detour = FullWithCommonAxes("VVE", each_its_own, equal_volumes=True)
-
 # From the fewest parameters to the most, as tables show them.
-CELEUX_GOVAERT = (
-    "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV",
-    "VVV",
-)  # fmt: skip
+_FAMILIES = (
+    CovarianceFamily("EII", SPHERICAL, equal),
+    CovarianceFamily("VII", SPHERICAL, each_its_own, "spherical"),
+    CovarianceFamily("EEI", DIAG, equal),
+    CovarianceFamily("VEI", DIAG, with_common_variances),
+    CovarianceFamily("EVI", DIAG, equal_volumes),
+    CovarianceFamily("VVI", DIAG, each_its_own, "diag"),
+    CovarianceFamily("EEE", TIED, pooled, "tied"),
+    CovarianceFamily("VEE", FULL, with_common_matrix),
+    CovarianceFamily("EVE", FULL, on_common_axes(equal_volumes, equal_volumes=True)),
+    CovarianceFamily(
+        "VVE",
+        FULL,
+        on_common_axes(each_its_own, equal_volumes=False),
+        alternative=CovarianceFamily("VVE", FULL, on_common_axes(each_its_own, equal_volumes=True)),
+    ),
+    CovarianceFamily("EEV", FULL, on_own_axes(equal)),
+    CovarianceFamily("VEV", FULL, on_own_axes(with_common_variances)),
+    CovarianceFamily("EVV", FULL, equal_determinants),
+    CovarianceFamily("VVV", FULL, each_its_own, "full"),
+)
+_by_letters = {family.letters: family for family in _FAMILIES}
+_by_name = {family.name: family for family in _FAMILIES}
+
+CELEUX_GOVAERT = tuple(_by_letters)
 ONE_COLUMN = ("E", "V")
 
 # Every name that users may give; several may stand for one family.
 FAMILIES: dict[str, CovarianceFamily] = {
-    **{family.name: family for family in _all[:4]},
-    **{letters: _by_letters[letters] for letters in CELEUX_GOVAERT},
+    **{name: _by_name[name] for name in SHAPE_NAMES},
+    **_by_letters,
     "E": _by_letters["EEE"],
     "V": _by_letters["VVV"],
 }

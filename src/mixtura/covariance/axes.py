@@ -8,10 +8,10 @@ minimised over D:
     EVE    n d log sum_j exp(1/d sum_a log omega_ja).
 
 Browne and McNicholas [1]_ majorise it; here Newton's method takes rotations ``D cayley(X)`` with X
-skew, and ends at the same points after a few steps. Negative curvature is turned round, so that
-every step goes down. The function may have several minima: an update that is given the previous
-axes never ends above them, and one without tries the axes of the pooled scatter and of each
-component.
+skew, and ends at the same points after a few steps. The sign of negative curvature is changed, so
+that every step goes down. The function may have several minima: an update that is given the
+previous axes never ends above them, and one without tries the axes of the pooled scatter and of
+each component.
 
 .. [1] R. P. Browne, P. D. McNicholas, "Estimating common principal components in high dimensions",
    Advances in Data Analysis and Classification 8, 217-226, 2014.
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mixtura.statistics import Floats
+from mixtura.shapes import Floats
 
 __all__ = ["axes_of_one", "common_axes"]
 
@@ -32,17 +32,18 @@ MOST_STEPS = 100
 MOST_HALVINGS = 30
 LONGEST_STEP = 0.5  # radians in one plane
 NEGLIGIBLE = 1e-15  # predicted gain per unit of weight that rounding hides
-NEARLY = 1e-10  # predicted gain below which a step need not be watched
+NEARLY = 1e-10  # predicted gain below which a step is taken without a look at the function
 FLATTEST = 1e-9  # curvature per unit of weight that a step may divide by
-MOST_FEATURES = 16  # for which the whole matrix of curvatures is set up, d (d - 1) / 2 square
-TINY = 1e-300  # instead of no variance at all
-SOUND = 1e-10  # ratio of eigenvalues of a component whose own axes may be tried
+MOST_FEATURES = 16  # for which the whole matrix of curvatures is used, d (d - 1) / 2 square
+TINY = 1e-300  # keeps a division defined
+LEAST_RATIO = 1e-100  # of variances to the largest: less would overflow in the second derivatives
+SOUND = 1e-10  # ratio of eigenvalues above which a component's own axes are tried
 
 
 def common_axes(
     scatter: Floats, counts: Floats, *, equal_volumes: bool, previous: Floats | None = None
 ) -> Floats:
-    """Axes D of largest likelihood, shape (n_features, n_features), a column each.
+    """Return the axes D of largest likelihood, shape (n_features, n_features), a column each.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def common_axes(
     equal_volumes : bool
         EVE instead of VVE.
     previous : ndarray of shape (n_features, n_features), optional
-        Axes to begin with.
+        Axes to start from.
     """
     traces = np.einsum("jaa->j", scatter)
     counts, scatter = counts[traces > 0.0], scatter[traces > 0.0]
@@ -64,10 +65,10 @@ def common_axes(
 
 
 def axes_of_one(matrices: Floats) -> Floats:
-    """Axes of matrices that all have the same, shape (n_features, n_features).
+    """Return the axes of matrices that all have the same, shape (n_features, n_features).
 
-    Eigenvectors of a weighted sum: the weights are unlike, so that variances that are equal in the
-    sum are so by a rare accident.
+    They are the eigenvectors of a weighted sum. The weights are irregular, so that two axes with
+    different variances hardly ever have equal variances in the sum.
     """
     weights = 1.0 + np.modf(np.sqrt(2.0) * np.arange(len(matrices)))[0]
     traces = np.einsum("jaa->j", matrices)
@@ -82,7 +83,7 @@ def _candidates(scatter: Floats) -> list[Floats]:
 
 
 class _Point(NamedTuple):
-    """Where a rotation leads; `shares` are the weights of components in its gradient."""
+    """The function at one rotation; `shares` are the weights of components in its gradient."""
 
     value: float
     rotated: Floats
@@ -93,7 +94,7 @@ class _Point(NamedTuple):
 def _descend(
     scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats
 ) -> tuple[float, Floats]:
-    """Newton's method from one start: the minimum, per unit of weight, and its axes."""
+    """Return the minimum that Newton's method finds from one start, and its axes."""
     here = _look(scatter, counts, equal_volumes, D)
     for _ in range(MOST_STEPS):
         X, gain = _newton_step(here, equal_volumes)
@@ -113,7 +114,8 @@ def _descend(
 
 def _look(scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats) -> _Point:
     rotated = D.T @ scatter @ D
-    omega = np.maximum(np.einsum("jaa->ja", rotated), TINY)
+    omega = np.einsum("jaa->ja", rotated)
+    omega = np.maximum(omega, LEAST_RATIO * omega.max())
     logs = np.log(omega).sum(axis=1)
     shares = counts / counts.sum()
     if not equal_volumes:
@@ -125,7 +127,7 @@ def _look(scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats) -> _P
 
 
 def _newton_step(here: _Point, equal_volumes: bool) -> tuple[Floats, float]:
-    """A skew X down the function, and the gain that it promises."""
+    """Return a skew X along which the function falls, and the gain that it predicts."""
     _, V, omega, c = here
     d = len(omega[0])
     first, second = np.triu_indices(d, 1)

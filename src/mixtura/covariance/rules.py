@@ -1,9 +1,11 @@
 """Covariances of largest likelihood in closed form, as Celeux and Govaert [1]_ give them.
 
-Each rule takes scatters about the component means, the components' positive weights and, for those
-that iterate, the covariances before; `on_own_axes` looks only at the sizes of these. The first
-four serve wherever the axes are known: their scatters are diagonals, (n_components, n_features), of
-which those that share all or nothing are right for matrices too.
+Each rule takes scatters about the component means, the components' positive weights and, for rules
+that iterate, the covariances before; `on_own_axes` and `on_common_axes` use only the variances or
+the axes of these.
+
+`each_its_own`, `equal` and `equal_volumes` take diagonals, (n_components, n_features): the axes are
+known. The first two are right for matrices and single variances too.
 
 .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
    781-793, 1995.
@@ -13,11 +15,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtura.covariance.base import Rule
-from mixtura.covariance.forms import spanned
-from mixtura.statistics import Floats
+from mixtura.covariance.axes import axes_of_one, common_axes
+from mixtura.covariance.family import Rule
+from mixtura.shapes import EPS, Floats
 
-__all__ = ["each_its_own", "equal", "equal_determinants", "equal_volumes", "on_own_axes", "pooled"]
+__all__ = [
+    "each_its_own",
+    "equal",
+    "equal_determinants",
+    "equal_volumes",
+    "on_common_axes",
+    "on_own_axes",
+    "pooled",
+]
 
 
 def each_its_own(scatter: Floats, counts: Floats, _previous: Floats | None = None) -> Floats:
@@ -55,25 +65,51 @@ def equal_determinants(scatter: Floats, counts: Floats, _previous: Floats | None
 def _of_equal_volume(scatter: Floats, roots: Floats, counts: Floats) -> Floats:
     """Scatters divided by the roots of their determinants, times the mean of these.
 
-    One without a determinant stays singular.
+    A singular scatter stays singular.
     """
     column = (-1,) + (1,) * (scatter.ndim - 1)
     shapes = scatter / np.where(roots > 0.0, roots, counts).reshape(column)
-    covariances: Floats = shapes * np.where(roots > 0.0, roots.sum() / counts.sum(), 1.0).reshape(
-        column
-    )
+    volumes = np.where(roots > 0.0, roots.sum() / counts.sum(), 1.0)
+    covariances: Floats = shapes * volumes.reshape(column)
     return covariances
 
 
 def on_own_axes(rule: Rule) -> Rule:
     """Orientation varies, and shape does not: EEV, VEV, from the rule for EEI, VEI.
 
-    Axes are the scatters' own, in the order of their variances.
+    The axes are those of each scatter, in the order of its variances.
     """
 
     def maximise(scatter: Floats, counts: Floats, previous: Floats | None = None) -> Floats:
         variances, axes = np.linalg.eigh(scatter)
         before = None if previous is None else np.einsum("jaa->ja", previous)
-        return spanned(axes, rule(np.maximum(variances, 0.0), counts, before))
+        return _spanned(axes, rule(np.maximum(variances, 0.0), counts, before))
 
     return maximise
+
+
+def on_common_axes(rule: Rule, *, equal_volumes: bool) -> Rule:
+    """Orientation is equal, and shape varies: EVE, VVE, from the rule for EVI, VVI.
+
+    The axes are those of largest likelihood for equal volumes, or for any.
+    """
+
+    def maximise(scatter: Floats, counts: Floats, previous: Floats | None = None) -> Floats:
+        before = None if previous is None else axes_of_one(previous)
+        axes = common_axes(scatter, counts, equal_volumes=equal_volumes, previous=before)
+        along = np.einsum("jaa->ja", axes.T @ scatter @ axes)
+        return _spanned(axes, rule(along, counts, None))
+
+    return maximise
+
+
+def _spanned(axes: Floats, variances: Floats) -> Floats:
+    """Return matrices with these variances along these axes, exactly symmetric.
+
+    NaN where the smallest variance is lost in the rounding of the largest.
+    """
+    lost = ~(variances.min(axis=1) > len(axes[-1]) * EPS * variances.max(axis=1))
+    variances = np.where(lost[:, None], np.nan, variances)
+    matrices = axes * variances[:, None, :] @ axes.swapaxes(-1, -2)
+    symmetric: Floats = 0.5 * (matrices + matrices.transpose(0, 2, 1))
+    return symmetric

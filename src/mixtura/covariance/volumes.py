@@ -6,7 +6,7 @@ about its mean and n_j its weight, the best C for given volumes is ``M(s) / n``,
 
     n log det M(s) - d sum_j n_j s_j,
 
-is convex in s: Newton's method ends at the one maximum of the likelihood that the iterations of
+is convex in s: Newton's method finds the one maximum of the likelihood that the iterations of
 Celeux and Govaert [1]_ approach.
 
 .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
@@ -20,19 +20,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg.lapack import dposv, dpotrf, dtrtri
 
-from mixtura.statistics import Floats
+from mixtura.shapes import Floats
 
 __all__ = ["with_common_matrix", "with_common_variances"]
 
 MOST_STEPS = 60
 MOST_HALVINGS = 30
-NEARLY = 1e-13  # Newton decrement, per unit of weight, below which one step more is the last
+NEARLY = 1e-13  # Newton decrement, per unit of weight, below which the next step is the last
 
 
 def with_common_variances(
     scatter: Floats, counts: Floats, previous: Floats | None = None
 ) -> Floats:
-    """Variances ``volume_j a`` of largest likelihood.
+    """Return variances ``volume_j a`` of largest likelihood.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def with_common_variances(
     counts : ndarray of shape (n_components,)
         Positive weights.
     previous : ndarray, optional
-        Covariances before, near which the search begins; it ends at the same, but for rounding.
+        Covariances before, from which the search starts; they change the result by rounding only.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def with_common_variances(
 
 
 def with_common_matrix(scatter: Floats, counts: Floats, previous: Floats | None = None) -> Floats:
-    """Covariances ``volume_j C`` of largest likelihood.
+    """Return covariances ``volume_j C`` of largest likelihood.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def with_common_matrix(scatter: Floats, counts: Floats, previous: Floats | None 
     counts : ndarray of shape (n_components,)
         Positive weights.
     previous : ndarray, optional
-        Covariances before, near which the search begins; it ends at the same, but for rounding.
+        Covariances before, from which the search starts; they change the result by rounding only.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def _scaled(scatter: Floats, traces: Floats, counts: Floats, before: Floats | No
 
 
 class _Point(NamedTuple):
-    """The sum M(s), and how each term ``P_j = exp(s_j) W_j inv(M)`` looks beside it."""
+    """The sum M(s), and its terms relative to it, ``P_j = exp(s_j) W_j inv(M)``."""
 
     log_det: float
     traces: Floats  # tr P_j
@@ -97,7 +97,7 @@ NOWHERE = _Point(np.inf, np.empty(0), np.empty(0))
 
 
 def _log_precisions(scatter: Floats, counts: Floats, s: Floats) -> Floats:
-    """Minimise the convex function in the head of this file, from s on."""
+    """Return where the convex function in the head of this file is least; start from s."""
     look = _among_diagonals if scatter.ndim == 2 else _among_matrices
     k, d, shares = len(counts), scatter.shape[1], counts / counts.sum()
     s = s - s.max()  # only differences count

@@ -1,6 +1,6 @@
 """Small real data sets, each in a CSV file beside this one.
 
-Every loader returns a fresh `Dataset`: change its arrays freely.
+Each call of a loader returns a new `Dataset`, whose arrays you can change.
 
 >>> from mixtura import datasets
 >>> faithful = datasets.load_faithful()
@@ -35,25 +35,25 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """A data set: rows, what the columns are, and what else is known about the rows.
+    """A data set: rows, names of the columns, and labels or weights of the rows.
 
     Parameters
     ----------
     name : str
         Short name, the name of its file.
     data : ndarray of shape (n_samples, n_features), float64
-        One observation a row, in the units given in `feature_names`.
+        One observation in each row, in the units given in `feature_names`.
     feature_names : tuple of str
-        What each column is, with its unit in parentheses where it has one.
+        Name of each column, with its unit in parentheses where it has one.
     source : str
         Where the data were first published.
     labels : ndarray of shape (n_samples,), int64, or None
-        Known class of each row, from 0, an index into `label_names`; None where no class is known.
-        These are the labels that ``fit_gmm(..., init=labels)`` takes.
+        Known class of each row, an index into `label_names`; None where no class is known. They
+        can be used as ``fit_gmm(..., init=labels)``.
     label_names : tuple of str
         Names of the classes, in the order in which they first occur; empty without labels.
     sample_weight : ndarray of shape (n_samples,), float64, or None
-        How often each row was observed; None where every row was observed once.
+        Number of times that each row was observed; None where all were observed once.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Dataset:
 
 
 def load_faithful() -> Dataset:
-    """Old Faithful: how long an eruption lasted and how long the wait for the next was.
+    """Old Faithful: durations of eruptions, and waiting times to the next ones.
 
     Returns
     -------
@@ -283,7 +283,7 @@ def _load(
     label_column: str | None = None,
     weight_column: str | None = None,
 ) -> Dataset:
-    """Read one file; `features` maps its columns to the names they get."""
+    """Read one file; `features` maps its columns to names of features."""
     file = resources.files(__name__).joinpath(f"{name}.csv")
     rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
 

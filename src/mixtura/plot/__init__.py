@@ -1,14 +1,13 @@
-"""Pictures of mixtures, as display objects in scikit-learn's manner.
+"""Pictures of mixtures, as display objects like those of scikit-learn.
 
-A display holds the numbers of its picture: `from_model`, `from_fit`, `from_selection` or
-`from_tree` compute them and draw, and `plot` draws them again, on new axes or on yours. Afterwards
-`ax_` and `figure_` are matplotlib's objects, and so are the artists, for whatever should look
-different.
+A display holds the numbers of its picture. `from_model`, `from_fit`, `from_selection` or
+`from_tree` compute them and draw. `plot` draws them again, on new axes or on given ones. Afterwards
+`ax_`, `figure_` and the artists are matplotlib's objects and can be changed.
 
-Components keep their number, colour, marker and line style in every picture, so that pictures
-can be read together, and in grey.
+A component has the same number, colour, marker and line style in every picture, so that pictures
+can be compared. They can be read in grey, too.
 
-matplotlib is imported when something is drawn; ``pip install 'mixtura[plot]'`` brings it.
+matplotlib is imported when something is drawn. Install it with ``pip install 'mixtura[plot]'``.
 """
 
 from mixtura.plot.criterion import CriterionDisplay

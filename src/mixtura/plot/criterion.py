@@ -27,9 +27,9 @@ TITLES = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "cv": "cross-validation"}
 class CriterionDisplay(Display):
     """Curves of a criterion against the number of components, the lowest value marked.
 
-    Drawn is what a model's value lies above the lowest of all, on a square-root scale: the models
-    that matter are close to each other, the others far away. The legend has the lowest value of
-    each family. Where a model could not be fitted, its curve is interrupted.
+    A curve shows how far the values of a family are above the lowest of all. The scale is that of
+    the square root, because good models differ little and bad ones a lot. The legend has the lowest
+    value of each family. A curve has a gap where a model could not be fitted.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ class CriterionDisplay(Display):
     covariance_types : sequence of str
         Families, the columns of `table`.
     table : array_like of shape (len(n_components), len(covariance_types))
-        The criterion, lower is better; NaN or infinite for a model without.
+        The criterion, lower is better; NaN or infinite where there is none.
     criterion : str or callable
-        What the numbers are: "bic", "aic", "icl", "cv", or anything else by its name.
+        Name of the criterion: "bic", "aic", "icl", "cv" or any other. Of a callable, its own name.
 
     Attributes
     ----------
@@ -81,8 +81,8 @@ class CriterionDisplay(Display):
         if self.table.shape != expected:
             raise ValueError(
                 f"table must have shape {expected}, a row for each number of components and a "
-                f"column for each family; got {self.table.shape}. Transpose it, or name what is "
-                f"in it."
+                f"column for each family; got {self.table.shape}. Transpose it, or correct "
+                f"n_components and covariance_types."
             )
         if np.isnan(self.table).all():
             raise ValueError(
@@ -97,8 +97,8 @@ class CriterionDisplay(Display):
         Parameters
         ----------
         selection : object
-            With the attributes `n_components`, `covariance_types`, `table` and `criterion`, such
-            as the result of a selection.
+            Anything with the attributes `n_components`, `covariance_types`, `table` and
+            `criterion`, such as the result of `select_gmm`.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -149,15 +149,15 @@ class CriterionDisplay(Display):
             [self.best[0]], [0], s=140, facecolors="none", edgecolors=INK, linewidths=1.6, zorder=4,
             label="lowest of all",
         )  # fmt: skip
-        self._scale(ax, float(np.nanmax(values)) - lowest)
-        self._explain(ax, ring, k, values)
+        self._set_scale(ax, float(np.nanmax(values)) - lowest)
+        self._draw_legend(ax, ring, k, values)
         ax.set_xlim(k[0] - 0.5, k[-1] + 0.5)
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.set_xlabel("number of components")
         ax.set_ylabel(f"{self._title()} above the lowest (square-root scale)")
 
-    def _scale(self, ax: Axes, highest: float) -> None:
-        """Distances from the lowest value on a scale that spreads out the models in question."""
+    def _set_scale(self, ax: Axes, highest: float) -> None:
+        """Set the square-root scale of the vertical axis, and ticks at round numbers."""
         ax.set_yscale("function", functions=(_signed_root, _signed_square))
         span = np.sqrt(highest) or 1.0
         decade = int(np.floor(np.log10(span**2)))
@@ -168,11 +168,11 @@ class CriterionDisplay(Display):
         ax.set_yticks(ticks, [f"{tick:,.10g}" for tick in ticks])
         ax.set_ylim(_signed_square(-0.06 * span), _signed_square(1.06 * span))
 
-    def _explain(
+    def _draw_legend(
         self, ax: Axes, ring: Artist, k: NDArray[np.int64], values: NDArray[np.float64]
     ) -> None:
-        """Beside the axes, each family with its lowest value and where it has it, best first."""
-        lows = np.fmin.reduce(values)  # of numbers alone, NaN where there are none
+        """List each family beside the axes, with its lowest value and where it is, best first."""
+        lows = np.fmin.reduce(values)  # ignores NaN, unless there is nothing else
         handles, labels = [ring], ["lowest of all"]
         for j in np.argsort(lows, kind="stable").tolist():
             low = "not fitted"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.data.checks import check_count
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style, wrapped
-from mixtura.validation import check_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,18 +27,18 @@ NAME_WIDTH = 16
 class DendrogramDisplay(Display):
     """The tree of an agglomerative clustering, its last merges.
 
-    A leaf is a row, or a cluster that was merged earlier than what is drawn, with its number of
-    rows in brackets. Clusters of the cut into `n_clusters` differ in colour and line style.
+    A leaf is a row, or a cluster made by earlier merges, with its number of rows in brackets. The
+    tree is cut into `n_clusters` clusters, which differ in colour and line style.
 
     Parameters
     ----------
     linkage : array_like of shape (n_samples - 1, 4)
         SciPy's linkage matrix: two clusters, the height at which they are merged, the number of
-        rows in both. Heights need not ascend: the order of merges counts.
+        rows in both. Heights need not ascend: merges are drawn in the order of the rows.
     n_clusters : int
-        Clusters to tell apart; 1 for none.
+        Number of clusters in different styles; 1 for one style.
     max_leaves : int
-        Leaves to draw.
+        Largest number of leaves.
     names : sequence of n_samples str or None
         Names of the rows; None for their numbers.
 
@@ -54,7 +54,7 @@ class DendrogramDisplay(Display):
     Raises
     ------
     ValueError
-        If `linkage` is none, or there are not as many rows as clusters or names.
+        If `linkage` is not a linkage matrix, or does not fit `n_clusters` or `names`.
     """
 
     linkage: Any
@@ -92,9 +92,9 @@ class DendrogramDisplay(Display):
             Result of `mixtura.hierarchical`, whose leaves are distinct rows; or anything with an
             attribute `linkage`, whose leaves are all rows.
         n_clusters : int
-            Clusters to tell apart; 1 for none.
+            Number of clusters in different styles; 1 for one style.
         max_leaves : int
-            Leaves to draw.
+            Largest number of leaves.
         names : sequence of n_samples str or None
             Names of the rows; None for their numbers.
         ax : matplotlib.axes.Axes or None
@@ -179,7 +179,7 @@ class DendrogramDisplay(Display):
 
 
 def _nodes_before(linkage: NDArray[np.float64], merge: int) -> list[int]:
-    """Clusters that are left before a merge, in the order of the tree from left to right."""
+    """Return the clusters that there are before a merge, from left to right in the tree."""
     n_samples = len(linkage) + 1
     found, waiting = [], [n_samples + len(linkage) - 1]
     while waiting:
@@ -192,7 +192,7 @@ def _nodes_before(linkage: NDArray[np.float64], merge: int) -> list[int]:
 
 
 def _names_of_leaves(tree: Any, names: Sequence[str] | None) -> Sequence[str] | None:
-    """Names, or numbers, of the rows that are leaves, where not all of them are."""
+    """Return names or numbers of the rows that are leaves; not all are in some trees."""
     if not hasattr(tree, "leaves"):
         return names
     _check_names(names, len(tree.leaf))
@@ -209,7 +209,7 @@ def _check_names(names: Sequence[str] | None, n_samples: int) -> None:
 
 
 def _check_linkage(linkage: ArrayLike) -> NDArray[np.float64]:
-    """Refuse what is no tree."""
+    """Return the linkage as an array; raise an error if it is not a tree."""
     array = np.asarray(linkage, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != 4 or len(array) == 0 or not np.isfinite(array).all():
         raise ValueError(
@@ -222,8 +222,8 @@ def _check_linkage(linkage: ArrayLike) -> NDArray[np.float64]:
     once = np.array_equal(np.sort(merged, axis=None), np.arange(2 * len(array)))
     if not once or (merged >= known).any():
         raise ValueError(
-            f"linkage must merge each of {n_samples} rows and each cluster made of them once, "
-            f"after it was made; this one does not. Pass what scipy.cluster.hierarchy.linkage "
-            f"returns."
+            f"linkage must merge each of {n_samples} rows and each new cluster once, a cluster "
+            f"only after it was made; this one does not. Pass what "
+            f"scipy.cluster.hierarchy.linkage returns."
         )
     return array

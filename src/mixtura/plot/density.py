@@ -14,9 +14,9 @@ from mixtura.plot.rows import (
     Points,
     check_pair,
     check_shares,
+    data_to_draw,
     density_grid,
     marginal,
-    names_to_draw,
 )
 from mixtura.plot.style import INK, blend, draw_number, wrapped
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["DensityDisplay"]
 
 GRID_POINTS = 201  # each way: lines between them are smooth, because log-densities are quadratic
-DRAWS = 20_000  # from the mixture; a share comes out right to a third of a percent
+DRAWS = 20_000  # from the mixture; a share is then exact to about 0.003
 DEPTHS = ("#EEF2F8", "#6D96C8")  # of the outermost and the innermost region
 
 
@@ -117,7 +117,7 @@ class DensityDisplay(ModelDisplay):
         shares : sequence of float
             Share of the mixture within each contour, between 0 and 1.
         max_points : int
-            Of more rows than this an unordered sample, the same at each call, is drawn.
+            Of more rows than this a random sample, the same at each call, is drawn.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -141,10 +141,10 @@ class DensityDisplay(ModelDisplay):
         """
         pair = check_pair(features, model.n_features)
         if len(shares) == 0:
-            raise ValueError("shares must name one contour or more; got none. Pass (0.5, 0.95).")
+            raise ValueError("shares must have one number or more; got none. Pass (0.5, 0.95).")
         check_shares("shares", shares)
-        points = Points.of(model, X, sample_weight, max_points).rows[:, pair]
-        names = names_to_draw(feature_names, X, model)
+        data = data_to_draw(model, X, sample_weight, feature_names)
+        points = Points.of(model, data, max_points).rows[:, pair]
         both = marginal(model, pair)
         descending = tuple(sorted(set(shares), reverse=True))
         drawn, _ = both.sample(DRAWS, rng=0)
@@ -161,14 +161,14 @@ class DensityDisplay(ModelDisplay):
             levels=levels,
             means=both.means,
             points=points,
-            feature_names=(names[pair[0]], names[pair[1]]),
+            feature_names=(data.names[pair[0]], data.names[pair[1]]),
         )
         return display.plot(ax)
 
     def _draw(self, ax: Axes) -> None:
         from matplotlib.patches import Patch
 
-        # Far away the density is zero and its logarithm nothing that can be interpolated.
+        # Far away the log-density is -inf, which cannot be interpolated.
         height = np.maximum(self.log_density, self.levels[0] - 50)
         top = max(height.max(), self.levels[-1]) + 1
         depths = blend(DEPTHS, np.linspace(0, 1, len(self.levels)))
@@ -197,7 +197,7 @@ class DensityDisplay(ModelDisplay):
 
 
 def _grid(both: GaussianMixture, axis: int, shown: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points along one axis, across all that is shown."""
+    """Return points along one axis, from end to end of the picture."""
     margin = 0.05 * (shown.max() - shown.min())
     return density_grid(
         shown.min() - margin,

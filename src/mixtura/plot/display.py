@@ -1,4 +1,4 @@
-"""What all displays are: numbers of a picture, drawn on axes."""
+"""The base classes of all displays."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
+    from mixtura.fitting.result import GMMFit
     from mixtura.mixture import GaussianMixture
-    from mixtura.result import GMMFit
 
 __all__ = ["Display", "ModelDisplay"]
 
@@ -66,7 +66,7 @@ class Display(ABC):
 
     @abstractmethod
     def _draw(self, ax: Axes) -> None:
-        """Draw everything there is on `ax`."""
+        """Draw the picture on `ax`."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.plot.display import ModelDisplay
-from mixtura.plot.rows import check_feature, density_grid, marginal, names_to_draw, rows_to_draw
+from mixtura.plot.rows import Data, check_feature, data_to_draw, density_grid, marginal
 from mixtura.plot.style import (
     INK,
     MAX_LEGEND,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["HistogramDisplay"]
 
 MAX_BINS = 200
-MOST_EDGED = 60  # bars; more would vanish between their edges
-TALLEST = 2.5  # density against the tallest bar
+MOST_EDGED = 60  # bars with white edges: more would be too thin to be seen between them
+TALLEST = 2.5  # density that is shown, in units of the tallest bar
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -119,27 +119,19 @@ class HistogramDisplay(ModelDisplay):
             If matplotlib is missing.
         """
         a = check_feature(feature, model.n_features)
-        rows, weight = rows_to_draw(X, sample_weight, model)
-        names = names_to_draw(feature_names, X, model)
-        return cls._of_feature(model, rows, weight, a, names[a]).plot(ax)
+        data = data_to_draw(model, X, sample_weight, feature_names)
+        return cls._of_feature(model, data, a).plot(ax)
 
     @classmethod
-    def _of_feature(
-        cls,
-        model: GaussianMixture,
-        rows: NDArray[Any],
-        sample_weight: NDArray[np.float64],
-        feature: int,
-        name: str,
-    ) -> Self:
-        """Hold one column of what has been checked already, not yet drawn."""
+    def _of_feature(cls, model: GaussianMixture, data: Data, feature: int) -> Self:
+        """Make the display of one column, from checked arguments, without drawing it."""
         alone = marginal(model, [feature])
         means, deviations = alone.means[:, 0], np.sqrt(alone.covariances[:, 0, 0])
         edges = heights = np.empty(0)
-        if len(rows):
-            values = rows[:, feature].astype(np.float64)
-            edges = _bin_edges(values, sample_weight)
-            heights, _ = np.histogram(values, edges, weights=sample_weight, density=True)
+        if len(data.rows):
+            values = data.rows[:, feature].astype(np.float64)
+            edges = _bin_edges(values, data.sample_weight)
+            heights, _ = np.histogram(values, edges, weights=data.sample_weight, density=True)
         ends = np.concatenate([means - 5 * deviations, means + 5 * deviations, edges])
         grid = density_grid(ends.min(), ends.max(), means, deviations)
         return cls(
@@ -148,7 +140,7 @@ class HistogramDisplay(ModelDisplay):
             weights=model.weights,
             edges=edges,
             heights=heights,
-            feature_name=name,
+            feature_name=data.names[feature],
         )
 
     def _draw(self, ax: Axes) -> None:
@@ -163,7 +155,7 @@ class HistogramDisplay(ModelDisplay):
         )
         density = self.component_densities.sum(axis=0)
         highest = density.max()
-        if len(self.heights):  # which the spike of a narrow component would press to the ground
+        if len(self.heights):  # which would be low beside the peak of a narrow component
             highest = max(self.heights.max(), min(highest, TALLEST * self.heights.max()))
         (self.mixture_line_,) = ax.plot(
             self.grid, density, color=INK, linewidth=2.2, label="mixture"
@@ -172,7 +164,7 @@ class HistogramDisplay(ModelDisplay):
             self._draw_component(ax, j, highest) for j in range(len(self.weights))
         ]
         if len(self.edges):
-            # Tails of a wide component would squeeze the data into a corner.
+            # The tails of a wide component would leave little room for the data.
             margin = 0.06 * (self.edges[-1] - self.edges[0])
             ax.set_xlim(self.edges[0] - margin, self.edges[-1] + margin)
         ax.set_ylim(0, 1.08 * highest)
@@ -199,12 +191,12 @@ class HistogramDisplay(ModelDisplay):
 
 
 def _bin_edges(
-    values: NDArray[np.float64], sample_weight: NDArray[np.float64]
+    values: NDArray[np.float64], sample_weight: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """Edges of bins about as wide as Freedman and Diaconis (1981) have them.
+    """Return edges of bins, about as wide as Freedman and Diaconis (1981) propose.
 
-    Rounded and grouped values lie on a grid of their own. The width is a multiple of its step and
-    the edges lie between its points, or bins would hold now one point of it and now two.
+    Rounded and grouped values lie on a grid. The width is a multiple of its step and the edges lie
+    between its points, so that all bins hold the same number of points.
     """
     distinct, position = np.unique(values, return_inverse=True)
     if len(distinct) == 1:
@@ -212,7 +204,7 @@ def _bin_edges(
         return np.array([distinct[0] - half, distinct[0] + half])
     cumulative = np.cumsum(np.bincount(position, weights=sample_weight))
     lower, upper = distinct[np.searchsorted(cumulative, cumulative[-1] * np.array([0.25, 0.75]))]
-    # Weights count rows, unless they are so small that they can only be shares.
+    # Weights are numbers of rows, unless they are so small that they must be shares.
     size = max(cumulative[-1], len(values))
     span = distinct[-1] - distinct[0]
     width = 2.0 * (upper - lower) / np.cbrt(size) or span / np.log2(2.0 * size)

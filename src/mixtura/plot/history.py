@@ -1,4 +1,4 @@
-"""Log-likelihood against iteration, and where it was going."""
+"""Log-likelihood against iteration, and its predicted limit."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.em import Event
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style
-from mixtura.stopping import StoppingRule
+from mixtura.schedules import predicted_gains
+from mixtura.updates.collapse import Event
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from mixtura.result import GMMFit
+    from mixtura.fitting.result import GMMFit
 
 __all__ = ["HistoryDisplay"]
 
-# EM gains most of what it gains at once; in a longer history only a logarithmic axis shows how.
+# The first iterations of EM gain most. In a longer history a logarithmic axis shows them.
 LINEAR_ITERATIONS = 50
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class HistoryDisplay(Display):
-    """Log-likelihood against iteration, with the limit that it was predicted to reach.
+    """Log-likelihood against iteration, with its predicted limit.
 
-    The limit is Aitken's extrapolation of the last three iterations, by which fits stop.
+    The limit is Aitken's extrapolation of the last three iterations, as the stopping rule has it.
 
     Parameters
     ----------
@@ -79,12 +79,9 @@ class HistoryDisplay(Display):
 
     @property
     def predicted_gain(self) -> float:
-        """What was left to gain in nats per unit of weight; inf where nothing can be said."""
-        rule = StoppingRule(tol=0.0)
-        undisturbed = max((event.iteration for event in self.events), default=1)
-        for objective in self.history[undisturbed - 1 :][-3:]:
-            rule.reached(float(objective))
-        return rule.predicted_gain
+        """Predicted remaining gain in nats per unit of weight; inf if there is no prediction."""
+        disturbed = {event.iteration for event in self.events}
+        return [np.inf, *predicted_gains(self.history.tolist(), disturbed)][-1]
 
     def _draw(self, ax: Axes) -> None:
         n_iter = len(self.history)
@@ -117,7 +114,7 @@ class HistoryDisplay(Display):
             ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.ticklabel_format(axis="y", style="plain", useOffset=False)
         ax.set_xlabel("iteration")
-        ax.set_ylabel("log-likelihood per unit of weight (nats)")
+        ax.set_ylabel("objective per unit of weight (nats)")
         ax.annotate(
             "\n".join(notes),
             (0.97, 0.06),

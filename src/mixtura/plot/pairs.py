@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.plot.display import ModelDisplay
 from mixtura.plot.histogram import HistogramDisplay
-from mixtura.plot.rows import Points, check_feature, check_shares, names_to_draw, rows_to_draw
+from mixtura.plot.rows import Points, check_feature, check_shares, data_to_draw
 from mixtura.plot.scatter import ScatterDisplay, Show, check_show
 from mixtura.plot.style import check_place, plain, wrapped
 
@@ -42,7 +42,7 @@ class PairDisplay(ModelDisplay):
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Axes in whose place the panels stand, themselves empty but for the legend.
+        Axes whose place the panels take; only the legend is drawn on them.
     figure_ : matplotlib.figure.Figure or SubFigure
         Figure of the axes.
     axes_ : ndarray of shape (n_features, n_features), object
@@ -85,10 +85,10 @@ class PairDisplay(ModelDisplay):
         coverage : tuple of float
             Share of a component that each of its ellipses holds, between 0 and 1.
         show : {"classification", "uncertainty"}
-            What colours and sizes of the rows tell; see `ScatterDisplay.from_model`.
+            What colours and sizes of the rows mean; see `ScatterDisplay.from_model`.
         max_points : int
-            Of more rows than this an unordered sample, the same at each call, is scattered; the
-            histograms count all.
+            Of more rows than this the scatters show a random sample, the same at each call. The
+            histograms count all rows.
         ax : matplotlib.axes.Axes or None
             Axes, made by ``subplots``, whose place the panels take; None makes a new figure.
 
@@ -108,16 +108,13 @@ class PairDisplay(ModelDisplay):
         columns = _check_features(features, model.n_features)
         check_shares("coverage", coverage)
         check_show(show)
-        points = Points.of(model, X, sample_weight, max_points)
-        rows, weight = rows_to_draw(X, sample_weight, model)
-        names = names_to_draw(feature_names, X, model)
+        data = data_to_draw(model, X, sample_weight, feature_names)
+        points = Points.of(model, data, max_points)
         display = cls(
-            histograms=[
-                HistogramDisplay._of_feature(model, rows, weight, a, names[a]) for a in columns
-            ],
+            histograms=[HistogramDisplay._of_feature(model, data, a) for a in columns],
             scatters=[
                 [
-                    ScatterDisplay._of_pair(model, points, (b, a), names, coverage, show)
+                    ScatterDisplay._of_pair(model, points, (b, a), data.names, coverage, show)
                     for b in columns[:position]
                 ]
                 for position, a in enumerate(columns)
@@ -136,7 +133,7 @@ class PairDisplay(ModelDisplay):
         n = len(self.histograms)
         self.axes_ = np.full((n, n), None)
         grid = check_place(ax).subgridspec(n, n)
-        # Sizes of text are relative to this one.
+        # Other sizes of text are relative to this one.
         with plt.rc_context({"font.size": 8.0}):
             for a, b in np.argwhere(np.tri(n)).tolist():
                 panel = self.axes_[a, b] = plain(self.figure_.add_subplot(grid[a, b]))
@@ -146,7 +143,7 @@ class PairDisplay(ModelDisplay):
         self.scatters[1][0]._draw_legend(ax, loc="upper right", borderaxespad=0)
 
     def _label(self, panel: Axes, a: int, b: int) -> None:
-        """Names and numbers stand at the left and below, where every panel of a line finds them."""
+        """Keep names and numbers only in the first column and in the last row of panels."""
         legend = panel.get_legend()
         if legend is not None:
             legend.remove()
@@ -160,7 +157,7 @@ class PairDisplay(ModelDisplay):
         panel.set_ylabel(wrapped(self.histograms[a].feature_name, LABEL_WIDTH) if left else "")
 
     def _align(self) -> None:
-        """Give a feature the same limits wherever it is drawn."""
+        """Give a feature the same limits in all panels."""
         for a in range(len(self.histograms)):
             across, up = self.axes_[a:, a], self.axes_[a, :a]
             limits = [panel.get_xlim() for panel in across] + [panel.get_ylim() for panel in up]
@@ -177,7 +174,7 @@ def _check_features(features: Sequence[int] | None, n_features: int) -> list[int
     if len(columns) < 2:
         raise ValueError(
             f"a pair plot needs two features or more; got {len(columns)}. "
-            f"Of one column draw a HistogramDisplay."
+            f"For one column draw a HistogramDisplay."
         )
     if len(columns) > MAX_FEATURES:
         raise ValueError(

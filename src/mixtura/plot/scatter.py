@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.data.checks import check_option
 from mixtura.plot.display import ModelDisplay
-from mixtura.plot.rows import Points, check_pair, check_shares, marginal, names_to_draw
+from mixtura.plot.rows import Points, check_pair, check_shares, data_to_draw, marginal
 from mixtura.plot.style import (
     MAX_LEGEND,
     blend,
@@ -19,7 +20,6 @@ from mixtura.plot.style import (
     draw_number,
     wrapped,
 )
-from mixtura.validation import check_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,14 +33,14 @@ __all__ = ["ScatterDisplay", "Show", "check_show"]
 
 Show = Literal["classification", "uncertainty"]
 
-# Areas of markers in points squared: few rows get large ones, many share out the total.
+# Areas of markers in points squared. Few rows get large ones; many rows share the total.
 LARGEST_AREA = 30.0
 SMALLEST_AREA = 4.0
 TOTAL_AREA = 12_000.0
-# A quite uncertain row against a certain one.
+# Area of the most uncertain row, in units of that of a certain one.
 UNCERTAIN_AREA = 6.0
-UNCERTAINTY = ("#BDB9AE", "#E39B0B", "#6B1705")  # darker and darker in grey, too
-# Of more markers than this, a vector format gets a picture.
+UNCERTAINTY = ("#BDB9AE", "#E39B0B", "#6B1705")  # each darker than the one before, in grey too
+# More markers than this are saved as an image in vector formats.
 MOST_VECTORS = 2_000
 
 
@@ -75,7 +75,7 @@ class ScatterDisplay(ModelDisplay):
     coverage : tuple of float
         Share of a component that each of its ellipses holds, between 0 and 1.
     show : {"classification", "uncertainty"}
-        What colours and sizes of the rows tell.
+        What colours and sizes of the rows mean.
 
     Attributes
     ----------
@@ -135,10 +135,10 @@ class ScatterDisplay(ModelDisplay):
         coverage : tuple of float
             Share of a component that each of its ellipses holds, between 0 and 1.
         show : {"classification", "uncertainty"}
-            Rows in the colours of their components; or the darker and the larger, the less
-            certain it is from which component they come.
+            Rows have the colours of their components; or they are darker and larger where it
+            is less certain from which component they come.
         max_points : int
-            Of more rows than this an unordered sample, the same at each call, is drawn.
+            Of more rows than this a random sample, the same at each call, is drawn.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -158,9 +158,9 @@ class ScatterDisplay(ModelDisplay):
         pair = check_pair(features, model.n_features)
         check_shares("coverage", coverage)
         check_show(show)
-        points = Points.of(model, X, sample_weight, max_points)
-        names = names_to_draw(feature_names, X, model)
-        return cls._of_pair(model, points, pair, names, coverage, show).plot(ax)
+        data = data_to_draw(model, X, sample_weight, feature_names)
+        points = Points.of(model, data, max_points)
+        return cls._of_pair(model, points, pair, data.names, coverage, show).plot(ax)
 
     @classmethod
     def _of_pair(
@@ -172,7 +172,7 @@ class ScatterDisplay(ModelDisplay):
         coverage: tuple[float, ...],
         show: Show,
     ) -> Self:
-        """Hold two columns of what has been checked already, not yet drawn."""
+        """Make the display of two columns, from checked arguments, without drawing it."""
         both = marginal(model, pair)
         return cls(
             weights=both.weights,
@@ -199,7 +199,7 @@ class ScatterDisplay(ModelDisplay):
         self._draw_legend(ax)
 
     def _draw_legend(self, ax: Axes, **options: Any) -> None:
-        """Say on `ax`, not necessarily that of the picture, what markers and ellipses mean."""
+        """Explain markers and ellipses on `ax`, which may be other axes than the picture's."""
         shares = " and ".join(f"{share:.0%}" for share in self.coverage)
         lines = [f"ellipses hold {shares}"] if shares else []
         if len(self.points) < self.n_rows:
@@ -212,7 +212,7 @@ class ScatterDisplay(ModelDisplay):
             legend.get_title().set_multialignment("center")
 
     def _handles(self) -> list[Line2D]:
-        """Examples of markers, drawn in the legend only."""
+        """Return examples of markers, for the legend."""
         from matplotlib.lines import Line2D
 
         looks: list[Any] = []
@@ -234,11 +234,11 @@ class ScatterDisplay(ModelDisplay):
         ]  # fmt: skip
 
     def _most_uncertain(self) -> float:
-        """Uncertainty of a row that could as well be of any component."""
+        """Return the uncertainty of a row to which all components are equally probable."""
         return 1 - 1 / max(len(self.weights), 2)
 
     def _growth(self, uncertainty: Any) -> Any:
-        """How many times larger than a certain row's a marker is."""
+        """Return the area of a marker, in units of that of a certain row."""
         return 0.8 + (UNCERTAIN_AREA - 0.8) * uncertainty / self._most_uncertain()
 
     def _colours(self, uncertainty: Any) -> NDArray[np.float64]:
@@ -276,7 +276,7 @@ class ScatterDisplay(ModelDisplay):
 
         style = component_style(j)
         circle = Path.unit_circle()
-        # Not by eigenvectors, which lose a feature whose units make it small beside the other.
+        # Eigenvectors would lose a feature whose units make it much smaller than the other.
         lower = np.linalg.cholesky(self.covariances[j])
         ellipses = []
         for share in self.coverage:
@@ -288,7 +288,7 @@ class ScatterDisplay(ModelDisplay):
                 edgecolor=style.colour,
                 linestyle=style.line_style,
                 linewidth=1.4,
-                # A white rim, or a line would vanish among points of its own colour.
+                # With a white rim the line is seen among points of its own colour.
                 path_effects=[withStroke(linewidth=2.8, foreground="white")],
                 zorder=3,
             )
@@ -298,5 +298,5 @@ class ScatterDisplay(ModelDisplay):
 
 
 def check_show(show: Show) -> None:
-    """Refuse what rows cannot show."""
+    """Raise an error for anything else that rows could show."""
     check_option("show", show, ("classification", "uncertainty"))

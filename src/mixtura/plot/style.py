@@ -30,14 +30,14 @@ __all__ = [
     "wrapped",
 ]
 
-# Neighbours differ in hue for the colour-blind (after Okabe and Ito 2008), in lightness for grey.
+# Neighbours differ in hue for the colour-blind (after Okabe and Ito 2008), and in lightness.
 COLOURS = ("#0B559F", "#E39B0B", "#00846B", "#C2410C", "#56A8E0", "#8E3A80", "#9A9A2E", "#5B5B66")
 MARKERS = "os^DvPX*<"
 LINE_STYLES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)))
 INK = "#26262B"
 PALE = "#D9DBE1"
 
-# A longer legend hides the picture; the numbers drawn at the components still tell them apart.
+# A longer legend would hide the picture. Components have their numbers drawn on them anyway.
 MAX_LEGEND = 12
 
 
@@ -51,7 +51,7 @@ class ComponentStyle:
 
 
 def component_style(j: int) -> ComponentStyle:
-    """Return the look of component j; the cycles differ in length, so that 360 looks differ."""
+    """Return the look of component j; cycles of different lengths give 360 different looks."""
     return ComponentStyle(
         colour=COLOURS[j % len(COLOURS)],
         marker=MARKERS[j % len(MARKERS)],
@@ -60,11 +60,11 @@ def component_style(j: int) -> ComponentStyle:
 
 
 def check_place(ax: Axes) -> SubplotSpec:
-    """Refuse axes in whose place a grid of panels cannot stand."""
+    """Return the place of axes in a grid, which a grid of panels can take."""
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(
-            "ax must have a place in a grid, which its panels take; got axes placed by hand. "
+            "ax must have a place in a grid, for the panels to take; got axes placed by hand. "
             "Make it with plt.subplots(), or pass None for a new figure."
         )
     return place
@@ -80,7 +80,7 @@ def blend(colours: Sequence[str], places: Any) -> NDArray[np.float64]:
 
 
 def component_label(j: int, weight: float) -> str:
-    """Return what a legend says of component j."""
+    """Return the text of component j in a legend."""
     return f"component {j} ({weight:.0%})"
 
 
@@ -128,7 +128,7 @@ def new_axes(
 
 
 def plain(ax: Axes) -> Axes:
-    """Take away from axes what says nothing."""
+    """Give axes the plain style of these pictures."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["bottom", "left"]].set_color(INK)
     ax.grid(color=PALE, linewidth=0.6, alpha=0.6)
@@ -137,25 +137,25 @@ def plain(ax: Axes) -> Axes:
 
 
 def check_axes(ax: Axes) -> Axes:
-    """Refuse what is not one pair of axes."""
+    """Return the axes; raise an error for anything else, such as an array of axes."""
     from matplotlib.axes import Axes
 
     if not isinstance(ax, Axes):
         raise TypeError(
             f"ax must be one matplotlib Axes, or None for a new figure; got "
-            f"{type(ax).__name__}. Of an array of axes pass one, such as axes[0, 0]."
+            f"{type(ax).__name__}. From an array of axes pass one, such as axes[0, 0]."
         )
     return ax
 
 
 def wrapped(name: str, width: int = 48) -> str:
-    """Lay out the name of a column on two lines at most; a dollar begins no formula."""
+    """Return the name of a column on at most two lines, with dollars that start no formula."""
     lines = textwrap.fill(name, width, max_lines=2, placeholder=" …")
     return lines.replace("$", r"\$")
 
 
 def draw_number(ax: Axes, j: int, n_components: int, x: float, y: float) -> None:
-    """Write the number of component j into a disc at (x, y), small where there are many."""
+    """Write the number of component j into a disc at (x, y), a small one if there are many."""
     ax.annotate(
         str(j),
         (x, y),

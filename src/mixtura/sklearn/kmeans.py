@@ -19,11 +19,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mixtura.kernels import Rows
-from mixtura.kmeans import KMeansFit, fit_kmeans
-from mixtura.passes import moments
-from mixtura.statistics import Floats
-from mixtura.validation import (
+from mixtura.data import ArrayRows
+from mixtura.data.checks import (
     check_centres,
     check_count,
     check_n_threads,
@@ -31,6 +28,10 @@ from mixtura.validation import (
     check_option,
     check_sample_weight,
 )
+from mixtura.fitting.kmeans import KMeansFit, fit_kmeans
+from mixtura.parameters import Seen
+from mixtura.passes import Backend, RowsPass, moments
+from mixtura.shapes import SPHERICAL, Floats
 
 __all__ = ["KMeans", "far_apart", "rows_of"]
 
@@ -80,7 +81,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     copy_x : bool
         Accepted; the rows are never modified.
     algorithm : {"lloyd", "elkan"}
-        Accepted; both give the same clusters, and there is one way to them here.
+        Accepted; both give the same clusters, by Lloyd's algorithm.
     n_threads : int or None
         Threads; None for as many as are useful. The result is the same to the bit.
 
@@ -172,7 +173,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         weight = check_sample_weight(sample_weight, len(X), minimum_rows=self.n_clusters)
         self._n_init = self._count_starts()
         random_state = check_random_state(self.random_state)
-        enough = self.tol * float(moments(X, None, self.n_threads)[1].mean())
+        variance = moments(ArrayRows(X), Backend(n_threads=self.n_threads))[1]
+        enough = self.tol * float(variance.mean())
         best: KMeansFit | None = None
         for _ in range(self._n_init):
             centers = self._start(X, weight, random_state)
@@ -361,7 +363,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """Nearest centers (where the weight is not zero), and the inertia."""
         centers = check_centres(self.cluster_centers_, X.shape[1], name="cluster_centers_")
         labels = np.empty(len(X), dtype=np.int64)
-        statistics = Rows(X, weight).assign(centers, self.n_threads, labels=labels)
+        backend = Backend(n_threads=self.n_threads)
+        rows = RowsPass(ArrayRows(X, weight), SPHERICAL, backend, em="nearest")
+        statistics = rows.accumulate(Seen.of_centers(centers, SPHERICAL), labels)
         return labels, 2.0 * abs(statistics.log_likelihood)
 
     def _warn_of_lost_clusters(self) -> None:
@@ -382,7 +386,7 @@ class _Run:
         self._centers, self._enough, self._verbose = centers, enough, verbose
 
     def ends(self, fit: KMeansFit) -> bool:
-        """Have the centers hardly moved?"""
+        """Whether the centers have hardly moved."""
         shift = float(np.square(fit.centers - self._centers).sum())
         self._centers = fit.centers
         ends = shift <= self._enough

@@ -12,25 +12,27 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from mixtura.em import OnCollapse, Outcome
-from mixtura.mixture import GaussianMixture as Mixture
-from mixtura.sklearn.convert import precisions_of
-from mixtura.sklearn.kmeans import rows_of
-from mixtura.sklearn.runs import best_run
-from mixtura.sklearn.starts import INIT_PARAMS, check_given
-from mixtura.statistics import FACTOR_SHAPES, Floats
-from mixtura.update import Parameters
-from mixtura.validation import (
+from mixtura.data.checks import (
     check_count,
     check_n_threads,
     check_number,
     check_option,
     check_sample_weight,
 )
+from mixtura.mixture import GaussianMixture as Mixture
+from mixtura.mixture.convert import register
+from mixtura.parameters import Parameters
+from mixtura.schedules import Outcome
+from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
+from mixtura.sklearn.kmeans import rows_of
+from mixtura.sklearn.runs import best_run
+from mixtura.sklearn.starts import INIT_PARAMS, check_given
+from mixtura.updates import OnCollapse
 
 __all__ = ["GaussianMixture"]
 
 
+@register
 class GaussianMixture(DensityMixin, BaseEstimator):
     """Gaussian mixture for scikit-learn users: its names, defaults and meaning, and weights.
 
@@ -60,15 +62,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     random_state : int, RandomState or None
         Source of random numbers for the starts and for `sample`.
     warm_start : bool
-        Whether `fit` goes on from the last fit, if there was one.
+        Whether `fit` continues from the last fit, if there was one.
     verbose : int
         Print each run and its iterations if 1; times and changes too if more.
     verbose_interval : int
         Iterations from one printed line to the next.
     on_collapse : {"raise", "reseed", "drop"}
         What to do with a component whose covariance becomes singular: raise ValueError, as
-        scikit-learn does; split the heaviest component instead; or go on without it. The last two
-        mend components without weight as well, which scikit-learn leaves behind.
+        scikit-learn does; split the heaviest component instead; or continue without it. The
+        last two also replace components without weight, which scikit-learn keeps.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
@@ -228,32 +230,34 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         weight = None
         if sample_weight is not None:
             weight = check_sample_weight(sample_weight, len(X), minimum_rows=k)
-        given, before, n_runs = check_given(self, X.shape[1]), -np.inf, self.n_init
+        given: Parameters | dict[str, Floats] = check_given(self, X.shape[1])
+        before, n_runs = -np.inf, self.n_init
         if self.warm_start and hasattr(self, "converged_"):
             given, before, n_runs = self._last_parameters(X.shape[1]), self.lower_bound_, 1
-        self._keep(*best_run(self, X, weight, given, before, n_runs), X.dtype)
+        self._keep(best_run(self, X, weight, given, before, n_runs), X.dtype)
         return X
 
-    def _last_parameters(self, n_features: int) -> dict[str, Floats]:
+    def _last_parameters(self, n_features: int) -> Parameters:
         """Those of the last fit, which must have been of rows like these."""
         model = self.model_
         if model.n_features != n_features:
             raise ValueError(
-                f"with warm_start=True, fit goes on from the last fit, of {model.n_features} "
+                f"with warm_start=True, fit continues from the last fit, of {model.n_features} "
                 f"features; got {n_features}. Use the same features, or warm_start=False."
             )
-        return {name: getattr(model, name) for name in Parameters._fields}
+        return model._parameters()
 
-    def _keep(self, outcome: Outcome, lower_bounds: list[float], dtype: Any) -> None:
+    def _keep(self, outcome: Outcome, dtype: Any) -> None:
         """Set the fitted attributes."""
-        for name, array in outcome.parameters._asdict().items():
-            setattr(self, f"{name}_", array.astype(dtype))
-        self.precisions_ = precisions_of(self.precisions_cholesky_, self.covariance_type)
-        self.converged_ = outcome.stop_reason == "callback"
-        self.n_iter_ = len(lower_bounds)
-        self.lower_bounds_ = lower_bounds
-        self.lower_bound_ = lower_bounds[-1] if lower_bounds else -np.inf
-        if lower_bounds and not self.converged_:
+        parameters, n_iter = outcome.parameters, len(outcome.history)
+        for name in ("weights", "means", "covariances", "precisions_cholesky"):
+            setattr(self, f"{name}_", getattr(parameters, name).astype(dtype))
+        self.precisions_ = parameters.shape.precisions(self.precisions_cholesky_)
+        self.converged_ = outcome.stop_reason == "converged"
+        self.n_iter_ = n_iter
+        self.lower_bounds_ = list(outcome.state.bounds[1 : n_iter + 1])
+        self.lower_bound_ = self.lower_bounds_[-1] if n_iter else -np.inf
+        if n_iter and not self.converged_:
             warnings.warn(
                 "Best performing initialization did not converge. Try different init parameters, "
                 "or increase max_iter, tol, or check for degenerate data.",
@@ -397,16 +401,16 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         for mean, matrix, count in zip(
             model.means, model.covariance_matrices(), counts, strict=True
         ):
-            if self.covariance_type in ("full", "tied"):
-                drawn.append(random_state.multivariate_normal(mean, matrix, count))
-            else:
+            if SHAPES[self.covariance_type].is_diagonal:
                 z = random_state.standard_normal((count, len(mean)))
                 drawn.append(mean + z * np.sqrt(matrix.diagonal()))
+            else:
+                drawn.append(random_state.multivariate_normal(mean, matrix, count))
         return np.vstack(drawn), np.repeat(np.arange(len(counts)), counts)
 
     def _check_parameters(self) -> None:
         check_count("n_components", self.n_components)
-        check_option("covariance_type", self.covariance_type, FACTOR_SHAPES)
+        check_option("covariance_type", self.covariance_type, SHAPE_NAMES)
         check_number("tol", self.tol)
         check_number("reg_covar", self.reg_covar)
         check_count("max_iter", self.max_iter, minimum=0)

@@ -1,28 +1,29 @@
-"""EM as scikit-learn runs it: its M step, how it counts, when it stops, which run it keeps."""
+"""EM as scikit-learn runs it: how it counts, when it stops, which run it keeps."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from mixtura.covariance import FAMILIES, CovarianceFamily
-from mixtura.em import Outcome, State, expectation_maximisation
+from mixtura.covariance import FAMILIES
+from mixtura.data import ArrayRows
 from mixtura.exceptions import FitError
-from mixtura.passes import CompiledPass, Pass, moments, suits_single
+from mixtura.fitting.survey import Survey
+from mixtura.parameters import Parameters
+from mixtura.passes import Backend
+from mixtura.schedules import EM, Look, LowerBound, Outcome, Point, Step
+from mixtura.schedules.lower_bound import LowerBoundState
+from mixtura.shapes import Floats
 from mixtura.sklearn.starts import start
-from mixtura.statistics import Floats, Statistics
-from mixtura.update import MaximumLikelihood, Parameters
+from mixtura.updates import AbsoluteRidge, Collapse
 
-__all__ = ["AbsoluteRidge", "best_run"]
+__all__ = ["best_run"]
 
-# Of each component's weight, as if a row at the origin had it.
-PADDING = 10.0 * float(np.finfo(np.float64).eps)
-# People look for these words.
+# Users search for these words.
 ILL_DEFINED = (
     "Fitting the mixture model failed because some components have ill-defined empirical "
     "covariance (for instance caused by singleton or collapsed samples). Try to decrease the "
@@ -34,10 +35,10 @@ def best_run(
     estimator: Any,
     X: NDArray[Any],
     weight: Floats | None,
-    given: dict[str, Floats],
+    given: Parameters | dict[str, Floats],
     before: float,
     n_runs: int,
-) -> tuple[Outcome, list[float]]:
+) -> Outcome:
     """Run EM from several starts.
 
     Parameters
@@ -46,18 +47,16 @@ def best_run(
         For its parameters.
     X : ndarray of shape (n_samples, n_features)
     weight : ndarray of shape (n_samples,) or None
-    given : dict
-        Parameters to begin with, by name; all of them to go on from a fit.
+    given : Parameters or dict
+        Parameters to continue from, or some of them to start with, by name.
     before : float, nats per unit of weight
         The lower bound of the iteration before the first; -inf if there was none.
     n_runs : int
 
     Returns
     -------
-    outcome : Outcome
-        Of the run with the largest last lower bound.
-    lower_bounds : list of float, nats per unit of weight
-        Its mean log-likelihood at the beginning of each iteration.
+    Outcome
+        Of the run with the largest last lower bound. Its state holds the lower bounds.
 
     Raises
     ------
@@ -65,129 +64,75 @@ def best_run(
         For a singular covariance, where `on_collapse` does not help.
     """
     family = FAMILIES[estimator.covariance_type]
-    centre, variance = moments(X, weight, estimator.n_threads)
-    single = centre if suits_single(X, weight, variance) else None
-    rows = CompiledPass(X, weight, family.factor_shape, estimator.n_threads, single)
-    scale = np.sqrt(np.where(variance > 0.0, variance, 1.0))
-    mends_empty = estimator.on_collapse != "raise"
-    rule = AbsoluteRidge(family, estimator.reg_covar, X.shape[1], mends_empty)
+    backend = Backend(n_threads=estimator.n_threads)
+    survey = Survey(ArrayRows(X, weight), backend)
+    rows = survey.rows(family.shape, "soft")
+    update = AbsoluteRidge(
+        family,
+        np.full(X.shape[1], estimator.reg_covar),
+        backend.factorise,
+        mends_empty=estimator.on_collapse != "raise",
+    )
+    collapse = Collapse(estimator.on_collapse, survey.scale)
     random_state = check_random_state(estimator.random_state)
-    best: tuple[Outcome, list[float]] | None = None
+    best: Outcome | None = None
     for number in range(n_runs):
-        run = _Run(rows, before, estimator, number)
+        schedule = _Printing(estimator, before, number)
         try:
-            begin = start(estimator, X, weight, rows, rule, given, random_state)
-            outcome = expectation_maximisation(
-                run, rule, begin, tol=0.0, max_iter=estimator.max_iter,
-                on_collapse=estimator.on_collapse, scale=scale, callback=run.ends,
-            )  # fmt: skip
+            begin = start(estimator, X, weight, rows, update, given, random_state)
+            outcome = EM(rows, update, schedule, collapse).run(begin, estimator.max_iter)
         except FitError as error:
             raise ValueError(f"{ILL_DEFINED} {error}") from error
         if outcome.stop_reason == "interrupted":
             raise KeyboardInterrupt
-        bounds = run.lower_bounds(len(outcome.history))
-        run.tell_end(outcome.stop_reason == "callback")
-        if best is None or not bounds or bounds[-1] > best[1][-1]:
-            best = outcome, bounds
+        schedule.print_end(outcome)
+        if best is None or not outcome.history or _last_bound(outcome) > _last_bound(best):
+            best = outcome
     assert best is not None
     return best
 
 
-class AbsoluteRidge(MaximumLikelihood):
-    """The maximisation step that scikit-learn makes.
-
-    The ridge is added to each covariance and the objective stays the log-likelihood, so that it may
-    fall by a little. The padding, which scikit-learn puts against divisions by zero, leaves a
-    component without weight at the origin, with the ridge for its covariance.
-
-    Parameters
-    ----------
-    family : CovarianceFamily
-    reg_covar : float, squared units of the features
-    n_features : int
-    mends_empty : bool
-        Whether a component without weight counts as failed.
-    """
-
-    def __init__(
-        self, family: CovarianceFamily, reg_covar: float, n_features: int, mends_empty: bool
-    ) -> None:
-        super().__init__(family, np.full(n_features, reg_covar))
-        self.mends_empty = mends_empty
-
-    def update(
-        self, statistics: Statistics, previous: Parameters | None = None
-    ) -> tuple[Parameters, NDArray[np.bool_]]:
-        """Return scikit-learn's parameters, and which components have no regular covariance."""
-        resp_sum = statistics.resp_sum + PADDING
-        shift = (statistics.resp_x - PADDING * statistics.centres) / resp_sum[:, None]
-        with np.errstate(invalid="ignore", over="ignore"):
-            centred = statistics.recentred(statistics.centres + shift)
-            padded = replace(centred, resp_sum=resp_sum)
-            if self.ridge is not None:
-                padded = padded.blurred(self.ridge)
-            covariances = self.family.update(padded)
-        factors, singular = self.family.factorise(covariances)
-        failed = singular | (self.mends_empty & (statistics.resp_sum == 0.0))
-        weights = resp_sum / resp_sum.sum()
-        return Parameters(weights, centred.centres, covariances, factors), failed
-
-    def log_factors(self, parameters: Parameters) -> None:
-        """None: the objective is the log-likelihood itself."""
+def _last_bound(outcome: Outcome) -> float:
+    """The lower bound of the last iteration."""
+    bound: float = outcome.state.bounds[-2]
+    return bound
 
 
-class _Run:
-    """One run of EM as scikit-learn counts it: the pass, and the callback that ends it.
-
-    The lower bound of an iteration is the mean log-likelihood of the parameters with which it
-    *begins*, so the pass notes it; a run ends when it changes by less than `tol`.
+class _Printing(LowerBound):
+    """Scikit-learn's stopping rule; prints one run as scikit-learn does.
 
     Parameters
     ----------
-    rows : Pass
-    before : float, nats per unit of weight
-        The lower bound of the iteration before the first; -inf if there was none.
     estimator : GaussianMixture
         For its `tol`, `verbose` and `verbose_interval`.
+    before : float, nats per unit of weight
+        The lower bound of the iteration before the first; -inf if there was none.
     number : int
-        Of the run, for the reader.
+        Of the run.
     """
 
-    def __init__(self, rows: Pass, before: float, estimator: Any, number: int) -> None:
-        self._rows, self.rounding = rows, rows.rounding
-        self._means = [before]
-        self._tol = estimator.tol
+    def __init__(self, estimator: Any, before: float, number: int) -> None:
+        super().__init__(estimator.tol, before)
         self._verbose, self._interval = int(estimator.verbose), estimator.verbose_interval
-        self._begun = self._told = time.monotonic()
+        self._started = self._reported = time.monotonic()
         if self._verbose:
             print(f"Initialization {number}")
 
-    def accumulate(self, parameters: Parameters) -> Statistics:
-        """Return the statistics of the rows, and note their mean log-likelihood."""
-        statistics = self._rows.accumulate(parameters)
-        self._means.append(statistics.log_likelihood / statistics.weight_sum)
-        return statistics
-
-    def ends(self, state: State) -> bool:
-        """Has the lower bound hardly changed?"""
-        change = self._means[-2] - self._means[-3]
-        if self._verbose and state.iteration % self._interval == 0:
+    def step(self, state: LowerBoundState, point: Point, look: Look) -> Step:
+        step = super().step(state, point, look)
+        iteration = len(step.state.bounds) - 2
+        if self._verbose and iteration % self._interval == 0:
             now = time.monotonic()
-            details = f"\t time lapse {now - self._told:.5f}s\t ll change {change:.5f}"
-            print(f"  Iteration {state.iteration}{details if self._verbose > 1 else ''}")
-            self._told = now
-        return bool(abs(change) < self._tol)
+            elapsed, change = now - self._reported, step.state.change
+            details = f"\t time lapse {elapsed:.5f}s\t ll change {change:.5f}"
+            print(f"  Iteration {iteration}{details if self._verbose > 1 else ''}")
+            self._reported = now
+        return step
 
-    def lower_bounds(self, n_iter: int) -> list[float]:
-        """One for each of the iterations done."""
-        return self._means[1 : n_iter + 1]
-
-    def tell_end(self, converged: bool) -> None:
-        """Say how the run ended, to whom it may concern."""
+    def print_end(self, outcome: Outcome) -> None:
+        """Print how the run ended."""
         if self._verbose:
-            elapsed, last = time.monotonic() - self._begun, self._means[-2]
-            details = f" time lapse {elapsed:.5f}s\t lower bound {last:.5f}."
-            print(
-                f"Initialization {'converged' if converged else 'did not converge'}."
-                f"{details if self._verbose > 1 else ''}"
-            )
+            elapsed = time.monotonic() - self._started
+            details = f" time lapse {elapsed:.5f}s\t lower bound {_last_bound(outcome):.5f}."
+            end = "converged" if outcome.stop_reason == "converged" else "did not converge"
+            print(f"Initialization {end}.{details if self._verbose > 1 else ''}")

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.covariance import FAMILIES
+from mixtura.data import ArrayRows
+from mixtura.data.checks import contiguous, refuse_non_finite
 from mixtura.exceptions import FitError
-from mixtura.passes import CompiledPass
+from mixtura.parameters import Parameters
+from mixtura.passes import RowsPass
+from mixtura.shapes import SHAPES, Floats
 from mixtura.sklearn.kmeans import KMeans, far_apart
-from mixtura.statistics import Floats, Statistics
-from mixtura.update import MaximumLikelihood, Parameters
-from mixtura.validation import FACTOR_AXES, contiguous, refuse_non_finite
+from mixtura.statistics import Statistics
+from mixtura.updates import Update
 
 __all__ = ["INIT_PARAMS", "check_given", "start"]
 
@@ -25,9 +27,9 @@ def start(
     estimator: Any,
     X: NDArray[Any],
     weight: Floats | None,
-    rows: CompiledPass,
-    rule: MaximumLikelihood,
-    given: dict[str, Floats],
+    rows: RowsPass,
+    update: Update,
+    given: Parameters | dict[str, Floats],
     random_state: np.random.RandomState,
 ) -> Parameters:
     """Return the parameters with which a run begins.
@@ -38,12 +40,12 @@ def start(
         For its parameters.
     X : ndarray of shape (n_samples, n_features)
     weight : ndarray of shape (n_samples,) or None
-    rows : CompiledPass
+    rows : RowsPass
         The pass over the same rows.
-    rule : MaximumLikelihood
+    update : Update
         The M step.
-    given : dict
-        Parameters, by name, that the user gave.
+    given : Parameters or dict
+        Parameters to continue from, or some that the user gave, by name.
     random_state : RandomState
 
     Returns
@@ -55,10 +57,10 @@ def start(
     FitError
         When a covariance is singular.
     """
-    if len(given) == len(Parameters._fields):
-        return Parameters(**given)
+    if isinstance(given, Parameters):
+        return given
     statistics = _statistics(estimator, X, weight, rows, random_state)
-    parameters, failed = rule.update(statistics)
+    parameters, failed = update.update(statistics)
     if failed.any() and "covariances" not in given:
         raise FitError(
             f"component {int(np.argmax(failed))} has a singular covariance at the start. "
@@ -66,14 +68,21 @@ def start(
         )
     # Where a start is k of the rows, scikit-learn's weights are 1 / n_samples each.
     share = statistics.resp_sum.sum() / (len(X) if weight is None else weight.sum())
-    return parameters._replace(weights=parameters.weights * share)._replace(**given)
+    weights = given.get("weights", parameters.weights * share)
+    return Parameters(
+        weights,
+        given.get("means", parameters.means),
+        given.get("covariances", parameters.covariances),
+        given.get("precisions_cholesky", parameters.precisions_cholesky),
+        parameters.shape,
+    )
 
 
 def _statistics(
     estimator: Any,
     X: NDArray[Any],
     weight: Floats | None,
-    rows: CompiledPass,
+    rows: RowsPass,
     random_state: np.random.RandomState,
 ) -> Statistics:
     """Sums whose M step is the start."""
@@ -82,24 +91,23 @@ def _statistics(
     if how == "kmeans":
         kmeans = KMeans(k, n_init=1, random_state=random_state, n_threads=estimator.n_threads)
         kmeans.fit(X, sample_weight=weight)
-        return rows.accumulate_labels(kmeans.labels_, kmeans.cluster_centers_.astype(np.float64))
+        return rows.given(kmeans.labels_, kmeans.cluster_centers_.astype(np.float64))
     if how == "random":
         resp = random_state.uniform(size=(n, k))
         resp /= resp.sum(axis=1, keepdims=True)
         centre = X[:1].astype(np.float64)
-        centre = rows.accumulate_labels(np.zeros(n, dtype=np.int64), centre).means()
-        return rows.accumulate_resp(resp, np.repeat(centre, k, axis=0))
+        centre = rows.given(np.zeros(n, dtype=np.int64), centre).means()
+        return rows.given(resp, np.repeat(centre, k, axis=0))
     if how == "k-means++":
         chosen = far_apart(X, k, weight, random_state)
     else:
         share = None if weight is None else weight / weight.sum()
         chosen = random_state.choice(n, size=k, replace=False, p=share)
     points = X[chosen].astype(np.float64)
-    shape = FAMILIES[estimator.covariance_type].factor_shape
-    statistics = CompiledPass(points, None, shape, 1).accumulate_labels(np.arange(k), points)
-    if shape == "tied":
+    statistics = RowsPass(ArrayRows(points), rows.shape, rows.backend).given(np.arange(k), points)
+    if rows.shape.is_shared:
         # scikit-learn takes the scatter of all rows about zero and the weight of these alone.
-        everything = rows.accumulate_labels(np.zeros(n, dtype=np.int64), np.zeros((1, d)))
+        everything = rows.given(np.zeros(n, dtype=np.int64), np.zeros((1, d)))
         statistics.resp_xx[...] = everything.resp_xx - points.T @ points
     return statistics
 
@@ -134,20 +142,20 @@ def check_given(estimator: Any, n_features: int) -> dict[str, Floats]:
         axes = ("component", "feature")
         given["means"] = _shaped(estimator.means_init, "means", (k, n_features), axes)
     if estimator.precisions_init is not None:
-        name = f"{estimator.covariance_type} precision"
-        shape = FAMILIES[estimator.covariance_type].shape(k, n_features)
-        axes = FACTOR_AXES[estimator.covariance_type]
-        precisions = _shaped(estimator.precisions_init, name, shape, axes)
-        if estimator.covariance_type in ("full", "tied"):
-            given["precisions_cholesky"] = _factors(precisions, name)
-            given["covariances"] = np.asarray(np.linalg.inv(precisions), dtype=np.float64)
-        elif precisions.min() > 0.0:
-            given["precisions_cholesky"] = np.sqrt(precisions)
-            given["covariances"] = 1.0 / precisions
-        else:
+        kept = SHAPES[estimator.covariance_type]
+        name = f"{kept.name} precision"
+        shape = kept.array_shape(k, n_features)
+        precisions = _shaped(estimator.precisions_init, name, shape, kept.axes)
+        try:
+            covariances, factors = kept.from_precisions(precisions)
+        except np.linalg.LinAlgError as error:
+            what = "symmetric, positive-definite"
+            if kept.is_diagonal:
+                what = f"positive; got {precisions.min():g}"
             raise ValueError(
-                f"'{name}' should be positive; got {precisions.min():g}. Give reciprocals."
-            )
+                f"'{name}' should be {what}. Give the inverses of covariances."
+            ) from error
+        given["covariances"], given["precisions_cholesky"] = covariances, factors
     return given
 
 
@@ -160,17 +168,3 @@ def _shaped(values: Any, name: str, shape: tuple[int, ...], axes: tuple[str, ...
         )
     refuse_non_finite(array, name, axes, "Give a finite number.")
     return array
-
-
-def _factors(precisions: Floats, name: str) -> Floats:
-    """Upper U with ``precision = U @ U.T``: Cholesky's lower factor, rows and columns reversed."""
-    backwards = (..., slice(None, None, -1), slice(None, None, -1))
-    try:
-        factors = np.linalg.cholesky(precisions[backwards])[backwards]
-        if np.allclose(precisions, precisions.swapaxes(-1, -2)):
-            return np.ascontiguousarray(factors)
-    except np.linalg.LinAlgError:
-        pass
-    raise ValueError(
-        f"'{name}' should be symmetric, positive-definite. Give the inverses of covariances."
-    )

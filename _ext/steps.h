@@ -1,0 +1,13 @@
+/* The E-steps. To add one, write its header and name it in both lists. */
+#ifndef MIXTURA_STEPS_H
+#define MIXTURA_STEPS_H
+
+#include "given.h"
+#include "hard.h"
+#include "nearest.h"
+#include "seeds.h"
+#include "soft.h"
+
+static const Step *const STEPS[] = {&soft, &hard, &nearest, &seeds, &given_resp, &given_labels};
+
+#endif

@@ -1,0 +1,240 @@
+"""What a covariance family is: how statistics become covariances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mixtura.covariance.axes import axes_of_one, common_axes
+from mixtura.data.checks import contiguous, refuse_non_finite
+from mixtura.shapes import FactoriseMatrices, Floats, Shape
+from mixtura.statistics import Statistics
+
+__all__ = ["CovarianceFamily", "Rule"]
+
+FREEDOM = "IEV"  # each letter allows what those before it allow
+SYMMETRY_TOLERANCE = 1e-8  # in units of standard deviations: a computed inverse is no better
+FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
+
+
+class Rule(Protocol):
+    """Covariances of largest expected likelihood, from scatters about the means and weights.
+
+    The scatters have the family's shape and the weights are positive. A rule that iterates may
+    begin with the covariances before.
+    """
+
+    def __call__(self, scatter: Floats, counts: Floats, previous: Floats | None, /) -> Floats: ...
+
+
+@dataclass(frozen=True, eq=False)
+class CovarianceFamily:
+    """What the covariances of a mixture have in common, and how they are estimated.
+
+    Attributes
+    ----------
+    letters : str
+        What is equal (E), varies (V) or is the identity (I) among components: volume, shape and
+        orientation of ``covariance_j = volume_j D_j diag(shape_j) D_j^T`` [1]_.
+    shape : Shape
+        Of its covariances, of their precision factors and of the statistics it needs.
+    rule : callable
+        The estimate: see `Rule`.
+    given_name : str
+        What users call it, where that is not its letters.
+    alternative : CovarianceFamily or None
+        Another update rule for the same covariances, not exactly that of largest likelihood. From
+        where it ends, EM may reach a higher maximum.
+
+    References
+    ----------
+    .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
+       781-793, 1995.
+    """
+
+    letters: str
+    shape: Shape
+    rule: Rule
+    given_name: str = ""
+    alternative: CovarianceFamily | None = None
+
+    @property
+    def name(self) -> str:
+        """What users call the family."""
+        return self.given_name or self.letters
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Return how many numbers in the covariances are free."""
+        k, d = n_components, n_features
+        times = {"I": 0, "E": 1, "V": k}
+        volume, shape, orientation = tuple(self.letters)
+        return times[volume] + times[shape] * (d - 1) + times[orientation] * (d * (d - 1) // 2)
+
+    def contains(self, other: CovarianceFamily) -> bool:
+        """Return whether every model of the other family is one of this family too."""
+        pairs = zip(other.letters, self.letters, strict=True)
+        return all(FREEDOM.index(a) <= FREEDOM.index(b) for a, b in pairs)
+
+    def least_rows(self, n_components: int, n_features: int) -> int:
+        """Return the number of rows below which some covariance is singular in any partition."""
+        k, d = n_components, n_features
+        volume, shape, orientation = tuple(self.letters)
+        of_each_volume = 2 * k if volume == "V" else k + 1
+        if d == 1 or shape == "I":
+            return of_each_volume
+        if shape == "V":
+            return k * (2 if orientation == "I" else d + 1)
+        if orientation == "I":
+            return of_each_volume
+        return 2 * k + d - 1 if self.letters == "VEV" else max(of_each_volume, k + d)
+
+    def update(self, statistics: Statistics, previous: Floats | None = None) -> Floats:
+        """Return the covariances of largest expected likelihood.
+
+        Parameters
+        ----------
+        statistics : Statistics
+            About the new component means: ``statistics.recentred(means)`` for means other than
+            those of the statistics.
+        previous : ndarray, optional
+            Covariances under which the statistics were taken. Where the expected likelihood has
+            several maxima, the result is not below these; where it has one, it is found sooner.
+
+        Returns
+        -------
+        ndarray of the family's shape, squared units of the features
+            NaN for a component without weight. The result need not be positive definite:
+            `factorise` tells.
+        """
+        counts = statistics.resp_sum
+        scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
+        if self.shape.is_shared or (counts.min() > 0.0 and np.isfinite(scatter.sum())):
+            return self.rule(scatter, counts, previous)
+        present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))
+        covariances = np.full(scatter.shape, np.nan)
+        if present.any():
+            before = None if previous is None else previous[present]
+            covariances[present] = self.rule(scatter[present], counts[present], before)
+        return covariances
+
+    def factorise(
+        self, covariances: Floats, by: FactoriseMatrices
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return precision factors, and which covariances have none: see `Shape.factorise`."""
+        return self.shape.factorise(covariances, by)
+
+    def orientation(self, matrices: Floats) -> Floats:
+        """Return the principal axes of covariances of this family.
+
+        Parameters
+        ----------
+        matrices : ndarray of shape (n_components, n_features, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_components, n_features, n_features)
+            Columns are axes: the features themselves (I), in the order of falling variance where
+            components have axes of their own (V), and in one order for all where they share them
+            (E). The largest entry of each is positive.
+        """
+        if self.letters[2] == "I":
+            axes = np.eye(matrices.shape[1])
+        elif self.letters[2] == "V":
+            axes = np.linalg.eigh(matrices)[1][:, :, ::-1]
+        else:
+            axes = common_axes(
+                matrices,
+                np.ones(len(matrices)),
+                equal_volumes=False,
+                previous=axes_of_one(matrices),
+            )
+        axes = np.broadcast_to(axes, matrices.shape)
+        largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+        oriented: Floats = axes * np.sign(largest)
+        return oriented
+
+    def check(
+        self,
+        covariances: ArrayLike,
+        n_components: int,
+        n_features: int,
+        by: FactoriseMatrices,
+    ) -> tuple[Floats, Floats]:
+        """Return a user's covariances, exactly symmetric, and their precision factors.
+
+        Parameters
+        ----------
+        covariances : array_like of the family's shape
+        n_components, n_features : int
+        by : callable
+            As for `factorise`.
+
+        Raises
+        ------
+        ValueError
+            For another shape, values that are not finite, or a covariance that is not symmetric,
+            not positive definite or not of the family.
+        TypeError
+            For values that are not real numbers.
+        """
+        array = contiguous(covariances, "covariances")
+        expected = self.shape.array_shape(n_components, n_features)
+        if array.shape != expected:
+            raise ValueError(
+                f"covariances must have shape {expected} for covariance_type {self.name!r}, "
+                f"{n_components} components and {n_features} features; got {array.shape}. Pass "
+                f"covariances of this covariance_type."
+            )
+        refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
+        if not self.shape.is_diagonal:
+            array = _symmetric(array)
+        factors, failed = self.factorise(array, by)
+        if failed.any():
+            j = int(np.argmax(failed))
+            owner = "the covariance that all components share"
+            owner = f"component {j}" if len(failed) == n_components else owner
+            smallest = np.linalg.eigvalsh(self.shape.matrix(array, j, n_features))[0]
+            raise ValueError(
+                f"covariances must be positive definite to working precision; the smallest "
+                f"eigenvalue of {owner} is {smallest:g}. Add to its diagonal, or drop features "
+                f"that others determine."
+            )
+        if not self.shape.is_shared:
+            self._refuse_other_families(array)
+        return array, factors
+
+    def _refuse_other_families(self, covariances: Floats) -> None:
+        """A covariance belongs to the family if the rule gives it back."""
+        best = self.rule(covariances, np.ones(len(covariances)), covariances)
+        inner = tuple(range(1, covariances.ndim))
+        off = np.abs(best - covariances).max(axis=inner)
+        wrong = off > FAMILY_TOLERANCE * np.abs(covariances).max(axis=inner)
+        if wrong.any():
+            raise ValueError(
+                f"covariances must be of covariance_type {self.name!r}; that of component "
+                f"{int(np.argmax(wrong))} does not have its volume, shape or orientation in common "
+                f"with the others as this type demands. Use a type with fewer restrictions."
+            )
+
+
+def _symmetric(matrices: Floats) -> Floats:
+    """Return the symmetric part of matrices that are symmetric to rounding."""
+    transposed = matrices.swapaxes(-1, -2)
+    unequal = matrices != transposed
+    if not unequal.any():
+        return matrices
+    deviations = np.sqrt(np.abs(np.einsum("...aa->...a", matrices)))
+    unit = deviations[..., :, None] * deviations[..., None, :]
+    wrong = np.argwhere(np.abs(matrices - transposed) > SYMMETRY_TOLERANCE * unit)
+    if len(wrong):
+        *component, a, b = map(int, wrong[0])
+        of = f"of component {component[0]} " if component else ""
+        raise ValueError(
+            f"covariances must be symmetric; row {a}, column {b} {of}is "
+            f"{matrices[tuple(wrong[0])]} and row {b}, column {a} is "
+            f"{transposed[tuple(wrong[0])]}. Use (covariance + covariance.T) / 2."
+        )
+    return np.where(unequal, 0.5 * matrices + 0.5 * transposed, matrices)

@@ -1,0 +1,158 @@
+"""Rows: where they are and how to get at them; and the checks of what users pass in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from mixtura.data.array import ArrayRows
+from mixtura.data.blocks import BlockedRows
+from mixtura.data.frames import Names, described
+from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
+from mixtura.data.sampling import draw_rows, thin_rows
+from mixtura.data.source import Block, RowSource
+
+__all__ = [
+    "KINDS",
+    "ArrayRows",
+    "Block",
+    "BlockedRows",
+    "RowSource",
+    "draw_rows",
+    "open_rows",
+    "scan",
+    "thin_rows",
+]
+
+# The kinds of rows: each one is named here and nowhere else. The first that recognises what a user
+# passes takes it; ArrayRows takes anything, so it is the last.
+KINDS: tuple[type[RowSource], ...] = (BlockedRows, ArrayRows)
+
+
+def open_rows(
+    X: object,
+    sample_weight: ArrayLike | None = None,
+    *,
+    minimum: int = 0,
+    n_features: int | None = None,
+    feature_names: Names | None = None,
+    part: str = "component",
+) -> RowSource:
+    """Rows of any kind, checked.
+
+    Parameters
+    ----------
+    X : array_like or RowSource
+        What a user passes as rows.
+    sample_weight : array_like of shape (n_samples,), optional
+        Of all rows; None is one for each row, or the weights that the rows have themselves.
+    minimum : int
+        Least number of rows, and of rows with positive weight.
+    n_features : int, optional
+        The number of columns that is needed.
+    feature_names : tuple of str, optional
+        The names of the columns that are needed, where X has names.
+    part : str
+        What messages call the things that need a row each.
+
+    Returns
+    -------
+    RowSource
+
+    Raises
+    ------
+    ValueError
+        For values, shapes, columns or weights that cannot be used.
+    TypeError
+        For what is not real numbers.
+    """
+    source = X if isinstance(X, RowSource) else None
+    for kind in KINDS:
+        source = kind.opened(X) if source is None else source
+    assert source is not None  # the last kind takes anything, or refuses it
+    check_rows_shape(
+        (source.n_samples, source.n_features), source.feature_names, minimum=minimum,
+        n_features=n_features, feature_names=feature_names, part=part,
+    )  # fmt: skip
+    source.check_values()
+    source.forget_totals()
+    if sample_weight is not None:
+        if source.is_weighted:
+            raise ValueError(
+                "sample_weight must be None for rows that have weights already; got both. "
+                "Leave out sample_weight, or the weight of scan."
+            )
+        source = source.reweighted(check_sample_weight(sample_weight, source.n_samples))
+    check_n_rows(source.n_rows, minimum, part)
+    return source
+
+
+def scan(
+    source: Any,
+    columns: Sequence[str | int] | None = None,
+    weight: str | int | Sequence[ArrayLike] | None = None,
+) -> RowSource:
+    """Rows in several pieces, for every function that takes rows: as if they were one array.
+
+    Parameters
+    ----------
+    source : list or tuple of array_like
+        Blocks of rows, in order: arrays, frames, tensors, with the same columns. They are used
+        where they are, like the X of `fit_gmm`. A block may have no rows. Columns of a block
+        without names are taken by their positions.
+    columns : list of str or int, optional
+        Names or positions of the columns to use, in this order; None for all but that of `weight`.
+        Columns of an array at unequal distances are copied.
+    weight : str, int or list of array_like, optional
+        Weights of the rows: the name or position of a column of each block, or one array for each
+        block. None is one for each row; functions then take `sample_weight` for all blocks.
+
+    Returns
+    -------
+    RowSource
+        To be passed as X. Its values are checked whenever it is used.
+
+    Raises
+    ------
+    ValueError
+        For blocks of different columns, or without a column that is asked for.
+    TypeError
+        For anything that is not a list of blocks, and for blocks that are not real numbers.
+
+    Notes
+    -----
+    Statistics of a whole are the sum of those of its parts, so a result is that for the
+    concatenated rows, but for rounding. float32 blocks stay float32; a pass works in single
+    precision only if all blocks are float32.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> rows = mixtura.scan([X[:100], X[100:]])
+    >>> fit = mixtura.fit_gmm(rows, 2, reg_covar=0, rng=0)
+    >>> round(fit.log_likelihood, 4)
+    -1130.264
+    """
+    if columns is not None:
+        if isinstance(columns, str) or not isinstance(columns, Iterable):
+            raise TypeError(
+                f"columns must be a list of names or positions; got {described(columns)}. "
+                f"Pass [{columns!r}]."
+            )
+        columns = list(columns)
+    for kind in KINDS:
+        scanned = kind.scanned(source, columns, weight)
+        if scanned is not None:
+            return scanned
+    if hasattr(source, "__next__"):
+        raise TypeError(
+            f"source must be a list of arrays or frames, which can be read several times; got "
+            f"{described(source)}, which can be read only once. Pass list(source)."
+        )
+    raise TypeError(
+        f"source must be a list or tuple of arrays or frames; got {type(source).__name__}. "
+        f"Pass one array or frame to the function itself, or in a list."
+    )

@@ -1,0 +1,175 @@
+"""Rows in several arrays or frames in memory, as if they were one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.data.frames import Names, Table, described, listed
+from mixtura.data.row_checks import (
+    check_weight_sum,
+    check_weight_values,
+    columns_difference,
+    refuse_non_finite_rows,
+    row_weights,
+    rows_table,
+)
+from mixtura.data.source import Block, Mask, RowSource
+from mixtura.data.values import check_count, contiguous
+from mixtura.shapes import Floats
+
+__all__ = ["BlockedRows", "read_block"]
+
+Column = str | int
+
+
+class BlockedRows(RowSource):
+    """Rows in several arrays, which are used where they are.
+
+    Parameters
+    ----------
+    blocks : iterable of (X, sample_weight) or Block
+        X is an ndarray of shape (m, n_features), float32 or float64, of any strides; sample_weight
+        is an ndarray of shape (m,), float64 and C-contiguous, or None for all blocks. One block at
+        least; m may be 0. Blocks of float32 and of float64 may be mixed: each stays what it is,
+        and as a whole they count as float64.
+    feature_names : tuple of str, optional
+    weight_name : str
+        What messages call the weights of block {b}.
+    """
+
+    in_memory = True
+
+    def __init__(
+        self,
+        blocks: Iterable[tuple[NDArray[Any], Floats | None] | Block],
+        feature_names: Names | None = None,
+        weight_name: str = "weight[{b}]",
+    ) -> None:
+        self._blocks: list[Block] = []
+        self.n_samples = 0
+        for X, weight, *_ in blocks:
+            self._blocks.append(Block(X, weight, self.n_samples))
+            self.n_samples += len(X)
+        self.n_features = self._blocks[0].X.shape[1]
+        self.dtype = np.result_type(*(block.X.dtype for block in self._blocks))
+        self.feature_names, self._weight_name = feature_names, weight_name
+        self.is_weighted = self._blocks[0].sample_weight is not None
+
+    @classmethod
+    def scanned(cls, source: Any, columns: Any, weight: Any) -> BlockedRows | None:
+        if not isinstance(source, list | tuple):
+            return None
+        if not source:
+            raise ValueError(
+                "source must hold one block of rows or more; got an empty list. "
+                "Pass a list of arrays or frames."
+            )
+        per_block = isinstance(weight, list | tuple)
+        if per_block and len(weight) != len(source):
+            raise ValueError(
+                f"weight must have one array for each of the {len(source)} blocks; got "
+                f"{len(weight)}. Pass sample_weight to the function for one array of all weights."
+            )
+        if not per_block and not (weight is None or isinstance(weight, str | int | np.integer)):
+            raise TypeError(
+                f"weight must be the name or the position of a column, or a list of one array for "
+                f"each block; got {described(weight)}. Pass sample_weight to the function for one "
+                f"array of all weights."
+            )
+        of_column = "weight[{b}]" if per_block else f"column {weight!r} of source[{{b}}]"
+        names: Names | None = None
+        blocks: list[tuple[NDArray[Any], Floats | None]] = []
+        for b, values in enumerate(source):
+            name = f"source[{b}]"
+            X, w, own_names = read_block(values, name, columns, None if per_block else weight)
+            if per_block:
+                w = row_weights(weight[b], len(X), name=f"weight[{b}]", rows=name)
+            _check_columns(X, own_names, name, blocks[0][0] if blocks else X, names)
+            names = names or own_names
+            blocks.append((X, w))
+        return cls(blocks, names, of_column)
+
+    def blocks(self) -> Iterator[Block]:
+        yield from self._blocks
+
+    def check_values(self) -> None:
+        for b, (X, weight, _) in enumerate(self._blocks):
+            refuse_non_finite_rows(X, f"source[{b}]", self.feature_names)
+            if weight is not None:
+                check_weight_values(weight, name=self._weight_name.replace("{b}", str(b)))
+        weights = self.weights()
+        if weights is not None:
+            check_weight_sum(weights, name="weight")
+
+    def subset(self, mask: Mask) -> BlockedRows:
+        return BlockedRows(super().subset(mask).blocks(), self.feature_names, self._weight_name)
+
+    def reweighted(self, weight: Floats) -> BlockedRows:
+        return BlockedRows(super().reweighted(weight).blocks(), self.feature_names)
+
+
+def read_block(
+    values: Any, name: str, columns: Sequence[Column] | None, weight_column: Column | None
+) -> tuple[NDArray[Any], Floats | None, Names | None]:
+    """Numbers of the chosen columns, weights from another column, and names of the columns.
+
+    Their values are not checked. Without `columns` these are all but that of the weights.
+    """
+    table = rows_table(values, name)
+    weight, place = None, None
+    if weight_column is not None:
+        place = _position(table, weight_column, name)
+        weight = contiguous(table.numbers([place])[:, 0], name)
+    if columns is None:
+        chosen = [a for a in range(table.shape[1]) if a != place]
+    else:
+        chosen = [_position(table, column, name) for column in columns]
+    names = None if table.names is None else tuple(table.names[a] for a in chosen)
+    return table.numbers(chosen), weight, names
+
+
+def _position(table: Table, column: Column, name: str) -> int:
+    """Position of a column that is given by its name or position."""
+    if isinstance(column, str):
+        if table.names is None:
+            raise ValueError(
+                f"{name} must have names of columns to choose {column!r}; it has none. "
+                f"Choose columns by position, counted from 0."
+            )
+        if column not in table.names:
+            raise ValueError(
+                f"{name} must have the column {column!r}; it has {listed(table.names)}. "
+                f"Choose one of these."
+            )
+        return table.names.index(column)
+    position = check_count("a column, given by position,", column, minimum=0)
+    if position >= table.shape[1]:
+        raise ValueError(
+            f"{name} must have the column {position}, counted from 0; got shape {table.shape}. "
+            f"Choose a column that every block has."
+        )
+    return position
+
+
+def _check_columns(
+    X: NDArray[Any], names: Names | None, name: str, first: NDArray[Any], expected: Names | None
+) -> None:
+    """Refuse a block with other columns than the first ones had."""
+    if X.shape[1] == 0:
+        raise ValueError(
+            f"{name} must have at least one column; got shape {X.shape}. Select a feature."
+        )
+    if expected is not None and names is not None and names != expected:
+        raise ValueError(
+            f"{name} must have the columns {listed(expected)}, as blocks before it have; "
+            f"{columns_difference(names, expected)}. Choose by name what all blocks have."
+        )
+    if X.shape[1] != first.shape[1]:
+        raise ValueError(
+            f"{name} must have {first.shape[1]} columns, as source[0] has; got shape {X.shape}. "
+            f"Give every block the same columns."
+        )

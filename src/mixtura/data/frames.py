@@ -1,0 +1,263 @@
+"""Read numbers from what users pass: arrays, frames of columns, tensors.
+
+No other library is imported for any of it. An object is known by its own methods and protocols:
+pandas frames, polars frames, pyarrow tables, anything that streams Arrow columns, DLPack,
+``__array__``.
+
+Numbers are used where they are. For a frame this needs columns at equal distances in memory, as
+those of one block are (pandas, polars), or those of a memory-mapped Arrow file. pandas, polars and
+pyarrow see only some of these cases, so addresses are compared here, for all frames alike. Other
+columns have to be put side by side, which is the one copy that is made of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from numbers import Real
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Names", "Table", "described", "listed", "real_array"]
+
+Names = tuple[str, ...]
+
+REAL_KINDS = "biuf"
+HOST_DEVICES = (1, 3, 11)  # DLPack's numbers of the CPU, and of CUDA's and ROCm's pinned memory
+MOST_LISTED = 12
+
+
+def real_array(values: Any, name: str) -> tuple[NDArray[Any], Names | None]:
+    """Real numbers as float32 where they are, else float64, and the names of a frame's columns.
+
+    Parameters
+    ----------
+    values : object
+        Whatever the user passed.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    array : ndarray
+        In native byte order, aligned, of any strides.
+    names : tuple of str or None
+        None where columns have no names, or only numbers for names.
+
+    Raises
+    ------
+    TypeError
+        For what is not real numbers, is sparse, or lies on a GPU.
+    ValueError
+        For masked values and ragged lists.
+    """
+    table = Table(values, name)
+    return table.numbers(), table.names
+
+
+class Table:
+    """What a user passed, its columns known but not yet converted to numbers.
+
+    Parameters
+    ----------
+    values : object
+        Anything that `real_array` takes; some streams can be read only once.
+    name : str
+        What messages call it.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    names : tuple of str or None
+        Of the columns; None where they have none, or only numbers for names.
+    """
+
+    def __init__(self, values: Any, name: str) -> None:
+        _refuse_out_of_reach(values, name)
+        self._name = name
+        frame = _frame(values, name)
+        if frame is None:
+            self._array = _plain_array(values, name)
+            if self._array.dtype.kind not in REAL_KINDS:
+                raise TypeError(_description_of_unreal(self._array, name))
+            self._columns: Sequence[Any] | None = None
+            self.shape: tuple[int, ...] = self._array.shape
+            self._labels = tuple(_labels_along_second_axis(values))
+        else:
+            labels, self._columns = frame
+            self._labels = tuple(labels)
+            self.shape = (len(self._columns[0]) if len(self._columns) else 0, len(self._columns))
+        self.names = _names(self._labels)
+
+    def numbers(self, chosen: Sequence[int] | None = None) -> NDArray[Any]:
+        """Return the numbers, see `real_array`, of all columns or of some positions."""
+        if self._columns is None:
+            array = self._array if chosen is None else self._array[:, _as_slice(chosen)]
+        else:
+            chosen = range(len(self._columns)) if chosen is None else chosen
+            labelled = [(self._labels[a], self._columns[a]) for a in chosen]
+            array = _side_by_side(labelled, self._name)
+        dtype: Any = np.float32 if array.dtype.type is np.float32 else np.float64
+        with np.errstate(over="ignore"):  # of long doubles: infinity, which is refused by name
+            return np.require(array, dtype, "A")
+
+
+def _as_slice(positions: Sequence[int]) -> slice | list[int]:
+    """Positions as a slice where they ascend by equal steps, so that nothing has to be copied."""
+    if len(positions) == 0:
+        return slice(0, 0)
+    step = positions[1] - positions[0] if len(positions) > 1 else 1
+    end = positions[-1] + 1
+    if step > 0 and list(positions) == list(range(positions[0], end, step)):
+        return slice(positions[0], end, step)
+    return list(positions)
+
+
+def described(value: object) -> str:
+    """Return the value as a message shows it: short, and with its kind."""
+    text = repr(value)
+    shown = text if len(text) <= 40 and "\n" not in text else f"{text.split(chr(10))[0][:37]}..."
+    return f"{shown} ({type(value).__name__})"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names between commas, as many as anybody reads."""
+    shown = ", ".join(map(repr, names[:MOST_LISTED]))
+    return shown + f" and {len(names) - MOST_LISTED} more" * (len(names) > MOST_LISTED)
+
+
+def _refuse_out_of_reach(values: Any, name: str) -> None:
+    """Sparse, masked, or in the memory of a GPU."""
+    if any(callable(getattr(values, dense, None)) for dense in ("toarray", "todense")):
+        raise TypeError(
+            f"{name} must be a dense array; got a sparse {type(values).__name__}. "
+            f"Use {name}.toarray()."
+        )
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} must not have masked values; got {int(np.sum(values.mask))} of them. "
+            f"Drop their rows or fill them in."
+        )
+    library = type(values).__module__.partition(".")[0]
+    device = values.__dlpack_device__()[0] if hasattr(values, "__dlpack_device__") else 1
+    on_gpu = library in ("cudf", "cupy") or hasattr(values, "__cuda_array_interface__")
+    if on_gpu or device not in HOST_DEVICES:
+        raise TypeError(
+            f"{name} must be in the memory of the CPU; got a {library} "
+            f"{type(values).__name__} on a GPU. Copy it there first, for example with "
+            f"{name}.cpu() in torch, {name}.get() in cupy or {name}.to_pandas() in cudf."
+        )
+
+
+def _frame(values: Any, name: str) -> tuple[Iterable[Any], Sequence[Any]] | None:
+    """Labels and columns of a frame; None for anything else."""
+    if isinstance(values, np.ndarray):
+        fields = values.dtype.names
+        return None if fields is None else (fields, [values[field] for field in fields])
+    if hasattr(values, "iloc") and getattr(values, "ndim", None) == 2:  # pandas
+        return values.columns, [values.iloc[:, a] for a in range(values.shape[1])]
+    if hasattr(values, "get_columns"):  # polars
+        return values.columns, values.get_columns()
+    if hasattr(values, "column_names") and hasattr(values, "itercolumns"):  # pyarrow
+        return values.column_names, values.columns
+    if hasattr(values, "__arrow_c_stream__") and not hasattr(values, "__array__"):
+        try:
+            import pyarrow as pa
+        except ImportError as error:
+            raise TypeError(
+                f"{name} is a {type(values).__name__}, which is read by way of pyarrow, which is "
+                f"not installed. Install it with: pip install pyarrow."
+            ) from error
+        table = pa.table(values)
+        return table.column_names, table.columns
+    return None
+
+
+def _plain_array(values: Any, name: str) -> NDArray[Any]:
+    if hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray):
+        try:
+            return np.from_dlpack(values)
+        except (BufferError, RuntimeError) as error:
+            raise TypeError(
+                f"{name} is a {type(values).__name__} that NumPy cannot read through DLPack: "
+                f"{error} Pass a detached one of float32 or float64."
+            ) from error
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be an array of numbers, all its rows of one length; NumPy could not "
+            f"make one: {error} Give every row the same number of values."
+        ) from error
+
+
+def _labels_along_second_axis(values: Any) -> Iterable[Any]:
+    """What xarray calls the columns."""
+    dims, coordinates = getattr(values, "dims", None), getattr(values, "coords", {})
+    if isinstance(dims, tuple) and len(dims) == 2 and dims[1] in coordinates:
+        labels: Iterable[Any] = coordinates[dims[1]].values
+        return labels
+    return ()
+
+
+def _names(labels: Iterable[Any]) -> Names | None:
+    labels = tuple(labels)
+    return tuple(map(str, labels)) if any(isinstance(label, str) for label in labels) else None
+
+
+def _side_by_side(labelled_columns: Sequence[tuple[Any, Any]], name: str) -> NDArray[Any]:
+    """Columns as one array: where they are, if they lie at equal distances, else a copy."""
+    if len(labelled_columns) == 0:
+        return np.empty((0, 0))
+    columns = [_column(column, label, name) for label, column in labelled_columns]
+    first = columns[0].__array_interface__
+    distances = np.diff([column.__array_interface__["data"][0] for column in columns])
+    alike = all((c.dtype, c.strides) == (columns[0].dtype, columns[0].strides) for c in columns)
+    if alike and (distances == distances[:1]).all():
+        interface = first | {
+            "shape": (len(columns[0]), len(columns)),
+            "strides": (columns[0].strides[0], int(distances[0]) if len(distances) else 0),
+            "data": (first["data"][0], True),  # read-only
+        }
+        # The array keeps this object alive as its base, and so the memory of every column.
+        return np.asarray(SimpleNamespace(columns=columns, __array_interface__=interface))
+    together = np.empty((len(columns), len(columns[0])), dtype=np.result_type(*columns))
+    for row, column in zip(together, columns, strict=True):
+        row[:] = column
+    return together.T
+
+
+def _column(column: Any, label: object, name: str) -> NDArray[Any]:
+    """One column as an array of real numbers, NaN where one is missing."""
+    array: NDArray[Any] = np.asarray(column)
+    kind = getattr(getattr(column, "dtype", None), "kind", "O")
+    if array.dtype == object and kind in REAL_KINDS:  # of pandas, with pandas.NA
+        array = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if array.dtype.kind in REAL_KINDS and array.ndim == 1:
+        return array
+    got, remedy = f"column {label!r} of dtype {array.dtype}", "Select columns of numbers."
+    for row, value in enumerate(array.tolist() if array.dtype.kind in "OUS" else ()):
+        if not isinstance(value, Real):
+            got = f"{described(value)} in row {row}, column {label!r}"
+            remedy = "Drop or fill in missing values, and select columns of numbers."
+            break
+    raise TypeError(f"{name} must hold real numbers; got {got}. {remedy}")
+
+
+def _description_of_unreal(array: NDArray[Any], name: str) -> str:
+    """Return the message for an array that does not hold real numbers."""
+    got = f"an array of dtype {array.dtype}"
+    remedy = f"Convert it with {name}.astype(float)."
+    if array.dtype.kind == "c":
+        remedy = f"Use {name}.real, or its real and imaginary parts as two features."
+    elif array.dtype == object and array.ndim == 0:
+        got, remedy = described(array.item()), "Pass an array."
+    elif array.dtype == object:
+        for index, value in np.ndenumerate(array):
+            if not isinstance(value, Real):
+                got = f"an object array in which element {index} is {described(value)}"
+                remedy = "Drop or fill in missing values, then convert it with astype(float)."
+                break
+    return f"{name} must hold real numbers; got {got}. {remedy}"

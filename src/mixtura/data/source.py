@@ -1,0 +1,241 @@
+"""Where rows are, and how to get at them: what every kind of rows can be asked.
+
+A kind of rows is a class in a file of its own, named in `mixtura.data.KINDS`. It has to
+
+- set the attributes listed under `RowSource`,
+- write `blocks`: the rows in pieces, in order, as often as they are asked for, and
+- write `opened` or `scanned`, which recognise what a user passes.
+
+Everything else has an implementation here that goes through the blocks. A kind whose rows are far
+away (on disk, on other machines) may replace some of it by something faster, with the same result.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.data import sampling
+from mixtura.data.fingerprint import array_fingerprint, digest_of
+from mixtura.data.frames import Names
+from mixtura.data.rounding import MOST_ROWS, rounding_variance
+from mixtura.shapes import Floats
+
+__all__ = ["Block", "RowSource"]
+
+Mask = NDArray[np.bool_]
+Positions = NDArray[np.integer[Any]] | Sequence[int]
+
+
+class Block(NamedTuple):
+    """Some consecutive rows.
+
+    Attributes
+    ----------
+    X : ndarray of shape (m, n_features), float32 or float64, of any strides
+    sample_weight : ndarray of shape (m,), float64 and C-contiguous, or None
+    start : int
+        The number of the first of them among all rows.
+    """
+
+    X: NDArray[Any]
+    sample_weight: Floats | None
+    start: int
+
+
+class RowSource(ABC):
+    """Rows, checked or still to be checked by `mixtura.data.open_rows`, and their weights.
+
+    Attributes
+    ----------
+    n_samples : int
+    n_features : int
+    dtype : dtype
+        float32 if all blocks are, else float64.
+    feature_names : tuple of str or None
+    is_weighted : bool
+        Whether blocks have weights: all of them do, or none.
+    in_memory : bool
+        Whether the arrays of all blocks stay in memory, so that a pass may keep them.
+    """
+
+    n_samples: int
+    n_features: int
+    dtype: np.dtype[Any]
+    feature_names: Names | None = None
+    is_weighted: bool = False
+    in_memory: bool = False
+
+    # ---- what each kind writes ----
+
+    @classmethod
+    def opened(cls, X: Any) -> RowSource | None:  # noqa: ARG003
+        """Return the rows that `X` of a fit is; None if it is not of this kind."""
+        return None
+
+    @classmethod
+    def scanned(cls, source: Any, columns: Any, weight: Any) -> RowSource | None:  # noqa: ARG003
+        """Return the rows that `source` of `mixtura.scan` is; None if it is not of this kind."""
+        return None
+
+    @abstractmethod
+    def blocks(self) -> Iterator[Block]:
+        """Yield all rows in order, each time this is called."""
+
+    def check_values(self) -> None:  # noqa: B027
+        """Refuse rows and weights that are not finite, and negative weights, by their place.
+
+        Called once for each fit. A kind that reads its rows checks them in `blocks` instead.
+        """
+
+    def shown(self) -> Any:
+        """Return what a function of the user's gets as X."""
+        return self
+
+    def __array__(self, *_: object, **__: object) -> NDArray[Any]:
+        raise TypeError(
+            f"{type(self).__name__} cannot be made one array; use take(positions) for some rows, "
+            f"or blocks() for all, one block after the other."
+        )
+
+    # ---- all rows ----
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.n_samples} x {self.n_features} of {self.dtype}>"
+
+    def weights(self) -> Floats | None:
+        """Weights of all rows, shape (n_samples,), read-only; None where each row counts once."""
+        if not self.is_weighted:
+            return None
+        weights = [weight for _, weight, _ in self.blocks() if weight is not None]
+        return weights[0] if len(weights) == 1 else np.concatenate(weights)
+
+    @cached_property
+    def n_rows(self) -> int:
+        """Number of rows of positive weight."""
+        weights = self.weights()
+        return self.n_samples if weights is None else int(np.count_nonzero(weights))
+
+    @cached_property
+    def weight_sum(self) -> float:
+        """Weight of all rows together."""
+        weights = self.weights()
+        return float(self.n_samples if weights is None else weights.sum())
+
+    def forget_totals(self) -> None:
+        """Count the rows and add up the weights again when asked: a user may have changed them."""
+        for name in ("n_rows", "weight_sum"):
+            vars(self).pop(name, None)
+
+    def first_row(self) -> Floats:
+        """The first row of positive weight, shape (n_features,), float64."""
+        return next(X[0].astype(np.float64) for X in self._present() if len(X))
+
+    def is_constant(self, feature: int) -> bool:
+        """Whether all rows of positive weight have the same value in a feature."""
+        low, high = np.inf, -np.inf
+        for X in self._present():
+            column = X[:, feature]
+            low, high = column.min(initial=low), column.max(initial=high)
+            if low < high:
+                return False
+        return True
+
+    def _present(self) -> Iterator[NDArray[Any]]:
+        """Yield the rows of positive weight in each block."""
+        for X, weight, _ in self.blocks():
+            yield X if weight is None or weight.all() else X[weight > 0.0]
+
+    def equal_rows(self, row: Floats) -> Mask:
+        """Which rows are equal to this one, shape (n_samples,)."""
+        return np.concatenate([sampling.equal_rows(X, row) for X, *_ in self.blocks()])
+
+    def fingerprint(self) -> dict[str, str | None]:
+        """Return short texts that tell rows apart, and how they are cut into blocks, by name."""
+        lengths: list[int] = []
+
+        def numbers() -> Iterator[NDArray[Any]]:
+            for X, *_ in self.blocks():
+                lengths.append(len(X))
+                yield X
+            if len(lengths) > 1:
+                yield np.array(lengths)
+
+        digest = digest_of(numbers())
+        cut = f" in {len(lengths)} blocks" if len(lengths) > 1 else ""
+        weights = self.weights()
+        return {
+            "X": f"{self.dtype} of shape {[self.n_samples, self.n_features]}{cut}, {digest}",
+            "sample_weight": None if weights is None else array_fingerprint(weights),
+        }
+
+    # ---- some rows ----
+
+    def take(self, positions: Positions) -> Floats:
+        """Return a copy of the rows at these positions, shape (m, n_features), float64."""
+        order = np.argsort(positions)
+        ascending = np.asarray(positions, dtype=np.intp)[order]
+        rows = np.empty((len(order), self.n_features))
+        for X, _, start in self.blocks():
+            first, end = np.searchsorted(ascending, [start, start + len(X)])
+            if first < end:
+                rows[order[first:end]] = X[ascending[first:end] - start]
+        return rows
+
+    def sample(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Return copies of rows that stand for all, float64, and their weights.
+
+        They are all rows of positive weight if there are at most `size`: see `sampling.thin_rows`.
+        """
+        positions, weight = sampling.thin_rows(self.n_samples, self.weights(), size, rng)
+        return self.take(positions), weight
+
+    def rounding(self, scale: Floats) -> Floats:
+        """Variance that rounding leaves in each feature: see `rounding.rounding_variance`.
+
+        Of many rows, evenly spaced ones are looked at.
+        """
+        weights = self.weights()
+        present = range(self.n_samples) if weights is None else np.flatnonzero(weights)
+        return rounding_variance(self.take(present[:: 1 + len(present) // MOST_ROWS]), scale)
+
+    # ---- the same rows in another way ----
+
+    def subset(self, mask: Mask) -> RowSource:
+        """Return the rows that a mask of shape (n_samples,) keeps, in order, with their weights."""
+        return _Changed(self, mask, None)
+
+    def reweighted(self, weight: Floats) -> RowSource:
+        """Return the rows with other weights, checked, shape (n_samples,)."""
+        return _Changed(self, None, weight)
+
+
+class _Changed(RowSource):
+    """Rows of a source, some left out or with other weights, made anew each time they are read."""
+
+    def __init__(self, source: RowSource, mask: Mask | None, weight: Floats | None) -> None:
+        self._source, self._mask, self._weight = source, mask, weight
+        self.n_samples = source.n_samples if mask is None else int(np.count_nonzero(mask))
+        self.n_features, self.dtype = source.n_features, source.dtype
+        self.feature_names = source.feature_names
+        self.is_weighted = source.is_weighted or weight is not None
+
+    def check_values(self) -> None:
+        self._source.check_values()
+
+    def blocks(self) -> Iterator[Block]:
+        start = 0
+        for X, weight, first in self._source.blocks():
+            rows = slice(first, first + len(X))
+            if self._weight is not None:
+                weight = self._weight[rows]
+            if self._mask is not None:
+                kept = self._mask[rows]
+                X, weight = X[kept], None if weight is None else weight[kept]
+            yield Block(X, weight, start)
+            start += len(X)

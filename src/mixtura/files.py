@@ -1,0 +1,296 @@
+"""Mixtures and fits as files: one .npz each, without pickle, written whole or not at all.
+
+A file is what ``numpy.savez`` writes: an uncompressed zip of arrays. One of them, ``header``, is a
+string of JSON with the kind of object, the version that wrote it, and all values that are not
+arrays. ``numpy.load(path)`` opens it too.
+
+A file may come from anyone. `load` accepts only uncompressed members of plain numbers and strings,
+none longer than the file itself. It runs no code from a file, and a small file cannot use much
+memory.
+
+To save another class, put ``@saved_as("name")`` above it, ``save = files.save`` into its body, and
+write the two methods of `Saveable`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import secrets
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura._build_config import VERSION
+
+__all__ = [
+    "DAMAGE",
+    "Contents",
+    "Saveable",
+    "fact",
+    "feature_names_of",
+    "load",
+    "numbers",
+    "read",
+    "save",
+    "saved_as",
+    "write",
+]
+
+FORMAT, FORMAT_VERSION = "mixtura", 1
+MOST_MEMBERS = 10_000
+HEADER = re.compile(  # of an .npy file; NumPy would evaluate it as Python
+    rb"\x93NUMPY\x01\x00..{'descr': '(?P<dtype>[<>|][biufU]\d+)', 'fortran_order': "
+    rb"(?P<order>False|True), 'shape': \((?P<shape>[\d, ]*)\), } *\n",
+    re.DOTALL,
+)
+DAMAGE = (  # what zipfile, json and NumPy raise for damaged bytes
+    zipfile.BadZipFile, ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
+    NotImplementedError, OSError, RecursionError, RuntimeError, TypeError, ValueError, struct.error,
+)  # fmt: skip
+AnyPath = str | os.PathLike[str]
+Fact = TypeVar("Fact", bound=float | str | bool | list[Any])
+
+
+class Contents(NamedTuple):
+    """What a file holds: values that JSON can write, and arrays."""
+
+    facts: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+
+@runtime_checkable
+class Saveable(Protocol):
+    """An object that can be saved."""
+
+    def _contents(self) -> Contents:
+        """Return all that is needed to make an equal object."""
+
+    @classmethod
+    def _from_contents(cls, contents: Contents) -> Self:
+        """Make an object from contents; raise any exception of `DAMAGE` for bad ones."""
+
+
+KINDS: dict[str, type[Saveable]] = {}
+SaveableClass = TypeVar("SaveableClass", bound=type[Saveable])
+
+
+def saved_as(kind: str) -> Callable[[SaveableClass], SaveableClass]:
+    """Register a class under the name that its files have; its subclasses are saved as this one."""
+
+    def register(cls: SaveableClass) -> SaveableClass:
+        KINDS[kind] = cls
+        return cls
+
+    return register
+
+
+def save(self: Saveable, path: AnyPath) -> None:
+    """Save to a file. `mixtura.load` reads the same numbers from it, to the bit.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name of the file, usually ending in .npz. An older file is replaced only when the new one
+        is complete and on the disk.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older one stays as it was.
+    """
+    kind = next(name for name, cls in KINDS.items() if isinstance(self, cls))
+    write(path, kind, self._contents())
+
+
+def load(path: AnyPath) -> Any:
+    """Load a mixture or a fit from a file that its method `save` has written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name of the file.
+
+    Returns
+    -------
+    GaussianMixture, GMMFit or KMeansFit
+        The object that was saved, equal to the bit.
+
+    Raises
+    ------
+    ValueError
+        For a file that is damaged, not written by mixtura, or written by a later version in a
+        format that this one does not know.
+    OSError
+        If the file cannot be opened.
+
+    Notes
+    -----
+    All later versions will read files of format version 1. No code in a file is ever run.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, mixtura
+    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 2.0], "spherical")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "mixture.npz"
+    ...     mixture.save(path)
+    ...     mixtura.load(path) == mixture
+    True
+    """
+    kind, contents = read(path)
+    if kind not in KINDS:
+        raise ValueError(
+            f"{os.fspath(path)} must hold one of {', '.join(KINDS)}; it holds {kind!r}. "
+            f"Open it with the function that wrote it."
+        )
+    try:
+        return KINDS[kind]._from_contents(contents)
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def write(path: AnyPath, kind: str, contents: Contents) -> None:
+    """Write a file, in place of an older one if there is one."""
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "library_version": VERSION,
+        "kind": kind,
+        **contents.facts,
+    }
+    members: dict[str, Any] = {"header": np.array(json.dumps(header)), **contents.arrays}
+    with _replacement_of(path) as file:
+        np.savez(file, **members)
+
+
+def read(path: AnyPath) -> tuple[str, Contents]:
+    """Return kind and contents of a file; only its format has been checked."""
+    with Path(path).open("rb") as file:
+        try:
+            arrays = _read_members(file)
+            facts = json.loads(str(arrays.pop("header")))
+            kind, version = str(facts["kind"]), fact(facts, "format_version", int)
+            if facts["format"] != FORMAT:
+                raise ValueError(f"its format is {facts['format']!r}")
+        except DAMAGE as error:
+            raise _damaged(path, error) from error
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{os.fspath(path)} must be of format version {FORMAT_VERSION} or earlier; it is of "
+            f"version {version}, written by mixtura {facts.get('library_version')}. Upgrade "
+            f"mixtura, which is {VERSION} here."
+        )
+    return kind, Contents(facts, arrays)
+
+
+def _damaged(path: AnyPath, error: BaseException) -> ValueError:
+    why = str(error) or type(error).__name__
+    return ValueError(
+        f"{os.fspath(path)} must be a complete file written by mixtura; it is damaged or from "
+        f"another program: {why}. Save it again, or delete it."
+    )
+
+
+def _read_members(file: BinaryIO) -> dict[str, NDArray[Any]]:
+    size = file.seek(0, os.SEEK_END)
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if len(members) > MOST_MEMBERS:
+            raise ValueError(f"it has {len(members)} members, more than {MOST_MEMBERS}")
+        for member in members:
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > size:
+                raise ValueError(f"its member {member.filename!r} is compressed")
+        return {
+            member.filename.removesuffix(".npy"): _parse(archive.read(member)) for member in members
+        }
+
+
+def _parse(data: bytes) -> NDArray[Any]:
+    """Return the array in the bytes of an .npy file, numbers or strings."""
+    header = HEADER.match(data)
+    if header is None:
+        raise ValueError("a member is not a plain array of numbers or strings")
+    dtype = np.dtype(header["dtype"].decode())
+    shape = tuple(int(length) for length in header["shape"].split(b",") if length)
+    count = math.prod(shape)
+    if count * dtype.itemsize != len(data) - header.end():
+        raise ValueError(f"an array in it should have shape {shape} and has another size")
+    if count == 0:
+        return np.empty(shape, dtype)
+    array: NDArray[Any] = np.frombuffer(data, dtype, count, header.end())
+    array = array.reshape(shape, order="F" if header["order"] == b"True" else "C")
+    return np.require(array, dtype.newbyteorder("="))
+
+
+@contextmanager
+def _replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
+    """Give a new file that replaces `path` when the block ends, and is removed if it fails."""
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # so that the new name survives a loss of power, too
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def fact(facts: dict[str, Any], name: str, kind: type[Fact]) -> Fact:
+    """Return one value of the header, of the type expected."""
+    value = facts[name]
+    if type(value) is int and kind is float:
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"its {name} is {value!r}")
+    return value
+
+
+def feature_names_of(facts: dict[str, Any], n_features: int) -> tuple[str, ...] | None:
+    """Return the names of the columns; None if they have none."""
+    if facts["feature_names"] is None:
+        return None
+    names = fact(facts, "feature_names", list)
+    if len(names) != n_features or not all(type(name) is str for name in names):
+        raise ValueError(f"its feature_names are {names!r}")
+    return tuple(names)
+
+
+def numbers(
+    arrays: dict[str, NDArray[Any]],
+    name: str,
+    shape: tuple[int, ...],
+    dtype: type = np.float64,
+    *,
+    finite: bool = True,
+) -> NDArray[Any]:
+    """Return one array of the shape and type expected; -1 stands for any length."""
+    array = arrays[name]
+    fits = array.ndim == len(shape) and all(
+        expected in (-1, got) for expected, got in zip(shape, array.shape, strict=True)
+    )
+    if array.dtype != dtype or not fits:
+        raise ValueError(
+            f"its {name} should be {np.dtype(dtype)} of shape {shape} and are {array.dtype} of "
+            f"shape {array.shape}"
+        )
+    if finite and not np.isfinite(array).all():
+        raise ValueError(f"its {name} are not finite")
+    return array

@@ -1,0 +1,18 @@
+"""Fits: check the arguments, start, iterate, report; and what is built of fits."""
+
+from mixtura.fitting.bootstrap import BootstrapLRT, bootstrap_lrt
+from mixtura.fitting.gmm import fit_gmm
+from mixtura.fitting.kmeans import KMeansFit, fit_kmeans
+from mixtura.fitting.result import GMMFit
+from mixtura.fitting.select import GMMSelection, select_gmm
+
+__all__ = [
+    "BootstrapLRT",
+    "GMMFit",
+    "GMMSelection",
+    "KMeansFit",
+    "bootstrap_lrt",
+    "fit_gmm",
+    "fit_kmeans",
+    "select_gmm",
+]

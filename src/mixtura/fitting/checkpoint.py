@@ -1,0 +1,441 @@
+"""The state of a fit in a file, from which a fit that was killed continues to the same bits.
+
+The file is a record of one version: everything that the next iteration depends on, each value under
+a name of its own. Of the problem itself, rows and options, fingerprints are kept, so that no fit
+continues from another one's state. A digest of the record shows whether any value has changed since
+it was written. A file may come from anyone: the types, shapes and ranges of all values are checked
+before they are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import reprlib
+import time
+from collections.abc import Mapping
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura._build_config import VERSION
+from mixtura.data.checks import check_components
+from mixtura.data.fingerprint import array_fingerprint, digest_of
+from mixtura.files import DAMAGE, Contents, Saveable, fact, numbers, read, write
+from mixtura.kernels.instruction_set import INSTRUCTION_SET
+from mixtura.mixture.checks import check_mixture_weights
+from mixtura.parameters import Parameters, Seen
+from mixtura.passes import RowsPass
+from mixtura.passes.bounds import BoundsRecord
+from mixtura.schedules import STATES, Outcome, Point, Schedule
+from mixtura.shapes import Floats, Shape
+from mixtura.statistics import Statistics
+from mixtura.updates import Event
+
+__all__ = ["Checkpoint", "digest_of_record"]
+
+KIND = "checkpoint"
+RECORD_VERSION = 2
+PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
+CAUSES, ACTIONS = ("empty", "singular", "spurious"), ("reseeded", "dropped", "smoothed", "kept")
+
+
+class Checkpoint:
+    """A file that follows a fit.
+
+    Parameters
+    ----------
+    path : str or path-like
+    every : float, seconds
+        Least time between two savings.
+    problem : dict
+        Arguments that decide the result of the fit, by name.
+
+    Attributes
+    ----------
+    seed : int
+        For a fit that was given none: drawn when the file was first written.
+
+    Raises
+    ------
+    ValueError
+        If the file that exists is damaged, or of another problem.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: float, problem: dict[str, Any]) -> None:
+        self._path, self._every = Path(path), every
+        self._problem = {name: _fingerprint(value) for name, value in problem.items()}
+        self._found: Contents | None = None
+        self._last_saved = time.monotonic()
+        if self._path.exists():
+            self._open()
+        else:
+            self.seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+            self._save(_Writer())
+
+    def _open(self) -> None:
+        kind, (facts, arrays) = read(self._path)
+        if kind != KIND:
+            raise self._damaged(f"it holds a {kind}")
+        version = facts.get("record_version", 1)  # the first had no number
+        if version != RECORD_VERSION:
+            raise ValueError(
+                f"{self._path} must be a checkpoint of record version {RECORD_VERSION}; it has "
+                f"version {version}, written by mixtura {facts.get('library_version')}. Continue "
+                f"with that version of mixtura, delete it, or name another file."
+            )
+        try:
+            record = Contents(dict(facts["record"]), arrays)
+            if facts["digest"] != digest_of_record(record):
+                raise ValueError("its contents have changed since it was written")
+            problem, self.seed = dict(record.facts["problem"]), _natural(record.facts["seed"])
+            if fact(record.facts, "begun", bool):
+                self._found = record
+        except DAMAGE as error:
+            raise self._damaged(error) from error
+        self._refuse_another(problem)
+
+    def _damaged(self, error: object) -> ValueError:
+        return ValueError(
+            f"{self._path} must be a checkpoint of fit_gmm; it is foreign or damaged: {error}. "
+            f"Delete it, or name another file."
+        )
+
+    def _refuse_another(self, problem: dict[str, Any]) -> None:
+        differences = [
+            f"{name} is {problem.get(name)} there and {self._problem.get(name)} here"
+            for name in self._problem | problem
+            if problem.get(name) != self._problem.get(name)
+        ]
+        if differences:
+            raise ValueError(
+                f"{self._path} must be a checkpoint of this fit; it is of another one: "
+                f"{'; '.join(differences)}. Delete it, or name another file."
+            )
+
+    def resume(self, rows: RowsPass, schedule: Schedule, n_components: int) -> Outcome | None:
+        """Return where the fit was, with the pass over the rows as it was then; None for a new fit.
+
+        Parameters
+        ----------
+        rows : RowsPass
+        schedule : Schedule
+            Whose state the record must hold.
+        n_components : int
+            Before any was dropped.
+
+        Raises
+        ------
+        ValueError
+            If the record does not fit the rows or the schedule, or is damaged.
+        """
+        if self._found is None:
+            return None
+        try:
+            reader = _Reader(self._found, rows.shape, rows.source.n_features)
+            outcome, bounds = reader.outcome(n_components), reader.bounds()
+            if not _is_state_of(schedule, outcome.state):
+                raise ValueError("its state is not one of this schedule")
+            if fact(self._found.facts, "producer", str) == PRODUCER:
+                rows.restore(bounds)
+        except DAMAGE as error:
+            raise self._damaged(error) from error
+        return outcome
+
+    def follow(self, rows: RowsPass, outcome: Outcome) -> None:
+        """Save where the fit is, if it is time."""
+        if time.monotonic() - self._last_saved >= self._every:
+            writer = _Writer()
+            writer.outcome(outcome)
+            writer.bounds(rows.record())
+            self._save(writer)
+            self._last_saved = time.monotonic()
+
+    def _save(self, writer: _Writer) -> None:
+        record = Contents(
+            {
+                "producer": PRODUCER,
+                "problem": self._problem,
+                "seed": self.seed,
+                "begun": bool(writer.facts),
+                **writer.facts,
+            },
+            writer.arrays,
+        )
+        facts = {
+            "record_version": RECORD_VERSION,
+            "digest": digest_of_record(record),
+            "record": record.facts,
+        }
+        write(self._path, KIND, Contents(facts, record.arrays))
+
+    def remove(self) -> None:
+        """Delete the file: the fit is done, and its result is with the caller."""
+        self._path.unlink(missing_ok=True)
+
+
+def digest_of_record(record: Contents) -> str:
+    """Return a text that changes with any value of a record."""
+    arrays = {
+        name: [array.dtype.str, array.shape, digest_of([array.reshape(-1)])]
+        for name, array in record.arrays.items()
+    }
+    return _digest(json.dumps([record.facts, arrays], sort_keys=True))
+
+
+class _Writer:
+    """Puts the values of a record under their names."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.arrays: dict[str, NDArray[Any]] = {}
+
+    def outcome(self, outcome: Outcome) -> None:
+        assert outcome.statistics is not None
+        if type(outcome.state) not in STATES.values():
+            raise TypeError(
+                f"the state of a schedule must be of a class in mixtura.schedules.STATES; got "
+                f"{type(outcome.state).__name__}. Add it there."
+            )
+        _check_state(outcome.state)
+        self.facts |= {
+            "objective": outcome.objective,
+            "inverse_temperature": outcome.inverse_temperature,
+            "events": [list(astuple(event)) for event in outcome.events],
+            "objective_before": None if outcome.before is None else outcome.before.objective,
+            "state": self._state("state", outcome.state),
+        }
+        self.arrays["history"] = np.array(outcome.history)
+        self._point("last", outcome.parameters, outcome.statistics)
+        if outcome.before is not None:
+            self._point("before", outcome.before.parameters, outcome.before.statistics)
+
+    def bounds(self, records: list[BoundsRecord]) -> None:
+        self.facts["bounds"] = [[record.passes, record.renewal] for record in records]
+        for i, record in enumerate(records):
+            if record.last is not None:
+                self._put(f"bounds_{i}_seen", record.last._asdict())
+            self._put(f"bounds_{i}", record._asdict())
+
+    def _point(self, name: str, parameters: Parameters, statistics: Statistics) -> None:
+        self._put(name, parameters._asdict())
+        self._statistics(name, statistics)
+
+    def _statistics(self, name: str, statistics: Statistics) -> None:
+        self._put(name, vars(statistics))
+        for extra, total in statistics.extras.items():
+            self.arrays[f"{name}_extra_{extra}"] = np.asarray(total)
+        self.arrays[f"{name}_sums"] = np.array([statistics.log_likelihood, statistics.weight_sum])
+
+    def _put(self, prefix: str, values: Mapping[str, Any]) -> None:
+        """Keep the arrays among some values."""
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                self.arrays[f"{prefix}_{name}"] = value
+
+    def _state(self, name: str, state: Any) -> Any:
+        """Return a schedule's state as values of JSON; its arrays are put aside under names."""
+        if isinstance(state, Statistics):
+            self._statistics(name, state)
+            return {"statistics": name}
+        if isinstance(state, np.ndarray):
+            self.arrays[name] = state
+            return {"array": name}
+        if hasattr(state, "_asdict"):
+            fields = state._asdict().items()
+            values = {field: self._state(f"{name}_{field}", value) for field, value in fields}
+            return {type(state).__name__: values}
+        if isinstance(state, tuple):
+            return [self._state(f"{name}_{i}", value) for i, value in enumerate(state)]
+        return state.item() if isinstance(state, np.generic) else state
+
+
+class _Reader:
+    """Takes the values of a record by their names, and checks each."""
+
+    def __init__(self, record: Contents, shape: Shape, n_features: int) -> None:
+        self._facts, self._arrays = record
+        self._shape, self._d = shape, n_features
+
+    def outcome(self, n_components: int) -> Outcome:
+        parameters, statistics = self._point("last")
+        k = len(parameters.weights)
+        if k > n_components:
+            raise ValueError(f"it has {k} components of {n_components}")
+        history = numbers(self._arrays, "history", (-1,), finite=False).tolist()
+        if not history:
+            raise ValueError("its history is empty")
+        events = [_event(event) for event in fact(self._facts, "events", list)]
+        before, objective = None, self._facts["objective_before"]
+        if objective is not None:
+            before = Point(*self._point("before"), _objective(objective))
+        return Outcome(
+            parameters,
+            _objective(self._facts["objective"]),
+            history,
+            events=events,
+            statistics=statistics,
+            inverse_temperature=_positive(self._facts["inverse_temperature"]),
+            state=self._state(self._facts["state"], k),
+            before=before,
+        )
+
+    def bounds(self) -> list[BoundsRecord]:
+        records = []
+        for i, (passes, renewal) in enumerate(fact(self._facts, "bounds", list)):
+            seen, name = None, f"bounds_{i}_seen"
+            if f"{name}_means" in self._arrays:
+                log_weights = numbers(self._arrays, f"{name}_log_weights", (-1,), finite=False)
+                components = self._components(name, len(log_weights))
+                seen = Seen(log_weights.copy(), *components, self._shape)
+            order, reach, labels = (
+                self._optional(f"bounds_{i}_{field}") for field in ("order", "reach", "labels")
+            )
+            records.append(
+                BoundsRecord(_natural(passes), _natural(renewal), seen, order, reach, labels)
+            )
+        return records
+
+    def _optional(self, name: str) -> NDArray[Any] | None:
+        return self._arrays[name].copy() if name in self._arrays else None
+
+    def _array(self, name: str, shape: tuple[int, ...]) -> Floats:
+        return numbers(self._arrays, name, shape).copy()
+
+    def _components(self, name: str, k: int) -> tuple[Floats, Floats, Floats]:
+        """Means, covariances and precision factors."""
+        kept = self._shape.array_shape(k, self._d)
+        means, factors = check_components(
+            self._array(f"{name}_means", (k, self._d)),
+            self._array(f"{name}_precisions_cholesky", kept),
+            self._shape.name,
+            self._d,
+        )
+        return means, self._array(f"{name}_covariances", kept), factors
+
+    def _point(self, name: str) -> tuple[Parameters, Statistics]:
+        weights = self._array(f"{name}_weights", (-1,))
+        k = len(weights)
+        check_mixture_weights(weights, k)
+        parameters = Parameters(weights, *self._components(name, k), self._shape)
+        return parameters, self._statistics(name, k)
+
+    def _statistics(self, name: str, k: int) -> Statistics:
+        log_likelihood, weight_sum = numbers(self._arrays, f"{name}_sums", (2,), finite=False)
+        prefix = f"{name}_extra_"
+        extras = {
+            array.removeprefix(prefix): self._arrays[array].copy()[()]
+            for array in self._arrays
+            if array.startswith(prefix)
+        }
+        return Statistics(
+            self._shape.name,
+            self._array(f"{name}_centres", (k, self._d)),
+            self._array(f"{name}_resp_sum", (k,)),
+            self._array(f"{name}_resp_x", (k, self._d)),
+            self._array(f"{name}_resp_xx", self._shape.array_shape(k, self._d)),
+            float(log_likelihood),
+            float(weight_sum),
+            extras,
+        )
+
+    def _state(self, words: Any, k: int) -> Any:
+        """Return what `_Writer._state` wrote."""
+        if isinstance(words, list):
+            return tuple(self._state(value, k) for value in words)
+        if not isinstance(words, dict):
+            return words
+        ((name, value),) = words.items()
+        if name == "statistics":
+            return self._statistics(value, k)
+        if name == "array":
+            return self._arrays[value].copy()
+        cls = STATES[name]
+        if set(value) != set(cls._fields):
+            raise ValueError(f"its {name} has the fields {', '.join(value)}")
+        state = cls(**{field: self._state(each, k) for field, each in value.items()})
+        _check_state(state)
+        return state
+
+
+def _check_state(state: Any) -> None:
+    """Refuse a state whose values are not of the types that its class states, or impossible."""
+    hints = get_type_hints(type(state))
+    for name, value in state._asdict().items():
+        if not _is_of_type(value, hints[name]):
+            raise ValueError(f"{name} of its schedule is {reprlib.repr(value)}")
+    if not state.is_possible():
+        raise ValueError(f"the state of its schedule is {reprlib.repr(state)}")
+
+
+def _is_of_type(value: Any, hint: Any) -> bool:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if hint is Any:  # the state of another schedule
+        return value is None or type(value) in STATES.values()
+    if get_origin(hint) is tuple:  # of any length
+        each = get_args(hint)[0]
+        return type(value) is tuple and all(_is_of_type(one, each) for one in value)
+    if hint is int:
+        return type(value) is int and value >= 0
+    return type(value) is (get_origin(hint) or hint)
+
+
+def _is_state_of(schedule: Schedule, state: Any) -> bool:
+    """Whether a state, and any inside it, are of the classes that the schedule has itself."""
+    return type(state) in STATES.values() and _classes(state) == _classes(schedule.disturbed(state))
+
+
+def _classes(state: Any) -> list[Any]:
+    return [type(state), *(_classes(part) for part in state if type(part) in STATES.values())]
+
+
+def _objective(value: Any) -> float:
+    if not (type(value) is float and value < math.inf):  # it may be -inf
+        raise ValueError(f"{value!r} stands for an objective in it")
+    return value
+
+
+def _positive(value: Any) -> float:
+    if not (type(value) is float and 0.0 < value < math.inf):
+        raise ValueError(f"{value!r} stands for a positive number in it")
+    return value
+
+
+def _natural(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} stands for a count in it")
+    return value
+
+
+def _event(values: Any) -> Event:
+    iteration, component, cause, action = values
+    if cause not in CAUSES or action not in ACTIONS:
+        raise ValueError(f"an event in it is {values!r}")
+    return Event(_natural(iteration), _natural(component), cause, action)
+
+
+def _fingerprint(value: Any) -> Any:
+    """Something short that JSON can write, the same for equal values only."""
+    if isinstance(value, np.ndarray):
+        return array_fingerprint(value)
+    if isinstance(value, np.random.Generator):
+        bits = value.bit_generator
+        spawned = getattr(bits.seed_seq, "n_children_spawned", 0)
+        return f"a {type(bits).__name__}, {_digest(f'{bits.state}, {spawned}')}"
+    if isinstance(value, Saveable):
+        facts, arrays = value._contents()
+        digests = {name: array_fingerprint(array) for name, array in arrays.items()}
+        return f"a {type(value).__name__}, {_digest(json.dumps([facts, digests]))}"
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return value
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -1,0 +1,286 @@
+"""fit_gmm: check the arguments, fit, report."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mixtura.covariance import CovarianceFamily, family_named
+from mixtura.data import RowSource, open_rows
+from mixtura.data.checks import (
+    check_count,
+    check_n_threads,
+    check_number,
+    check_option,
+    check_rng,
+    contiguous,
+)
+from mixtura.exceptions import ConvergenceWarning, FitInterrupted
+from mixtura.fitting.checkpoint import Checkpoint
+from mixtura.fitting.progress import Verbose, new_progress
+from mixtura.fitting.result import GMMFit
+from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
+from mixtura.fitting.survey import Survey
+from mixtura.mixture import GaussianMixture
+from mixtura.mixture.table import counted
+from mixtura.passes import Backend
+from mixtura.passes.backend import BACKENDS, BackendName
+from mixtura.schedules import State
+from mixtura.shapes import Floats
+from mixtura.starts import Start, StartInterrupted, check_init
+from mixtura.updates import OnCollapse
+
+__all__ = ["check_reg_covar", "fit_gmm", "start_returned"]
+
+Init = Start | ArrayLike | GaussianMixture | Callable[..., Any]
+
+
+def fit_gmm(
+    X: ArrayLike | RowSource,
+    n_components: int,
+    *,
+    covariance_type: str = "full",
+    sample_weight: ArrayLike | None = None,
+    init: Init = "kmeans",
+    n_init: int = 10,
+    reg_covar: float | ArrayLike = 1e-6,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    accelerate: bool = True,
+    em: EMKind = "soft",
+    on_collapse: OnCollapse = "reseed",
+    avoid_spurious: bool = True,
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    backend: BackendName = "compiled",
+    callback: Callable[[State], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
+    verbose: Verbose = False,
+) -> GMMFit:
+    """Fit a Gaussian mixture by expectation-maximisation.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features), or RowSource
+        The rows, finite: an array, a frame (pandas, polars, pyarrow), xarray, a tensor in the
+        memory of the CPU, or several of them (`mixtura.scan`). The names of a frame's columns
+        become the model's `feature_names`.
+    n_components : int
+        Number of Gaussian components.
+    covariance_type : str
+        How covariances are restricted: "full", "tied", "diag" or "spherical", or what is equal,
+        varies or is the identity among components, in the letters of Celeux and Govaert: "EII",
+        "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV" or
+        "VVV"; "E" or "V" for one column. See `GaussianMixture`.
+    sample_weight : array_like of shape (n_samples,), optional
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
+    init : str, array_like, GaussianMixture or callable
+        "kmeans" (default), "kmeans++", "random" or "hierarchical" for automatic starts; integer
+        labels (n_samples,); responsibilities (n_samples, n_components); a mixture, from which EM
+        starts exactly; or a callable ``(X, n_components, rng)`` that returns any of these.
+    n_init : int
+        Automatic starts that are tried briefly; the best is run to convergence. Of hierarchical
+        trees there are at most three, each in other coordinates.
+    reg_covar : float or array_like of shape (n_features,)
+        Ridge on the diagonal of each covariance. A number is relative to the variance of each
+        feature, so that a fit does not depend on units; an array is absolute, in squared units.
+        0 is none.
+    tol : float, nats per unit of weight
+        Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
+        early.
+    max_iter : int
+        Most iterations.
+    accelerate : bool
+        Extrapolate where iterations are slow (see `mixtura.schedules.squarem`). With ``tol=0`` or
+        ``em="hard"`` there are plain iterations only.
+    em : {"soft", "hard", "annealed"}
+        "soft" is EM. "hard" is classification EM: each row belongs altogether to its most probable
+        component. "annealed" is deterministic annealing EM.
+    on_collapse : {"reseed", "drop", "raise"}
+        What to do with a component that loses all weight or whose covariance becomes singular:
+        split the heaviest component instead (ten times; then it is dropped), continue without it,
+        or raise.
+    avoid_spurious : bool
+        Avoid components that sit on ties or on a handful of rows; False lets the likelihood decide
+        alone.
+    rng : int, Generator or None
+        Source of random numbers for automatic starts; None for fresh entropy.
+    n_threads : int or None
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
+    backend : {"compiled", "reference"}
+        The compiled kernels, or plain NumPy for comparison.
+    callback : callable, optional
+        Called with a `State` after each iteration; a true result stops the fit.
+    checkpoint : str or path-like, optional
+        File that keeps the state of the fit: the same call continues from there after the process
+        was killed, and ends with the same bits.
+    checkpoint_every : float, seconds
+        Least time between two savings of it.
+    verbose : bool or "bar"
+        Report starts, iterations and long passes on standard error, at most twice a second; "bar"
+        for a tqdm bar in a notebook or a terminal.
+
+    Returns
+    -------
+    GMMFit
+
+    Raises
+    ------
+    ValueError
+        For values that cannot be used, before any work is done.
+    TypeError
+        For arguments of the wrong kind.
+    FitError
+        When there are too few rows for the covariances and `reg_covar` is 0; when components
+        collapse, under labels or responsibilities in `init` or later, and `on_collapse` does not
+        help.
+    FitInterrupted
+        On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the starts, `fit` is the best of
+        the brief runs, and its history that of their sample.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When `max_iter` ends the fit and `tol` is not 0.
+
+    Notes
+    -----
+    One iteration costs about n k d (d + 1) multiply-adds for "full" and n k exponentials; memory
+    beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n. docs/fitting.md
+    describes starts, stopping, collapse, spurious components, checkpoints and precision.
+
+    References
+    ----------
+    .. [1] A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from incomplete data via
+       the EM algorithm", Journal of the Royal Statistical Society B 39, 1-38, 1977.
+    .. [2] G. Celeux, G. Govaert, "A classification EM algorithm for clustering and two stochastic
+       versions", Computational Statistics & Data Analysis 14, 315-332, 1992.
+    .. [3] N. Ueda, R. Nakano, "Deterministic annealing EM algorithm", Neural Networks 11, 271-282,
+       1998.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, reg_covar=0, rng=0)
+    >>> round(fit.log_likelihood, 4), fit.converged
+    (-1130.264, True)
+    """
+    n_components = check_count("n_components", n_components)
+    n_init = check_count("n_init", n_init)
+    max_iter = check_count("max_iter", max_iter)
+    tol = check_number("tol", tol)
+    em = check_option("em", em, tuple(EM_KINDS))
+    on_collapse = check_option("on_collapse", on_collapse, ("reseed", "drop", "raise"))
+    backend = check_option("backend", backend, tuple(BACKENDS))
+    n_threads = check_n_threads(n_threads)
+    generator = check_rng(rng)
+    if isinstance(verbose, str):
+        check_option("verbose", verbose, ("bar",))
+    checkpoint_every = check_number("checkpoint_every", checkpoint_every)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
+    source = open_rows(
+        X,
+        sample_weight,
+        minimum=n_components,
+        feature_names=init.feature_names if isinstance(init, GaussianMixture) else None,
+    )
+    family = family_named(covariance_type, source.n_features)
+    ridge = check_reg_covar(reg_covar, source.n_features)
+    settings = Settings(n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious)
+    begin: Begin | None = None
+    if not callable(init):
+        begin = check_init(init, source, n_components, family)
+    follower: Checkpoint | None = None
+    if checkpoint is not None:
+        problem = source.fingerprint() | {
+            "n_components": n_components,
+            "init": init if begin is None else begin,
+            "covariance_type": family.name,
+            **{name: value for name, value in vars(settings).items() if name != "max_iter"},
+            "backend": backend,
+            "rng": None if rng is None else generator,
+        }
+        follower = Checkpoint(checkpoint, checkpoint_every, problem)
+        if rng is None:
+            generator = check_rng(follower.seed)
+    if begin is None:
+        begin = start_returned(init, source, n_components, family, generator)
+
+    progress = new_progress(verbose)
+    try:
+        survey = Survey(source, Backend(backend, n_threads))
+        fitting = Fitting(
+            survey, settings, covariance_type, n_components,
+            progress=progress, callback=callback, checkpoint=follower,
+        )  # fmt: skip
+        outcome = fitting.run(begin, generator)
+    except StartInterrupted as interrupted:
+        outcome = interrupted.outcome
+    except KeyboardInterrupt:
+        raise FitInterrupted(None) from None
+    finally:
+        if progress is not None:
+            progress.close()
+    if not outcome.history:
+        raise FitInterrupted(None)
+    fit = fitting.report(outcome)
+    if progress is not None:
+        progress.write(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
+    if fit.stop_reason == "interrupted":
+        raise FitInterrupted(fit)
+    if follower is not None:
+        follower.remove()
+    if fit.stop_reason == "max_iter" and tol > 0.0:
+        warnings.warn(
+            f"the fit used up its {counted(fit.n_iter, 'iteration')} before the predicted "
+            f"remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return fit
+
+
+def start_returned(
+    init: Any,
+    source: RowSource,
+    n_components: int,
+    family: CovarianceFamily,
+    rng: np.random.Generator,
+) -> Begin:
+    """What a callable `init` returns, checked."""
+    returned = init(source.shown(), n_components, rng)
+    if callable(returned):
+        raise TypeError(
+            f"init must return labels, responsibilities, a GaussianMixture or the name of a "
+            f"method; it returned {returned!r}, which is callable again. Return what that returns."
+        )
+    return check_init(returned, source, n_components, family)
+
+
+def check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | Floats:
+    """A share of each feature's variance, or absolute variances."""
+    if np.ndim(reg_covar) == 0:
+        return check_number("reg_covar", reg_covar)
+    ridge = contiguous(reg_covar, "reg_covar")
+    if ridge.shape != (n_features,):
+        raise ValueError(
+            f"reg_covar must be a number or have shape {(n_features,)}, one for each feature; "
+            f"got shape {ridge.shape}. Pass a number to regularise relative to the variances."
+        )
+    sound = np.isfinite(ridge) & (ridge >= 0.0)
+    if not sound.all():
+        a = int(np.argmin(sound))
+        raise ValueError(
+            f"reg_covar must be finite and non-negative; feature {a} has {ridge[a]}. "
+            f"Use 0 for none."
+        )
+    return ridge

@@ -1,0 +1,133 @@
+"""GMMFit: a mixture, and how it was found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from html import escape
+from typing import Any, Self
+
+from mixtura import files
+from mixtura.files import Contents, fact, numbers
+from mixtura.mixture import GaussianMixture
+from mixtura.mixture.table import as_html, as_text, counted, table_lines, title
+from mixtura.schedules import StopReason
+from mixtura.shapes import Floats
+from mixtura.updates import Event
+
+__all__ = ["GMMFit"]
+
+
+@files.saved_as("GMMFit")
+@dataclass(frozen=True, eq=False)
+class GMMFit:
+    """A mixture and how it was found.
+
+    Attributes
+    ----------
+    model : GaussianMixture
+        The mixture.
+    log_likelihood : float, nats
+        Weighted total of the training rows under `model`; NaN in an interrupted fit with a ridge,
+        where it takes one more pass: ``model.log_likelihood(X)``.
+    history : ndarray of shape (n_iter,), nats per unit of weight
+        The objective after each iteration: the mean log-likelihood, less the ridge's penalty
+        where `reg_covar` is not zero (see `mixtura.updates.ridge`); the classification likelihood
+        for ``em="hard"``, and the free energy at each temperature for ``em="annealed"`` (see
+        `mixtura.schedules.annealed`). At one temperature it never falls, except for rounding and in
+        iterations named in `events`. Where a recovery ends lower than what was before, the model is
+        that of before.
+    n_iter : int
+        Iterations done, without those of brief runs from automatic starts.
+    converged : bool
+        Whether no more than about `tol` was left to gain.
+    stop_reason : {"converged", "max_iter", "callback", "interrupted"}
+        Why the iterations ended.
+    events : tuple of Event
+        Components that collapsed, and what was done.
+    n_samples : int
+        Rows of positive weight.
+    weight_sum : float
+        Total weight of the rows; their number where they are unweighted.
+    entropy : float, nats
+        Of the assignments, ``-sum_ij sample_weight[i] resp[i, j] log resp[i, j]``: 0 where every
+        row clearly belongs to one component, at most ``weight_sum * log(n_components)``. NaN in an
+        interrupted fit.
+    """
+
+    model: GaussianMixture
+    log_likelihood: float
+    history: Floats
+    n_iter: int
+    converged: bool
+    stop_reason: StopReason
+    events: tuple[Event, ...]
+    n_samples: int
+    weight_sum: float
+    entropy: float
+
+    save = files.save
+
+    def summary(self, feature_names: Sequence[str] | None = None) -> str:
+        """The fit in a few readable lines, and the mixture's table.
+
+        Parameters
+        ----------
+        feature_names : sequence of str, optional
+            Names of the columns in the table; None takes the model's, or numbers them.
+
+        Returns
+        -------
+        str
+        """
+        table = as_text(table_lines(self.model, feature_names, self.weight_sum))
+        return "\n".join([*self._headlines(), "", table])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        headlines = "<br>".join(map(escape, self._headlines()))
+        table = as_html(table_lines(self.model, weight_sum=self.weight_sum))
+        return f"<p>{headlines}</p>{table}"
+
+    def _headlines(self) -> list[str]:
+        """What a reader learns before the table."""
+        k = self.model.n_components
+        end = "converged" if self.converged else f"stopped ({self.stop_reason})"
+        lines = [
+            f"{title(self.model)}, {counted(self.n_samples, 'row')}",
+            f"log-likelihood {self.log_likelihood:.6f} nats, {self.model.n_parameters} parameters",
+            f"{end} after {counted(self.n_iter, 'iteration')}",
+        ]
+        if k > 1:
+            share = self.entropy / (self.weight_sum * math.log(k))
+            lines.append(
+                f"entropy of the assignments {self.entropy:.6g} nats, {share:.2%} of the most "
+                f"that {k} components can have"
+            )
+        return [*lines, *map(str, self.events)]
+
+    def _contents(self) -> Contents:
+        model = self.model._contents()
+        names = ("log_likelihood", "converged", "stop_reason", "n_samples", "weight_sum", "entropy")
+        facts = {name: getattr(self, name) for name in names}
+        facts["events"] = [astuple(event) for event in self.events]
+        return Contents(model.facts | facts, {**model.arrays, "history": self.history})
+
+    @classmethod
+    def _from_contents(cls, contents: Contents) -> Self:
+        facts, arrays = contents
+        stop_reason: Any = fact(facts, "stop_reason", str)
+        history = numbers(arrays, "history", (-1,), finite=False)
+        return cls(
+            GaussianMixture._from_contents(contents),
+            fact(facts, "log_likelihood", float),
+            history.copy(),
+            len(history),
+            fact(facts, "converged", bool),
+            stop_reason,
+            tuple(Event(*event) for event in fact(facts, "events", list)),
+            fact(facts, "n_samples", int),
+            fact(facts, "weight_sum", float),
+            fact(facts, "entropy", float),
+        )

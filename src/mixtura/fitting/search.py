@@ -1,0 +1,253 @@
+"""Many mixtures of the same rows: each is fitted from where related ones have ended.
+
+For one number of components, a few scouts find where the clusters lie, by the starts that `fit_gmm`
+tries. One pass under each scout returns full scatters, and from these every family gets its
+maximum-likelihood start without another look at the rows. A family that contains others starts at
+their ends as well, so that it never ends lower. The most promising start is run to convergence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
+from mixtura.data import RowSource
+from mixtura.exceptions import FitError
+from mixtura.fitting.result import GMMFit
+from mixtura.fitting.stages import Begin, Fitting, Settings
+from mixtura.fitting.survey import Survey
+from mixtura.mixture import GaussianMixture
+from mixtura.parameters import Parameters
+from mixtura.passes import RowsPass
+from mixtura.schedules import Outcome
+from mixtura.shapes import FULL, SHAPE_NAMES, Floats
+from mixtura.starts import HierarchicalTree, check_init, hierarchical
+from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
+from mixtura.statistics import Statistics
+from mixtura.updates import Ridge
+
+__all__ = ["Search"]
+
+BRIEF_ITERATIONS = 5  # of each start, before the best is run to convergence
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the models for one set of rows are found.
+
+    Attributes
+    ----------
+    survey : Survey
+        Of the rows.
+    covariance_types : sequence of str
+        Names of different families.
+    init : str or callable
+        As for `fit_gmm`; a callable is called once for each number of components.
+    settings : Settings
+        Of all fits, with an absolute ridge.
+    tree_seed : int
+        For the rows that stand for all in trees.
+    """
+
+    survey: Survey
+    covariance_types: Sequence[str]
+    init: Any
+    settings: Settings
+    tree_seed: int
+
+    def fits(
+        self, n_components: int, rng: np.random.Generator
+    ) -> Iterator[tuple[str, GMMFit | str]]:
+        """Fit each covariance type, the simpler ones first; yield its name, and why it failed."""
+        possible = []
+        source = self.survey.source
+        for name in sorted(self.covariance_types, key=_freedom):
+            needed = FAMILIES[name].least_rows(n_components, source.n_features)
+            if source.n_rows >= needed:
+                possible.append(name)
+            else:
+                yield name, f"{name} needs at least {needed} rows, and there are {source.n_rows}"
+        try:
+            scouted, starts = self._starts(n_components, possible, rng)
+        except FitError as error:
+            yield from ((name, str(error)) for name in possible)
+            return
+        done: dict[str, GMMFit] = {}
+        for name in possible:
+            inits: list[Begin | None] = []
+            if name in scouted:
+                inits.append(scouted[name].parameters)
+            inits += [self._maximised(start, name) for start in starts]
+            inits += [self._written_as(name, done[parent].model) for parent in _parents(name, done)]
+            try:
+                done[name] = self._clear_of_ties(name, n_components, inits)
+            except FitError as error:
+                yield name, str(error)
+            else:
+                yield name, done[name]
+
+    def on(self, source: RowSource) -> Search:
+        """Return the same search among other rows."""
+        return replace(self, survey=Survey(source, self.survey.backend))
+
+    def _run(
+        self,
+        name: str,
+        n_components: int,
+        begin: Begin,
+        rng: np.random.Generator | None = None,
+        **changed: Any,
+    ) -> tuple[Fitting, Outcome]:
+        """Fit one model that keeps all its components."""
+        fitting = Fitting(self.survey, replace(self.settings, **changed), name, n_components)
+        outcome = fitting.run(begin, np.random.default_rng() if rng is None else rng)
+        if outcome.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        if len(outcome.parameters.weights) < n_components:
+            raise FitError(f"a component was lost: {outcome.events[-1]}")
+        return fitting, outcome
+
+    def _starts(
+        self, n_components: int, possible: list[str], rng: np.random.Generator
+    ) -> tuple[dict[str, Outcome], list[Any]]:
+        """Fits of the scouts, and what all families start with: full statistics, or an init."""
+        init = self.init
+        if callable(init):
+            init = init(self.survey.source.shown(), n_components, rng)
+        if isinstance(init, GaussianMixture):
+            return {}, [self._under(init._parameters())]
+        if not isinstance(init, str):
+            family = FAMILIES[self.covariance_types[0]]
+            return {}, [check_init(init, self.survey.source, n_components, family)]
+        if init == "hierarchical":
+            return {}, [tree.labels(n_components) for tree in self._trees(n_components)]
+        scouted = self._scouted(init, n_components, possible, rng)
+        return scouted, [self._under(outcome.parameters) for outcome in scouted.values()]
+
+    def _scouted(
+        self, init: Any, n_components: int, possible: list[str], rng: np.random.Generator
+    ) -> dict[str, Outcome]:
+        """Fits of the families that have a shape's own name, or else of the first and the last."""
+        plain = [name for name in possible if FAMILIES[name].name in SHAPE_NAMES]
+        failure = FitError("no start")
+        for scouts in (plain, dict.fromkeys(possible[:1] + possible[-1:])):
+            scouted: dict[str, Outcome] = {}
+            for name in scouts:
+                try:
+                    scouted[name] = self._run(name, n_components, init, rng)[1]
+                except FitError as error:
+                    failure = error
+            if scouted:
+                return scouted
+        raise failure
+
+    def _trees(self, n_components: int) -> list[HierarchicalTree]:
+        """Trees of the rows that can be cut into so many clusters; grown once for all numbers."""
+        found = [tree for tree in self._grown if len(tree.leaves) >= n_components]
+        if not found:
+            raise FitError(f"no tree has {n_components} leaves; there are too few distinct rows")
+        return found
+
+    @cached_property
+    def _grown(self) -> list[HierarchicalTree]:
+        return [
+            hierarchical(
+                self.survey.source,
+                transform=transform,
+                rng=self.tree_seed,
+                n_threads=self.survey.backend.n_threads,
+            )
+            for transform in UNITLESS_TRANSFORMS
+        ]
+
+    def _under(self, mixture: Parameters) -> Statistics:
+        """Full statistics of the rows under a mixture of any family."""
+        backend, (weights, means, covariances, _, shape) = self.survey.backend, mixture
+        matrices = shape.matrices(covariances, *means.shape)
+        factors, _ = backend.factorise(matrices)
+        full = Parameters(weights, means, matrices, factors, FULL)
+        return RowsPass(self.survey.source, FULL, backend).accumulate(full.seen())
+
+    def _maximised(self, start: Any, name: str) -> Begin | None:
+        """The start as parameters of one family, where it is statistics."""
+        if not isinstance(start, Statistics):
+            begin: Begin = start
+            return begin
+        family = FAMILIES[name]
+        ridge = self.survey.absolute_ridge(self.settings.reg_covar)
+        update = Ridge(family, ridge, self.survey.backend.factorise)
+        parameters, failed = update.update(start.coarsened(family.shape.name))
+        return None if failed.any() else parameters
+
+    def _written_as(self, name: str, mixture: GaussianMixture) -> Parameters:
+        """The same mixture as one of a family that contains its own."""
+        shape = FAMILIES[name].shape
+        covariances = shape.from_matrices(mixture.covariance_matrices())
+        factors, _ = shape.factorise(covariances, self.survey.backend.factorise)
+        return Parameters(mixture.weights, mixture.means, covariances, factors, shape)
+
+    def _clear_of_ties(self, name: str, n_components: int, inits: Sequence[Begin | None]) -> GMMFit:
+        """The best fit; started again with a larger ridge where it is spurious."""
+        ridge = self.survey.absolute_ridge(self.settings.reg_covar)
+        fit = self._best(name, n_components, inits, ridge)
+        kept = [event for event in fit.events if event.action == "kept"]
+        if not kept or not isinstance(self.init, str) or not ridge.any():
+            return fit
+        try:
+            larger = np.maximum(ridge, self.survey.rounding)
+            again = self._best(name, n_components, inits, larger)
+        except FitError:
+            return fit
+        smoothed = (replace(event, action="smoothed") for event in kept)
+        return replace(again, events=(*smoothed, *again.events))
+
+    def _best(
+        self, name: str, n_components: int, inits: Sequence[Begin | None], ridge: Floats
+    ) -> GMMFit:
+        """Fit from the start that is ahead after a few iterations."""
+        ahead: Outcome | None = None
+        failure = FitError("its covariances are singular at every start")
+        for init in inits:
+            if init is None:
+                continue
+            try:
+                _, brief = self._run(
+                    name, n_components, init, reg_covar=ridge, max_iter=BRIEF_ITERATIONS, tol=0.0
+                )
+            except FitError as error:
+                failure = error
+                continue
+            if ahead is None or _rank(brief) > _rank(ahead):
+                ahead = brief
+        if ahead is None:
+            raise failure
+        fitting, outcome = self._run(name, n_components, ahead.parameters, reg_covar=ridge)
+        fit = fitting.report(outcome)
+        if fit.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        return fit
+
+
+def _rank(outcome: Outcome) -> tuple[int, float]:
+    """The fewest spurious components first, then the highest objective."""
+    return -len(outcome.spurious), outcome.history[-1]
+
+
+def _freedom(name: str) -> int:
+    return CELEUX_GOVAERT.index(FAMILIES[name].letters)
+
+
+def _parents(name: str, done: dict[str, GMMFit]) -> list[str]:
+    """The largest of the fitted families that this one contains."""
+    family = FAMILIES[name]
+    inside = [other for other in done if family.contains(FAMILIES[other])]
+    return [
+        one
+        for one in inside
+        if not any(other != one and FAMILIES[other].contains(FAMILIES[one]) for other in inside)
+    ]

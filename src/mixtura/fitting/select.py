@@ -1,0 +1,402 @@
+"""select_gmm: fit many mixtures to the same rows, and choose one of them by a criterion."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, family_named
+from mixtura.data import RowSource, open_rows
+from mixtura.data.checks import (
+    check_count,
+    check_n_threads,
+    check_number,
+    check_option,
+    check_rng,
+)
+from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
+from mixtura.fitting.gmm import check_reg_covar
+from mixtura.fitting.progress import ModelCount, Verbose
+from mixtura.fitting.result import GMMFit
+from mixtura.fitting.search import Search
+from mixtura.fitting.stages import Settings
+from mixtura.fitting.survey import Survey
+from mixtura.mixture.table import counted
+from mixtura.passes import Backend
+from mixtura.shapes import Floats
+from mixtura.starts import INIT_METHODS
+
+__all__ = ["GMMSelection", "select_gmm"]
+
+Criterion = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]
+CRITERIA = ("bic", "aic", "icl", "cv")
+NOT_REACHED = "interrupted"
+
+
+@dataclass(frozen=True, eq=False)
+class GMMSelection:
+    """Mixtures of the same rows, and how good each of them is.
+
+    Attributes
+    ----------
+    criterion : str
+        Name of the criterion; lower is better.
+    n_components : tuple of int
+        Rows of the table.
+    covariance_types : tuple of str
+        Columns of the table.
+    table : ndarray of shape (len(n_components), len(covariance_types))
+        The criterion of each model; NaN for one that could not be fitted.
+    standard_error : ndarray of the shape of `table`, or None
+        Of a cross-validated criterion, from the differences between folds.
+    fits : dict from (n_components, covariance_type) to GMMFit
+        The models that were fitted.
+    reasons : dict from (n_components, covariance_type) to str
+        Why the others were not.
+    """
+
+    criterion: str
+    n_components: tuple[int, ...]
+    covariance_types: tuple[str, ...]
+    table: Floats
+    standard_error: Floats | None = None
+    fits: dict[tuple[int, str], GMMFit] = field(default_factory=dict)
+    reasons: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    def top(self, n: int = 3) -> list[tuple[int, str, float]]:
+        """The best models, as (n_components, covariance_type, criterion), the best first.
+
+        Parameters
+        ----------
+        n : int
+            Most models.
+
+        Returns
+        -------
+        list of tuple
+        """
+        order = np.argsort(self.table, axis=None, kind="stable")
+        places = [np.unravel_index(i, self.table.shape) for i in order[:n]]
+        return [
+            (self.n_components[i], self.covariance_types[j], float(self.table[i, j]))
+            for i, j in places
+            if not np.isnan(self.table[i, j])
+        ]
+
+    @property
+    def best(self) -> GMMFit:
+        """The fit with the lowest criterion.
+
+        Returns
+        -------
+        GMMFit
+
+        Raises
+        ------
+        FitError
+            When no model has a value of the criterion.
+        """
+        best = self.top(1)
+        if not best:
+            raise FitError(
+                "no model has a value of the criterion; `reasons` says which could not be fitted, "
+                "and why."
+            )
+        return self.fits[best[0][:2]]
+
+    def summary(self) -> str:
+        """The table, the best models and why others are missing, in readable lines.
+
+        Returns
+        -------
+        str
+        """
+        width = max(10, *(len(name) + 2 for name in self.covariance_types))
+        lines = [
+            f"{self.criterion.upper()} of {len(self.fits)} mixtures; lower is better",
+            "",
+            "components" + "".join(f"{name:>{width}}" for name in self.covariance_types),
+        ]
+        for k, values in zip(self.n_components, self.table, strict=True):
+            cells = ("-" if math.isnan(value) else f"{value:.1f}" for value in values)
+            lines.append(f"{k:>10}" + "".join(f"{cell:>{width}}" for cell in cells))
+        lines += ["", "best"]
+        for k, name, value in self.top():
+            fit = self.fits[k, name]
+            lines.append(
+                f"  {name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
+                f"{fit.log_likelihood:.3f}, {fit.model.n_parameters} parameters)"
+            )
+        missing = [f"  {name}, {k}: {why}" for (k, name), why in self.reasons.items()]
+        return "\n".join([*lines, *(["", "not fitted", *missing] if missing else [])])
+
+    def to_pandas(self) -> Any:
+        """The table as a DataFrame, a row for each number of components.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_pandas needs pandas: python -m pip install pandas") from error
+        index = pd.Index(self.n_components, name="n_components")
+        columns = pd.Index(self.covariance_types, name="covariance_type")
+        return pd.DataFrame(self.table, index=index, columns=columns)
+
+
+def select_gmm(
+    X: ArrayLike | RowSource,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_types: Literal["all"] | Iterable[str] = "all",
+    *,
+    criterion: Criterion = "bic",
+    sample_weight: ArrayLike | None = None,
+    init: str | Callable[..., Any] = "kmeans++",
+    n_init: int = 5,
+    n_folds: int = 5,
+    reg_covar: float | ArrayLike = 1e-6,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    on_collapse: Literal["reseed", "raise"] = "reseed",
+    avoid_spurious: bool = True,
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    verbose: Verbose = False,
+) -> GMMSelection:
+    """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features), or RowSource
+        The rows, finite, as for `fit_gmm`; a frame's names stay with the models.
+    n_components : int or iterable of int
+        Numbers of components.
+    covariance_types : "all" or iterable of str
+        Covariance types of `fit_gmm`; "all" is the fourteen of Celeux and Govaert, for one column
+        "E" and "V".
+    criterion : {"bic", "aic", "icl", "cv"} or callable
+        Lower is better. "cv" is minus twice the log-likelihood of rows that were held out; a
+        callable takes ``(model, X, sample_weight)`` and returns a number.
+    sample_weight : array_like of shape (n_samples,), optional
+        Non-negative weight of each row; None is one for each.
+    init : str or callable
+        As for `fit_gmm`. The trees of "hierarchical" serve every number of components. A callable
+        ``(X, n_components, rng)`` is called once for each number of components, and what it returns
+        starts all families.
+    n_init : int
+        Automatic starts of each scout (see Notes).
+    n_folds : int
+        Parts of the rows that are held out in turn, for "cv"; no more than there are rows.
+    reg_covar : float or array_like of shape (n_features,)
+        As for `fit_gmm`.
+    tol : float, nats per unit of weight
+        As for `fit_gmm`.
+    max_iter : int
+        Most iterations of each fit.
+    on_collapse : {"reseed", "raise"}
+        As for `fit_gmm`. A model that loses a component for good counts as not fitted.
+    avoid_spurious : bool
+        As for `fit_gmm`.
+    rng : int, Generator or None
+        Source of random numbers for starts and folds; None for fresh entropy.
+    n_threads : int or None
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
+    verbose : bool or "bar"
+        Report progress on standard error, at most twice a second, or by a tqdm bar of models.
+
+    Returns
+    -------
+    GMMSelection
+
+    Raises
+    ------
+    ValueError
+        For values that cannot be used, before any work is done.
+    TypeError
+        For arguments of the wrong kind.
+    SelectionInterrupted
+        On Ctrl-C, with what was done; a KeyboardInterrupt.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When `max_iter` ended fits and `tol` is not 0.
+
+    Notes
+    -----
+    For each number of components, a few scouts find starts: the spherical, diagonal, tied and full
+    models, or those of them that are among `covariance_types` (without any, the first and the last
+    family). From the statistics of one pass under each scout, every family gets starts of its own,
+    and it also starts where families that it contains have ended. So a family never has a lower
+    likelihood than one that it contains, unless that would take spurious components.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> selection = mixtura.select_gmm(X, range(1, 5), ["EEE", "VVV"], rng=0)
+    >>> [(k, name, round(bic, 2)) for k, name, bic in selection.top(2)]
+    [(3, 'EEE', 2314.3), (4, 'EEE', 2320.14)]
+    """
+    source = open_rows(X, sample_weight, minimum=1)
+    sizes = _check_sizes(n_components)
+    names = _check_types(covariance_types, source.n_features)
+    if not callable(criterion):
+        check_option("criterion", criterion, CRITERIA)
+    if not callable(init):
+        init = check_option("init", init, INIT_METHODS)
+    settings = Settings(
+        n_init=check_count("n_init", n_init),
+        reg_covar=check_reg_covar(reg_covar, source.n_features),
+        tol=check_number("tol", tol),
+        max_iter=check_count("max_iter", max_iter),
+        on_collapse=check_option("on_collapse", on_collapse, ("reseed", "raise")),
+        avoid_spurious=avoid_spurious,
+    )
+    n_threads = check_n_threads(n_threads)
+    if isinstance(verbose, str):
+        check_option("verbose", verbose, ("bar",))
+    n_folds = check_count("n_folds", n_folds, minimum=2)
+    if criterion == "cv":
+        _check_folds(n_folds, source.n_rows)
+    generator = check_rng(rng)
+    survey = Survey(source, Backend(n_threads=n_threads))
+    settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))
+    *streams, seed = generator.spawn(n_folds + 2)
+    search = Search(survey, names, init, settings, int(seed.integers(2**32)))
+    selection = GMMSelection(
+        criterion if isinstance(criterion, str) else getattr(criterion, "__name__", "criterion"),
+        sizes,
+        names,
+        np.full((len(sizes), len(names)), np.nan),
+        reasons={(k, name): NOT_REACHED for k in sizes for name in names},
+    )
+    count = ModelCount(len(selection.reasons) * (1 + n_folds * (criterion == "cv")), verbose)
+    try:
+        for k, name, end in _ends(search, sizes, streams[-1], count):
+            if isinstance(end, str):
+                selection.reasons[k, name] = end
+                continue
+            del selection.reasons[k, name]
+            selection.fits[k, name] = end
+            if criterion != "cv":
+                value = _value(criterion, end, source, n_threads)
+                selection.table[sizes.index(k), names.index(name)] = value
+        if criterion == "cv":
+            selection = _cross_validate(selection, search, streams[:-1], count)
+    except KeyboardInterrupt:
+        raise SelectionInterrupted(selection) from None
+    finally:
+        count.close()
+    _warn_of_unconverged(selection, settings.tol)
+    return selection
+
+
+def _ends(
+    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, count: ModelCount
+) -> Iterator[tuple[int, str, GMMFit | str]]:
+    """Every model of a search; each number of components has random numbers of its own."""
+    for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
+        for name, end in search.fits(k, stream):
+            count(f"{name}, {counted(k, 'component')}")
+            yield k, name, end
+
+
+def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int | None) -> float:
+    if callable(criterion):
+        return float(criterion(fit.model, source.shown(), source.weights()))
+    if criterion == "icl":
+        return fit.model.icl(source, n_threads=n_threads)
+    penalty = 2.0 if criterion == "aic" else math.log(source.weight_sum)
+    return -2.0 * fit.log_likelihood + penalty * fit.model.n_parameters
+
+
+def _cross_validate(
+    selection: GMMSelection, search: Search, streams: list[np.random.Generator], count: ModelCount
+) -> GMMSelection:
+    """The selection with minus twice the log-likelihood of held-out rows in its table."""
+    source, n_folds = search.survey.source, len(streams)
+    weights = source.weights()
+    present = np.arange(source.n_samples) if weights is None else np.flatnonzero(weights)
+    fold_of_row = np.full(source.n_samples, n_folds)  # none, for rows without weight
+    fold_of_row[present] = streams[0].permutation(len(present)) % n_folds
+    shape = (n_folds, *selection.table.shape)
+    deviance, share = np.full(shape, np.nan), np.empty(n_folds)
+    for fold, stream in enumerate(streams):
+        held = source.subset(fold_of_row == fold)
+        share[fold] = held.weight_sum
+        training = search.on(source.subset(fold_of_row != fold))
+        for k, name, end in _ends(training, selection.n_components, stream, count):
+            if isinstance(end, str):
+                selection.reasons.setdefault((k, name), f"fold {fold}: {end}")
+                continue
+            place = selection.n_components.index(k), selection.covariance_types.index(name)
+            total = end.model.log_likelihood(held, n_threads=search.survey.backend.n_threads)
+            deviance[fold, *place] = -2.0 * total
+    rates = deviance / share[:, None, None]
+    errors = share.sum() * rates.std(axis=0, ddof=1) / math.sqrt(n_folds)
+    return replace(selection, table=deviance.sum(axis=0), standard_error=errors)
+
+
+def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:
+    unfinished = sum(fit.stop_reason == "max_iter" for fit in selection.fits.values())
+    if unfinished and tol > 0.0:
+        warnings.warn(
+            f"{unfinished} of {len(selection.fits)} fits used up their iterations before the "
+            f"predicted remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+def _check_sizes(n_components: int | Iterable[int]) -> tuple[int, ...]:
+    if isinstance(n_components, Iterable):
+        sizes = tuple(check_count("n_components", k) for k in n_components)
+    else:
+        sizes = (check_count("n_components", n_components),)
+    if not sizes or len(set(sizes)) < len(sizes):
+        raise ValueError(
+            f"n_components must be one or more different numbers; got {sizes}. "
+            f"Use range(1, 10) for one to nine."
+        )
+    return sizes
+
+
+def _check_folds(n_folds: int, n_rows: int) -> None:
+    if n_folds > n_rows:
+        raise ValueError(
+            f"n_folds must be at most {n_rows}, the number of rows that have weight; got "
+            f"{n_folds}. Ask for fewer folds."
+        )
+
+
+def _check_types(covariance_types: str | Iterable[str], n_features: int) -> tuple[str, ...]:
+    if isinstance(covariance_types, str) and covariance_types == "all":
+        return CELEUX_GOVAERT if n_features > 1 else ONE_COLUMN
+    names = (covariance_types,) if isinstance(covariance_types, str) else tuple(covariance_types)
+    families: dict[CovarianceFamily, str] = {}
+    for name in names:
+        other = families.setdefault(family_named(name, n_features), name)
+        if other is not name:
+            raise ValueError(
+                f"covariance_types must be different models; {other!r} and {name!r} are the same. "
+                f"Leave one out."
+            )
+    if not names:
+        raise ValueError(
+            'covariance_types must name one type or more; got none. Use "all" for all of them.'
+        )
+    return names

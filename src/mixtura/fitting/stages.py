@@ -1,0 +1,329 @@
+"""The stages of a fit: start, iterate, and start again where ties or the family ask for it.
+
+A fit from an automatic start that ends on ties is started again with each row spread over its cell
+of the data's grid. From labels or responsibilities, a family may have an alternative update that
+leads to a higher maximum.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.covariance import CovarianceFamily, family_named
+from mixtura.data import RowSource
+from mixtura.exceptions import FitError
+from mixtura.fitting.checkpoint import Checkpoint
+from mixtura.fitting.progress import Progress
+from mixtura.fitting.result import GMMFit
+from mixtura.fitting.survey import Survey
+from mixtura.mixture import GaussianMixture
+from mixtura.mixture.separation import assignment_entropy
+from mixtura.mixture.table import counted
+from mixtura.parameters import Parameters
+from mixtura.schedules import EM, Annealed, Outcome, Plain, Schedule, Squarem, State
+from mixtura.shapes import Floats
+from mixtura.starts import AutomaticStart, Start, given_start
+from mixtura.updates import Collapse, Event, Guard, OnCollapse, Ridge, Update
+
+__all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
+
+Begin = Start | GaussianMixture | Parameters | NDArray[Any]
+Given = GaussianMixture | Parameters | NDArray[Any]
+EMKind = Literal["soft", "hard", "annealed"]
+
+ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
+BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
+
+
+class Kind(NamedTuple):
+    """The pass and the schedule that a value of `em` stands for.
+
+    Attributes
+    ----------
+    step : str
+        The E-step.
+    leaps : bool
+        Whether iterations may be accelerated.
+    around : callable or None
+        From the schedule of ordinary iterations to one that begins in another way.
+    """
+
+    step: str
+    leaps: bool = True
+    around: Callable[[Schedule], Schedule] | None = None
+
+
+EM_KINDS: dict[EMKind, Kind] = {
+    "soft": Kind("soft"),
+    "hard": Kind("hard", leaps=False),
+    "annealed": Kind("soft", around=Annealed),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """Arguments of `fit_gmm` that decide the result, checked; many fits may share them."""
+
+    n_init: int = 10
+    reg_covar: float | Floats = 1e-6
+    tol: float = 1e-6
+    max_iter: int = 1000
+    accelerate: bool = True
+    em: EMKind = "soft"
+    on_collapse: OnCollapse = "reseed"
+    avoid_spurious: bool = True
+
+    @property
+    def kind(self) -> Kind:
+        """What `em` stands for."""
+        return EM_KINDS[self.em]
+
+    def schedule(self, tol: float, rounding: float, scale: Floats) -> Schedule:
+        """Return the schedule of ordinary iterations that may leave `tol` to gain."""
+        if self.accelerate and tol > 0.0 and self.kind.leaps:
+            return Squarem(tol, rounding, scale)
+        return Plain(tol, rounding)
+
+
+class Fitting:
+    """One fit: its passes, updates and schedule, and the stages that use them.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the rows.
+    settings : Settings
+    covariance_type : str
+        The family, as the user named it.
+    n_components : int
+    progress : Progress, optional
+        Reports brief runs and iterations.
+    callback : callable, optional
+        Called with a `State` after each iteration; a true result stops the fit.
+    checkpoint : Checkpoint, optional
+        Saves the state of the iterations, and may hold one to continue from.
+
+    Raises
+    ------
+    ValueError
+        For a ridge that is too large.
+    FitError
+        For too few rows without a ridge.
+    """
+
+    def __init__(
+        self,
+        survey: Survey,
+        settings: Settings,
+        covariance_type: str,
+        n_components: int,
+        *,
+        progress: Progress | None = None,
+        callback: Callable[[State], object] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        family = family_named(covariance_type, survey.source.n_features)
+        self._survey, self._settings, self._family = survey, settings, family
+        self._covariance_type, self._n_components = covariance_type, n_components
+        self._progress, self._checkpoint = progress, checkpoint
+        self._callback = callback if progress is None else _both(progress, callback)
+        self._rows = survey.rows(family.shape, settings.kind.step)
+        self._ridge = survey.absolute_ridge(settings.reg_covar)
+        self._update = self._update_with(family, self._ridge)
+        self._check_enough_rows()
+        self._guard = Guard(survey.rounding) if settings.avoid_spurious else None
+
+    def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
+        """Go through the stages; the events name the components that are spurious in the end."""
+        outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
+        outcome.events += _spurious_events(outcome, "kept")
+        return outcome
+
+    def report(self, outcome: Outcome) -> GMMFit:
+        """Return the fit as users get it; its log-likelihood may need one more pass."""
+        log_likelihood, entropy = self._measured(outcome)
+        source = self._survey.source
+        return GMMFit(
+            GaussianMixture._of(self._covariance_type, outcome.parameters, source.feature_names),
+            log_likelihood,
+            np.array(outcome.history),
+            len(outcome.history),
+            outcome.stop_reason == "converged",
+            outcome.stop_reason,
+            tuple(outcome.events),
+            source.n_rows,
+            source.weight_sum,
+            entropy,
+        )
+
+    # ---- stages ----
+
+    def _automatic(self, method: Start, rng: np.random.Generator) -> Outcome:
+        """From an automatic start, and again with a larger ridge where that ends on ties."""
+        same_again = copy.deepcopy(rng)
+        begun = self._resumed() or Outcome(self._best_start(method, self._update, rng))
+        smoother = self._smoother()
+        if smoother is None:
+            return self._iterate(self._update, begun)
+        if any(event.action == "smoothed" for event in begun.events):
+            return self._iterate(smoother, begun)
+        outcome = self._iterate(self._update, begun)
+        if not outcome.spurious or outcome.stop_reason not in ("converged", "max_iter"):
+            return outcome
+        start = self._best_start(method, smoother, same_again)
+        events = _spurious_events(outcome, "smoothed")
+        return self._iterate(smoother, Outcome(start, events=events))
+
+    def _given(self, begin: Given) -> Outcome:
+        """From the user's start, and by the family's alternative update where it has one."""
+        outcome = self._iterate(self._update, self._resumed() or self._started(self._update, begin))
+        alternative = self._family.alternative
+        if alternative is None or isinstance(begin, GaussianMixture | Parameters):
+            return outcome
+        return self._better(outcome, self._update_with(alternative, self._ridge), begin)
+
+    def _better(self, outcome: Outcome, alternative: Update, begin: NDArray[Any]) -> Outcome:
+        """The outcome, or the one that an alternative update leads to where that is higher."""
+        if outcome.stop_reason != "converged":
+            return outcome
+        try:
+            other = self._em(alternative).run(
+                self._started(alternative, begin), self._settings.max_iter
+            )
+            if other.stop_reason != "interrupted":
+                other = self._em(self._update).run(
+                    Outcome(other.parameters, events=other.events), self._settings.max_iter
+                )
+        except FitError:
+            return outcome
+        if other.stop_reason == "interrupted":
+            return replace(outcome, stop_reason="interrupted")
+        return other if other.objective > outcome.objective + ROUNDING else outcome
+
+    def _resumed(self) -> Outcome | None:
+        """Where the checkpoint continues, if it holds the state of a fit."""
+        if self._checkpoint is None:
+            return None
+        schedule = self._em(self._update).schedule
+        return self._checkpoint.resume(self._rows, schedule, self._n_components)
+
+    def _best_start(self, method: Start, update: Update, rng: np.random.Generator) -> Parameters:
+        start = AutomaticStart(
+            method,
+            self._settings.n_init,
+            self._n_components,
+            partial(self._brief_em, update),
+            self._survey.backend,
+            None if self._progress is None else self._progress.report_run,
+        )
+        return start.best(self._survey.source, rng)
+
+    def _started(self, update: Update, begin: Given) -> Outcome:
+        """The parameters that the user's start stands for."""
+        collapse = Collapse(self._settings.on_collapse, self._survey.scale)
+        return given_start(
+            begin, self._n_components, self._rows, update, collapse, self._survey.centre
+        )
+
+    def _iterate(self, update: Update, begun: Outcome) -> Outcome:
+        """Iterate on all rows, with callback and checkpoint."""
+        checkpoint = self._checkpoint
+        return self._em(update).run(
+            begun,
+            self._settings.max_iter,
+            callback=self._callback,
+            follow=None if checkpoint is None else partial(checkpoint.follow, self._rows),
+        )
+
+    # ---- rows x pass x update x schedule ----
+
+    def _em(self, update: Update) -> EM:
+        """The algorithm on all rows."""
+        settings, scale = self._settings, self._survey.scale
+        schedule = settings.schedule(settings.tol, self._rows.rounding, scale)
+        if settings.kind.around is not None:
+            schedule = settings.kind.around(schedule)
+        collapse = Collapse(settings.on_collapse, scale)
+        return EM(self._rows, update, schedule, collapse, self._guard)
+
+    def _brief_em(self, update: Update, sample: RowSource) -> EM:
+        """The algorithm of brief runs on a sample of the rows."""
+        settings, scale = self._settings, self._survey.scale
+        rows = self._survey.rows(self._family.shape, settings.kind.step, sample)
+        schedule = settings.schedule(BRIEF_TOL, rows.rounding, scale)
+        return EM(rows, update, schedule, Collapse("reseed", scale), self._guard)
+
+    def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
+        return Ridge(family, ridge, self._survey.backend.factorise)
+
+    def _smoother(self) -> Update | None:
+        """The update for rows spread over their cells of the data's grid, if that differs."""
+        if self._guard is None or not self._ridge.any():
+            return None
+        larger = np.maximum(self._ridge, self._guard.rounding)
+        return self._update_with(self._family, larger) if (larger > self._ridge).any() else None
+
+    # ---- before and after ----
+
+    def _check_enough_rows(self) -> None:
+        """Refuse what maximum likelihood cannot estimate from so few rows."""
+        k, d = self._n_components, self._survey.source.n_features
+        needed, n_rows = self._family.least_rows(k, d), self._survey.source.n_rows
+        if not self._ridge.any() and n_rows < needed:
+            raise FitError(
+                f"covariance_type {self._covariance_type!r} cannot be estimated: "
+                f"{counted(k, 'component')} of {counted(d, 'feature')} need at "
+                f"least {needed} rows; got {n_rows}. Use reg_covar > 0, "
+                f"fewer components or a covariance_type with fewer parameters."
+            )
+
+    def _measured(self, outcome: Outcome) -> tuple[float, float]:
+        """Log-likelihood and entropy; NaN what an interrupted fit would need one more pass for."""
+        parameters, statistics = outcome.parameters, outcome.statistics
+        log_likelihood = math.nan
+        if statistics is not None and self._has_seen_the_mixture(outcome):
+            log_likelihood = statistics.log_likelihood
+        elif outcome.stop_reason != "interrupted":
+            try:
+                rows = self._survey.rows(parameters.shape, "soft")
+                statistics = rows.accumulate(parameters.seen())
+                log_likelihood = statistics.log_likelihood
+            except KeyboardInterrupt:
+                outcome.stop_reason = "interrupted"
+        if statistics is None or outcome.stop_reason == "interrupted":
+            return log_likelihood, math.nan
+        return log_likelihood, assignment_entropy(statistics, parameters)
+
+    def _has_seen_the_mixture(self, outcome: Outcome) -> bool:
+        """Whether the last pass was an ordinary E-step under the mixture itself."""
+        seen, own = self._update.as_seen(outcome.parameters)[0], outcome.parameters.seen()
+        return (
+            self._settings.kind.step == "soft"
+            and outcome.inverse_temperature == 1.0
+            and seen.precisions_cholesky is own.precisions_cholesky
+            and np.array_equal(seen.log_weights, own.log_weights)
+        )
+
+
+def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> list[Event]:
+    return [Event(len(outcome.history), j, "spurious", action) for j in outcome.spurious]
+
+
+def _both(
+    progress: Progress, callback: Callable[[State], object] | None
+) -> Callable[[State], object]:
+    """Progress first, then the user's callback, whose answer counts."""
+
+    def report(state: State) -> object:
+        progress(state)
+        return callback is not None and callback(state)
+
+    return report

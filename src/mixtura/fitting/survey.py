@@ -1,0 +1,91 @@
+"""What all fits to the same rows share: their moments, the units they set, the pass over them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from mixtura.data import RowSource
+from mixtura.passes import Backend, RowsPass, moments, suits_single
+from mixtura.shapes import Floats, Shape
+
+__all__ = ["Survey"]
+
+
+class Survey:
+    """Facts about the rows of a fit, found once.
+
+    Parameters
+    ----------
+    source : RowSource
+    backend : Backend
+
+    Attributes
+    ----------
+    centre : ndarray of shape (n_features,)
+        Mean of the rows.
+    variance : ndarray of shape (n_features,)
+        Variance of each feature.
+    unit : ndarray of shape (n_features,)
+        Variance of each feature; one for a feature without spread.
+    single : bool
+        Whether passes work in single precision.
+
+    Raises
+    ------
+    ValueError
+        For variances that are too large or too small for a float.
+    """
+
+    def __init__(self, source: RowSource, backend: Backend) -> None:
+        self.source, self.backend = source, backend
+        self.centre, self.variance = moments(source, backend)
+        self.unit: Floats = np.where(self.variance > 0.0, self.variance, 1.0)
+        self.single = suits_single(source, self.variance)
+
+    @cached_property
+    def scale(self) -> Floats:
+        """Standard deviation of each feature; one for a feature without spread."""
+        return np.sqrt(self.unit)
+
+    @cached_property
+    def rounding(self) -> Floats:
+        """Variance that rounding to the data's grid leaves in each feature."""
+        return self.source.rounding(self.scale)
+
+    def rows(self, shape: Shape, em: str, source: RowSource | None = None) -> RowsPass:
+        """Return the pass over the rows, or over others that look like them."""
+        return RowsPass(
+            self.source if source is None else source,
+            shape,
+            self.backend,
+            em=em,
+            centre=self.centre if self.single else None,
+            single=self.single,
+        )
+
+    def absolute_ridge(self, reg_covar: float | Floats) -> Floats:
+        """Return the ridge in squared units of the features.
+
+        Parameters
+        ----------
+        reg_covar : float or ndarray of shape (n_features,)
+            A number is relative to each feature's variance; an array is absolute.
+
+        Raises
+        ------
+        ValueError
+            For a ridge that leaves no room for scatter.
+        """
+        with np.errstate(over="ignore"):
+            ridge = reg_covar * self.unit if isinstance(reg_covar, float) else reg_covar
+            room = np.isfinite(4.0 * ridge * max(1.0, self.source.weight_sum))
+        if not room.all():
+            a = int(np.argmin(room))
+            raise ValueError(
+                f"reg_covar must leave covariances that are far below "
+                f"{np.finfo(np.float64).max:.1g}; that of feature {a} would be {ridge[a]:g}. "
+                f"Pass a smaller number."
+            )
+        return ridge

@@ -1,0 +1,32 @@
+"""The compiled passes: the functions of `mixtura.reference`, which says what they do.
+
+A result is the same to the bit for any number of threads; between instruction sets it may differ
+in the last bits.
+"""
+
+from mixtura.kernels.build import build_config
+from mixtura.kernels.doors import (
+    accumulate,
+    accumulate_labels,
+    accumulate_resp,
+    agglomerate,
+    assign,
+    log_density,
+    potentials,
+    responsibilities,
+)
+from mixtura.kernels.factors import factorise
+from mixtura.kernels.instruction_set import Rows as Rows
+
+__all__ = [
+    "accumulate",
+    "accumulate_labels",
+    "accumulate_resp",
+    "agglomerate",
+    "assign",
+    "build_config",
+    "factorise",
+    "log_density",
+    "potentials",
+    "responsibilities",
+]

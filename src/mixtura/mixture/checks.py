@@ -1,0 +1,46 @@
+"""What the parameters of a mixture must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from mixtura.data.checks import check_centres, check_weights, contiguous
+from mixtura.shapes import Floats
+
+__all__ = ["SUM_TOLERANCE", "check_feature_names", "check_means", "check_mixture_weights"]
+
+SUM_TOLERANCE = 1e-8  # of the weights: what Generator.choice accepts
+
+
+def check_means(means: ArrayLike) -> Floats:
+    """Means as a new float64 array (n_components, n_features)."""
+    array = contiguous(means, "means")
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(
+            f"means must have shape (n_components, n_features), both at least 1; got "
+            f"{array.shape}. Give each component one row."
+        )
+    return check_centres(array, array.shape[1], name="means")
+
+
+def check_mixture_weights(weights: ArrayLike, n_components: int) -> Floats:
+    """Weights as a float64 array (n_components,) that sums to one."""
+    array = check_weights(weights, n_components)
+    total = array.sum()
+    if abs(total - 1.0) > SUM_TOLERANCE:
+        raise ValueError(f"weights must sum to one; they sum to {total}. Divide them by their sum.")
+    return array
+
+
+def check_feature_names(feature_names: Sequence[str] | None, n_features: int) -> list[str]:
+    """Names of the features: those given, or "feature 0" and so on."""
+    if feature_names is None:
+        return [f"feature {a}" for a in range(n_features)]
+    expected = f"feature_names must be {n_features} strings, one for each feature"
+    if isinstance(feature_names, str):
+        raise TypeError(f"{expected}; got {feature_names!r}. Put it in a list.")
+    if len(feature_names) != n_features:
+        raise ValueError(f"{expected}; got {len(feature_names)}. Name each feature once.")
+    return list(map(str, feature_names))

@@ -1,0 +1,131 @@
+"""Densities of rows, and the components they come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mixtura import kernels
+from mixtura.data import open_rows
+from mixtura.data.checks import check_n_threads
+from mixtura.data.source import RowSource
+from mixtura.shapes import Floats
+
+if TYPE_CHECKING:
+    from mixtura.mixture.gaussian import GaussianMixture
+
+__all__ = [
+    "AnyRows",
+    "component_log_prob",
+    "evaluate",
+    "log_prob",
+    "predict",
+    "responsibilities",
+]
+
+AnyRows = ArrayLike | RowSource
+
+
+def log_prob(self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None) -> Floats:
+    """Log-density of each row: ``log sum_j weights[j] N(x | means[j], covariance_j)``.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows.
+    n_threads : int or None
+        Number of threads, None for as many as are useful.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), nats
+        -inf for a row where every component has zero density.
+    """
+    return _of_each_row(self, X, n_threads, "log_prob")
+
+
+def component_log_prob(
+    self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None
+) -> Floats:
+    """Log of weight times density: ``log weights[j] + log N(x | means[j], covariance_j)``.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows.
+    n_threads : int or None
+        Number of threads, None for as many as are useful.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_components), nats
+        -inf for a component of weight zero.
+    """
+    log_density = _of_each_row(self, X, n_threads, "log_density", (self.n_components,))
+    log_density += self._seen.log_weights
+    return log_density
+
+
+def responsibilities(self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None) -> Floats:
+    """Posterior probability of each component, given the row.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows.
+    n_threads : int or None
+        Number of threads, None for as many as are useful.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_components)
+        Rows sum to one. For a row where every component has zero density, the weights.
+    """
+    return _of_each_row(self, X, n_threads, "resp", (self.n_components,))
+
+
+def predict(
+    self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None
+) -> NDArray[np.int64]:
+    """Component of largest responsibility for each row; the first of several.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows.
+    n_threads : int or None
+        Number of threads, None for as many as are useful.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int64
+        For a row where every component has zero density, the component of largest weight.
+    """
+    return _of_each_row(self, X, n_threads, "labels", dtype=np.int64)
+
+
+def evaluate(
+    mixture: GaussianMixture, X: NDArray[Any], n_threads: int | None, **outputs: Any
+) -> None:
+    """Write into the arrays given what `mixtura.kernels.Rows.evaluate` computes for each row."""
+    kernels.Rows(X).evaluate("soft", mixture._seen, n_threads, **outputs)
+
+
+def _of_each_row(
+    mixture: GaussianMixture,
+    X: AnyRows,
+    n_threads: int | None,
+    output: str,
+    columns: tuple[int, ...] = (),
+    dtype: type = np.float64,
+) -> NDArray[Any]:
+    """Return one of the outputs of `evaluate` for all rows, block after block."""
+    n_threads = check_n_threads(n_threads)
+    rows = open_rows(X, n_features=mixture.n_features, feature_names=mixture.feature_names)
+    values: NDArray[Any] = np.empty((rows.n_samples, *columns), dtype)
+    for block in rows.blocks():
+        part = values[block.start : block.start + len(block.X)]
+        evaluate(mixture, block.X, n_threads, **{output: part})
+    return values

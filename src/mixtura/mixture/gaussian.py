@@ -1,0 +1,262 @@
+"""GaussianMixture: a frozen, validated distribution, and the list of what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mixtura import files, kernels
+from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
+from mixtura.data.frames import Names
+from mixtura.mixture import convert, criteria, densities, geometry, sampling, saving, table
+from mixtura.mixture.checks import check_feature_names, check_means, check_mixture_weights
+from mixtura.parameters import Parameters, Seen
+from mixtura.shapes import Floats
+
+__all__ = ["GaussianMixture"]
+
+
+@files.saved_as("GaussianMixture")
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class GaussianMixture:
+    """Mixture of Gaussian distributions, ``sum_j weights[j] N(x | means[j], covariance_j)``.
+
+    Parameters
+    ----------
+    weights : array_like of shape (n_components,)
+        Non-negative, summing to one. A component of weight zero is allowed.
+    means : array_like of shape (n_components, n_features)
+        Component means.
+    covariances : array_like, squared units of the features
+        Positive definite; (n_components, n_features, n_features) for "full", one
+        (n_features, n_features) matrix that all share for "tied", variances
+        (n_components, n_features) for "diag" and (n_components,) for "spherical". In the shape of
+        "spherical" for "EII", of "diag" for names that end in I, and of "full" for the others.
+    covariance_type : str
+        How covariances are restricted. With ``covariance_j = volume_j D_j diag(shape_j) D_j^T``,
+        three letters mean that volume, shape and orientation D are equal in all components (E),
+        vary (V) or are the identity (I): "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE",
+        "EVE", "VVE", "EEV", "VEV", "EVV" or "VVV" [1]_. "full" is "VVV", "tied" is "EEE", "diag" is
+        "VVI" and "spherical" is "VII". With one feature, "V" is "VVV" and "E" is "EEE".
+    feature_names : sequence of n_features str, optional
+        Names of the columns that the mixture describes, such as those of the frame it was fitted
+        to. Methods then raise an error for a frame with other columns. None where there are none.
+
+    Attributes
+    ----------
+    weights, means, covariances, covariance_type, feature_names
+        As given. A matrix that is symmetric only to rounding is replaced by its symmetric part.
+    precisions_cholesky : ndarray
+        Precision factors U in the shape of `covariances`: upper triangular with
+        ``inv(covariance) = U @ U.T``, or reciprocal standard deviations.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit together, values that are not finite, weights that are
+        negative or do not sum to one, covariances that are not symmetric and positive definite.
+    TypeError
+        For values that are not real numbers.
+
+    Notes
+    -----
+    A mixture cannot be changed: attributes cannot be set, and arrays are read-only copies. Many
+    threads can use the same one. ``dataclasses.replace(mixture, weights=...)`` makes another one.
+    Two mixtures are equal if their covariance types, weights, means and covariances are equal,
+    number by number; "full" equals "VVV".
+
+    A row so far away that every component has zero density there has a log-probability of -inf.
+    Its responsibilities are the weights, and it is assigned to the component of largest weight.
+    With such a row the log-likelihood is -inf and the criteria are +inf.
+
+    Methods accept the same rows as `fit_gmm`. They raise ValueError or TypeError for rows that are
+    not finite real numbers, or that have another number of features or other names of them. A row
+    with a `sample_weight` of zero is left out, one with two counts twice. Weights that are
+    negative, all zero or of the wrong length raise ValueError. Each method makes one threaded pass
+    over the rows, of n k d (d + 1) / 2 multiply-adds for "full" and "tied" and n k d otherwise, and
+    gives the same bits for any `n_threads`.
+
+    References
+    ----------
+    .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
+       781-793, 1995.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture.predict([[0.5], [3.0]])
+    array([0, 1])
+    >>> mixture.log_prob([[0.5], [3.0]])
+    array([-2.11718224, -2.01641071])
+    """
+
+    weights: Floats
+    means: Floats
+    covariances: Floats
+    covariance_type: str
+    feature_names: Names | None
+    precisions_cholesky: Floats = field(init=False)
+
+    # Densities, and the components of rows
+    log_prob = densities.log_prob
+    component_log_prob = densities.component_log_prob
+    responsibilities = densities.responsibilities
+    predict = densities.predict
+
+    # How well it describes rows
+    log_likelihood = criteria.log_likelihood
+    aic = criteria.aic
+    bic = criteria.bic
+    icl = criteria.icl
+
+    # Random rows
+    sample = sampling.sample
+
+    # What the covariances look like
+    covariance_matrices = geometry.covariance_matrices
+    volume = property(geometry.volume)
+    shape = property(geometry.shape)
+    orientation = property(geometry.orientation)
+
+    # The table of its numbers
+    summary = table.summary
+    _repr_html_ = table.html
+
+    # Files, and scikit-learn
+    save = files.save
+    _contents = saving.contents
+    to_sklearn = convert.to_sklearn
+    from_sklearn = classmethod(convert.from_sklearn)
+
+    def __init__(
+        self,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        covariance_type: str = "full",
+        *,
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        means = check_means(means)
+        k, d = means.shape
+        family = family_named(covariance_type, d)
+        weights = check_mixture_weights(weights, k)
+        covariances, factors = family.check(covariances, k, d, kernels.factorise)
+        names = None if feature_names is None else tuple(check_feature_names(feature_names, d))
+        self._set(covariance_type, names, weights, means, covariances, factors)
+
+    @classmethod
+    def _from_fit(
+        cls,
+        covariance_type: str,
+        weights: Floats,
+        means: Floats,
+        covariances: Floats,
+        precisions_cholesky: Floats,
+        feature_names: Names | None = None,
+    ) -> Self:
+        """Make a mixture of parameters that are already checked and factored."""
+        mixture = cls.__new__(cls)
+        arrays = (weights, means, covariances, precisions_cholesky)
+        mixture._set(covariance_type, feature_names, *arrays)
+        return mixture
+
+    @classmethod
+    def _from_contents(cls, contents: files.Contents) -> Self:
+        return cls._from_fit(*saving.checked(contents))
+
+    @classmethod
+    def _of(
+        cls, covariance_type: str, parameters: Parameters, feature_names: Names | None = None
+    ) -> Self:
+        """Make a mixture of the parameters of a fit."""
+        return cls._from_fit(covariance_type, *parameters.arrays(), feature_names)
+
+    def _parameters(self) -> Parameters:
+        """Return the same mixture as plain arrays."""
+        return Parameters(
+            self.weights,
+            self.means,
+            self.covariances,
+            self.precisions_cholesky,
+            self._family.shape,
+        )
+
+    @cached_property
+    def _seen(self) -> Seen:
+        """What a pass needs of the mixture."""
+        return self._parameters().seen()
+
+    def _set(self, covariance_type: str, feature_names: Names | None, *arrays: Floats) -> None:
+        names = ("weights", "means", "covariances", "precisions_cholesky")
+        for name, array in zip(names, arrays, strict=True):
+            kept = np.array(array, dtype=np.float64, order="C")
+            kept.flags.writeable = False
+            object.__setattr__(self, name, kept)
+        object.__setattr__(self, "covariance_type", covariance_type)
+        object.__setattr__(self, "feature_names", feature_names)
+
+    @property
+    def n_components(self) -> int:
+        """Number of components, including those of weight zero."""
+        return len(self.means)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features: columns of the rows that the mixture describes."""
+        return len(self.means[0])
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters: n_components - 1 weights, the means, and those of the covariances."""
+        k, d = self.n_components, self.n_features
+        return k - 1 + k * d + self._family.n_parameters(k, d)
+
+    @property
+    def _family(self) -> CovarianceFamily:
+        return FAMILIES[self.covariance_type]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GaussianMixture):
+            return NotImplemented
+        return (
+            self._family is other._family
+            and np.array_equal(self.weights, other.weights)
+            and np.array_equal(self.means, other.means)
+            and np.array_equal(self.covariances, other.covariances)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._family.name, *self.weights.tolist(), *self.means.ravel().tolist()))
+
+    def __repr__(self) -> str:
+        arrays = (_short(getattr(self, name)) for name in ("weights", "means", "covariances"))
+        names = "" if self.feature_names is None else f", feature_names={list(self.feature_names)}"
+        return "{}(weights={}, means={}, covariances={}, covariance_type={!r}{})".format(
+            type(self).__name__, *arrays, self.covariance_type, names
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the class method, because arrays that NumPy unpickles or copies are writeable.
+        return type(self)._from_fit, (
+            self.covariance_type,
+            self.weights,
+            self.means,
+            self.covariances,
+            self.precisions_cholesky,
+            self.feature_names,
+        )
+
+
+def _short(array: Floats) -> str:
+    """Return the numbers in one line, without the middle of a large array."""
+    text = np.array2string(
+        array, separator=", ", threshold=8, edgeitems=1, formatter={"float_kind": "{:.4g}".format}
+    )
+    return " ".join(text.split())

@@ -1,0 +1,66 @@
+"""Random rows of a mixture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf
+
+from mixtura.data.checks import check_count, check_rng
+from mixtura.shapes import Floats
+
+if TYPE_CHECKING:
+    from mixtura.mixture.gaussian import GaussianMixture
+
+__all__ = ["sample"]
+
+
+def sample(
+    self: GaussianMixture, n: int, rng: int | np.random.Generator | None = None
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Draw independent rows, with the components they come from.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    rng : int, Generator or None
+        Source of random numbers: the same seed gives the same rows; None for fresh entropy.
+
+    Returns
+    -------
+    X : ndarray of shape (n, n_features)
+        ``means[label] + L_label z``, with z standard normal and L the lower Cholesky factor of
+        the component's covariance.
+    labels : ndarray of shape (n,), int64
+        Drawn for each row by the weights (``rng.choice``), so rows are in random order.
+
+    Raises
+    ------
+    ValueError
+        For a negative number.
+    TypeError
+        For a number that is not an integer, or another kind of `rng`.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[-100.0], [100.0]], [1.0, 1.0], "spherical")
+    >>> X, labels = mixture.sample(1000, rng=0)
+    >>> bool(((X[:, 0] > 0) == (labels == 1)).all())
+    True
+    """
+    n = check_count("n", n, minimum=0)
+    generator = check_rng(rng)
+    k, d = self.means.shape
+    labels = generator.choice(k, size=n, p=self.weights / self.weights.sum())
+    X = generator.standard_normal((n, d))
+    ends = np.cumsum(np.bincount(labels, minlength=k))
+    parameters = self._parameters()
+    for j, rows in enumerate(np.split(np.argsort(labels, kind="stable"), ends[:-1])):
+        if len(rows):
+            lower, _ = dpotrf(parameters.covariance(j), lower=1, clean=1)
+            X[rows] = self.means[j] + X[rows] @ lower.T
+    return X, labels

@@ -1,0 +1,41 @@
+"""A mixture as the contents of a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mixtura.covariance import family_named
+from mixtura.data.checks import check_components
+from mixtura.data.frames import Names
+from mixtura.files import Contents, fact, feature_names_of, numbers
+from mixtura.mixture.checks import check_mixture_weights
+from mixtura.shapes import Floats
+
+if TYPE_CHECKING:
+    from mixtura.mixture.gaussian import GaussianMixture
+
+__all__ = ["checked", "contents"]
+
+
+def contents(self: GaussianMixture) -> Contents:
+    """Return all that is needed to make an equal mixture."""
+    facts = {"covariance_type": self.covariance_type, "feature_names": self.feature_names}
+    names = ("weights", "means", "covariances", "precisions_cholesky")
+    return Contents(facts, {name: getattr(self, name) for name in names})
+
+
+def checked(contents: Contents) -> tuple[str, Floats, Floats, Floats, Floats, Names | None]:
+    """Return what `GaussianMixture._from_fit` takes, after checks of all numbers.
+
+    The factors are used as they are: computed again on another machine, they could differ in the
+    last bits.
+    """
+    facts, arrays = contents
+    means = numbers(arrays, "means", (-1, -1))
+    k, d = means.shape
+    covariance_type = fact(facts, "covariance_type", str)
+    shape = family_named(covariance_type, d).shape
+    means, factors = check_components(means, arrays["precisions_cholesky"], shape.name, d)
+    weights = check_mixture_weights(numbers(arrays, "weights", (k,)), k)
+    covariances = numbers(arrays, "covariances", shape.array_shape(k, d))
+    return covariance_type, weights, means, covariances, factors, feature_names_of(facts, d)

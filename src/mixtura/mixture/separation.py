@@ -1,0 +1,85 @@
+"""How far apart components are, and how clearly rows are assigned to them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.parameters import Parameters
+from mixtura.shapes import Floats
+from mixtura.statistics import Statistics
+
+__all__ = ["assignment_entropy", "nearest_components"]
+
+
+def nearest_components(means: Floats, matrices: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Distance of each component to the nearest other one, and the number of that one.
+
+    The Mahalanobis distance of the means under the average of the two covariances; with one
+    feature, Ashman's D [1]_. Two components of equal weight give two modes from about 2 on.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_components, n_features)
+        Of two components or more.
+    matrices : ndarray of shape (n_components, n_features, n_features)
+        Covariances.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_components,), standard deviations
+    nearest : ndarray of shape (n_components,), int
+
+    References
+    ----------
+    .. [1] K. M. Ashman, C. M. Bird, S. E. Zepf, "Detecting bimodality in astronomical datasets",
+       The Astronomical Journal 108, 2348-2361, 1994, equation 4.
+    """
+    k = len(means)
+    distances, nearest = np.empty(k), np.empty(k, dtype=np.intp)
+    for j in range(k):
+        average = 0.5 * matrices[j] + 0.5 * matrices
+        scale = np.sqrt(np.einsum("jaa->ja", average))  # else units would make it ill-conditioned
+        difference = (means - means[j]) / scale
+        average /= scale[:, :, None] * scale[:, None, :]
+        whitened = np.linalg.solve(average, difference[:, :, None])[:, :, 0]
+        squared = (difference * whitened).sum(axis=1)
+        squared[j] = np.inf
+        nearest[j] = np.argmin(squared)
+        distances[j] = math.sqrt(max(squared[nearest[j]], 0.0))
+    return distances, nearest
+
+
+def assignment_entropy(statistics: Statistics, parameters: Parameters) -> float:
+    """Weighted sum over rows of ``-sum_j resp[j] log resp[j]``, from statistics alone.
+
+    It is the log-likelihood minus the expected log-likelihood of rows and labels together [1]_,
+    and that one is linear in the sums of the statistics.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the rows under the mixture, about its means.
+    parameters : Parameters
+        The mixture.
+
+    Returns
+    -------
+    float, nats
+        Exact to the rounding error of the log-likelihood; NaN where that is not finite.
+
+    References
+    ----------
+    .. [1] R. J. Hathaway, "Another interpretation of the EM algorithm for mixture distributions",
+       Statistics & Probability Letters 4, 53-56, 1986.
+    """
+    weights, factors, shape = parameters.weights, parameters.precisions_cholesky, parameters.shape
+    k, d = parameters.means.shape
+    log_weights = np.log(weights, where=weights > 0.0, out=np.zeros(k))
+    constants = log_weights + shape.log_dets(factors, d) - 0.5 * d * math.log(2.0 * math.pi)
+    distances = (shape.precisions(factors) * statistics.resp_xx).sum()
+    completed = statistics.resp_sum @ constants - 0.5 * distances
+    entropy = statistics.log_likelihood - float(completed)
+    return max(0.0, entropy) if math.isfinite(entropy) else math.nan

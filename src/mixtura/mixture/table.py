@@ -1,0 +1,172 @@
+"""A mixture as a table, in plain text and for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mixtura.mixture.checks import check_feature_names
+from mixtura.mixture.separation import nearest_components
+from mixtura.shapes import Floats
+
+if TYPE_CHECKING:
+    from mixtura.mixture.gaussian import GaussianMixture
+
+__all__ = ["as_html", "as_text", "counted", "html", "summary", "table_lines", "title"]
+
+COLUMNS = 5  # components side by side
+MOST_CORRELATED = 5  # features: more have too many pairs to read
+MOST_COMPARED = 50  # components: each is compared with each
+
+Line = tuple[str, Floats | None]  # a label, and a number for each component unless a heading
+
+
+def summary(self: GaussianMixture, feature_names: Sequence[str] | None = None) -> str:
+    """A table of weights, separations, means, standard deviations and correlations.
+
+    The separation is the distance to the nearest other component in standard deviations
+    (Mahalanobis, under the average of the two covariances; with one feature, Ashman's D). From
+    about 2 on, two components of equal weight have two modes. It is left out for more than 50
+    components, correlations for more than 5 features.
+
+    Parameters
+    ----------
+    feature_names : sequence of str, optional
+        A name for each feature; None takes the mixture's, or numbers them from 0.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        For another number of names.
+    TypeError
+        For a single string.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> print(mixture.summary(["length"]))
+                        component 0   component 1
+    weight                     0.25          0.75
+    separation               2.5298        2.5298
+    nearest component             1             0
+    mean
+      length                      0             4
+    standard deviation
+      length                      1             2
+    """
+    return as_text(table_lines(self, feature_names))
+
+
+def html(self: GaussianMixture) -> str:
+    """Return what a notebook shows: a title, and the table of `summary`."""
+    return f"<p>{title(self)}</p>{as_html(table_lines(self))}"
+
+
+def title(mixture: GaussianMixture) -> str:
+    """Return numbers of components and features, and the covariance type, in words."""
+    components = counted(mixture.n_components, "component")
+    features = counted(mixture.n_features, "feature")
+    return f"Gaussian mixture: {components}, {mixture.covariance_type} covariances, {features}"
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {what}{'s'[: count != 1]}"
+
+
+def table_lines(
+    mixture: GaussianMixture,
+    feature_names: Sequence[str] | None = None,
+    weight_sum: float | None = None,
+) -> list[Line]:
+    """Return the lines of a mixture's table.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    feature_names : sequence of str, optional
+        A name for each feature; None takes the mixture's, or numbers them from 0.
+    weight_sum : float, optional
+        Total weight of the rows: weights times it are the sizes. None leaves the sizes out.
+
+    Returns
+    -------
+    list of (str, ndarray of shape (n_components,) or None)
+        Weight, size, distance to the nearest other component, means, standard deviations and, for
+        few features, correlations where there are any.
+    """
+    parameters, (k, d) = mixture._parameters(), mixture.means.shape
+    names = check_feature_names(
+        mixture.feature_names if feature_names is None else feature_names, d
+    )
+    first, second = np.triu_indices(d if d <= MOST_CORRELATED else 0, 1)
+    deviations, correlations = np.empty((k, d)), np.empty((k, len(first)))
+    for j in range(k):
+        covariance = parameters.covariance(j)
+        deviations[j] = np.sqrt(covariance.diagonal())
+        correlations[j] = covariance[first, second] / deviations[j, first] / deviations[j, second]
+    lines: list[Line] = [("weight", mixture.weights)]
+    if weight_sum is not None:
+        lines.append(("size", weight_sum * mixture.weights))
+    if 1 < k <= MOST_COMPARED:
+        distances, nearest = nearest_components(mixture.means, mixture.covariance_matrices())
+        lines += [("separation", distances), ("nearest component", nearest.astype(np.float64))]
+    lines += _section("mean", names, mixture.means)
+    lines += _section("standard deviation", names, deviations)
+    if correlations.any():
+        pairs = [f"{names[a]}, {names[b]}" for a, b in zip(first, second, strict=True)]
+        lines += _section("correlation", pairs, correlations)
+    return lines
+
+
+def _section(heading: str, labels: list[str], values: Floats) -> list[Line]:
+    rows = zip(labels, values.T, strict=True)
+    return [(heading, None), *((f"  {label}", numbers) for label, numbers in rows)]
+
+
+def as_text(lines: list[Line]) -> str:
+    """Return the lines in columns, a few components side by side."""
+    return "\n\n".join(_block(lines, components) for components in _blocks(lines))
+
+
+def as_html(lines: list[Line]) -> str:
+    """Return the lines as HTML tables, a few components side by side."""
+    return "".join(_html_block(lines, components) for components in _blocks(lines))
+
+
+def _blocks(lines: list[Line]) -> list[range]:
+    k = next(len(numbers) for _, numbers in lines if numbers is not None)
+    return [range(start, min(start + COLUMNS, k)) for start in range(0, k, COLUMNS)]
+
+
+def _block(lines: list[Line], components: range) -> str:
+    width = max(len(label) for label, _ in lines)
+    header = " " * width + "".join(f"{f'component {j}':>14}" for j in components)
+    rows = (
+        label
+        if numbers is None
+        else f"{label:<{width}}" + "".join(f"{numbers[j]:>14.5g}" for j in components)
+        for label, numbers in lines
+    )
+    return "\n".join([header, *rows])
+
+
+def _html_block(lines: list[Line], components: range) -> str:
+    header = "".join(f"<th>component {j}</th>" for j in components)
+    rows = [f"<tr><th></th>{header}</tr>"]
+    for label, numbers in lines:
+        indent = "&emsp;" * label.startswith(" ")
+        cells = "<td></td>" * len(components)
+        if numbers is not None:
+            cells = "".join(f"<td>{numbers[j]:.5g}</td>" for j in components)
+        name = escape(label.strip())
+        rows.append(f'<tr><th style="text-align: left">{indent}{name}</th>{cells}</tr>')
+    return f"<table>{''.join(rows)}</table>"

@@ -1,0 +1,45 @@
+"""Which engine makes the passes, and on how many threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura import kernels, reference
+from mixtura.data import Block
+from mixtura.shapes import Floats
+
+__all__ = ["BACKENDS", "Backend", "BackendName"]
+
+BackendName = Literal["compiled", "reference"]
+BACKENDS: dict[BackendName, ModuleType] = {"compiled": kernels, "reference": reference}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The functions that work on rows and on many small matrices.
+
+    Parameters
+    ----------
+    name : {"compiled", "reference"}
+        The compiled kernels, or the same functions in plain NumPy.
+    n_threads : int or None
+        Threads of each pass; None for as many as are useful.
+    """
+
+    name: BackendName = "compiled"
+    n_threads: int | None = None
+
+    def rows(self, block: Block, centre: Floats | None = None, *, single: bool = False) -> Any:
+        """Return the engine's `Rows` for a block, about a centre or in single precision."""
+        rows = BACKENDS[self.name].Rows
+        return rows(block.X, block.sample_weight, centre, single=single)
+
+    def factorise(self, matrices: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return precision factors of matrices (k, d, d), and which of them have none."""
+        factors: tuple[Floats, NDArray[np.bool_]] = BACKENDS[self.name].factorise(matrices)
+        return factors

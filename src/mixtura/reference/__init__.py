@@ -1,0 +1,35 @@
+"""The passes in plain NumPy: the definition of right.
+
+Every function here has a compiled twin of the same name and signature in `mixtura.kernels`, which
+must agree with it to rounding. Nothing here is fast; everything is meant to be read. Each E-step is
+one file: `soft`, `hard` and `nearest` share rows out, `given` adds up the statistics for all.
+
+Precision factors have one of four shapes: (n_components, n_features, n_features) for "full", one
+(n_features, n_features) matrix for "tied", the reciprocal standard deviations
+(n_components, n_features) for "diag" and (n_components,) for "spherical".
+"""
+
+from mixtura.reference.agglomeration import agglomerate
+from mixtura.reference.doors import (
+    accumulate,
+    accumulate_labels,
+    accumulate_resp,
+    assign,
+    log_density,
+    potentials,
+    responsibilities,
+)
+from mixtura.reference.factors import factorise
+from mixtura.reference.rows import Rows as Rows
+
+__all__ = [
+    "accumulate",
+    "accumulate_labels",
+    "accumulate_resp",
+    "agglomerate",
+    "assign",
+    "factorise",
+    "log_density",
+    "potentials",
+    "responsibilities",
+]

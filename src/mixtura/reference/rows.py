@@ -1,0 +1,136 @@
+"""Rows in plain NumPy, with the interface of the compiled `mixtura.kernels.Rows`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.parameters import Seen
+from mixtura.reference import density, hard, soft
+from mixtura.reference import nearest as nearest_center
+from mixtura.reference.given import add_up, as_resp
+from mixtura.reference.seeds import potentials
+from mixtura.shapes import EPS, Floats, Shape
+from mixtura.statistics import Statistics
+
+__all__ = ["E_STEPS", "Rows"]
+
+Labels = NDArray[np.int64]
+
+# Every E-step returns the shares of the rows (responsibilities or labels), the most probable or
+# nearest component of each, and log_prob.
+EStep = Callable[[NDArray[Any], Seen], tuple[NDArray[Any], Labels, Floats]]
+E_STEPS: dict[str, EStep] = {
+    "soft": soft.share_out,
+    "hard": hard.share_out,
+    "nearest": nearest_center.share_out,
+}
+
+
+class Rows:
+    """Rows of data, perhaps weighted.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+        Held, never copied as a whole or modified.
+    sample_weight : ndarray of shape (n_samples,), float64, optional
+        None is one for each row.
+    centre : ndarray of shape (n_features,), optional
+        Not used here.
+    single : bool
+        Not used here: the reference always works in double precision.
+
+    Attributes
+    ----------
+    n_samples, n_features : int
+    rounding : float
+        What rounding does to a mean log-likelihood, relative to it.
+    computed : float
+        Share of the densities that the last pass computed: all of them.
+
+    Notes
+    -----
+    Arguments of every method are already checked. `n_threads` and `carry` change nothing but the
+    time of a compiled pass, and are ignored.
+    """
+
+    rounding = EPS
+    computed = 1.0
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        sample_weight: Floats | None = None,
+        centre: Floats | None = None,  # noqa: ARG002
+        *,
+        single: bool = False,  # noqa: ARG002
+    ) -> None:
+        self.n_samples, self.n_features = X.shape
+        self._X = X
+        self._weight = np.ones(len(X)) if sample_weight is None else sample_weight
+
+    def n_tiles(self, n_components: int, shape: Shape) -> int:  # noqa: ARG002
+        """Return the number of tiles that a pass cuts the rows into: one."""
+        return 1
+
+    def accumulate(
+        self,
+        em: str,
+        seen: Seen,
+        n_threads: int | None,  # noqa: ARG002
+        *,
+        carry: Any = None,  # noqa: ARG002
+        labels: Labels | None = None,
+    ) -> Statistics:
+        """Return the statistics of one E-step about the means; write the labels on demand."""
+        shares, found, log_prob = E_STEPS[em](self._X, seen)
+        if labels is not None:
+            labels[...] = found
+        return add_up(self._X, self._weight, shares, seen.means, seen.shape, log_prob)
+
+    def evaluate(
+        self,
+        em: str,
+        seen: Seen,
+        n_threads: int | None,  # noqa: ARG002
+        *,
+        log_density: Floats | None = None,
+        resp: Floats | None = None,
+        log_prob: Floats | None = None,
+        labels: Labels | None = None,
+    ) -> None:
+        """Write what is wanted of each row; `log_density` is without the weights."""
+        if log_density is not None:
+            log_density[...] = density.log_density(self._X, seen)
+        if resp is None and log_prob is None and labels is None:
+            return
+        shares, found, total = E_STEPS[em](self._X, seen)
+        if resp is not None:
+            resp[...] = as_resp(shares, len(seen.means))
+        if log_prob is not None:
+            log_prob[...] = total
+        if labels is not None:
+            labels[...] = found
+
+    def given(
+        self,
+        shares: NDArray[Any],
+        centres: Floats,
+        shape: Shape,
+        n_threads: int | None,  # noqa: ARG002
+    ) -> Statistics:
+        """Return the statistics under labels (n_samples,) or responsibilities."""
+        return add_up(self._X, self._weight, shares, centres, shape)
+
+    def potentials(
+        self,
+        seeds: Floats,
+        nearest: Floats,
+        n_threads: int | None,  # noqa: ARG002
+    ) -> Floats:
+        """Take the first seed into `nearest`; return what each of the seeds would leave."""
+        return potentials(self._X, self._weight, seeds, nearest)

@@ -1,0 +1,37 @@
+"""Schedules: when iterations stop, leap or cool; and the loop that they steer.
+
+The loop is in loop.py, and the rule that stops most fits in plain.py. `Schedule` (protocol.py) is
+all that the loop knows of a schedule. To add one, write its file, name its state in `STATES` below,
+and name it where a fit is put together (`EM_KINDS` in `mixtura.fitting.stages`).
+"""
+
+from typing import Any
+
+from mixtura.schedules.annealed import Annealed, AnnealedState
+from mixtura.schedules.loop import EM, Outcome, State, StopReason
+from mixtura.schedules.lower_bound import LowerBound
+from mixtura.schedules.plain import Plain, PlainState, predicted_gains
+from mixtura.schedules.protocol import Look, Point, Schedule, Step
+from mixtura.schedules.squarem import Squarem, SquaremState
+
+__all__ = [
+    "EM",
+    "STATES",
+    "Annealed",
+    "Look",
+    "LowerBound",
+    "Outcome",
+    "Plain",
+    "Point",
+    "Schedule",
+    "Squarem",
+    "State",
+    "Step",
+    "StopReason",
+    "predicted_gains",
+]
+
+# The states that a checkpoint can hold.
+STATES: dict[str, type[Any]] = {
+    state.__name__: state for state in (PlainState, SquaremState, AnnealedState)
+}

@@ -1,0 +1,256 @@
+"""The loop: pass, update, recover what collapsed, ask the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.parameters import Parameters
+from mixtura.passes import Pass
+from mixtura.schedules.protocol import Point, Schedule
+from mixtura.statistics import Statistics
+from mixtura.updates import Collapse, Event, Guard, Update
+
+__all__ = ["EM", "Outcome", "State", "StopReason"]
+
+StopReason = Literal["converged", "max_iter", "callback", "interrupted"]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a callback receives after each iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        Iterations done.
+    objective : float, nats per unit of weight
+        The value for `parameters` that `GMMFit.history` holds.
+    predicted_gain : float, nats per unit of weight
+        What the stopping rule expects to be left to gain; inf where that is unknown, as during
+        annealing.
+    parameters : Parameters
+        Weights, means, covariances and precision factors, read-only.
+    """
+
+    iteration: int
+    objective: float
+    predicted_gain: float
+    parameters: Parameters
+
+
+@dataclass(eq=False)
+class Outcome:
+    """Where the loop ended, or stands.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    objective : float, nats per unit of weight
+        Of `parameters`: the last of `history`, or a better one from before a recovery that led
+        lower.
+    history : list of float
+        The objective after each iteration.
+    stop_reason : {"converged", "max_iter", "callback", "interrupted"}
+    events : list of Event
+    spurious : list of int
+        The spurious components of `parameters`.
+    statistics : Statistics or None
+        Of the rows under `parameters`.
+    inverse_temperature : float
+        Of the pass that returned them.
+    state : object
+        Of the schedule; None before the first pass.
+    before : Point or None
+        The best point at which empty components were found, with as many components as now.
+    """
+
+    parameters: Parameters
+    objective: float = -np.inf
+    history: list[float] = field(default_factory=list)
+    stop_reason: StopReason = "max_iter"
+    events: list[Event] = field(default_factory=list)
+    spurious: list[int] = field(default_factory=list)
+    statistics: Statistics | None = None
+    inverse_temperature: float = 1.0
+    state: Any = None
+    before: Point | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class EM:
+    """One EM algorithm on one set of rows: a product of pass, update and schedule.
+
+    Attributes
+    ----------
+    rows : Pass
+        Turns parameters into statistics.
+    update : Update
+        Turns statistics into parameters.
+    schedule : Schedule
+        Decides after each iteration.
+    collapse : Collapse
+        What is done with components that fail.
+    guard : Guard or None
+        Looks for spurious components in the end.
+    """
+
+    rows: Pass
+    update: Update
+    schedule: Schedule
+    collapse: Collapse
+    guard: Guard | None = None
+
+    def run(
+        self,
+        start: Parameters | Outcome,
+        max_iter: int,
+        *,
+        callback: Callable[[State], object] | None = None,
+        follow: Callable[[Outcome], object] | None = None,
+    ) -> Outcome:
+        """Iterate from `start`.
+
+        Parameters
+        ----------
+        start : Parameters or Outcome
+            The first pass is made under exactly these parameters. An outcome is continued as if the
+            loop had never stopped.
+        max_iter : int
+            Most iterations.
+        callback : callable, optional
+            Called with a `State` after each iteration; a true result stops the fit.
+        follow : callable, optional
+            Called with the outcome so far after each iteration that is not the last.
+
+        Returns
+        -------
+        Outcome
+            After KeyboardInterrupt, that of the last finished iteration, with stop_reason
+            "interrupted".
+
+        Raises
+        ------
+        FitError
+            When a component collapses and may not be replaced or dropped, or none is left.
+
+        Notes
+        -----
+        n_iter + 1 passes, and one for each leap of the schedule. The start's own objective is not
+        part of the history: an update's ridge or prior is not yet in its parameters.
+        """
+        outcome = start if isinstance(start, Outcome) else Outcome(start)
+        outcome.stop_reason = "max_iter"
+        update = self.update
+        try:
+            if outcome.statistics is None:
+                first = self._start_point(outcome.parameters)
+                outcome.statistics, outcome.state = first.statistics, self.schedule.begin(first)
+            for iteration in range(len(outcome.history) + 1, max_iter + 1):
+                state = outcome.state
+                parameters, failed = update.update(outcome.statistics, outcome.parameters)
+                if failed.any():
+                    _note_empty(outcome, failed)
+                    parameters, kept = self.collapse.recover(
+                        update, outcome.statistics, parameters, failed, iteration, outcome.events
+                    )
+                    update, state = update.select(kept), self.schedule.disturbed(state)
+                point = self._point(update, parameters, state.inverse_temperature)
+                look = partial(self._look, update, point, state.inverse_temperature)
+                state, point, finished = self.schedule.step(state, point, look)
+                _move(outcome, point)
+                outcome.state = state
+                outcome.history.append(point.objective)
+                if callback is not None and _calls_to_stop(callback, iteration, outcome):
+                    outcome.stop_reason = "callback"
+                    break
+                if finished:
+                    outcome.stop_reason = "converged"
+                    break
+                if follow is not None and iteration < max_iter:
+                    follow(outcome)
+        except KeyboardInterrupt:
+            outcome.stop_reason = "interrupted"
+        _keep_best(outcome)
+        if self.guard is not None:
+            outcome.spurious = self.guard.spurious(outcome.parameters)
+        return outcome
+
+    def _look(
+        self, update: Update, at: Point, inverse_temperature: float, statistics: Statistics
+    ) -> Point | None:
+        """Make an update and a pass, at the same temperature, from a schedule's own statistics."""
+        parameters, failed = update.update(statistics, at.parameters)
+        return None if failed.any() else self._point(update, parameters, inverse_temperature)
+
+    def _start_point(self, parameters: Parameters) -> Point:
+        """Make the first pass, under the mixture itself."""
+        statistics = self.rows.accumulate(parameters.seen())
+        return Point(parameters, statistics, statistics.log_likelihood / statistics.weight_sum)
+
+    def _point(self, update: Update, parameters: Parameters, inverse_temperature: float) -> Point:
+        """Make a pass under what the update wants to be seen, at some temperature."""
+        seen, offset = update.as_seen(parameters)
+        if inverse_temperature != 1.0:
+            seen, surplus = seen.tempered(inverse_temperature)
+            statistics = self.rows.accumulate(seen)
+            mean = statistics.log_likelihood / statistics.weight_sum
+            mean = (mean + surplus) / inverse_temperature
+        else:
+            statistics = self.rows.accumulate(seen)
+            mean = statistics.log_likelihood / statistics.weight_sum
+        penalty = update.penalty(parameters) / statistics.weight_sum
+        return Point(parameters, statistics, mean + offset - penalty, inverse_temperature)
+
+
+def _calls_to_stop(callback: Callable[[State], object], iteration: int, outcome: Outcome) -> bool:
+    gain = float(outcome.state.predicted_gain)
+    answer = callback(State(iteration, outcome.objective, gain, outcome.parameters.read_only()))
+    try:
+        return bool(answer)
+    except ValueError as error:  # an array of several
+        raise TypeError(
+            f"callback must return True to stop the fit, or False or None; got "
+            f"{type(answer).__name__}, which is neither true nor false. Return one of these."
+        ) from error
+
+
+def _move(outcome: Outcome, point: Point) -> None:
+    outcome.parameters, outcome.statistics = point.parameters, point.statistics
+    outcome.objective, outcome.inverse_temperature = point.objective, point.inverse_temperature
+
+
+def _note_empty(outcome: Outcome, failed: NDArray[np.bool_]) -> None:
+    """Remember where the fit is if all components that failed are without weight.
+
+    Parameters on the way to a singular covariance are not remembered: their objective is high
+    because it was about to grow without bound. Nor are those of another temperature than one, whose
+    objective cannot be compared with later ones.
+    """
+    statistics, before = outcome.statistics, outcome.before
+    assert statistics is not None
+    here = Point(outcome.parameters, statistics, outcome.objective)
+    if outcome.inverse_temperature != 1.0 or not (statistics.resp_sum[failed] == 0.0).all():
+        return
+    if not _is_better(before, here):
+        outcome.before = here
+
+
+def _keep_best(outcome: Outcome) -> None:
+    """Return to the parameters of before a recovery where these are better and as many."""
+    if outcome.before is not None and outcome.statistics is not None:
+        here = Point(outcome.parameters, outcome.statistics, outcome.objective)
+        if _is_better(outcome.before, here):
+            _move(outcome, outcome.before)
+
+
+def _is_better(one: Point | None, other: Point) -> bool:
+    """Whether a point has as many components as another and a higher objective."""
+    if one is None or len(one.parameters.weights) != len(other.parameters.weights):
+        return False
+    return one.objective > other.objective

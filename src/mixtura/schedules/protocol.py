@@ -1,0 +1,77 @@
+"""The one protocol of all schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from mixtura.parameters import Parameters
+from mixtura.statistics import Statistics
+
+__all__ = ["Look", "Point", "Schedule", "Step"]
+
+
+class Point(NamedTuple):
+    """Where a fit is.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    statistics : Statistics
+        Of the rows under them.
+    objective : float, nats per unit of weight
+    inverse_temperature : float
+        At which the pass was made.
+    """
+
+    parameters: Parameters
+    statistics: Statistics
+    objective: float
+    inverse_temperature: float = 1.0
+
+
+# Makes an update and a pass from statistics of the schedule's own, at the temperature of the point
+# given; None where the update fails.
+Look = Callable[[Statistics], Point | None]
+
+
+class Step(NamedTuple):
+    """What a schedule decides after an iteration.
+
+    Attributes
+    ----------
+    state : object
+        For the next iteration.
+    point : Point
+        Where the fit continues: the point given, or a better one that the schedule found.
+    finished : bool
+    """
+
+    state: Any
+    point: Point
+    finished: bool
+
+
+class Schedule(Protocol):
+    """Steers the loop.
+
+    A state is a value of the schedule's own. It has two attributes that the loop reads:
+    `inverse_temperature`, the power to which weighted densities are raised in the pass of the next
+    iteration, and `predicted_gain`, what is left to gain per unit of weight (inf where that is
+    unknown). The first pass, before any iteration, is made at inverse temperature one. At another
+    one the objective is the free energy; a schedule that ends there leaves that in the outcome.
+
+    To be kept in a checkpoint, a state is a NamedTuple whose fields have the types that it states:
+    int (not negative), float, str, Statistics, an array, a tuple of one of these, or the state of
+    another schedule (Any). Its method `is_possible` tells a state that the schedule can have from
+    one in a damaged file. Its class is named in `mixtura.schedules.STATES`.
+    """
+
+    def begin(self, start: Point) -> Any:
+        """Return the state before the first iteration, after the first pass has led to `start`."""
+
+    def disturbed(self, state: Any) -> Any:
+        """Return the state after something other than an iteration changed the parameters."""
+
+    def step(self, state: Any, point: Point, look: Look) -> Step:
+        """Decide after an iteration that has led to `point`."""

@@ -1,0 +1,158 @@
+"""An accelerated schedule: after every second iteration, the statistics are extrapolated.
+
+Where components overlap EM is slow: each iteration goes a small part of the way that is left. Two
+iterations in a row tell the direction and how fast it changes, and SQUAREM [1]_ extrapolates from
+there. It extrapolates statistics, whatever parameters follow from them: weighted sums about common
+centres are linear in the rows, so they keep their total weight, and it is easy to tell whether any
+rows could have them. An extrapolation that ends lower than where it began, or nowhere, is not used.
+
+.. [1] R. Varadhan, C. Roland, "Simple and globally convergent methods for accelerating the
+   convergence of any EM algorithm", Scand. J. Stat. 35, 335-353, 2008: scheme S3, equation (9).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mixtura.schedules.plain import Plain
+from mixtura.schedules.protocol import Look, Point, Step
+from mixtura.shapes import Floats
+from mixtura.statistics import Statistics
+
+__all__ = ["Squarem", "SquaremState"]
+
+TINY = float(np.finfo(np.float64).tiny)
+PATIENCE = 10  # plain iterations before the first leap: most fits need none
+FIRST_LENGTH = 4.0  # of the longest leap, in iterations
+STRETCH = 4.0  # the longest leap grows by this when one of that length is taken, else shrinks
+LEAST_LENGTH = 1.5  # of the longest leap
+
+
+class SquaremState(NamedTuple):
+    """What the next leap depends on.
+
+    Attributes
+    ----------
+    recent : tuple of float
+        The last objectives, at most three.
+    predicted_gain : float
+    plain : int
+        Iterations since the start or the last disturbance.
+    seen : tuple of Statistics
+        Those since the last leap, at most two.
+    longest : float
+        Length of the longest leap that may be tried, in iterations.
+    slowest : float
+        Largest |r| / |v| so far (see `Squarem`); 0 before the first.
+    gain : float
+        Of the last plain iteration.
+    """
+
+    recent: tuple[float, ...] = ()
+    predicted_gain: float = math.inf
+    plain: int = 0
+    seen: tuple[Statistics, ...] = ()
+    longest: float = FIRST_LENGTH
+    slowest: float = 0.0
+    gain: float = 0.0
+
+    @property
+    def inverse_temperature(self) -> float:
+        """Densities as they are."""
+        return 1.0
+
+    def is_possible(self) -> bool:
+        """Whether the schedule can have come to this state."""
+        return len(self.recent) <= 3 and len(self.seen) <= 2 and self.longest > 0.0
+
+
+class Squarem(Plain):
+    """When to leap, where to, and when to stop.
+
+    With the statistics s0, s1, s2 after three iterations, r = s1 - s0 and v = (s2 - s1) - r, a leap
+    of length a leads to ``s0 + 2 a r + a^2 v``, which is s2 for a = 1. The length is |r| / |v|: as
+    many iterations as a direction takes that shrinks at that rate. A bound on it grows and
+    shrinks with success.
+
+    Leaps spoil Aitken's extrapolation. After the first of them, what is left to gain is taken to be
+    the gain of the last plain iteration times the largest |r| / |v| so far.
+
+    Parameters
+    ----------
+    tol : float
+        In units of the objective.
+    rounding : float
+        Relative error of an objective; a smaller gain counts as none.
+    scale : ndarray of shape (n_features,)
+        Standard deviations of the features, the units in which statistics are compared.
+    """
+
+    def __init__(self, tol: float, rounding: float, scale: Floats) -> None:
+        super().__init__(tol, rounding)
+        self._scale = scale
+
+    def begin(self, start: Point) -> SquaremState:  # noqa: ARG002
+        return SquaremState()
+
+    def disturbed(self, state: SquaremState) -> SquaremState:  # noqa: ARG002
+        return SquaremState()
+
+    def step(self, state: SquaremState, point: Point, look: Look) -> Step:  # type: ignore[override]
+        gain = point.objective - state.recent[-1] if state.recent else state.gain
+        leapt, point = self._leap(state._replace(plain=state.plain + 1, gain=gain), point, look)
+        recent = (*leapt.recent[-2:], point.objective)
+        after = leapt._replace(recent=recent, predicted_gain=self._predict(leapt, recent))
+        return Step(after, point, self.is_over(state, after))
+
+    def _predict(self, state: SquaremState, recent: tuple[float, ...]) -> float:
+        aitken = self.aitken(recent)
+        if state.slowest == 0.0 or aitken == 0.0:
+            return aitken
+        return state.gain * state.slowest if state.gain > 0.0 else math.inf
+
+    def _leap(self, state: SquaremState, point: Point, look: Look) -> tuple[SquaremState, Point]:
+        """Where a leap ends if that is no lower, else the point given; and the state after it."""
+        if state.plain <= PATIENCE:
+            return state, point
+        seen = (*state.seen, point.statistics)
+        if len(seen) < 3:
+            return state._replace(seen=seen), point
+        state = state._replace(seen=(point.statistics,))
+        s0, s1, s2 = seen
+        length, slowness = self._length(s0, s1, s2, state.longest)
+        state = state._replace(slowest=max(state.slowest, slowness))
+        if length <= 1.0:
+            return state, point
+        # s0 + 2 a r + a^2 v, written as weights of the three, which sum to one.
+        a = length
+        ahead = s2.scaled(a * a) + s1.scaled(2.0 * a * (1.0 - a)) + s0.scaled((1.0 - a) ** 2)
+        there = look(ahead) if self._is_possible(ahead) else None
+        if there is None or not there.objective >= point.objective:
+            return state._replace(longest=max(a / STRETCH, LEAST_LENGTH)), point
+        longest = STRETCH * state.longest if a == state.longest else state.longest
+        return state._replace(seen=(there.statistics,), longest=longest), there
+
+    def _length(
+        self, s0: Statistics, s1: Statistics, s2: Statistics, longest: float
+    ) -> tuple[float, float]:
+        """How far to leap, and |r| / |v|."""
+        x0, x1, x2 = (self._vector(s.recentred(s2.centres)) for s in (s0, s1, s2))
+        r, v = x1 - x0, x2 - 2.0 * x1 + x0
+        slowness = math.sqrt(float(r @ r) / max(float(v @ v), TINY))
+        return min(slowness, longest), slowness
+
+    def _vector(self, statistics: Statistics) -> Floats:
+        """All sums as one vector without units."""
+        of_xx = statistics.shape.units(self._scale)
+        parts = statistics.resp_sum, statistics.resp_x / self._scale, statistics.resp_xx / of_xx
+        return np.concatenate([part.ravel() for part in parts])
+
+    def _is_possible(self, statistics: Statistics) -> bool:
+        """Whether rows could have these sums, with some scatter in every direction."""
+        if not (statistics.resp_sum > 0.0).all():
+            return False
+        shape = statistics.shape
+        return shape.is_positive(statistics.centred().resp_xx / shape.units(self._scale))

@@ -1,0 +1,541 @@
+"""The four shapes in which covariances, precision factors and scatters are kept.
+
+A shape is an object that knows its own arrays. Everything else asks it, so no other module needs to
+know which of the four it works with.
+
+====================  ==========================  ============================================
+shape                 array                       what it keeps
+====================  ==========================  ============================================
+``FULL``              (k, d, d)                   a matrix for each component
+``TIED``              (d, d)                      one matrix for all components
+``DIAG``              (k, d)                      a diagonal for each component
+``SPHERICAL``         (k,)                        one number for each component
+====================  ==========================  ============================================
+
+A precision factor U is upper triangular with ``inv(covariance) = U @ U.T``. For diagonals it is the
+reciprocal standard deviations.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "DIAG",
+    "FULL",
+    "MOST_INFLATION",
+    "SHAPES",
+    "SHAPE_NAMES",
+    "SPHERICAL",
+    "TIED",
+    "FactoriseMatrices",
+    "Floats",
+    "Shape",
+    "ShapeName",
+]
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+ShapeName = Literal["full", "tied", "diag", "spherical"]
+FactoriseMatrices = Callable[[Floats], tuple[Floats, Mask]]
+
+EPS = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).tiny)
+HUGE = 1e300  # stands for an overflow, so that eigenvalues can be computed
+
+# The largest sum of variance inflation factors of a matrix that counts as positive definite to
+# working precision (see `mixtura.reference.factorise`). Of thousands of matrices that are singular
+# but for rounding (too few rows, a column that others determine; 2 to 256 features), the lowest sum
+# was 1 / (5.5 eps).
+MOST_INFLATION = 1.0 / (8.0 * EPS)
+
+
+class Shape(ABC):
+    """How one kind of covariance array is laid out.
+
+    Attributes
+    ----------
+    name : {"full", "tied", "diag", "spherical"}
+    axes : tuple of str
+        What the axes of an array are called in messages.
+    is_diagonal : bool
+        Whether only diagonals are kept.
+    is_shared : bool
+        Whether all components share one array.
+    """
+
+    name: ClassVar[ShapeName]
+    axes: ClassVar[tuple[str, ...]]
+    is_diagonal: ClassVar[bool] = False
+    is_shared: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _shape_named, (self.name,)
+
+    # ---- arrays ----
+
+    @abstractmethod
+    def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Shape of an array of this kind."""
+
+    @abstractmethod
+    def matrices(self, array: Floats, n_components: int, n_features: int) -> Floats:
+        """Return the array written out as (n_components, n_features, n_features)."""
+
+    @abstractmethod
+    def from_matrices(self, matrices: Floats) -> Floats:
+        """Return what this shape keeps of full matrices that it can hold."""
+
+    def select(self, array: Floats, components: NDArray[np.intp]) -> Floats:
+        """Return the array of a list of components, in which one may stand more than once."""
+        return array[components]
+
+    def matrix(self, array: Floats, component: int, n_features: int) -> Floats:
+        """Return one component's matrix, shape (n_features, n_features)."""
+        chosen = self.select(array, np.array([component]))
+        matrix: Floats = self.matrices(chosen, 1, n_features)[0]
+        return matrix
+
+    def average(self, array: Floats, weights: Floats) -> Floats:
+        """Return the weighted sum over components."""
+        average: Floats = np.tensordot(weights, array, 1)
+        return average
+
+    # ---- scatters: sums of weighted outer products ----
+
+    @abstractmethod
+    def scatter(self, weighted: Floats, z: Floats) -> Floats:
+        """Return the sum over rows of ``weighted[i] z[i]^T``, as kept of one component."""
+
+    def joined(self, scatters: list[Floats]) -> Floats:
+        """Return the scatters of all components as one array."""
+        return np.array(scatters)
+
+    @abstractmethod
+    def product(self, left: Floats, right: Floats) -> Floats:
+        """Return the symmetric part of ``left[j] right[j]^T`` for vectors of each component."""
+
+    @abstractmethod
+    def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
+        """Return the scatter of rows that each have this variance of their own."""
+
+    @abstractmethod
+    def coarsened(self, scatter: Floats) -> Floats:
+        """Return what this shape keeps of a "full" scatter."""
+
+    def per_feature(self, scatter: Floats, n_features: int) -> Floats:  # noqa: ARG002
+        """Return a scatter as covariances times weights: a trace becomes the mean variance."""
+        return scatter
+
+    def shrunk_to_pooled(self, scatter: Floats, resp_sum: Floats, share: float) -> Floats:
+        """Return scatters drawn towards the pooled one.
+
+        Each component borrows rows with the pooled scatter: `share` times the average weight of a
+        component. The weights themselves stay as they are.
+        """
+        column = resp_sum.reshape((-1,) + (1,) * (scatter.ndim - 1))
+        pooled = scatter.sum(axis=0) / column.sum()
+        lent = share * column.sum() / len(resp_sum)
+        shrunk: Floats = (scatter + lent * pooled) * (column / (column + lent))
+        return shrunk
+
+    @abstractmethod
+    def is_positive(self, scatter: Floats) -> bool:
+        """Whether a scatter, in units of the features, has some variance in every direction."""
+
+    @abstractmethod
+    def units(self, scale: Floats) -> Floats | float:
+        """Return the unit of each number of a scatter, for features of this scale."""
+
+    # ---- precision factors ----
+
+    @abstractmethod
+    def factorise(self, covariances: Floats, by: FactoriseMatrices) -> tuple[Floats, Mask]:
+        """Return precision factors, and which covariances have none.
+
+        Parameters
+        ----------
+        covariances : ndarray of this shape
+        by : callable
+            Factorises full matrices (k, d, d): `mixtura.kernels.factorise` or the reference's.
+
+        Returns
+        -------
+        precisions_cholesky : ndarray of this shape
+        failed : ndarray of shape (n_components,) or (1,) where they share one, bool
+            True where a covariance is not positive definite to working precision; its factor is
+            meaningless.
+        """
+
+    @abstractmethod
+    def from_precisions(self, precisions: Floats) -> tuple[Floats, Floats]:
+        """Return covariances and precision factors of inverse covariances.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If one is not symmetric and positive definite.
+        """
+
+    @abstractmethod
+    def precisions(self, factors: Floats) -> Floats:
+        """Return the inverse covariances, in this shape."""
+
+    @abstractmethod
+    def below_diagonal(self, factors: Floats) -> Floats:
+        """Return the factors with only those numbers that have to be zero, in their places."""
+
+    @abstractmethod
+    def diagonal(self, factors: Floats) -> Floats:
+        """Return the numbers of the factors that have to be positive."""
+
+    @abstractmethod
+    def log_dets(self, factors: Floats, n_features: int) -> Floats:
+        """Return log det U of each component, shape (n_components,) or (1,)."""
+
+    @abstractmethod
+    def trace_with(self, factors: Floats, variances: Floats) -> Floats:
+        """Return the trace of ``inv(covariance_j) @ diag(variances)``, (n_components,) or (1,)."""
+
+    @abstractmethod
+    def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
+        """Return ``U^T z`` for rows z, under the factor of one component."""
+
+    @abstractmethod
+    def whitened_lengths(self, factors: Floats, differences: Floats) -> Floats:
+        """Return ``|U_j^T differences[j]|``, shape (n_components,)."""
+
+    @abstractmethod
+    def least_stretch(self, covariances: Floats, factors: Floats, later: Floats) -> Floats:
+        """Return lower bounds of the singular values of ``U'^T inv(U^T)``, (n_components,) or (1,).
+
+        They tell by how much a whitened distance can shrink when factors U become U'.
+        """
+
+    @abstractmethod
+    def largest_ratio(self, factors: Floats, average: Floats, variances: Floats) -> Floats:
+        """Return the largest ratio, over directions, of a bound to each component's variance.
+
+        Parameters
+        ----------
+        factors : ndarray of this shape
+        average : ndarray
+            As `average` returns it.
+        variances : ndarray of shape (n_features,)
+
+        Returns
+        -------
+        ndarray of shape (n_components,) or (1,)
+            Of the bound ``average + diag(variances)``. Exact where it is above 1; where it is not,
+            some number no larger than 1.
+        """
+
+
+class _Matrices(Shape):
+    """What "full" and "tied" have in common: matrices, stacked or single."""
+
+    def scatter(self, weighted: Floats, z: Floats) -> Floats:
+        return weighted.T @ z
+
+    def is_positive(self, scatter: Floats) -> bool:
+        variances = np.linalg.eigvalsh(scatter)
+        return bool((variances[..., 0] > EPS * variances[..., -1]).all())
+
+    def units(self, scale: Floats) -> Floats:
+        return np.outer(scale, scale)
+
+    def from_precisions(self, precisions: Floats) -> tuple[Floats, Floats]:
+        if not np.allclose(precisions, precisions.swapaxes(-1, -2)):
+            raise np.linalg.LinAlgError("not symmetric")
+        backwards = (..., slice(None, None, -1), slice(None, None, -1))
+        factors = np.linalg.cholesky(precisions[backwards])[backwards]
+        covariances = np.asarray(np.linalg.inv(precisions), dtype=np.float64)
+        return covariances, np.ascontiguousarray(factors)
+
+    def precisions(self, factors: Floats) -> Floats:
+        return factors @ factors.swapaxes(-1, -2)
+
+    def below_diagonal(self, factors: Floats) -> Floats:
+        return np.tril(factors, k=-1)
+
+    def diagonal(self, factors: Floats) -> Floats:
+        diagonal: Floats = np.einsum("...aa->...a", factors)
+        return diagonal
+
+    def log_dets(self, factors: Floats, n_features: int) -> Floats:  # noqa: ARG002
+        log_dets: Floats = np.log(self.diagonal(factors)).sum(axis=-1)
+        return np.atleast_1d(log_dets)
+
+    def whitened_lengths(self, factors: Floats, differences: Floats) -> Floats:
+        whitened = np.einsum("...ab,...a->...b", factors, differences)
+        lengths: Floats = np.sqrt(np.square(whitened).sum(axis=1))
+        return lengths
+
+    def least_stretch(self, covariances: Floats, factors: Floats, later: Floats) -> Floats:
+        # With A = W' W^-1 the least singular value obeys sigma^2 >= 1 - |B|, B = A^T A - I, and the
+        # spectral norm |B| is at most the fourth root of the sum of the squared entries of B^2:
+        # three products of small matrices instead of a decomposition. What rounding can have done
+        # to A, which grows with the condition of the covariances, is added to |B|.
+        d = factors.shape[-1]
+        whitening = np.swapaxes(later, -1, -2)
+        A = whitening @ (covariances @ factors)
+        B = np.swapaxes(A, -1, -2) @ A - np.eye(d)
+        rounding = np.abs(whitening) @ (np.abs(covariances) @ np.abs(factors))
+        norm = np.square(B @ B).sum(axis=(-1, -2)) ** 0.25
+        norm += d * EPS * np.sqrt(np.square(rounding).sum(axis=(-1, -2)))
+        return np.atleast_1d(np.sqrt(np.maximum(1.0 - norm, 0.0)))
+
+    def largest_ratio(self, factors: Floats, average: Floats, variances: Floats) -> Floats:
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = (average + np.diag(variances)) @ factors
+            largest: Floats = (factors * spread).sum(axis=(-2, -1))  # the trace is no less
+            if not (largest <= 1.0).all():
+                relative = np.swapaxes(factors, -1, -2) @ spread
+                relative = np.nan_to_num(relative, nan=HUGE, posinf=HUGE, neginf=-HUGE)
+                largest = np.asarray(np.linalg.eigvalsh(relative)[..., -1], dtype=np.float64)
+        return np.atleast_1d(largest)
+
+
+class _Full(_Matrices):
+    name = "full"
+    axes = ("component", "row", "column")
+
+    def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return n_components, n_features, n_features
+
+    def matrices(self, array: Floats, n_components: int, n_features: int) -> Floats:  # noqa: ARG002
+        return array.copy()
+
+    def from_matrices(self, matrices: Floats) -> Floats:
+        return matrices
+
+    def product(self, left: Floats, right: Floats) -> Floats:
+        product = left[:, :, None] * right[:, None, :]
+        symmetric: Floats = 0.5 * (product + product.transpose(0, 2, 1))
+        return symmetric
+
+    def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
+        blurred = scatter.copy()
+        np.einsum("jaa->ja", blurred)[...] += resp_sum[:, None] * variance
+        return blurred
+
+    def coarsened(self, scatter: Floats) -> Floats:
+        return scatter
+
+    def factorise(self, covariances: Floats, by: FactoriseMatrices) -> tuple[Floats, Mask]:
+        return by(covariances)
+
+    def trace_with(self, factors: Floats, variances: Floats) -> Floats:
+        trace: Floats = np.einsum("jab,a->j", np.square(factors), variances, optimize=False)
+        return trace
+
+    def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
+        whitened: Floats = z @ factors[component]
+        return whitened
+
+
+class _Tied(_Matrices):
+    name = "tied"
+    axes = ("row", "column")
+    is_shared = True
+
+    def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: ARG002
+        return n_features, n_features
+
+    def matrices(self, array: Floats, n_components: int, n_features: int) -> Floats:
+        return np.broadcast_to(array, (n_components, n_features, n_features)).copy()
+
+    def from_matrices(self, matrices: Floats) -> Floats:
+        kept: Floats = matrices[0]
+        return kept
+
+    def select(self, array: Floats, components: NDArray[np.intp]) -> Floats:  # noqa: ARG002
+        return array
+
+    def average(self, array: Floats, weights: Floats) -> Floats:  # noqa: ARG002
+        return array
+
+    def joined(self, scatters: list[Floats]) -> Floats:
+        joined: Floats = np.sum(scatters, axis=0)
+        return joined
+
+    def product(self, left: Floats, right: Floats) -> Floats:
+        product = left.T @ right
+        symmetric: Floats = 0.5 * (product + product.T)
+        return symmetric
+
+    def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
+        blurred = scatter.copy()
+        np.einsum("aa->a", blurred)[...] += resp_sum.sum() * variance
+        return blurred
+
+    def coarsened(self, scatter: Floats) -> Floats:
+        coarse: Floats = np.einsum("jab->ab", scatter)
+        return coarse
+
+    def shrunk_to_pooled(self, scatter: Floats, resp_sum: Floats, share: float) -> Floats:  # noqa: ARG002
+        return scatter
+
+    def factorise(self, covariances: Floats, by: FactoriseMatrices) -> tuple[Floats, Mask]:
+        factors, failed = by(covariances[None])
+        return factors[0], failed
+
+    def trace_with(self, factors: Floats, variances: Floats) -> Floats:
+        return np.array([(np.square(factors).T @ variances).sum()])
+
+    def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:  # noqa: ARG002
+        return z @ factors
+
+
+class _Variances(Shape):
+    """What "diag" and "spherical" have in common: variances, and nothing between features."""
+
+    is_diagonal = True
+
+    def is_positive(self, scatter: Floats) -> bool:
+        return bool((scatter > 0.0).all())
+
+    def from_precisions(self, precisions: Floats) -> tuple[Floats, Floats]:
+        if not precisions.min() > 0.0:
+            raise np.linalg.LinAlgError("not positive")
+        return 1.0 / precisions, np.sqrt(precisions)
+
+    def precisions(self, factors: Floats) -> Floats:
+        return np.square(factors)
+
+    def below_diagonal(self, factors: Floats) -> Floats:
+        return np.zeros(factors.shape)
+
+    def diagonal(self, factors: Floats) -> Floats:
+        return factors
+
+    def factorise(self, covariances: Floats, by: FactoriseMatrices) -> tuple[Floats, Mask]:  # noqa: ARG002
+        usable = (covariances >= TINY) & (covariances < np.inf)
+        factors = 1.0 / np.sqrt(np.where(usable, covariances, 1.0))
+        return factors, np.asarray(~usable.reshape(len(usable), -1).all(axis=1))
+
+    def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
+        whitened: Floats = z * factors[component]
+        return whitened
+
+    def whitened_lengths(self, factors: Floats, differences: Floats) -> Floats:
+        whitened = differences * factors.reshape(len(factors), -1)
+        lengths: Floats = np.sqrt(np.square(whitened).sum(axis=1))
+        return lengths
+
+    def least_stretch(self, covariances: Floats, factors: Floats, later: Floats) -> Floats:  # noqa: ARG002
+        stretch: Floats = (later / factors).reshape(len(factors), -1).min(axis=1)
+        return stretch
+
+    def largest_ratio(self, factors: Floats, average: Floats, variances: Floats) -> Floats:
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = average + variances
+            largest: Floats = (np.square(factors.reshape(len(factors), -1)) * bound).max(axis=1)
+        return largest
+
+
+class _Diag(_Variances):
+    name = "diag"
+    axes = ("component", "feature")
+
+    def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return n_components, n_features
+
+    def matrices(self, array: Floats, n_components: int, n_features: int) -> Floats:  # noqa: ARG002
+        matrices = np.zeros((len(array), n_features, n_features))
+        np.einsum("jaa->ja", matrices)[...] = array
+        return matrices
+
+    def from_matrices(self, matrices: Floats) -> Floats:
+        variances: Floats = np.einsum("jaa->ja", matrices)
+        return variances
+
+    def scatter(self, weighted: Floats, z: Floats) -> Floats:
+        scatter: Floats = (weighted * z).sum(axis=0)
+        return scatter
+
+    def product(self, left: Floats, right: Floats) -> Floats:
+        return left * right
+
+    def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
+        return scatter + resp_sum[:, None] * variance
+
+    def coarsened(self, scatter: Floats) -> Floats:
+        coarse: Floats = np.einsum("jaa->ja", scatter)
+        return coarse
+
+    def units(self, scale: Floats) -> Floats:
+        return np.square(scale)
+
+    def log_dets(self, factors: Floats, n_features: int) -> Floats:  # noqa: ARG002
+        log_dets: Floats = np.log(factors).sum(axis=1)
+        return log_dets
+
+    def trace_with(self, factors: Floats, variances: Floats) -> Floats:
+        trace: Floats = np.square(factors) @ variances
+        return trace
+
+
+class _Spherical(_Variances):
+    name = "spherical"
+    axes = ("component",)
+
+    def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: ARG002
+        return (n_components,)
+
+    def matrices(self, array: Floats, n_components: int, n_features: int) -> Floats:  # noqa: ARG002
+        matrices = np.zeros((len(array), n_features, n_features))
+        np.einsum("jaa->ja", matrices)[...] = array[:, None]
+        return matrices
+
+    def from_matrices(self, matrices: Floats) -> Floats:
+        kept: Floats = matrices[:, 0, 0]
+        return kept
+
+    def scatter(self, weighted: Floats, z: Floats) -> Floats:
+        return np.asarray((weighted * z).sum(axis=0).sum())
+
+    def product(self, left: Floats, right: Floats) -> Floats:
+        product: Floats = (left * right).sum(axis=1)
+        return product
+
+    def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
+        blurred: Floats = scatter + resp_sum * variance.sum()
+        return blurred
+
+    def coarsened(self, scatter: Floats) -> Floats:
+        coarse: Floats = np.einsum("jaa->j", scatter)
+        return coarse
+
+    def per_feature(self, scatter: Floats, n_features: int) -> Floats:
+        per_feature: Floats = scatter / n_features
+        return per_feature
+
+    def units(self, scale: Floats) -> float:
+        return float(np.square(scale).sum())
+
+    def log_dets(self, factors: Floats, n_features: int) -> Floats:
+        log_dets: Floats = n_features * np.log(factors)
+        return log_dets
+
+    def trace_with(self, factors: Floats, variances: Floats) -> Floats:
+        trace: Floats = np.square(factors) * variances.sum()
+        return trace
+
+
+FULL, TIED, DIAG, SPHERICAL = _Full(), _Tied(), _Diag(), _Spherical()
+SHAPES: dict[str, Shape] = {shape.name: shape for shape in (FULL, TIED, DIAG, SPHERICAL)}
+SHAPE_NAMES: tuple[ShapeName, ...] = (FULL.name, TIED.name, DIAG.name, SPHERICAL.name)
+
+
+def _shape_named(name: str) -> Shape:
+    """Return a shape after pickling: there is one object of each."""
+    return SHAPES[name]

@@ -1,0 +1,243 @@
+"""Automatic starts: the best of several brief runs.
+
+A start chooses centres (see `mixtura.starts.seeding`), gives each row to the nearest one, takes the
+parameters that follow, and runs a few iterations of EM. Of `n_init` starts the better half is run
+as long again, and so on until one is left. All of it happens on a sample of rows that is large
+beside the number of parameters but not beside a large data set; on a sample the last one is then
+run until its predicted gain is small. For "hierarchical", clusters are cut from trees (see
+`mixtura.starts.hierarchical`), each in other coordinates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.data import ArrayRows, RowSource
+from mixtura.exceptions import FitError
+from mixtura.parameters import Parameters
+from mixtura.passes import Backend, RowsPass
+from mixtura.schedules import EM, Outcome
+from mixtura.shapes import SPHERICAL
+from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS, hierarchical, most_leaves
+from mixtura.starts.seeding import (
+    Metric,
+    kmeans_plusplus,
+    lloyd,
+    random_rows,
+    standardised,
+)
+
+__all__ = ["INIT_METHODS", "AutomaticStart", "Start", "StartInterrupted"]
+
+Start = Literal["kmeans++", "kmeans", "random", "hierarchical"]
+INIT_METHODS: tuple[Start, ...] = ("kmeans++", "kmeans", "random", "hierarchical")
+Labels = NDArray[np.int64]
+
+METRICS: tuple[Metric, ...] = ("scaled", "whitened")
+SAMPLE_PER_PARAMETER = 20  # rows for each component and feature, at least
+SAMPLE_WORK = 400_000  # multiply-adds of a pass that costs as much as the Python around it
+EXPONENTIAL_WORK = 20  # multiply-adds that an exponential costs
+BRIEF_ITERATIONS = 5  # of each start, before the worse half is dropped
+SAMPLE_ITERATIONS = 100  # at most, of the best start before it sees all rows
+LEAST_REPEATS = 2  # of clusters that k-means has found before, until no more are looked for
+SAME = 1e-4  # relative difference between the scatters of clusters that are the same
+LLOYD_ITERATIONS = 20  # at most, for init="kmeans"
+LEAST_GAIN = 1e-5  # relative, of an iteration of Lloyd's algorithm
+POOLED_SHARE = 0.5  # of an average component, in pooled scatter, added to each at the start
+
+
+class StartInterrupted(KeyboardInterrupt):
+    """Ctrl-C during the brief runs; `outcome` is the best of them, without its statistics.
+
+    Those are of the sample, so they say nothing of all rows.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("the start was interrupted")
+        self.outcome = replace(outcome, stop_reason="interrupted", statistics=None)
+
+
+@dataclass(frozen=True, eq=False)
+class AutomaticStart:
+    """A search for the start of one mixture.
+
+    Attributes
+    ----------
+    method : {"kmeans++", "kmeans", "random", "hierarchical"}
+    n_init : int
+        Starts; every second one finds its centres in whitened coordinates. "hierarchical" has one
+        tree for each transform that does not depend on units.
+    n_components : int
+    make_em : callable
+        From a row source to the EM algorithm that runs on it briefly. It must replace components
+        that collapse. Starts that lead to fewer of the spurious components that its guard finds are
+        better, whatever their objective.
+    backend : Backend
+    report : callable, optional
+        Called with the outcome of each brief run.
+    """
+
+    method: Start
+    n_init: int
+    n_components: int
+    make_em: Callable[[RowSource], EM]
+    backend: Backend
+    report: Callable[[Outcome], object] | None = None
+
+    def best(self, source: RowSource, rng: np.random.Generator) -> Parameters:
+        """Return the best of the starts after brief runs.
+
+        Raises
+        ------
+        FitError
+            When every start fails.
+        StartInterrupted
+            On Ctrl-C after the first brief run.
+        """
+        size = self._sample_size(source.n_features)
+        sample = ArrayRows(*source.sample(size, rng))
+        em = self.make_em(sample)
+        starts = (
+            self._from_rough_labels(em, sample, labels) for labels in self._clusterings(sample, rng)
+        )
+        tried: list[Outcome] = []
+        try:
+            best = self._last_standing(em, starts, tried)
+            if source.n_rows > size:
+                best = self._run(em, [best], SAMPLE_ITERATIONS, tried)[0].parameters
+            return best
+        except KeyboardInterrupt:
+            if not tried:
+                raise
+            raise StartInterrupted(min(tried, key=_rank)) from None
+
+    def _sample_size(self, d: int) -> int:
+        """Rows of the sample: enough for the parameters, and as many as cost no more time."""
+        k = self.n_components
+        if self.method == "hierarchical":
+            return max(most_leaves("VVV", d), SAMPLE_PER_PARAMETER * k)
+        work_per_row = k * (d * (d + 1) + EXPONENTIAL_WORK)
+        return max(SAMPLE_PER_PARAMETER * k * (d + 1), SAMPLE_WORK // work_per_row)
+
+    def _clusterings(self, sample: ArrayRows, rng: np.random.Generator) -> Iterator[Labels]:
+        """Yield labels from `n_init` starts, in turn in each metric.
+
+        k-means often ends where it has ended before: such an end is skipped, and when this happens
+        to most starts, no more are made.
+        """
+        if self.method == "hierarchical":
+            yield from self._trees(sample)
+            return
+        metrics = METRICS[: min(self.n_init, sample.n_features)]  # one feature: both are the same
+        spaces = [self._space(sample, metric) for metric in metrics]
+        found: list[tuple[int, float]] = []
+        for i in range(self.n_init):
+            m = i % len(metrics)
+            labels, scatter = self._clusters(spaces[m], rng)
+            if self.method == "kmeans":
+                if any(m == n and math.isclose(scatter, s, rel_tol=SAME) for n, s in found):
+                    if i - len(found) >= max(LEAST_REPEATS, len(found)):
+                        return
+                    continue
+                found.append((m, scatter))
+            yield labels
+
+    def _trees(self, sample: ArrayRows) -> Iterator[Labels]:
+        for transform in UNITLESS_TRANSFORMS[: self.n_init]:
+            tree = hierarchical(
+                sample, transform=transform, max_leaves=sample.n_samples, backend=self.backend.name
+            )
+            yield tree.labels(min(self.n_components, len(tree.leaves)))
+
+    def _space(self, sample: ArrayRows, metric: Metric) -> RowsPass:
+        weight = sample.weights()
+        Z = standardised(sample.X, np.ones(len(sample.X)) if weight is None else weight, metric)
+        return RowsPass(ArrayRows(Z, weight), SPHERICAL, self.backend, em="nearest")
+
+    def _clusters(self, space: RowsPass, rng: np.random.Generator) -> tuple[Labels, float]:
+        """Labels of one start, and their scatter."""
+        if self.method == "random":
+            centers = random_rows(space.source, self.n_components, rng)
+        else:
+            centers = kmeans_plusplus(space, self.n_components, rng)
+        n_iter, before = LLOYD_ITERATIONS if self.method == "kmeans" else 0, -math.inf
+        for i, clusters in enumerate(lloyd(space, centers)):
+            height = clusters.statistics.log_likelihood
+            if i == n_iter or height - before <= LEAST_GAIN * abs(height):
+                break
+            before = height
+        return clusters.labels, -height
+
+    def _from_rough_labels(self, em: EM, sample: ArrayRows, labels: Labels) -> Parameters:
+        """Parameters of clusters that are only guesses: their scatter is drawn to the pooled one.
+
+        A cluster without rows, as there must be where fewer rows differ than there are components,
+        is split off the heaviest.
+        """
+        rows = em.rows
+        assert isinstance(rows, RowsPass)
+        centres = np.tile(sample.X[0], (self.n_components, 1))
+        statistics = rows.given(labels, rows.given(labels, centres).means())
+        scatter = statistics.shape.shrunk_to_pooled(
+            statistics.resp_xx, statistics.resp_sum, POOLED_SHARE
+        )
+        statistics = replace(statistics, resp_xx=scatter)
+        parameters, failed = em.update.update(statistics)
+        if failed.any():
+            parameters, _ = em.collapse.recover(em.update, statistics, parameters, failed, 0, [])
+        return parameters
+
+    def _last_standing(
+        self, em: EM, starts: Iterable[Parameters], tried: list[Outcome]
+    ) -> Parameters:
+        """Run all starts briefly, the better half as long again, and so on until one is left.
+
+        Those that have converged wait for the others; every outcome is appended to `tried`.
+        """
+        standing = self._run(em, starts, BRIEF_ITERATIONS, tried)
+        n_iter = BRIEF_ITERATIONS
+        while len(standing) > 2:
+            better = standing[: (len(standing) + 1) // 2]
+            waiting = [outcome for outcome in better if outcome.stop_reason == "converged"]
+            moving = [
+                outcome.parameters for outcome in better if outcome.stop_reason != "converged"
+            ]
+            if moving:
+                waiting += self._run(em, moving, n_iter, tried)
+            standing = sorted(waiting, key=_rank)
+            n_iter *= 2
+        return standing[0].parameters
+
+    def _run(
+        self, em: EM, starts: Iterable[Parameters], max_iter: int, tried: list[Outcome]
+    ) -> list[Outcome]:
+        """Where brief runs from each start end, the best first; those that fail are left out."""
+        ends: list[Outcome] = []
+        failure = FitError("the fit cannot start: there is no start.")
+        for parameters in starts:
+            try:
+                outcome = em.run(parameters, max_iter)
+            except FitError as error:
+                failure = error
+                continue
+            if self.report is not None:
+                self.report(outcome)
+            if outcome.history:
+                ends.append(outcome)
+                tried.append(outcome)
+            if outcome.stop_reason == "interrupted":
+                raise KeyboardInterrupt
+        if not ends:
+            raise failure
+        return sorted(ends, key=_rank)
+
+
+def _rank(outcome: Outcome) -> tuple[int, float]:
+    """Lower is better; ends that differ by rounding alone are equal, and keep their order."""
+    return len(outcome.spurious), -round(outcome.objective, 9)

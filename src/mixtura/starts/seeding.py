@@ -1,0 +1,153 @@
+"""Where the centres of clusters may lie, before anything else is known.
+
+Centres are looked for in coordinates that do not depend on the units of the features: each divided
+by its standard deviation, or whitened, which also removes their correlation. Random choices are
+made by inverting cumulated weights, so that a row of weight two is drawn as two equal rows are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.data import RowSource, draw_rows
+from mixtura.parameters import Seen
+from mixtura.passes import RowsPass
+from mixtura.shapes import SPHERICAL, Floats
+from mixtura.statistics import Statistics
+
+__all__ = ["Clusters", "Metric", "kmeans_plusplus", "lloyd", "random_rows", "standardised"]
+
+Metric = Literal["scaled", "whitened"]
+LEAST_SPREAD = 1e-12  # variance of a direction, relative to the widest; below, it is rounding
+
+
+def standardised(X: Floats, weight: Floats, metric: Metric) -> Floats:
+    """Rows in units of their own spread: scaled by feature, or whitened.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    weight : ndarray of shape (n_samples,)
+    metric : {"scaled", "whitened"}
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+        Centred; in directions without spread, zero.
+    """
+    share = weight / weight.sum()
+    Z: Floats = X - share @ X
+    Z -= share @ Z
+    deviations = np.sqrt(share @ np.square(Z))
+    Z /= np.where(deviations > 0.0, deviations, 1.0)
+    if metric == "scaled":
+        return Z
+    variances, directions = np.linalg.eigh((Z * share[:, None]).T @ Z)
+    spread = variances > LEAST_SPREAD * variances[-1]
+    whitened: Floats = Z @ (directions[:, spread] / np.sqrt(variances[spread]))
+    return whitened
+
+
+def random_rows(source: RowSource, n_clusters: int, rng: np.random.Generator) -> Floats:
+    """Rows drawn with probability proportional to weight, no two equal while others are left."""
+    weight = source.weights()
+    left = np.ones(source.n_samples) if weight is None else weight.copy()
+    chosen: list[int] = []
+    while len(chosen) < n_clusters and left.any():
+        chosen.append(int(draw_rows(left, 1, rng)[0]))
+        left[source.equal_rows(source.take(np.array(chosen[-1:]))[0])] = 0.0
+    return source.take(np.resize(chosen, n_clusters))
+
+
+def kmeans_plusplus(rows: RowsPass, n_clusters: int, rng: np.random.Generator) -> Floats:
+    """Choose centres among the rows, each far from those before: greedy k-means++.
+
+    Parameters
+    ----------
+    rows : RowsPass
+        Over rows near zero, at least one of positive weight.
+    n_clusters : int
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, n_features)
+
+    Notes
+    -----
+    Each centre is the best of 2 + log(n_clusters) rows drawn with probability proportional to
+    weight times squared distance to the nearest centre so far. Cost O(n k d log k).
+
+    References
+    ----------
+    .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+    """
+    source = rows.source
+    weights = source.weights()
+    weight = np.ones(source.n_samples) if weights is None else weights
+    nearest = np.full(source.n_samples, np.inf)
+    chosen = np.empty((n_clusters, source.n_features))
+    seeds = np.empty((3 + int(math.log(n_clusters)), source.n_features))  # the newest, and trials
+    chosen[0] = seeds[0] = source.take(draw_rows(weight, 1, rng))[0]
+    for j in range(1, n_clusters):
+        rows.potentials(seeds[:1], nearest)
+        potential = weight * nearest
+        chances = potential if potential.any() else weight
+        seeds[1:] = source.take(draw_rows(chances, len(seeds) - 1, rng))
+        left = rows.potentials(seeds, nearest)
+        chosen[j] = seeds[0] = seeds[1 + np.argmin(left[1:])]
+    return chosen
+
+
+class Clusters(NamedTuple):
+    """Centers, and the rows nearest to each of them.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+    statistics : Statistics
+    labels : ndarray of shape (n_samples,), int64
+        Overwritten two iterations later.
+    refilled : bool
+        Whether clusters were empty before, and got rows of others.
+    """
+
+    centers: Floats
+    statistics: Statistics
+    labels: NDArray[np.int64]
+    refilled: bool
+
+
+def lloyd(
+    rows: RowsPass, centers: Floats, refill: Callable[[Clusters], Floats] | None = None
+) -> Iterator[Clusters]:
+    """Yield the clusters about some centers, then those of one iteration after the other.
+
+    Parameters
+    ----------
+    rows : RowsPass
+        Of the E-step "nearest".
+    centers : ndarray of shape (n_clusters, n_features)
+    refill : callable, optional
+        From clusters of which some are empty to centers. Without it an empty cluster keeps its
+        center.
+
+    Notes
+    -----
+    S. P. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory 28,
+    129-137, 1982. The iterations have no end: the caller stops them.
+    """
+    labels, others = np.empty((2, rows.source.n_samples), dtype=np.int64)
+    refilled = False
+    while True:
+        statistics = rows.accumulate(Seen.of_centers(centers, SPHERICAL), labels)
+        clusters = Clusters(centers, statistics, labels, refilled)
+        yield clusters
+        refilled = refill is not None and not statistics.resp_sum.all()
+        centers = refill(clusters) if refill is not None and refilled else statistics.means()
+        labels, others = others, labels

@@ -1,0 +1,132 @@
+"""Components that lose their weight or become singular: split another one, drop them, or raise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.exceptions import FitError
+from mixtura.parameters import Parameters
+from mixtura.shapes import Floats
+from mixtura.statistics import Statistics
+from mixtura.updates.protocol import Mask, Update
+
+__all__ = ["Collapse", "Event", "OnCollapse", "split_heaviest"]
+
+OnCollapse = Literal["reseed", "drop", "raise"]
+
+MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a component during a fit.
+
+    Attributes
+    ----------
+    iteration : int
+        Counted from 1; 0 is the start.
+    component : int
+        Its position at that time.
+    cause : {"empty", "singular", "spurious"}
+        No weight left; a covariance that is not positive definite; or one so narrow that it sits
+        on ties or on a handful of rows (see `mixtura.updates.spurious`).
+    action : {"reseeded", "dropped", "smoothed", "kept"}
+        What was done. "smoothed": the fit was started again with each row spread over its cell of
+        the grid to which the data are rounded. "kept": nothing.
+    """
+
+    iteration: int
+    component: int
+    cause: Literal["empty", "singular", "spurious"]
+    action: Literal["reseeded", "dropped", "smoothed", "kept"]
+
+    def __str__(self) -> str:
+        return f"iteration {self.iteration}: component {self.component} {self.cause}, {self.action}"
+
+
+@dataclass(frozen=True, eq=False)
+class Collapse:
+    """What is done with components that fail.
+
+    Attributes
+    ----------
+    action : {"reseed", "drop", "raise"}
+    scale : ndarray of shape (n_features,)
+        Standard deviations of the features: the units in which a component's widest direction is
+        found when it is split.
+    """
+
+    action: OnCollapse
+    scale: Floats
+
+    def recover(
+        self,
+        update: Update,
+        statistics: Statistics,
+        parameters: Parameters,
+        failed: Mask,
+        iteration: int,
+        events: list[Event],
+    ) -> tuple[Parameters, NDArray[np.intp]]:
+        """Replace the components that failed, or drop them; append what was done to `events`.
+
+        Parameters
+        ----------
+        update : Update
+            Explains what happened.
+        statistics, parameters, failed
+            What the update was given, and what it returned.
+        iteration : int
+        events : list of Event
+
+        Returns
+        -------
+        parameters : Parameters
+        kept : ndarray of int
+            Positions of the components that are left, ascending.
+
+        Raises
+        ------
+        FitError
+            If `action` is "raise" or no component is left.
+        """
+        sound = np.flatnonzero(~failed)
+        if self.action == "raise" or len(sound) == 0:
+            raise FitError(update.explain(statistics, parameters, failed, iteration, self.scale))
+        for j in map(int, np.flatnonzero(failed)):
+            cause: Literal["empty", "singular"] = "singular" if statistics.resp_sum[j] else "empty"
+            earlier = sum(e.component == j and e.action == "reseeded" for e in events)
+            if self.action == "reseed" and earlier < MOST_RESEEDS:
+                parameters = split_heaviest(parameters, j, sound, self.scale)
+                sound = np.append(sound, j)
+                events.append(Event(iteration, j, cause, "reseeded"))
+            else:
+                events.append(Event(iteration, j, cause, "dropped"))
+        kept = np.sort(sound)
+        return parameters.select(kept), kept
+
+
+def split_heaviest(
+    parameters: Parameters, component: int, sound: NDArray[np.intp], scale: Floats
+) -> Parameters:
+    """Split the heaviest sound component in two: itself and `component`.
+
+    Their means lie half a deviation to either side of its own, in its widest direction.
+    """
+    donor = int(sound[np.argmax(parameters.weights[sound])])
+    source = np.arange(len(parameters.means))
+    source[component] = donor
+    shape = parameters.shape
+    covariances = shape.select(parameters.covariances, source)
+    factors = shape.select(parameters.precisions_cholesky, source)
+    covariance = shape.matrix(covariances, donor, len(scale))
+    variances, directions = np.linalg.eigh(covariance / np.outer(scale, scale))
+    step = 0.5 * np.sqrt(variances[-1]) * directions[:, -1] * scale
+    weights, means = parameters.weights.copy(), parameters.means.copy()
+    weights[[component, donor]] = 0.5 * weights[donor]
+    means[component], means[donor] = means[donor] + step, means[donor] - step
+    return Parameters(weights, means, covariances, factors, shape)

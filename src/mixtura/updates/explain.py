@@ -1,0 +1,51 @@
+"""Why a fit cannot continue, in words: component, iteration, cause and remedy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixtura.parameters import Parameters
+from mixtura.shapes import Floats
+from mixtura.statistics import Statistics
+from mixtura.updates.protocol import Mask
+
+__all__ = ["explain"]
+
+
+def explain(
+    statistics: Statistics,
+    parameters: Parameters,
+    failed: Mask,
+    iteration: int,
+    scale: Floats,
+    ridge: Floats | None,
+) -> str:
+    """Return the message for the first component that failed: see `Update.explain`."""
+    doing, when = ("continue", f" at iteration {iteration}") if iteration else ("start", "")
+    j, none_left = int(np.argmax(failed)), bool(failed.all())
+    alone = ", and no other is left" if none_left else ""
+    otherwise = "" if none_left else ', or on_collapse="reseed"'
+    variances = parameters.covariance(j).diagonal()
+    scatter = parameters.weights[j] * np.abs(variances - (0.0 if ridge is None else ridge))
+    constant = np.flatnonzero(variances == 0.0)
+    if statistics.resp_sum[j] == 0.0:
+        what, remedy = f"has no weight{when}", f"Use fewer components{otherwise}"
+    elif _exceeds_all(statistics, scatter, scale):
+        what = f"is so far from the rows{when} that distances have no digits left"
+        remedy = f"Start nearer to them{otherwise}"
+    elif len(constant):
+        what = f"has a singular covariance{when}, constant in feature {constant[0]}"
+        remedy = f"Use reg_covar > 0, fewer components, or drop the feature{otherwise}"
+    else:
+        what = f"has a singular covariance{when}"
+        remedy = (
+            f"Use reg_covar > 0, fewer components, more rows, or drop features that others "
+            f"determine{otherwise}"
+        )
+    return f"the fit cannot {doing}: component {j} {what}{alone}. {remedy}."
+
+
+def _exceeds_all(statistics: Statistics, scatter: Floats, scale: Floats) -> bool:
+    """Whether a share of the rows scatters more than all of them, which only rounding can do."""
+    overflown = not np.isfinite(statistics.resp_xx).all()
+    return overflown or bool((scatter > 4.0 * np.square(scale)).any())

@@ -1,0 +1,85 @@
+"""Maximum likelihood with a ridge on the covariances.
+
+The ridge is exact. Adding `ridge` to the diagonal of each covariance is what EM does when every row
+is spread out with that variance [1]_, and then the objective that rises with each iteration is
+
+    sum_i w_i log sum_j weight_j N(x_i | mean_j, C_j) exp(-1/2 trace(inv(C_j) diag(ridge))),
+
+the log-likelihood with a constant for each component. So the pass needs nothing but other weights,
+and the objective never falls.
+
+.. [1] C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", Neural
+   Computation 7, 108-116, 1995, for the idea; the constant follows from the Gaussian integral.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.covariance import CovarianceFamily
+from mixtura.parameters import Parameters, Seen
+from mixtura.shapes import FactoriseMatrices, Floats
+from mixtura.statistics import Statistics
+from mixtura.updates.explain import explain
+from mixtura.updates.protocol import Mask, Update
+
+__all__ = ["Ridge"]
+
+
+class Ridge:
+    """The maximisation step of EM, for any covariance family.
+
+    Parameters
+    ----------
+    family : CovarianceFamily
+    ridge : ndarray of shape (n_features,), squared units of the features
+        Added to the diagonal of every covariance; zeros for none.
+    factorise : callable
+        The engine's factorisation of matrices.
+    """
+
+    def __init__(
+        self, family: CovarianceFamily, ridge: Floats, factorise: FactoriseMatrices
+    ) -> None:
+        self._family, self._factorise = family, factorise
+        self._ridge = ridge if ridge.any() else None
+
+    def update(
+        self, statistics: Statistics, previous: Parameters | None = None
+    ) -> tuple[Parameters, Mask]:
+        family = self._family
+        weights = statistics.resp_sum / statistics.resp_sum.sum()
+        # An empty component is 0 / 0; one that was too far from all rows overflows.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            centred = statistics.centred()
+            if self._ridge is not None:
+                centred = centred.blurred(self._ridge)
+            before = None if previous is None else previous.covariances
+            covariances = family.update(centred, before)
+        factors, singular = family.shape.factorise(covariances, self._factorise)
+        failed = singular | (statistics.resp_sum <= 0.0)
+        return Parameters(weights, centred.centres, covariances, factors, family.shape), failed
+
+    def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
+        seen = parameters.seen()
+        if self._ridge is None:
+            return seen, 0.0
+        trace = parameters.shape.trace_with(parameters.precisions_cholesky, self._ridge)
+        return seen._replace(log_weights=seen.log_weights - 0.5 * trace), 0.0
+
+    def penalty(self, parameters: Parameters) -> float:  # noqa: ARG002
+        return 0.0
+
+    def select(self, components: NDArray[np.intp]) -> Update:  # noqa: ARG002
+        return self
+
+    def explain(
+        self,
+        statistics: Statistics,
+        parameters: Parameters,
+        failed: Mask,
+        iteration: int,
+        scale: Floats,
+    ) -> str:
+        return explain(statistics, parameters, failed, iteration, scale, self._ridge)

@@ -1,0 +1,208 @@
+"""Files as users have them: read as numbers, or an error of one line that says where and why."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import refusal
+
+from mixtura.cli.input import read_table
+
+
+@pytest.fixture(autouse=True)
+def _working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command make its folder of results in an empty place."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2.5\n-3e2,4\n",
+        "a;b\r\n1;2.5\r\n-3e2;4\r\n",
+        "a\tb\n1\t2.5\n-3e2\t4\n",
+        '"a", "b"\n"1", "2.5"\n"-3e2", "4"',
+        "\n\na,b\n\n1,2.5\n\n-3e2,4\n\n",
+        "\ufeffa,b\n1,2.5\n-3e2,4\n",
+    ],
+    ids=["commas", "semicolons and CRLF", "tabs", "quotes", "blank lines", "byte order mark"],
+)
+def test_csv_in_each_dialect_reads_as_the_same_numbers(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+    table = read_table(tmp_path / "t.csv")
+    assert table.names == ("a", "b")
+    np.testing.assert_array_equal(table.rows, [[1, 2.5], [-300, 4]])
+
+
+def test_csv_without_names_numbers_its_columns(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("1,2\n3,4\n")
+    table = read_table(tmp_path / "t.csv")
+    assert table.names == ("x1", "x2")
+    np.testing.assert_array_equal(table.rows, [[1, 2], [3, 4]])
+
+
+def test_csv_with_an_unnamed_first_column_leaves_it_out_unless_chosen(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(",a,b\n7,1,2\n8,3,4\n")
+    assert read_table(tmp_path / "t.csv").names == ("a", "b")
+    np.testing.assert_array_equal(read_table(tmp_path / "t.csv", ["1", "b"]).rows, [[7, 2], [8, 4]])
+
+
+@pytest.mark.parametrize("columns", [["c,a"], ["c", "a"], ["3", "a"], ["3, 1"]])
+def test_columns_by_name_or_number_come_in_the_order_asked_for(
+    tmp_path: Path, columns: list[str]
+) -> None:
+    (tmp_path / "t.csv").write_text("a,text,c\n1,x,2\n3,y,4\n")
+    table = read_table(tmp_path / "t.csv", columns)
+    assert table.names == ("c", "a")
+    np.testing.assert_array_equal(table.rows, [[2, 1], [4, 3]])
+
+
+def test_npy_file_is_mapped_and_not_copied(tmp_path: Path) -> None:
+    X = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.save(tmp_path / "t.npy", X)
+    table = read_table(tmp_path / "t.npy")
+    assert isinstance(table.rows, np.memmap)
+    assert table.rows.dtype == np.float32
+    np.testing.assert_array_equal(table.rows, X)
+    np.testing.assert_array_equal(read_table(tmp_path / "t.npy", ["3"]).rows, X[:, 2:])
+
+
+def test_npy_file_of_one_dimension_is_one_column(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.arange(5))
+    assert read_table(tmp_path / "t.npy").rows.shape == (5, 1)
+
+
+def test_parquet_file_reads_columns_by_name(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"Sepal.Length": [1.0, 2.0], "count": [3, 4], "text": ["x", "y"]}
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet", ["Sepal.Length"], "count")
+    assert table.names == ("Sepal.Length",)
+    np.testing.assert_array_equal(table.rows, [[1], [2]])
+    np.testing.assert_array_equal(table.sample_weight, [3, 4])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": [1.0], "s": ["x"]}, "column 's' holds string, not numbers; .* --columns a$"),
+        ({"a": [1.0, None]}, "row 2 of the data, column 'a': the value is missing"),
+        ({"a": [1, None]}, "row 2 of the data, column 'a': the value is missing"),
+    ],
+)
+def test_fit_of_a_bad_parquet_file_is_refused_in_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    columns: dict[str, list[object]],
+    message: str,
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    assert re.search(message, refusal(capsys, ["fit", str(tmp_path / "t.parquet"), "-k", "1"]))
+
+
+def test_fit_of_a_file_that_is_no_parquet_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 and nothing else")
+    assert "t.parquet: not a Parquet file" in refusal(
+        capsys, ["fit", str(tmp_path / "t.parquet"), "-k", "1"]
+    )
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    complaint = refusal(capsys, ["fit", str(tmp_path / "t.parquet"), "-k", "1"])
+    assert (
+        "needs pyarrow, which is not installed; install it with: pip install pyarrow" in complaint
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "t.csv: the file is empty"),
+        ("a,b\n", "t.csv: the file has no rows of data"),
+        ("a,b\n1,2\n,3\n", "t.csv, line 3, column 'a': the value is missing; drop the row"),
+        ("a,b\n1,2\n1,NA\n", "t.csv, line 3, column 'b': the value is missing"),
+        ("a,b\n1,2\n\nnan,3\n", "t.csv: row 2 of the data, column 'a': the value is missing"),
+        ("a,b\n1,2\n1,-inf\n", "t.csv: row 2 of the data, column 'b': the value is -inf"),
+        (
+            "a,b,s\n1,2,setosa\n",
+            "'setosa' is not a number; choose columns of numbers, such as --columns a,b",
+        ),
+        ("s\nsetosa\n", "t.csv, line 2, column 's': 'setosa' is not a number\n"),
+        ("a,b\n1,2\n3\n", "t.csv, line 3: expected 2 values, as in the first line; got 1"),
+        ("a,b\n1,2\n3,4\n", "at least 3 rows"),
+        (",\n", "t.csv, line 1, column 'x1': the value is missing"),
+    ],
+)
+def test_fit_of_a_bad_csv_file_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    assert message in refusal(capsys, ["fit", str(tmp_path / "t.csv"), "-k", "3"])
+
+
+def test_fit_of_a_csv_file_that_is_not_utf8_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_bytes("größe\n1\n".encode("latin-1"))
+    assert "t.csv: not a text file in UTF-8" in refusal(
+        capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1"]
+    )
+
+
+def test_fit_of_a_csv_file_with_an_endless_quote_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text('a,b\n"1,2\n' + "3,4\n" * 100_000)
+    assert "field larger than field limit" in refusal(
+        capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones((3, 2), dtype=complex), "expected an array of real numbers; got complex128"),
+        (np.array([["a"], ["b"]]), "expected an array of real numbers; got <U1"),
+        (np.array([1, None]), "not an array of numbers written by numpy.save"),
+        (np.ones((3, 2, 2)), "a column for each feature; got shape (3, 2, 2)"),
+        (np.ones((0, 2)), "the file has no rows of data"),
+        (np.ones((3, 0)), "the file has no columns"),
+        (np.array([[1.0], [np.nan]]), "row 2 of the data, column 'x1': the value is missing"),
+        (np.ones((2, 2)), "at least 3 rows"),
+    ],
+    ids=lambda value: getattr(value, "dtype", None),
+)
+def test_fit_of_a_bad_npy_file_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], values: np.ndarray, message: str
+) -> None:
+    np.save(tmp_path / "t.npy", values)
+    assert message in refusal(capsys, ["fit", str(tmp_path / "t.npy"), "-k", "3"])
+
+
+def test_fit_of_a_damaged_npy_file_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "t.npy", np.ones((1000, 2)))
+    (tmp_path / "t.npy").write_bytes((tmp_path / "t.npy").read_bytes()[:500])
+    assert "or a damaged one" in refusal(capsys, ["fit", str(tmp_path / "t.npy"), "-k", "1"])
+
+
+def test_column_name_that_occurs_twice_has_to_be_chosen_by_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text("a,a\n1,2\n3,5\n")
+    complaint = refusal(capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1", "--columns", "a"])
+    assert "'a' names several columns; choose one by its number" in complaint
+    np.testing.assert_array_equal(read_table(tmp_path / "t.csv", ["2"]).rows, [[2], [5]])

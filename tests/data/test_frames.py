@@ -1,0 +1,238 @@
+"""Frames, tensors and arrays of every kind give the same numbers."""
+
+import re
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tables import FRAMES, NAMELESS, NAMES, A, Streamed, Tensor, pandas, polars, pyarrow
+
+from mixtura.data import open_rows
+from mixtura.data.checks import check_rows
+from mixtura.data.frames import Table, described, listed, real_array
+
+every_frame = pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+
+
+@every_frame
+def test_frame_gives_its_numbers_and_names(make: Callable[[], object]) -> None:
+    array, names = real_array(make(), "X")
+    assert array.dtype == np.float64
+    np.testing.assert_array_equal(array, A)
+    assert names == NAMES
+
+
+@pytest.mark.parametrize("make", NAMELESS.values(), ids=NAMELESS)
+def test_array_without_names_gives_its_numbers(make: Callable[[], object]) -> None:
+    array, names = real_array(make(), "X")
+    np.testing.assert_array_equal(array, A)
+    assert names is None
+
+
+def test_float32_frame_stays_float32() -> None:
+    frame = pandas("DataFrame", A, columns=NAMES).astype(np.float32)
+    assert real_array(frame, "X")[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["pandas of one block", "pandas of columns", "polars",
+                                  "polars of one array", "structured array"])  # fmt: skip
+def test_columns_at_equal_distances_are_not_copied(name: str) -> None:
+    frame = FRAMES[name]()
+    columns = [frame.iloc[:, a] if hasattr(frame, "iloc") else frame[n]
+               for a, n in enumerate(NAMES)]  # fmt: skip
+    array = real_array(frame, "X")[0]
+    distances = np.diff([np.asarray(c).__array_interface__["data"][0] for c in columns])
+    shared = [np.shares_memory(array, np.asarray(column)) for column in columns]
+    assert all(shared) == (len(set(distances)) == 1)
+    if name in ("pandas of one block", "polars of one array", "structured array"):
+        assert all(shared)
+
+
+def test_memory_mapped_arrow_file_is_not_copied(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({name: np.arange(100_000.0) + i for i, name in enumerate("abcdef")})
+    with pa.ipc.new_file(tmp_path / "t.arrow", table.schema) as file:
+        file.write_table(table)
+    tracemalloc.start()
+    with pa.memory_map(str(tmp_path / "t.arrow")) as mapped:
+        before = pa.total_allocated_bytes()
+        array = check_rows(pa.ipc.open_file(mapped).read_all())
+        assert pa.total_allocated_bytes() - before < 100_000
+    assert tracemalloc.get_traced_memory()[1] < 500_000  # of 4.8 million
+    tracemalloc.stop()
+    np.testing.assert_array_equal(array[[0, -1]], [np.arange(6.0), np.arange(6.0) + 99_999])
+
+
+def test_array_keeps_the_memory_of_a_frame_alive() -> None:
+    expected = np.random.default_rng(0).normal(size=(50_000, 4))
+    array = real_array(pandas("DataFrame", expected.copy(), columns=list("abcd")), "X")[0]
+    [np.full(expected.shape, np.nan) for _ in range(10)]  # memory let go of would be used again
+    np.testing.assert_array_equal(array, expected)
+
+
+def test_memory_map_is_used_where_it_is(tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", A)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert np.shares_memory(real_array(mapped, "X")[0], mapped)
+
+
+@every_frame
+@pytest.mark.parametrize("chosen", [[1], [2, 0], [0, 2], [1, 1], []])
+def test_table_gives_the_columns_that_are_chosen(
+    make: Callable[[], object], chosen: list[int]
+) -> None:
+    table = Table(make(), "X")
+    assert (table.shape, table.names) == (A.shape, NAMES)
+    if chosen:
+        np.testing.assert_array_equal(table.numbers(chosen), A[:, chosen])
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("chosen", [[1], [0, 2], [1, 2], [0, 1, 2]])
+def test_table_of_an_array_chooses_columns_at_equal_distances_without_a_copy(
+    order: str, chosen: list[int]
+) -> None:
+    X = np.asarray(A, order=order)
+    array = Table(X, "X").numbers(chosen)
+    assert np.shares_memory(array, X)
+    np.testing.assert_array_equal(array, A[:, chosen])
+
+
+@pytest.mark.parametrize("chosen", [[2, 0], [1, 1], [0, 2, 1], []])
+def test_table_of_an_array_copies_other_columns(chosen: list[int]) -> None:
+    array = Table(A, "X").numbers(chosen)
+    assert not np.shares_memory(array, A) or not chosen
+    np.testing.assert_array_equal(array, A[:, chosen])
+
+
+def test_table_converts_no_column_that_is_not_chosen() -> None:
+    frame = pandas("DataFrame", {"s": ["x", "y"], "a": [1.0, 2.0]})
+    np.testing.assert_array_equal(Table(frame, "X").numbers([1]), [[1.0], [2.0]])
+
+
+BAD = {
+    "text": (
+        lambda: pandas("DataFrame", {"a": [1.0, 2.0], "s": ["x", "y"]}),
+        TypeError,
+        (
+            "X must hold real numbers; got 'x' (str) in row 0, column 's'. "
+            "Drop or fill in missing values, and select columns of numbers."
+        ),
+    ),
+    "text in polars": (
+        lambda: polars("DataFrame", {"a": [1.0, 2.0], "s": ["x", "y"]}),
+        TypeError,
+        "X must hold real numbers; got 'x' (str) in row 0, column 's'.",
+    ),
+    "text in pyarrow": (
+        lambda: pyarrow("table", {"a": [1.0, 2.0], "s": ["x", "y"]}),
+        TypeError,
+        "X must hold real numbers; got 'x' (str) in row 0, column 's'.",
+    ),
+    "text among numbers": (
+        lambda: pandas("DataFrame", {"a": [1.0, 2.0], "s": [3.0, "y"]}),
+        TypeError,
+        "X must hold real numbers; got 'y' (str) in row 1, column 's'.",
+    ),
+    "dates": (
+        lambda: pandas("DataFrame", {"when": np.array(["2026-01-01"], dtype="datetime64[s]")}),
+        TypeError,
+        (
+            "X must hold real numbers; got column 'when' of dtype datetime64[s]. "
+            "Select columns of numbers."
+        ),
+    ),
+    "missing in pandas": (
+        lambda: pandas("DataFrame", {"a": [1.0, 2.0], "b": [3.0, None]}),
+        ValueError,
+        "X must be finite; row 1, column 'b' is nan. Drop the row or fill in the value.",
+    ),
+    "missing nullable integer": (
+        lambda: pandas("DataFrame", {"a": pandas("array", [1, None], dtype="Int64")}),
+        ValueError,
+        "X must be finite; row 1, column 'a' is nan.",
+    ),
+    "missing nullable boolean": (
+        lambda: pandas("DataFrame", {"a": pandas("array", [True, None], dtype="boolean")}),
+        ValueError,
+        "X must be finite; row 1, column 'a' is nan.",
+    ),
+    "missing in polars": (
+        lambda: polars("DataFrame", {"a": [1, 2], "b": [None, 3]}),
+        ValueError,
+        "X must be finite; row 0, column 'b' is nan.",
+    ),
+    "missing in pyarrow": (
+        lambda: pyarrow("table", {"a": [1.0, 2.0], "b": [3, None]}),
+        ValueError,
+        "X must be finite; row 1, column 'b' is nan.",
+    ),
+    "missing boolean in pyarrow": (
+        lambda: pyarrow("table", {"a": [True, None]}),
+        TypeError,
+        "X must hold real numbers; got None (NoneType) in row 1, column 'a'.",
+    ),
+    "no columns": (
+        lambda: pandas("DataFrame", index=range(3)),
+        ValueError,
+        "X must have at least one column; got shape (0, 0). Select a feature.",
+    ),
+    "a series": (
+        lambda: pandas("Series", [1.0, 2.0]),
+        ValueError,
+        (
+            "X must have two dimensions, (n_samples, n_features); got shape (2,). "
+            "Use X.to_frame() for one feature, X.reshape(1, -1) for one row."
+        ),
+    ),
+    "dlpack on a GPU": (
+        lambda: Tensor(A, device=2),
+        TypeError,
+        "X must be in the memory of the CPU; got a",
+    ),
+    "tensor with a gradient": (
+        lambda: pytest.importorskip("torch").ones(3, 2, requires_grad=True),
+        TypeError,
+        "X is a Tensor that NumPy cannot read through DLPack: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "error", "message"), BAD.values(), ids=BAD)
+def test_what_cannot_be_used_is_named_by_column_and_row(
+    make: Callable[[], object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
+        open_rows(make())
+
+
+def test_gpu_array_of_cupy_or_cudf_is_refused() -> None:
+    array = type("ndarray", (), {"__module__": "cupy", "__array__": lambda *_: A})()
+    device = type("DeviceNDArray", (), {"__module__": "numba.cuda", "__cuda_array_interface__": {}})
+    for each, of in ((array, "cupy ndarray"), (device(), "numba DeviceNDArray")):
+        message = (
+            f"X must be in the memory of the CPU; got a {of} on a GPU. Copy it there first, for "
+            "example with X.cpu() in torch, X.get() in cupy or X.to_pandas() in cudf."
+        )
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+            real_array(each, "X")
+
+
+def test_stream_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(TypeError, match=r"^X is a Streamed, .* pip install pyarrow\.$"):
+        real_array(Streamed(None), "X")
+
+
+def test_described_is_short_and_names_the_kind() -> None:
+    assert described(3) == "3 (int)"
+    assert described("x" * 50) == f"'{'x' * 36}... (str)"
+    assert described(np.zeros((2, 1))) == "array([[0.],... (ndarray)"
+
+
+def test_listed_shows_twelve_names_at_most() -> None:
+    assert listed(NAMES) == "'a', 'b', 'c'"
+    assert listed("abcdefghijklmn").endswith("'k', 'l' and 2 more")

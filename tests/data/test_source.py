@@ -1,0 +1,263 @@
+"""What every kind of rows can be asked: blocks of rows answer as their concatenation does."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mixtura.data import ArrayRows, Block, BlockedRows, RowSource, open_rows, scan
+from mixtura.shapes import Floats
+
+NAMES = ("a", "b", "c")
+
+
+class Pieces(RowSource):
+    """A kind of rows that writes no more than it has to, and makes its arrays each time anew."""
+
+    def __init__(self, parts: list[Floats], weights: list[Floats] | None) -> None:
+        self._parts, self._weights = parts, weights
+        self.n_samples, self.n_features = sum(map(len, parts)), parts[0].shape[1]
+        self.dtype, self.feature_names = np.result_type(*parts), NAMES
+        self.is_weighted = weights is not None
+
+    def blocks(self) -> Iterator[Block]:
+        start = 0
+        for b, X in enumerate(self._parts):
+            weight = None if self._weights is None else self._weights[b].copy()
+            yield Block(X.copy(), weight, start)
+            start += len(X)
+
+
+@dataclass
+class Case:
+    """The same rows whole and in pieces."""
+
+    X: NDArray[np.floating]
+    weight: Floats | None
+    cuts: list[int]
+
+    @property
+    def parts(self) -> list[NDArray[np.floating]]:
+        return np.split(self.X, self.cuts)
+
+    @property
+    def weights(self) -> list[Floats] | None:
+        return None if self.weight is None else np.split(self.weight, self.cuts)
+
+    @property
+    def array(self) -> ArrayRows:
+        return ArrayRows(self.X, self.weight, NAMES)
+
+    def blocked(self) -> RowSource:
+        rows = open_rows(scan(self.parts, weight=self.weights))
+        rows.feature_names = NAMES
+        return rows
+
+    def blocked_under_sample_weight(self) -> RowSource:
+        rows = open_rows(scan(self.parts), self.weight)
+        rows.feature_names = NAMES
+        return rows
+
+    def pieces(self) -> RowSource:
+        return Pieces(self.parts, self.weights)
+
+    def pieces_changed(self) -> RowSource:
+        """Rows of which some were left out, and which had other weights before."""
+        more = np.insert(self.X, [0, len(self.X)], 9.0, axis=0)
+        others = Pieces(np.split(more, self.cuts), np.split(np.full(len(more), 5.0), self.cuts))
+        kept = np.ones(len(more), dtype=bool)
+        kept[[0, -1]] = False
+        if self.weight is None:
+            return Pieces(np.split(more, self.cuts), None).subset(kept)
+        return others.subset(kept).reweighted(self.weight)
+
+
+KINDS: dict[str, Callable[[Case], RowSource]] = {
+    "blocked": Case.blocked,
+    "blocked under sample_weight": Case.blocked_under_sample_weight,
+    "pieces": Case.pieces,
+    "pieces changed": Case.pieces_changed,
+}
+every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Rows on a coarse grid, so that some are equal, cut anywhere: blocks may be empty."""
+    n = draw(st.integers(2, 40))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    X = rng.integers(-3, 4, size=(n, 3)) * [0.1, 1.0, 10.0]
+    X[:, draw(st.integers(0, 2))] = 2.5  # one feature is constant, all but perhaps one row of it
+    X[rng.integers(n), draw(st.integers(0, 2))] = 7.0
+    if draw(st.booleans()):
+        X = X.astype(np.float32)
+    weight = None
+    if draw(st.booleans()):
+        weight = np.round(rng.exponential(size=n), 1) * rng.integers(0, 2, size=n)
+        weight[rng.integers(n)] = 1.5
+    return Case(X, weight, sorted(draw(st.lists(st.integers(0, n), max_size=5))))
+
+
+@every_kind
+@given(case=cases(), seed=st.integers(0, 1000), size=st.integers(1, 50))
+def test_blocks_answer_as_their_concatenation(
+    make: Callable[[Case], RowSource], case: Case, seed: int, size: int
+) -> None:
+    one, other = case.array, make(case)
+    for name in ("n_samples", "n_features", "dtype", "feature_names", "is_weighted", "n_rows",
+                 "weight_sum"):  # fmt: skip
+        assert getattr(one, name) == getattr(other, name), name
+    assert_same_rows(one, other)
+    np.testing.assert_array_equal(one.weights(), other.weights())
+    np.testing.assert_array_equal(one.first_row(), other.first_row())
+    for a in range(3):
+        assert one.is_constant(a) == other.is_constant(a)
+    scale = case.X.std(axis=0, dtype=np.float64) + 0.1
+    np.testing.assert_array_equal(one.rounding(scale), other.rounding(scale))
+    positions = np.random.default_rng(seed).integers(one.n_samples, size=size)
+    rows = other.take(positions)
+    np.testing.assert_array_equal(rows, case.X[positions])
+    np.testing.assert_array_equal(rows, one.take(positions.tolist()))
+    assert rows.dtype == np.float64
+    np.testing.assert_array_equal(one.equal_rows(rows[0]), other.equal_rows(rows[0]))
+    samples = [rows.sample(size, np.random.default_rng(seed)) for rows in (one, other)]
+    for arrays in zip(*samples, strict=True):
+        np.testing.assert_array_equal(*arrays)
+    mask = np.random.default_rng(seed).random(one.n_samples) < 0.5
+    assert_same_rows(one.subset(mask), other.subset(mask))
+    weight = np.arange(1.0, one.n_samples + 1.0)
+    assert_same_rows(one.reweighted(weight), other.reweighted(weight))
+    prints = one.fingerprint(), other.fingerprint()
+    assert prints[0]["sample_weight"] == prints[1]["sample_weight"]
+    assert prints[0]["X"] == prints[1]["X"] or len(case.parts) > 1
+
+
+def assert_same_rows(one: RowSource, other: RowSource) -> None:
+    """Expect the same rows and weights in the same order, numbered throughout."""
+    assert [one.n_samples, one.n_features] == [other.n_samples, other.n_features]
+    joined = []
+    for rows in (one, other):
+        blocks = list(rows.blocks())
+        starts = np.cumsum([0, *(len(block.X) for block in blocks)])
+        assert [block.start for block in blocks] == starts[:-1].tolist()
+        assert starts[-1] == rows.n_samples
+        assert {block.X.dtype for block in blocks} == {rows.dtype}
+        weights = [block.sample_weight for block in blocks]
+        if not rows.is_weighted:
+            assert weights == [None] * len(blocks)
+        else:
+            assert [len(w) for w in weights] == [len(block.X) for block in blocks]
+            assert all(w.dtype == np.float64 and w.flags.c_contiguous for w in weights)
+        joined.append((np.concatenate([block.X for block in blocks]), rows.weights()))
+    np.testing.assert_array_equal(joined[0][0], joined[1][0])
+    np.testing.assert_array_equal(joined[0][1], joined[1][1])
+
+
+@every_kind
+def test_answers_are_those_of_plain_formulas(make: Callable[[Case], RowSource]) -> None:
+    """So that an error that array and blocks share is seen."""
+    X = np.array([[9.0, 1.0, 3.0], [0.0, 1.0, 3.0], [2.0, 1.0, 3.0], [0.0, 1.0, 3.0], [8, 7, 7]])
+    weight = np.array([0.0, 2.0, 0.5, 1.0, 0.0])
+    rows = make(Case(X, weight, [2, 2, 3]))
+    assert (rows.n_samples, rows.n_features, rows.n_rows, rows.weight_sum) == (5, 3, 3, 3.5)
+    assert rows.first_row().tolist() == [0.0, 1.0, 3.0]
+    assert [rows.is_constant(a) for a in range(3)] == [False, True, True]
+    assert rows.equal_rows(np.array([0.0, 1.0, 3.0])).tolist() == [False, True, False, True, False]
+    np.testing.assert_allclose(rows.rounding(np.ones(3)), [4 / 12, 0.0, 0.0])
+    np.testing.assert_array_equal(rows.take([3, 0, 0]), X[[3, 0, 0]])
+    drawn, drawn_weight = rows.sample(10, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, X[1:4])
+    np.testing.assert_array_equal(drawn_weight, weight[1:4])
+    subset = rows.subset(np.array([True, True, False, False, True]))
+    assert (subset.n_samples, subset.n_rows, subset.weight_sum) == (3, 1, 2.0)
+    assert rows.reweighted(np.full(5, 2.0)).weight_sum == 10.0
+
+
+def test_unweighted_rows_count_once_each() -> None:
+    rows = Pieces([np.zeros((3, 2)), np.ones((4, 2))], None)
+    assert (rows.weights(), rows.n_rows, rows.weight_sum) == (None, 7, 7.0)
+    _, weight = rows.sample(10, np.random.default_rng(0))
+    np.testing.assert_array_equal(weight, np.ones(7))
+
+
+def test_rounding_of_many_rows_looks_at_evenly_spaced_ones() -> None:
+    """Of 12,001 rows every fourth, so that the halves in between are not seen."""
+    X = np.arange(12_001.0)[:, None]
+    X[1::4] += 0.5
+    for rows in (ArrayRows(X), BlockedRows([(X[:5000], None), (X[5000:], None)])):
+        np.testing.assert_array_equal(rows.rounding(np.ones(1)), [1.0])  # no more than the scale
+        np.testing.assert_allclose(rows.rounding(np.full(1, 10.0)), [16 / 12])
+
+
+def test_equal_rows_of_float32_are_compared_with_their_own_values() -> None:
+    X = np.array([[0.1], [0.3], [0.1]], dtype=np.float32)
+    rows = ArrayRows(X)
+    assert rows.equal_rows(rows.take([0])[0]).tolist() == [True, False, True]
+
+
+def test_fingerprint_tells_numbers_types_shapes_weights_and_cuts_apart() -> None:
+    X, weight = np.arange(12.0).reshape(6, 2), np.arange(6.0)
+
+    def blocks(*cuts: int) -> RowSource:
+        return BlockedRows((part, None) for part in np.split(X, cuts))
+
+    kinds = [
+        ArrayRows(X), ArrayRows(X + 1e-15), ArrayRows(X.astype(np.float32)),
+        ArrayRows(X.reshape(4, 3)), ArrayRows(X, weight), ArrayRows(X, 2 * weight), blocks(2),
+        blocks(3), blocks(3, 3), blocks(2, 4),
+    ]  # fmt: skip
+    prints = [tuple(rows.fingerprint().values()) for rows in kinds]
+    assert len(set(prints)) == len(kinds)
+    assert prints[0][1] is None
+    assert prints[0][0].startswith("float64 of shape [6, 2], ")
+    assert prints[4][1].startswith("float64 of shape [6], ")
+    assert prints[8][0].startswith("float64 of shape [6, 2] in 3 blocks, ")
+    same = [ArrayRows(np.asfortranarray(X)), ArrayRows(X.copy()), blocks()]
+    assert {tuple(rows.fingerprint().values()) for rows in same} == {prints[0]}
+    assert blocks(2).fingerprint() == blocks(2).fingerprint()
+
+
+def test_fingerprint_of_a_large_array_is_that_of_its_bytes_in_any_order() -> None:
+    X = np.random.default_rng(0).normal(size=(70_000, 3))
+    one = ArrayRows(X).fingerprint()
+    assert one == ArrayRows(np.asfortranarray(X)).fingerprint()
+    X[-1, -1] += 1.0
+    assert one != ArrayRows(X).fingerprint()
+
+
+def test_rows_are_shown_to_functions_of_the_user() -> None:
+    X = np.zeros((3, 2))
+    seen = ArrayRows(X).shown()
+    assert np.shares_memory(seen, X)
+    with pytest.raises(ValueError, match="read-only"):
+        seen[0, 0] = 1.0
+    assert X.flags.writeable
+    blocked = scan([X, X])
+    assert blocked.shown() is blocked
+
+
+def test_repr_tells_kind_size_and_type() -> None:
+    X = np.zeros((3, 2), dtype=np.float32)
+    assert repr(scan([X, X])) == "<BlockedRows: 6 x 2 of float32>"
+    assert repr(ArrayRows(X)) == "<ArrayRows: 3 x 2 of float32>"
+
+
+def test_values_of_changed_rows_are_checked_where_they_come_from() -> None:
+    class Checked(Pieces):
+        def check_values(self) -> None:
+            raise ValueError("the rows themselves")
+
+    rows = Checked([np.zeros((3, 2))], None)
+    for changed in (rows.subset(np.ones(3, dtype=bool)), rows.reweighted(np.ones(3))):
+        with pytest.raises(ValueError, match="the rows themselves"):
+            open_rows(changed)
+    open_rows(Pieces([np.zeros((3, 2))], None))
+
+
+def test_rows_as_one_array_are_refused_with_the_ways_to_read_them() -> None:
+    with pytest.raises(TypeError, match=r"use take\(positions\) for some rows, or blocks\(\)"):
+        np.asarray(Pieces([np.zeros((3, 2))], None))

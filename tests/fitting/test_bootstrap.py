@@ -1,0 +1,151 @@
+"""The bootstrap likelihood-ratio test: its statistic, its null distribution, its p-value."""
+
+import re
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from clusters import clustered
+
+from mixtura import ConvergenceWarning, FitError, bootstrap_lrt, datasets, fit_gmm, scan
+
+QUICK = {"covariance_type": "EEI", "n_init": 1, "tol": 1e-4}
+
+
+def normal_rows(n: int = 60, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, 2))
+
+
+def test_statistic_is_twice_the_gain_of_the_two_fits() -> None:
+    X = datasets.load_acidity().data
+    test = bootstrap_lrt(X, 1, covariance_type="E", n_bootstrap=3, rng=0)
+    one, two = (fit_gmm(X, k, covariance_type="tied", rng=0) for k in (1, 2))
+    assert test.statistic == pytest.approx(2 * (two.log_likelihood - one.log_likelihood), abs=1e-3)
+    assert (test.null.model.n_components, test.alternative.model.n_components) == (1, 2)
+    assert test.null_distribution.shape == (3,)
+    assert test.n_failed == 0
+    assert "1 against 2 components, E covariances\nstatistic 79.67" in test.summary()
+
+
+def test_p_value_counts_the_observed_sample() -> None:
+    test = bootstrap_lrt(clustered(90, 2, 2, spread=6.0)[0], 1, n_bootstrap=19, rng=0, **QUICK)
+    assert test.p_value == 1 / 20
+    assert test.statistic > test.null_distribution.max()
+    test = bootstrap_lrt(normal_rows(), 1, n_bootstrap=19, rng=0, **QUICK)
+    larger = np.count_nonzero(test.null_distribution >= test.statistic)
+    assert test.p_value == (1 + larger) / 20
+
+
+def test_p_values_of_samples_from_the_null_hypothesis_are_nearly_uniform() -> None:
+    p_values = [
+        bootstrap_lrt(normal_rows(40, seed), 1, n_bootstrap=9, rng=seed, **QUICK).p_value
+        for seed in range(20)
+    ]
+    assert 0.3 < np.mean(p_values) < 0.8  # a mean of 20 uniform ones has a deviation of 0.065
+    assert max(p_values) > 0.7
+    assert min(p_values) < 0.4
+
+
+def test_null_distribution_is_the_same_for_any_number_of_threads() -> None:
+    one, other = (
+        bootstrap_lrt(normal_rows(), 2, n_bootstrap=8, rng=3, n_threads=n_threads, **QUICK)
+        for n_threads in (1, 4)
+    )
+    np.testing.assert_array_equal(one.null_distribution, other.null_distribution)
+    assert one.statistic == other.statistic
+    assert len(set(one.null_distribution)) == 8
+
+
+def test_statistic_is_not_below_zero() -> None:
+    test = bootstrap_lrt(normal_rows(), 3, n_bootstrap=10, rng=0, **QUICK)
+    assert (test.null_distribution >= 0.0).all()
+
+
+def failing_in(X: np.ndarray, fails: Callable[[int], bool]) -> Callable[..., str]:
+    """Return a start that fails in some fits of samples, by number, and never for the rows."""
+    calls: list[int] = []
+
+    def init(rows: np.ndarray, n_components: int, _: np.random.Generator) -> str:
+        calls.append(n_components)
+        if not np.shares_memory(rows, X) and fails(len(calls)):
+            raise FitError("singular")
+        return "kmeans++"
+
+    return init
+
+
+def test_samples_that_cannot_be_fitted_are_left_out() -> None:
+    X = normal_rows()
+    init = failing_in(X, lambda call: call % 4 == 1)
+    test = bootstrap_lrt(X, 1, n_bootstrap=6, init=init, rng=0, n_threads=1, **QUICK)
+    assert 0 < test.n_failed < 6
+    assert len(test.null_distribution) == 6 - test.n_failed
+    alone = bootstrap_lrt(X, 1, n_bootstrap=6, rng=0, **QUICK)
+    assert set(test.null_distribution) < set(alone.null_distribution)
+
+
+def test_no_sample_that_can_be_fitted_is_an_error() -> None:
+    X = normal_rows()
+    with pytest.raises(FitError, match="none of the 2 samples could be fitted"):
+        bootstrap_lrt(X, 1, n_bootstrap=2, init=failing_in(X, lambda _: True), rng=0, **QUICK)
+
+
+def test_rows_that_cannot_be_fitted_are_an_error() -> None:
+    X = np.column_stack([normal_rows(), np.ones(60)])
+    with pytest.raises(FitError, match="singular covariance"):
+        bootstrap_lrt(X, 1, n_bootstrap=2, reg_covar=0, rng=0, **QUICK)
+
+
+def test_test_of_blocks_is_that_of_their_rows() -> None:
+    X = normal_rows()
+    whole, blocks = (
+        bootstrap_lrt(rows, 1, n_bootstrap=4, rng=0, **QUICK)
+        for rows in (X, scan([X[:20], X[20:]]))
+    )
+    assert blocks.statistic == pytest.approx(whole.statistic, rel=1e-9)
+    np.testing.assert_allclose(blocks.null_distribution, whole.null_distribution, rtol=1e-6)
+
+
+def test_samples_that_are_fitted_leave_the_warning_filters_alone() -> None:
+    X, before, during = normal_rows(), list(warnings.filters), []
+
+    def init(*_: object) -> str:
+        during.append(list(warnings.filters))
+        return "kmeans++"
+
+    bootstrap_lrt(X, 1, n_bootstrap=4, init=init, rng=0, n_threads=2, **QUICK)
+    assert during == [before] * 10
+    assert warnings.filters == before
+
+
+def test_fits_of_the_rows_that_are_not_finished_are_reported() -> None:
+    X = clustered(90, 2, 3, spread=1.0)[0]
+    with pytest.warns(ConvergenceWarning, match="components used up its 2 iterations") as caught:
+        bootstrap_lrt(X, 2, n_bootstrap=2, rng=0, n_init=1, max_iter=2, tol=1e-9)
+    assert len(caught) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"n_components": 0}, ValueError, "n_components must be an integer, 1 or more; got 0"),
+        ({"n_bootstrap": 0}, ValueError, "n_bootstrap must be an integer, 1 or more; got 0"),
+        ({"covariance_type": "W"}, ValueError, "covariance_type must be one of"),
+        ({"n_threads": 0}, ValueError, "n_threads must be an integer, 1 or more"),
+        ({"n_components": 4}, ValueError, "X must have at least 5 rows"),
+        ({"init": "centre"}, ValueError, "init must be one of 'kmeans++'"),
+        ({"init": np.zeros(4, dtype=int)}, TypeError, "init must be one of 'kmeans++'"),
+    ],
+)
+def test_argument_that_is_bad_is_refused(
+    changed: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        bootstrap_lrt(**({"X": np.eye(4), "n_components": 1} | changed))
+
+
+def test_rows_with_weights_are_refused() -> None:
+    rows = scan([np.zeros((5, 1))], weight=[np.ones(5)])
+    with pytest.raises(ValueError, match=r"X must have rows that count once each"):
+        bootstrap_lrt(rows, 1)

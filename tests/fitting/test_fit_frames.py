@@ -1,0 +1,101 @@
+"""Fits of frames, tensors and arrays of every kind, and the names of their columns."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clusters import clustered
+from tables import FRAMES, NAMES, A, pandas, polars
+
+from mixtura import GaussianMixture, bootstrap_lrt, fit_gmm, fit_kmeans, select_gmm
+
+
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+def test_fit_of_a_frame_is_the_fit_of_its_array_with_names(make: Callable[[], object]) -> None:
+    frame = make()
+    fit = fit_gmm(frame, 2, covariance_type="diag", init=[0, 0, 1, 1])
+    assert fit.model.feature_names == NAMES
+    assert fit.model == fit_gmm(A, 2, covariance_type="diag", init=[0, 0, 1, 1]).model
+    assert all(f"\n  {name} " in fit.summary() for name in NAMES)
+    np.testing.assert_array_equal(fit.model.predict(make()), [0, 0, 1, 1])
+    clusters = fit_kmeans(make(), 2, rng=0)
+    assert clusters.feature_names == NAMES
+    np.testing.assert_array_equal(clusters.predict(make()), clusters.labels)
+
+
+def test_memory_map_is_fitted_where_it_is(tmp_path: Path) -> None:
+    X = clustered()[0]
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert fit_gmm(mapped, 3, rng=0).model == fit_gmm(X, 3, rng=0).model
+
+
+def test_names_stay_with_the_models_of_a_selection_and_of_a_test() -> None:
+    X = clustered(40, 3, 2, seed=0)[0]
+    frame = pandas("DataFrame", X, columns=NAMES)
+    selection = select_gmm(frame, [1, 2], ["EII", "VVI"], n_init=1, rng=0)
+    assert {fit.model.feature_names for fit in selection.fits.values()} == {NAMES}
+    plain = select_gmm(X, [1, 2], ["EII", "VVI"], n_init=1, rng=0)
+    assert all(plain.fits[which].model == fit.model for which, fit in selection.fits.items())
+    test = bootstrap_lrt(frame, 1, n_bootstrap=1, n_init=1, rng=0)
+    assert test.null.model.feature_names == test.alternative.model.feature_names == NAMES
+
+
+MODEL = GaussianMixture([1.0], [[0.0, 0.0, 0.0]], np.eye(3), "tied", feature_names=NAMES)
+
+
+@pytest.mark.parametrize(
+    ("columns", "difference"),
+    [
+        (["a", "b", "z"], "it lacks 'c' and it has 'z' besides"),
+        (["a", "b"], "it lacks 'c'"),
+        (["a", "b", "c", "z"], "it has 'z' besides"),
+        (["b", "a", "c"], "it has 'b', 'a', 'c'"),
+    ],
+)
+def test_later_frame_with_other_columns_is_refused_with_the_difference(
+    columns: list[str], difference: str
+) -> None:
+    frame = pandas("DataFrame", np.zeros((5, len(columns))), columns=columns)
+    message = (
+        f"X must have the columns 'a', 'b', 'c'; {difference}. Select these columns, in this order."
+    )
+    for method in (MODEL.log_prob, MODEL.component_log_prob, MODEL.predict, MODEL.responsibilities,
+                   MODEL.log_likelihood, MODEL.bic):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            method(frame)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        fit_gmm(frame, 1, covariance_type="tied", init=MODEL)
+    clusters = fit_kmeans(FRAMES["pandas of columns"](), 2, rng=0)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        clusters.predict(frame)
+
+
+def test_array_or_frame_without_names_is_taken_by_a_model_with_names() -> None:
+    expected = MODEL.log_prob(A)
+    np.testing.assert_array_equal(MODEL.log_prob(pandas("DataFrame", A)), expected)
+
+
+def test_frames_are_taken_as_weights_and_labels() -> None:
+    fit = fit_gmm(
+        A, 2, covariance_type="diag", init=pandas("Series", [0, 0, 1, 1]),
+        sample_weight=polars("Series", [1, 2, 1, 2]),
+    )  # fmt: skip
+    same = fit_gmm(
+        A, 2, covariance_type="diag", init=[0, 0, 1, 1], sample_weight=[1.0, 2.0, 1.0, 2.0]
+    )
+    assert fit.model == same.model
+
+
+def test_import_and_fit_of_arrays_import_nothing_else() -> None:
+    code = (
+        "import sys, numpy, mixtura; mixtura.fit_gmm(numpy.ones((3, 1)).cumsum(0), 1);"
+        "print([m for m in ('pandas', 'polars', 'pyarrow', 'xarray', 'torch', 'tqdm')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,390 @@
+"""select_gmm: the table, what its entries rest on, and what happens to models that fail."""
+
+import re
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import numpy as np
+import pytest
+from clusters import clustered
+from scipy import stats
+
+import mixtura
+from mixtura import (
+    ConvergenceWarning,
+    FitError,
+    GaussianMixture,
+    GMMSelection,
+    SelectionInterrupted,
+    datasets,
+    fit_gmm,
+    select_gmm,
+)
+from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
+from mixtura.fitting import search
+from mixtura.shapes import Floats
+from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
+
+QUICK = {"n_init": 2, "rng": 0}
+
+
+@pytest.fixture(scope="module")
+def faithful() -> Floats:
+    return datasets.load_faithful().data
+
+
+@pytest.fixture(scope="module")
+def selection(faithful: Floats) -> GMMSelection:
+    return select_gmm(faithful, range(1, 4), rng=0)
+
+
+def test_table_is_the_criterion_of_each_fit(selection: GMMSelection, faithful: Floats) -> None:
+    assert selection.table.shape == (3, 14)
+    assert selection.covariance_types == CELEUX_GOVAERT
+    assert not selection.reasons
+    for i, k in enumerate(selection.n_components):
+        for j, name in enumerate(CELEUX_GOVAERT):
+            model = selection.fits[k, name].model
+            assert (model.n_components, model.covariance_type) == (k, name)
+            assert selection.table[i, j] == pytest.approx(model.bic(faithful), rel=1e-12)
+
+
+def test_best_is_the_lowest_and_the_published_one(selection: GMMSelection) -> None:
+    best, second = selection.top(2)
+    assert best[:2] == (3, "EEE")
+    assert f"{best[2]:.2f}" == "2314.30"
+    assert second[2] == np.sort(selection.table, axis=None)[1]
+    assert selection.best is selection.fits[3, "EEE"]
+    assert len(selection.top(1000)) == 42
+
+
+def test_family_never_ends_below_one_that_it_contains(selection: GMMSelection) -> None:
+    pairs = 0
+    for k in (2, 3):
+        for name in CELEUX_GOVAERT:
+            for other in CELEUX_GOVAERT:
+                if other != name and FAMILIES[name].contains(FAMILIES[other]):
+                    pairs += 1
+                    simple, rich = selection.fits[k, other], selection.fits[k, name]
+                    assert rich.history[-1] >= simple.history[-1] - 1e-9
+    assert pairs == 2 * 61
+
+
+def test_selection_finds_as_good_fits_as_fits_one_by_one() -> None:
+    X = datasets.load_iris().data
+    found = select_gmm(X, [2, 3], ["EII", "VEI", "EEE", "VVE", "VVV"], rng=0)
+    for (k, name), fit in found.fits.items():
+        alone = fit_gmm(X, k, covariance_type=name, n_init=4, rng=1)
+        assert fit.history[-1] > alone.history[-1] - 0.02
+    assert found.best.model.bic(X) < 575
+
+
+def test_contains_is_an_order_with_the_sphere_below_and_the_full_matrix_above() -> None:
+    for name, family in FAMILIES.items():
+        assert family.contains(family)
+        assert family.contains(FAMILIES["EII"])
+        assert FAMILIES["VVV"].contains(family), name
+    assert not FAMILIES["VVI"].contains(FAMILIES["EEE"])
+    assert not FAMILIES["EVV"].contains(FAMILIES["VEV"])
+
+
+@pytest.mark.parametrize("criterion", ["aic", "icl"])
+def test_other_criteria_are_those_of_the_model(faithful: Floats, criterion: str) -> None:
+    found = select_gmm(faithful, [1, 2], ["VVV", "EEE"], criterion=criterion, **QUICK)
+    for (k, name), fit in found.fits.items():
+        value = found.table[k - 1, ["VVV", "EEE"].index(name)]
+        assert value == pytest.approx(getattr(fit.model, criterion)(faithful), rel=1e-12)
+
+
+def test_callable_criterion_gets_model_rows_and_weights(faithful: Floats) -> None:
+    weight = np.linspace(0.5, 1.5, len(faithful))
+
+    def negative_size(model: GaussianMixture, X: Floats, sample_weight: Floats) -> float:
+        np.testing.assert_array_equal(X, faithful)
+        np.testing.assert_array_equal(sample_weight, weight)
+        return -model.n_components
+
+    found = select_gmm(
+        faithful, [2, 3, 1], ["EII"], criterion=negative_size, sample_weight=weight, **QUICK
+    )
+    assert found.table.tolist() == [[-2], [-3], [-1]]
+    assert found.top(1) == [(3, "EII", -3.0)]
+    assert found.criterion == "negative_size"
+
+
+def test_cross_validation_holds_each_fold_out_once(faithful: Floats) -> None:
+    found = select_gmm(faithful, 1, ["VVV", "VII"], criterion="cv", n_folds=4, reg_covar=0, rng=7)
+    folds = np.random.default_rng(7).spawn(6)[0].permutation(len(faithful)) % 4
+    for j, spherical in enumerate((False, True)):
+        deviances, sizes = [], []
+        for fold in range(4):
+            train, held = faithful[folds != fold], faithful[folds == fold]
+            covariance = np.cov(train.T, bias=True)
+            if spherical:
+                covariance = np.trace(covariance) / 2 * np.eye(2)
+            density = stats.multivariate_normal(train.mean(axis=0), covariance)
+            deviances.append(-2 * density.logpdf(held).sum())
+            sizes.append(len(held))
+        assert found.table[0, j] == pytest.approx(sum(deviances), rel=1e-12)
+        error = len(faithful) * np.std(np.divide(deviances, sizes), ddof=1) / 2
+        assert found.standard_error[0, j] == pytest.approx(error, rel=1e-9)
+    assert found.best.n_samples == len(faithful)
+
+
+def test_cross_validation_leaves_out_what_a_fold_cannot_fit() -> None:
+    X = clustered(13, 3, 1)[0]
+    found = select_gmm(X, 3, ["EII", "VVV"], criterion="cv", n_folds=2, **QUICK)
+    assert np.isfinite(found.table[0, 0])
+    assert np.isnan(found.table[0, 1])
+    assert found.reasons[3, "VVV"].startswith("fold 0: VVV needs at least 12 rows")
+
+
+def test_model_with_too_few_rows_is_nan_with_the_reason() -> None:
+    X = clustered(8, 2, 2)[0]
+    assert select_gmm(X, 4, ["VVV"], **QUICK).top() == []
+    found = select_gmm(X, [1, 4], ["EII", "VVV"], **QUICK)
+    assert np.isnan(found.table).tolist() == [[False, False], [False, True]]
+    assert found.reasons == {(4, "VVV"): "VVV needs at least 12 rows, and there are 8"}
+    assert "not fitted\n  VVV, 4: VVV needs at least 12 rows" in found.summary()
+
+
+def test_model_that_is_singular_is_nan_with_the_reason() -> None:
+    X = clustered(50, 2, 2)[0]
+    X = np.column_stack([X, X.sum(axis=1)])
+    found = select_gmm(X, 2, ["EEI", "EEE"], reg_covar=0, **QUICK)
+    assert np.isnan(found.table).tolist() == [[False, True]]
+    assert "singular covariance" in found.reasons[2, "EEE"]
+    with pytest.raises(mixtura.FitError, match="no model has a value"):
+        _ = select_gmm(X, 2, ["EEE"], reg_covar=0, **QUICK).best
+
+
+def test_given_labels_begin_every_family(faithful: Floats) -> None:
+    sizes = []
+
+    def by_eruption(X: Floats, n_components: int, _: np.random.Generator) -> object:
+        sizes.append(n_components)
+        edges = np.quantile(X[:, 0], np.linspace(0, 1, n_components + 1)[1:-1])
+        return np.searchsorted(edges, X[:, 0]).astype(np.int64)
+
+    found = select_gmm(faithful, [2, 3], ["EII", "VVV"], init=by_eruption, rng=0)
+    assert sizes == [2, 3]
+    labels = by_eruption(faithful, 2, np.random.default_rng())
+    alone = fit_gmm(faithful, 2, covariance_type="EII", init=labels)
+    assert found.fits[2, "EII"].log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-2)
+
+
+def test_trees_are_grown_once_for_all_numbers_of_components(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown = []
+
+    def counted(X: Floats, **options: object) -> object:
+        grown.append(options["transform"])
+        return mixtura.hierarchical(X, **options)
+
+    monkeypatch.setattr(search, "hierarchical", counted)
+    found = select_gmm(faithful, range(1, 4), ["EEE", "VVV"], init="hierarchical", rng=0)
+    assert sorted(grown) == sorted(UNITLESS_TRANSFORMS)
+    assert f"{found.top(1)[0][2]:.2f}" == "2314.30"
+    few = select_gmm([[0.0], [0.0], [1.0], [3.0], [3.5], [3.0]], 5, init="hierarchical")
+    assert few.reasons[5, "E"] == "no tree has 5 leaves; there are too few distinct rows"
+
+
+def test_named_start_of_a_callable_is_that_start(faithful: Floats) -> None:
+    one, other = (
+        select_gmm(faithful, [2], ["EEE", "VVV"], init=init, **QUICK)
+        for init in ("random", lambda *_: "random")
+    )
+    np.testing.assert_array_equal(one.table, other.table)
+
+
+def test_given_mixture_begins_every_family(faithful: Floats) -> None:
+    mixture = fit_gmm(faithful, 2, rng=0).model
+    found = select_gmm(faithful, 2, ["EEE", "VVV"], init=lambda *_: mixture)
+    assert found.fits[2, "VVV"].model.means == pytest.approx(mixture.means, rel=1e-3)
+
+
+@pytest.mark.parametrize("criterion", ["bic", "cv"])
+def test_selection_is_the_same_for_any_number_of_threads(criterion: str) -> None:
+    X = clustered(1500, 4, 3)[0]
+    one, other = (
+        select_gmm(
+            X, [2, 3], ["EEI", "VVE"], criterion=criterion, n_folds=2, max_iter=5, tol=0,
+            n_threads=n_threads, **QUICK,
+        )
+        for n_threads in (1, 3)
+    )  # fmt: skip
+    np.testing.assert_array_equal(one.table, other.table)
+    for model, fit in one.fits.items():
+        assert fit.model == other.fits[model].model
+
+
+def test_selection_of_one_size_is_that_of_the_same_place_among_many(faithful: Floats) -> None:
+    one = select_gmm(faithful, [2], ["VVV"], **QUICK)
+    many = select_gmm(faithful, [2, 5], ["VVV"], **QUICK)
+    assert one.table[0, 0] == many.table[0, 0]
+
+
+def test_interrupted_selection_keeps_what_was_done(faithful: Floats) -> None:
+    def until_three(X: Floats, n_components: int, rng: np.random.Generator) -> object:
+        if n_components == 3:
+            raise KeyboardInterrupt
+        return fit_gmm(X, n_components, rng=rng, n_init=1).model
+
+    with pytest.raises(SelectionInterrupted) as caught:
+        select_gmm(faithful, range(1, 5), ["EEE", "VVV"], init=until_three)
+    done = caught.value.selection
+    assert np.isfinite(done.table).tolist() == [[True] * 2, [True] * 2, [False] * 2, [False] * 2]
+    assert set(done.reasons.values()) == {"interrupted"}
+    assert done.best.model.n_components == 2
+
+
+def test_absent_rows_are_in_no_fold(faithful: Floats) -> None:
+    weight = np.zeros(len(faithful))
+    weight[5:11] = 2.0
+    options = {"criterion": "cv", "init": lambda X, *_: np.zeros(len(X), int), "rng": 0}
+    options["reg_covar"] = [0.1, 0.1]
+    found = select_gmm(faithful, 1, ["VVI"], sample_weight=weight, **options)
+    alone = select_gmm(faithful[5:11], 1, ["VVI"], sample_weight=weight[5:11], **options)
+    np.testing.assert_allclose(found.table, alone.table, rtol=1e-9)
+    np.testing.assert_allclose(found.standard_error, alone.standard_error, rtol=1e-9)
+
+
+def test_interrupted_selection_closes_its_bar(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tqdm = pytest.importorskip("tqdm.auto", reason="the progress extra is not installed").tqdm
+    closed: list[int] = []
+    monkeypatch.setattr(tqdm, "close", lambda bar: closed.append(bar.n))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SelectionInterrupted) as caught:
+        select_gmm(faithful, 2, ["EEE"], init=interrupt, verbose="bar")
+    assert 0 in closed
+    with pytest.raises(FitError, match="no model has a value of the criterion"):
+        _ = caught.value.selection.best
+
+
+def test_weights_are_repeated_rows(faithful: Floats) -> None:
+    rows, weight = faithful[:100], np.arange(100) % 3
+    options = {"init": lambda *_: fit_gmm(rows, 2, rng=0).model, "reg_covar": [1e-9, 1e-9]}
+    weighted = select_gmm(rows, 2, ["EEE", "EVE"], sample_weight=weight, **options)
+    repeated = select_gmm(np.repeat(rows, weight, axis=0), 2, ["EEE", "EVE"], **options)
+    np.testing.assert_allclose(weighted.table, repeated.table, rtol=1e-9)
+
+
+@pytest.mark.parametrize("criterion", ["bic", "icl", "cv", "callable"])
+def test_selection_among_blocks_is_that_among_their_rows(faithful: Floats, criterion: str) -> None:
+    def deviance(model: GaussianMixture, X: object, sample_weight: Floats) -> float:
+        return -2.0 * model.log_likelihood(X) + sample_weight.sum()
+
+    blocks = mixtura.scan([faithful[:90], faithful[90:91], faithful[91:]])
+    options = QUICK | {"criterion": deviance if criterion == "callable" else criterion}
+    weight = None if criterion != "callable" else np.ones(len(faithful))
+    whole, parts = (
+        select_gmm(rows, [1, 2], ["EEE", "VVV"], n_folds=3, sample_weight=weight, **options)
+        for rows in (faithful, blocks)
+    )
+    np.testing.assert_allclose(parts.table, whole.table, rtol=1e-9)
+
+
+def test_one_column_has_two_families() -> None:
+    found = select_gmm(datasets.load_acidity().data, range(1, 4), rng=0)
+    assert found.covariance_types == ("E", "V")
+    assert found.top(1)[0][:2] == (2, "E")
+    assert f"{found.table[1, 0]:.3f}" == "392.072"
+
+
+def test_table_as_text_and_as_data_frame(selection: GMMSelection) -> None:
+    text = selection.summary()
+    assert text.startswith("BIC of 42 mixtures; lower is better\n\ncomponents       EII")
+    assert "\n  EEE, 3 components: 2314.29" in text
+    frame = selection.to_pandas()
+    assert frame.loc[3, "EEE"] == selection.table[2, CELEUX_GOVAERT.index("EEE")]
+    assert (frame.index.name, frame.columns.name) == ("n_components", "covariance_type")
+
+
+def test_progress_goes_to_standard_error(
+    faithful: Floats, capsys: pytest.CaptureFixture[str]
+) -> None:
+    select_gmm(faithful, 1, ["EEE", "VVV"], verbose=True, **QUICK)
+    assert capsys.readouterr().err == "mixtura: 2 of 2 models: VVV, 1 component\n"
+
+
+def test_select_gmm_with_a_bar_counts_models(
+    faithful: Floats, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tqdm", reason="the progress extra is not installed")
+    select_gmm(faithful, 1, ["EEE", "VVV"], verbose="bar", **QUICK)
+    assert "2/2" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="verbose must be one of 'bar'"):
+        select_gmm(faithful, 1, verbose="bra", **QUICK)
+
+
+def test_fits_that_are_not_finished_are_reported_once(faithful: Floats) -> None:
+    with pytest.warns(ConvergenceWarning, match="2 of 2 fits used up their iterations") as caught:
+        select_gmm(faithful, 4, ["EEE", "VVV"], max_iter=2, tol=1e-12, **QUICK)
+    assert len(caught) == 1
+
+
+def test_selections_in_two_threads_leave_the_warning_filters_alone(faithful: Floats) -> None:
+    before, during = list(warnings.filters), []
+    one_began, other_began, one_ended = Event(), Event(), Event()
+
+    def of_one(*_: object) -> str:
+        one_began.set()
+        assert other_began.wait(60)
+        during.append(list(warnings.filters))
+        return "random"
+
+    def of_other(*_: object) -> str:
+        other_began.set()
+        assert one_ended.wait(60)
+        during.append(list(warnings.filters))
+        return "random"
+
+    def select(init: object) -> GMMSelection:
+        return select_gmm(faithful, 2, ["EEE"], init=init, **QUICK)
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(select, of_one)
+        assert one_began.wait(60)
+        other = pool.submit(select, of_other)  # begins after the first, and ends after it
+        one.result()
+        one_ended.set()
+        other.result()
+    assert during == [before, before]
+    assert warnings.filters == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"n_components": []}, ValueError, "n_components must be one or more different numbers"),
+        ({"n_components": [2, 2]}, ValueError, "different numbers; got (2, 2)"),
+        ({"n_components": [0]}, ValueError, "n_components must be an integer, 1 or more; got 0"),
+        ({"n_components": 1.5}, TypeError, "n_components must be an integer"),
+        ({"covariance_types": ["VVW"]}, ValueError, "must be one of 'full'"),
+        ({"covariance_types": []}, ValueError, "must name one type or more"),
+        ({"covariance_types": ["full", "VVV"]}, ValueError, "'full' and 'VVV' are the same"),
+        ({"covariance_types": ["V"]}, ValueError, "is for one feature; got 2"),
+        ({"criterion": "mdl"}, ValueError, "criterion must be one of 'bic', 'aic', 'icl', 'cv'"),
+        ({"init": "centre"}, ValueError, "init must be one of"),
+        ({"init": np.zeros(4, dtype=int)}, TypeError, "init must be one of"),
+        ({"n_folds": 1}, ValueError, "n_folds must be an integer, 2 or more"),
+        ({"n_folds": 5, "criterion": "cv"}, ValueError, "n_folds must be at most 4"),
+        ({"on_collapse": "drop"}, ValueError, "on_collapse must be one of 'reseed', 'raise'"),
+        ({"reg_covar": -1.0}, ValueError, "reg_covar must be a finite number, 0 or more"),
+        ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape (4,)"),
+        ({"rng": "0"}, TypeError, "rng must be None"),
+    ],
+)
+def test_argument_that_is_bad_is_refused(
+    changed: dict[str, object], error: type[Exception], message: str
+) -> None:
+    arguments = {"X": [[0.0, 1.0], [1.0, 0.0], [2.0, 5.0], [7.0, 1.0]], "n_components": 1}
+    with pytest.raises(error, match=re.escape(message)):
+        select_gmm(**(arguments | changed))

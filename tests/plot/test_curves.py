@@ -1,0 +1,273 @@
+"""Histories, curves of criteria, and trees."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from pictures import FAITHFUL, faithful_fit, selection, tree
+from scipy.cluster.hierarchy import dendrogram, fcluster, linkage
+
+from mixtura import Event, fit_gmm, hierarchical
+
+pytest.importorskip("matplotlib")
+
+from matplotlib import colors
+
+from mixtura.plot import CriterionDisplay, DendrogramDisplay, HistoryDisplay
+
+pytestmark = pytest.mark.usefixtures("close_figures")
+
+
+# History
+
+
+def test_history_of_a_fit_is_drawn_value_by_value() -> None:
+    fit = faithful_fit()
+    display = HistoryDisplay.from_fit(fit)
+    np.testing.assert_array_equal(display.line_.get_ydata(), fit.history)
+    assert display.line_.get_xdata().tolist() == list(range(1, fit.n_iter + 1))
+    assert display.ax_.get_xlabel() == "iteration"
+    assert display.ax_.get_ylabel() == "objective per unit of weight (nats)"
+    (note,) = display.ax_.texts
+    assert note.get_text().startswith(f"{fit.n_iter} iterations: converged")
+
+
+@pytest.mark.parametrize(("n_iter", "scale"), [(1, "linear"), (50, "linear"), (51, "log")])
+def test_history_of_many_iterations_has_a_logarithmic_axis(n_iter: int, scale: str) -> None:
+    display = HistoryDisplay(history=-1 / np.arange(1.0, n_iter + 1), stop_reason="max_iter")
+    assert display.plot().ax_.get_xscale() == scale
+
+
+def test_predicted_limit_of_linear_convergence_is_its_limit() -> None:
+    history = -2.0 - 3.0 * 0.8 ** np.arange(12)
+    display = HistoryDisplay(history=history, stop_reason="max_iter").plot()
+    np.testing.assert_allclose(display.limit_line_.get_ydata(), -2.0, rtol=1e-12)
+    assert display.predicted_gain == pytest.approx(3.0 * 0.8**11)
+    assert f"predicted limit, {display.predicted_gain:.1g} above" in display.ax_.texts[0].get_text()
+
+
+def test_predicted_limit_of_a_fit_stopped_early_is_where_it_ends_up() -> None:
+    X = FAITHFUL.data
+    start = {"init": np.arange(len(X)) % 2, "reg_covar": 0}
+    early = fit_gmm(X, 2, max_iter=25, tol=0, **start)
+    late = fit_gmm(X, 2, tol=1e-12, max_iter=5000, **start)
+    predicted = early.history[-1] + HistoryDisplay.from_fit(early).predicted_gain
+    left = late.history[-1] - early.history[-1]
+    assert predicted == pytest.approx(late.history[-1], abs=0.1 * left + 1e-12)
+
+
+@pytest.mark.parametrize("history", [[-3.0], [-3.0, -2.0], [-3.0, -2.0, -1.0], [-3.0, -2.0, -2.5]])
+def test_history_that_predicts_nothing_has_no_limit(history: list[float]) -> None:
+    display = HistoryDisplay(history=np.array(history), stop_reason="callback").plot()
+    assert display.limit_line_ is None
+    assert "limit" not in display.ax_.texts[0].get_text()
+
+
+def test_prediction_after_a_collapse_looks_at_what_came_later() -> None:
+    event = Event(3, 0, "empty", "reseeded")
+    history = np.array([-9.0, -8.0, -7.5, -7.25])
+    display = HistoryDisplay(history=history, stop_reason="max_iter", events=(event,)).plot()
+    assert display.limit_line_ is None
+    assert [line.get_xdata()[0] for line in display.ax_.lines[1:]] == [3]
+    assert "dotted: a component collapsed" in display.ax_.texts[0].get_text()
+    assert HistoryDisplay(history=history, stop_reason="max_iter").predicted_gain == 0.25
+
+
+# Criterion
+
+
+def curves(**changed: Any) -> CriterionDisplay:
+    nan = float("nan")
+    arguments = {
+        "n_components": [1, 2, 3],
+        "covariance_types": ["EII", "VVV", "EEE"],
+        "table": [[400.0, 300.0, 300.0], [220.0, 130.0, nan], [215.0, nan, nan]],
+    }
+    return CriterionDisplay(**arguments | changed).plot()
+
+
+def test_curves_are_the_columns_of_the_table_above_the_lowest() -> None:
+    display = curves()
+    expected = np.asarray(display.table) - 130.0
+    for line, column in zip(display.lines_, expected.T, strict=True):
+        assert line.get_xdata().tolist() == [1, 2, 3]
+        np.testing.assert_array_equal(line.get_ydata(), column)
+    assert display.best == (2, "VVV")
+    (ring,) = display.ax_.collections
+    assert ring.get_offsets().tolist() == [[2.0, 0.0]]
+
+
+def test_curves_legend_has_the_lowest_value_of_each_family_best_first() -> None:
+    legend = curves(criterion="icl").ax_.get_legend()
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == ["lowest of all", "VVV: 130 at 2", "EII: 215 at 3", "EEE: 300 at 1"]
+    assert legend.get_title().get_text() == "ICL, lower is better"
+    nothing = curves(table=[[1.0, np.nan, np.inf]] * 3).ax_.get_legend()
+    assert [text.get_text() for text in nothing.get_texts()][2:] == [
+        "VVV: not fitted",
+        "EEE: not fitted",
+    ]
+
+
+def test_curves_of_unordered_numbers_of_components_run_from_left_to_right() -> None:
+    display = curves(n_components=[8, 2, 4])
+    assert display.lines_[0].get_xdata().tolist() == [2, 4, 8]
+    assert (display.lines_[0].get_ydata() + 130).tolist() == [220, 215, 400]
+    assert display.best == (2, "VVV")
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_curves_axis_has_readable_ticks_from_zero_to_the_top(scale: float) -> None:
+    ax = curves(table=scale * np.asarray(curves().table)).ax_
+    ticks = ax.get_yticks()
+    assert ticks[0] == 0
+    assert 4 <= len(ticks) <= 12
+    assert np.diff(np.sqrt(ticks)).min() > 0.08 * np.sqrt(270 * scale)
+    bottom, top = ax.get_ylim()
+    assert bottom < 0 < 270 * scale < top
+    ax.figure.canvas.draw()
+
+
+def test_curves_of_one_model_are_a_point() -> None:
+    display = curves(n_components=[3], covariance_types=["full"], table=[[12.5]])
+    assert display.best == (3, "full")
+    display.figure_.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("criterion", "label"),
+    [("bic", "BIC"), ("aic", "AIC"), ("cv", "cross-validation"), ("dic", "dic"), (max, "max")],
+)
+def test_curves_axis_names_the_criterion(criterion: Any, label: str) -> None:
+    assert curves(criterion=criterion).ax_.get_ylabel().startswith(f"{label} above the lowest")
+
+
+def test_curves_of_a_selection_are_those_of_its_table() -> None:
+    chosen = selection()
+    display = CriterionDisplay.from_selection(chosen)
+    assert display.best == (3, chosen.covariance_types[0])
+    drawn = np.transpose([line.get_ydata() for line in display.lines_])
+    np.testing.assert_allclose(drawn, chosen.table - chosen.table.min())
+
+
+def test_fourteen_curves_differ_without_colour() -> None:
+    display = curves(covariance_types=[f"m{j}" for j in range(14)], table=np.ones((3, 14)))
+    assert len({(line.get_marker(), str(line._dash_pattern)) for line in display.lines_}) == 14
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (np.zeros((2, 3)), r"table must have shape \(3, 3\).*got \(2, 3\)"),
+        (np.full((3, 3), np.nan), "table must have a finite number; got none"),
+    ],
+)
+def test_curves_of_a_bad_table_say_what_is_expected(table: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        curves(table=table)
+
+
+# Dendrogram
+
+
+def heights(display: DendrogramDisplay) -> list[float]:
+    """Return the heights of all merges drawn."""
+    return sorted(path.vertices[1, 1] for links in display.links_ for path in links.get_paths())
+
+
+def test_dendrogram_merges_where_scipy_does() -> None:
+    Z = linkage(np.random.default_rng(0).normal(size=(30, 3)), "average")
+    display = DendrogramDisplay(linkage=Z).plot()
+    expected = dendrogram(Z, no_plot=True)
+    np.testing.assert_allclose(heights(display), sorted(y for _, y, _, _ in expected["dcoord"]))
+    names = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert names == expected["ivl"]
+    feet = [path.vertices[[0, 3]] for links in display.links_ for path in links.get_paths()]
+    on_the_ground = sorted(x for x, y in np.concatenate(feet) if y == 0)
+    assert on_the_ground == list(range(30)), "every leaf must hang on one link"
+
+
+def test_dendrogram_of_many_rows_shows_its_last_merges_and_what_came_before() -> None:
+    display = DendrogramDisplay.from_tree(tree(), max_leaves=12)
+    expected = dendrogram(tree().linkage, truncate_mode="lastp", p=12, no_plot=True)
+    np.testing.assert_allclose(heights(display), sorted(y for _, y, _, _ in expected["dcoord"]))
+    names = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert sorted(names) == sorted(expected["ivl"])
+    assert "in brackets" in display.ax_.get_xlabel()
+
+
+def test_dendrogram_clusters_are_those_of_the_cut() -> None:
+    Z = tree().linkage
+    display = DendrogramDisplay.from_tree(tree(), n_clusters=4, max_leaves=len(Z) + 1)
+    labels = fcluster(Z, 4, "maxclust")
+    *within, between = display.links_
+    assert len(between.get_paths()) == 3
+    order = [int(text.get_text()) for text in display.ax_.get_xticklabels()]
+    for links in within:
+        x = np.concatenate([path.vertices[:, 0] for path in links.get_paths()])
+        members = np.arange(np.ceil(x.min()), np.floor(x.max()) + 1).astype(int)
+        cluster = labels[order][members]
+        assert len(set(cluster)) == 1
+        assert len(members) == (labels == cluster[0]).sum()
+        assert len(links.get_paths()) == len(members) - 1
+    styles = {(colors.to_hex(links.get_color()[0]), str(links.get_linestyle())) for links in within}
+    assert len(styles) == 4
+
+
+def test_dendrogram_of_names_writes_them_below() -> None:
+    Z = linkage([[0.0], [1.0], [10.0]])
+    display = DendrogramDisplay.from_tree(SimpleNamespace(linkage=Z), names=["a", "b", "$c$"])
+    texts = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert sorted(texts) == sorted(["a", "b", r"\$c\$"])
+
+
+def test_dendrogram_of_a_hierarchical_tree_names_the_rows_that_are_leaves() -> None:
+    tree = hierarchical([[5.0], [5.0], [0.0], [9.0]])
+    assert tree.leaves.tolist() == [0, 2, 3]
+
+    def drawn(**options: Any) -> list[str]:
+        display = DendrogramDisplay.from_tree(tree, **options)
+        return sorted(text.get_text() for text in display.ax_.get_xticklabels())
+
+    assert drawn() == ["0", "2", "3"]
+    assert drawn(names=np.array(["a", "b", "c", "d"])) == ["a", "c", "d"]
+    with pytest.raises(ValueError, match="names must be 4 strings, one for each row; got 3"):
+        drawn(names=["a", "c", "d"])
+
+
+def test_dendrogram_of_falling_and_negative_heights_is_drawn_by_the_order_of_merges() -> None:
+    Z = [[0, 1, 2.0, 2], [2, 3, 1.5, 2], [4, 5, -0.5, 4]]
+    display = DendrogramDisplay(linkage=Z, n_clusters=2).plot()
+    assert heights(display) == [-0.5, 1.5, 2.0]
+    assert len(display.links_[-1].get_paths()) == 1
+
+
+def test_dendrogram_of_a_chain_of_many_rows_is_drawn() -> None:
+    n = 5_000
+    Z = np.column_stack(
+        [np.r_[0, n + np.arange(n - 2)], np.arange(1, n), np.arange(1.0, n), np.arange(2, n + 1)]
+    )
+    display = DendrogramDisplay(linkage=Z, max_leaves=300, n_clusters=3).plot()
+    assert len(heights(display)) == 299
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"linkage": [[0, 1, 1.0]]}, r"linkage must be finite.*got shape \(1, 3\)"),
+        ({"linkage": [[0, 1, np.nan, 2]]}, "linkage must be finite"),
+        ({"linkage": [[0, 1, 1.0, 2], [1, 3, 1.0, 3]]}, "must merge each of 3 rows.*once"),
+        ({"linkage": [[0, 3, 1.0, 2], [1, 2, 1.0, 3]]}, "after it was made"),
+        ({"n_clusters": 4}, "n_clusters must be at most 3, the number of rows; got 4"),
+        ({"n_clusters": 0}, "n_clusters must be an integer, 1 or more"),
+        ({"max_leaves": 1}, "max_leaves must be an integer, 2 or more"),
+        ({"names": ["a"]}, "names must be 3 strings, one for each row; got 1"),
+    ],
+)
+def test_dendrogram_of_bad_arguments_says_what_is_expected(
+    arguments: dict[str, Any], message: str
+) -> None:
+    good = {"linkage": [[0, 1, 1.0, 2], [2, 3, 2.0, 3]]}
+    with pytest.raises(ValueError, match=message):
+        DendrogramDisplay(**good | arguments)

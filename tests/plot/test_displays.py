@@ -1,0 +1,203 @@
+"""What all pictures have in common: axes, names of columns, legibility, and errors."""
+
+import subprocess
+import sys
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from pictures import FAITHFUL, MODEL_DISPLAYS, PICTURES, faithful_fit, mixture
+
+from mixtura import GaussianMixture, fit_gmm, plot, scan
+
+pytest.importorskip("matplotlib")
+
+from matplotlib import colors
+from matplotlib import pyplot as plt
+
+from mixtura.plot import HistogramDisplay, PairDisplay, ScatterDisplay
+from mixtura.plot.style import component_style
+
+pytestmark = pytest.mark.usefixtures("close_figures")
+
+
+def painted(figure: Any, **options: Any) -> np.ndarray:
+    """Return the picture as pixels (height, width, 4)."""
+    file = BytesIO()
+    figure.savefig(file, format="png", **options)
+    return plt.imread(BytesIO(file.getvalue()), format="png")
+
+
+def test_every_public_display_is_among_the_pictures_tested() -> None:
+    assert {name for name in plot.__all__ if name.endswith("Display")} <= PICTURES.keys()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_given_axes_is_drawn_there_and_makes_no_figure(name: str) -> None:
+    axes = plot.new_axes(1, 2)
+    display = PICTURES[name](ax=axes[0, 1])
+    assert len(plt.get_fignums()) == 1
+    assert display.ax_ is axes[0, 1]
+    assert display.figure_ is axes[0, 1].figure
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_plotted_again_has_the_same_artists_on_new_axes(name: str) -> None:
+    display = PICTURES[name]()
+    first, n_artists = display.ax_, len(display.ax_.get_children())
+    assert display.plot() is display
+    assert display.ax_ is not first
+    assert len(display.ax_.get_children()) == len(first.get_children()) == n_artists
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_when_saved_has_dark_marks_on_white_and_nothing_beyond_its_edge(name: str) -> None:
+    figure = PICTURES[name]().figure_
+    grey = painted(figure, dpi=50)[..., :3] @ [0.299, 0.587, 0.114]
+    assert grey.min() < 0.3, "there must be something that can be read in grey"
+    assert np.median(grey) > 0.9
+    drawn, page = figure.get_tightbbox(), figure.bbox_inches
+    assert drawn.x0 > -0.02
+    assert drawn.y0 > -0.02
+    assert drawn.x1 < page.width + 0.02
+    assert drawn.y1 < page.height + 0.02
+
+
+def test_looks_of_components_without_colour_are_all_different() -> None:
+    looks = {(component_style(j).marker, str(component_style(j).line_style)) for j in range(45)}
+    assert len(looks) == 45
+
+
+def test_component_in_scatter_and_histogram_has_one_colour() -> None:
+    scatter = ScatterDisplay.from_model(mixture())
+    histogram = HistogramDisplay.from_model(mixture())
+    for ellipses, line in zip(scatter.ellipses_, histogram.component_lines_, strict=True):
+        assert colors.same_color(ellipses[0].get_edgecolor(), line.get_color())
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+def test_names_on_axes_are_those_of_the_data_frame_unless_given(display: type[Any]) -> None:
+    def labels(**options: Any) -> set[str]:
+        drawn = display.from_fit(faithful_fit(), frame, **options)
+        return {ax.get_xlabel() for ax in drawn.figure_.axes}
+
+    frame = pd.DataFrame(FAITHFUL.data, columns=["eruptions", 2])
+    assert "eruptions" in labels()
+    assert "length" in labels(feature_names=["length", "wait"])
+    numbered = display.from_fit(faithful_fit(), FAITHFUL.data)
+    assert "feature 0" in {ax.get_xlabel() for ax in numbered.figure_.axes}
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+def test_fit_of_a_frame_is_drawn_with_its_names_and_refuses_other_frames(
+    display: type[Any],
+) -> None:
+    frame = pd.DataFrame(FAITHFUL.data, columns=["eruptions", "waiting"])
+    fit = fit_gmm(frame, 3, covariance_type="tied", init=faithful_fit().model, max_iter=1, tol=0)
+    for X in (None, FAITHFUL.data, frame):
+        drawn = display.from_fit(fit, X)
+        assert "eruptions" in {ax.get_xlabel() for ax in drawn.figure_.axes}
+    with pytest.raises(ValueError, match="X must have the columns 'eruptions', 'waiting'"):
+        display.from_fit(fit, frame[["waiting", "eruptions"]])
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+@pytest.mark.parametrize("table", [pl.from_pandas, pa.Table.from_pandas])
+def test_names_of_other_frames_are_drawn_too(display: type[Any], table: Any) -> None:
+    frame = table(pd.DataFrame(FAITHFUL.data, columns=["eruptions", "waiting"]))
+    drawn = display.from_fit(faithful_fit(), frame)
+    assert "eruptions" in {ax.get_xlabel() for ax in drawn.figure_.axes}
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+def test_picture_of_blocks_of_rows_is_that_of_all_rows(display: type[Any]) -> None:
+    X, fit, weight = FAITHFUL.data, faithful_fit(), np.arange(len(FAITHFUL.data)) % 3
+    whole = display.from_fit(fit, X, sample_weight=weight)
+    blocks = display.from_fit(fit, scan([X[:100], X[100:]]), sample_weight=weight)
+    np.testing.assert_array_equal(painted(blocks.figure_), painted(whole.figure_))
+
+
+def test_long_name_with_dollars_is_drawn_on_two_lines_as_it_stands() -> None:
+    names = ["cost in US$ and C$ " * 8, "b"]
+    label = ScatterDisplay.from_model(mixture(), feature_names=names).ax_.xaxis.label
+    assert label.get_text().count("\n") == 1
+    assert label.get_text().endswith("…")
+    assert label.get_text().count("$") == label.get_text().count(r"\$") > 0
+
+
+@pytest.mark.parametrize("display", [ScatterDisplay, HistogramDisplay, plot.DensityDisplay])
+def test_twenty_components_are_numbered_and_have_no_list_of_names(display: type[Any]) -> None:
+    means = np.random.default_rng(0).normal(size=(20, 2)) * 10
+    model = GaussianMixture(np.full(20, 0.05), means, np.ones(20), "spherical")
+    ax = display.from_model(model, means).ax_
+    assert [text.get_text() for text in ax.texts] == [str(j) for j in range(20)]
+    legend = ax.get_legend()
+    assert legend is None or not any("component" in text.get_text() for text in legend.get_texts())
+
+
+def test_many_rows_in_a_vector_format_are_thinned_and_embedded_as_a_picture() -> None:
+    X, _ = mixture().sample(100_000, rng=0)
+    display = ScatterDisplay.from_model(mixture(), X)
+    assert len(display.points) == 5_000
+    assert "5,000 of 100,000 rows" in display.ax_.get_legend().get_title().get_text()
+    assert all(points.get_rasterized() for points in display.points_)
+    file = BytesIO()
+    display.figure_.savefig(file, format="svg")
+    assert b"<image" in file.getvalue()
+    assert len(file.getvalue()) < 400_000
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_on_an_array_of_axes_says_to_pass_one(name: str) -> None:
+    with pytest.raises(TypeError, match=r"ax must be one matplotlib Axes.*ndarray.*axes\[0, 0\]"):
+        PICTURES[name](ax=plot.new_axes(1, 2))
+
+
+@pytest.mark.parametrize("display", [ScatterDisplay, PairDisplay, plot.DensityDisplay])
+def test_picture_of_two_features_for_a_mixture_of_one_names_the_histogram(
+    display: type[Any],
+) -> None:
+    model = GaussianMixture([1.0], [[0.0]], [[1.0]], "diag")
+    with pytest.raises(ValueError, match=r"two.*feature.*For one column draw a HistogramDisplay"):
+        display.from_model(model)
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"feature_names": ["a"]}, ValueError, "feature_names must be 2 strings.*got 1"),
+        ({"feature_names": "ab"}, TypeError, "feature_names must be 2 strings.*got 'ab'"),
+        ({"sample_weight": [1.0]}, ValueError, r"sample_weight must have shape \(3,\)"),
+    ],
+)
+def test_picture_with_bad_options_says_what_is_expected(
+    display: type[Any], options: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        display.from_model(mixture(), np.zeros((3, 2)), **options)
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+def test_picture_of_data_with_another_number_of_columns_raises(display: type[Any]) -> None:
+    frame = pd.DataFrame(np.zeros((3, 4)), columns=list("abcd"))
+    with pytest.raises(ValueError, match="X must have 2 columns"):
+        display.from_model(mixture(), frame)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_without_matplotlib_names_the_extra(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'mixtura\[plot\]'"):
+        PICTURES[name]()
+
+
+def test_package_when_imported_leaves_matplotlib_alone() -> None:
+    code = "import sys, mixtura.plot; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,317 @@
+"""Scatters, pairs and contours of two features: every mark is in its place."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pictures import FAITHFUL, faithful_fit, family_fit, mixture
+from scipy.stats import chi2, multivariate_normal
+
+from mixtura import GaussianMixture, datasets, fit_gmm
+from mixtura.covariance import FAMILIES, ONE_COLUMN
+
+pytest.importorskip("matplotlib")
+
+from matplotlib import colors
+from matplotlib import pyplot as plt
+
+from mixtura.plot import MAX_FEATURES, DensityDisplay, PairDisplay, ScatterDisplay
+
+pytestmark = pytest.mark.usefixtures("close_figures")
+
+COVERAGE = (0.5, 0.95)
+IRIS = datasets.load_iris()
+
+
+def outline(patch: Any) -> np.ndarray:
+    """Return the ends of the curves that an ellipse is made of."""
+    return patch.get_path().vertices[:25:3]
+
+
+def squared_distances(points: np.ndarray, mean: Any, covariance: Any) -> np.ndarray:
+    from_mean = points - np.asarray(mean)
+    return np.einsum("ia,ab,ib->i", from_mean, np.linalg.inv(covariance), from_mean)
+
+
+# Scatter
+
+each_family = pytest.mark.parametrize("covariance_type", sorted(set(FAMILIES) - set(ONE_COLUMN)))
+
+
+@each_family
+def test_ellipses_of_each_family_have_the_mahalanobis_distance_of_their_share(
+    covariance_type: str,
+) -> None:
+    model = family_fit(covariance_type).model
+    display = ScatterDisplay.from_model(model, coverage=COVERAGE)
+    for j, covariance in enumerate(model.covariance_matrices()):
+        for ellipse, share in zip(display.ellipses_[j], COVERAGE, strict=True):
+            np.testing.assert_allclose(
+                squared_distances(outline(ellipse), model.means[j], covariance),
+                chi2.ppf(share, df=2),
+                rtol=1e-9,
+            )
+
+
+def test_ellipse_of_features_in_far_apart_units_is_exact_too() -> None:
+    scale = np.array([1e-9, 1e12])
+    covariance = np.array([[2.0, 0.9], [0.9, 1.0]]) * np.outer(scale, scale)
+    model = GaussianMixture([1.0], [[0.0, 0.0]], covariance[None])
+    ellipse = ScatterDisplay.from_model(model).ellipses_[0][1]
+    distances = squared_distances(outline(ellipse) / scale, [0.0, 0.0], [[2.0, 0.9], [0.9, 1.0]])
+    np.testing.assert_allclose(distances, chi2.ppf(0.95, df=2), rtol=1e-9)
+
+
+def test_ellipses_drawn_on_axes_hold_the_stated_share_of_their_component() -> None:
+    model = mixture()
+    display = ScatterDisplay.from_model(model, coverage=COVERAGE)
+    rng = np.random.default_rng(0)
+    for j, covariance in enumerate(model.covariances):
+        rows = rng.multivariate_normal(model.means[j], covariance, size=20_000)
+        for ellipse, share in zip(display.ellipses_[j], COVERAGE, strict=True):
+            inside = ellipse.get_path().contains_points(rows).mean()
+            assert inside == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 20_000))
+
+
+def test_points_of_a_fit_are_drawn_once_each_in_the_style_of_their_component() -> None:
+    display = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data)
+    labels = faithful_fit().model.predict(FAITHFUL.data)
+    for j, points in enumerate(display.points_):
+        np.testing.assert_array_equal(points.get_offsets(), FAITHFUL.data[labels == j])
+        assert colors.same_color(
+            points.get_facecolor()[0, :3], display.ellipses_[j][0].get_edgecolor()[:3]
+        )
+    looks = {tuple(points.get_paths()[0].vertices.ravel()) for points in display.points_}
+    assert len(looks) == 3, "components must have different markers, to be told apart in grey"
+
+
+def test_scatter_of_two_chosen_features_shows_their_marginal_and_names() -> None:
+    iris = datasets.load_iris()
+    fit = fit_gmm(iris.data, 2, rng=0)
+    display = ScatterDisplay.from_fit(
+        fit, iris.data, features=(3, 1), feature_names=iris.feature_names
+    )
+    assert display.ax_.get_xlabel() == "petal width (cm)"
+    assert display.ax_.get_ylabel() == "sepal width (cm)"
+    np.testing.assert_array_equal(display.means, fit.model.means[:, [3, 1]])
+    np.testing.assert_array_equal(
+        display.covariances[1], fit.model.covariances[1][np.ix_([3, 1], [3, 1])]
+    )
+    drawn = np.concatenate([points.get_offsets() for points in display.points_])
+    np.testing.assert_array_equal(np.sort(drawn[:, 0]), np.sort(iris.data[:, 3]))
+
+
+def test_scatter_with_weights_draws_areas_in_proportion_and_no_row_of_weight_zero() -> None:
+    X = np.array([[0.0, 1.0], [0.5, 1.0], [-0.5, 0.5]])
+    display = ScatterDisplay.from_model(mixture(), X, sample_weight=[1.0, 0.0, 3.0])
+    points = display.points_[0]
+    np.testing.assert_array_equal(points.get_offsets(), X[[0, 2]])
+    first, last = points.get_sizes()
+    assert last / first == pytest.approx(3)
+
+
+def test_scatter_of_many_rows_draws_the_same_sample_of_them_each_time() -> None:
+    X, _ = mixture().sample(500, rng=0)
+    X = X[X[:, 0].argsort()]
+    drawn = [ScatterDisplay.from_model(mixture(), X, max_points=100).points for _ in range(2)]
+    assert drawn[0].shape == (100, 2)
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    kept = np.searchsorted(X[:, 0], drawn[0][:, 0])
+    np.testing.assert_array_equal(X[kept], drawn[0])
+    assert len(set(kept)) == 100
+    assert kept.mean() == pytest.approx(250, abs=60), "of a sorted file, not the head"
+
+
+def test_scatter_without_data_draws_the_components_alone() -> None:
+    display = ScatterDisplay.from_model(mixture())
+    assert sum(len(points.get_offsets()) for points in display.points_) == 0
+    assert [text.get_text() for text in display.ax_.texts] == ["0", "1"]
+    left, right = display.ax_.get_xlim()
+    assert left < -np.sqrt(2 * chi2.ppf(0.95, df=2)), "the widest ellipse must be in the picture"
+    assert right > 4
+
+
+def test_scatter_legend_names_components_with_their_shares() -> None:
+    legend = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data).ax_.get_legend()
+    assert legend is not None
+    assert legend.get_title().get_text() == "ellipses hold 50% and 95%"
+    shares = [f"({weight:.0%})" for weight in faithful_fit().model.weights]
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == [f"component {j} {share}" for j, share in enumerate(shares)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": (0, 0)}, r"features must be two different columns; got \(0, 0\)"),
+        ({"features": (0, 1, 1)}, "features must be two different columns"),
+        ({"features": (0, 2)}, "a feature to draw must be from 0 to 1; got 2"),
+        ({"features": (-1, 0)}, "a feature to draw must be an integer, 0 or more"),
+        ({"coverage": (0.5, 1.0)}, r"coverage must lie between 0 and 1.*got \(0.5, 1.0\)"),
+        ({"show": "certainty"}, "show must be one of 'classification', 'uncertainty'"),
+        ({"max_points": 0}, "max_points must be an integer, 1 or more; got 0"),
+    ],
+)
+def test_scatter_with_bad_options_says_what_is_expected(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        ScatterDisplay.from_model(mixture(), np.zeros((3, 2)), **options)
+
+
+def test_uncertain_rows_are_larger_darker_and_on_top() -> None:
+    display = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data, show="uncertainty")
+    resp = faithful_fit().model.responsibilities(FAITHFUL.data)
+    for j, points in enumerate(display.points_):
+        mine = np.sort(1 - resp.max(axis=1)[resp.argmax(axis=1) == j])
+        sizes, grey = points.get_sizes(), points.get_facecolor()[:, :3] @ [0.299, 0.587, 0.114]
+        different = np.diff(mine) > 1e-6
+        assert different.sum() > 5
+        assert (np.diff(sizes)[different] > 0).all()
+        assert (np.diff(grey)[different] < 0).all()
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["0", "0.33", "0.67"], "of three components, 2/3 is the most there can be"
+
+
+# Pairs
+
+
+def iris_pairs(**options: Any) -> PairDisplay:
+    fit = fit_gmm(IRIS.data, 3, rng=0, n_init=2)
+    return PairDisplay.from_fit(fit, IRIS.data, feature_names=IRIS.feature_names, **options)
+
+
+def test_pairs_have_scatters_below_histograms_and_nothing_above() -> None:
+    display = iris_pairs()
+    n_empty = 0
+    for (a, b), panel in np.ndenumerate(display.axes_):
+        n_empty += panel is None
+        assert (panel is None) == (b > a)
+        if a == b:
+            assert len(panel.patches) == len(display.histograms[a].heights)
+            counts = display.histograms[a].heights * np.diff(display.histograms[a].edges) * 150
+            assert counts.sum() == pytest.approx(150)
+        elif b < a:
+            points = np.concatenate([drawn.get_offsets() for drawn in panel.collections])
+            expected = IRIS.data[:, [b, a]]
+            np.testing.assert_array_equal(
+                points[np.lexsort(points.T)], expected[np.lexsort(expected.T)]
+            )
+    assert n_empty == 6
+
+
+def test_pairs_show_a_feature_within_the_same_limits_everywhere() -> None:
+    axes = iris_pairs().axes_
+    for a in range(4):
+        limits = {panel.get_xlim() for panel in axes[a:, a]}
+        limits |= {panel.get_ylim() for panel in axes[a, :a]}
+        assert len(limits) == 1
+        (lowest, highest), *_ = limits
+        assert lowest < IRIS.data[:, a].min() < IRIS.data[:, a].max() < highest
+
+
+def test_pairs_name_each_feature_once_on_each_side_and_components_once() -> None:
+    display = iris_pairs(features=(3, 0, 2))
+    drawn = [panel for panel in display.axes_.flat if panel is not None]
+    names = ["petal width (cm)", "sepal length (cm)", "petal length (cm)"]
+    assert [name for panel in drawn if (name := panel.get_xlabel())] == names
+    assert [name for panel in drawn if (name := panel.get_ylabel())] == names[1:]
+    assert all(panel.get_legend() is None for panel in drawn)
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert [text.split(" (")[0] for text in texts] == [f"component {j}" for j in range(3)]
+
+
+def test_pairs_of_many_features_say_how_many_can_be_shown() -> None:
+    model = GaussianMixture([1.0], np.zeros((1, 12)), np.ones((1, 12)), "diag")
+    message = rf"shows {MAX_FEATURES} features at most; got 12. Choose some, such as features=\(0,"
+    with pytest.raises(ValueError, match=message):
+        PairDisplay.from_model(model)
+    assert PairDisplay.from_model(model, features=[11, 4]).axes_.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ([0], "a pair plot needs two features or more; got 1"),
+        ([0, 1, 0], r"features must be different columns; got \(0, 1, 0\)"),
+        ([0, 7], "a feature to draw must be from 0 to 1; got 7"),
+    ],
+)
+def test_pairs_of_bad_features_say_what_is_expected(features: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PairDisplay.from_model(mixture(), features=features)
+
+
+def test_pairs_on_axes_placed_by_hand_say_how_to_make_them() -> None:
+    ax = plt.figure().add_axes((0, 0, 1, 1))
+    with pytest.raises(ValueError, match=r"ax must have a place in a grid.*plt.subplots\(\)"):
+        PairDisplay.from_model(mixture(), ax=ax)
+
+
+# Density
+
+
+@each_family
+def test_contours_of_each_family_are_those_of_the_mixture(covariance_type: str) -> None:
+    model = family_fit(covariance_type).model
+    display = DensityDisplay.from_model(model)
+    at = np.stack(np.meshgrid(display.x, display.y), axis=-1).reshape(-1, 2)
+    np.testing.assert_allclose(display.log_density.ravel(), model.log_prob(at), rtol=1e-9)
+    np.testing.assert_array_equal(display.contours_.levels, display.levels)
+    X, _ = model.sample(20_000, rng=12)
+    for share, level in zip(display.shares, display.levels, strict=True):
+        assert (model.log_prob(X) >= level).mean() == pytest.approx(share, abs=0.015)
+
+
+def test_contours_of_one_component_are_its_ellipses() -> None:
+    covariance = [[2.0, 0.9], [0.9, 1.0]]
+    model = GaussianMixture([1.0], [[3.0, -1.0]], [covariance])
+    shares = (0.9, 0.5)
+    display = DensityDisplay.from_model(model, shares=shares)
+    for path, share in zip(display.contours_.get_paths(), shares, strict=True):
+        distances = squared_distances(path.vertices, [3.0, -1.0], covariance)
+        assert 1 - np.exp(-distances / 2) == pytest.approx(share, abs=0.015)
+
+
+def test_contours_of_two_features_of_three_are_of_their_marginal() -> None:
+    covariance = np.array([[2.0, 0.5, 0.3], [0.5, 1.0, -0.2], [0.3, -0.2, 4.0]])
+    model = GaussianMixture([1.0], [[1.0, 2.0, 3.0]], [covariance])
+    display = DensityDisplay.from_model(model, features=(2, 0), feature_names=["a", "b", "c"])
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("c", "a")
+    marginal = multivariate_normal([3.0, 1.0], covariance[np.ix_([2, 0], [2, 0])])
+    at = np.stack(np.meshgrid(display.x, display.y), axis=-1)
+    np.testing.assert_allclose(display.log_density, marginal.logpdf(at), rtol=1e-10)
+
+
+def test_density_window_holds_every_row_and_the_outermost_contour() -> None:
+    X = np.array([[40.0, 0.0], [0.0, -90.0]])
+    display = DensityDisplay.from_model(mixture(), X)
+    assert display.ax_.get_xlim()[1] > 40
+    assert display.ax_.get_ylim()[0] < -90
+    np.testing.assert_array_equal(display.points_.get_offsets(), X)
+    vertices = display.contours_.get_paths()[0].vertices
+    assert vertices[:, 0].min() > display.ax_.get_xlim()[0] + 0.1
+
+
+def test_contour_of_a_component_narrower_than_a_pixel_is_found() -> None:
+    model = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [2.34, 0.56]], [1.0, 1e-8], "spherical")
+    outermost = DensityDisplay.from_model(model).contours_.get_paths()[0].vertices
+    assert np.linalg.norm(outermost - [2.34, 0.56], axis=1).min() < 1e-3
+
+
+def test_density_legend_names_the_share_within_each_contour() -> None:
+    display = DensityDisplay.from_model(mixture(), shares=[0.1, 0.9, 0.9, 0.975])
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["holds 97.5%", "holds 90%", "holds 10%"]
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ((0.5, 1.0), r"shares must lie between 0 and 1.*got \(0.5, 1.0\)"),
+        ((), "shares must have one number or more; got none"),
+    ],
+)
+def test_density_with_bad_shares_says_what_is_expected(shares: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DensityDisplay.from_model(mixture(), shares=shares)
