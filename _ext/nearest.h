@@ -20,11 +20,13 @@
 enum { MEANS = 4 };
 
 static void lay_out_half_squares(const Pass *p, Tile *s) {
+    *s->largest_half_square = 0;
     for (ptrdiff_t j = 0; j < p->k; j++) {
         const real *mean = s->means + j * p->dp;
         real sum = 0;
         for (ptrdiff_t a = 0; a < p->d; a++) sum += mean[a] * mean[a];
         s->half_squares[j] = sum / 2;
+        if (sum / 2 > *s->largest_half_square) *s->largest_half_square = sum / 2;
         s->constants[j] = 0;
     }
 }
@@ -47,10 +49,8 @@ static void start_scores(const Pass *p, Tile *s) {
         store(s->second + t, fill(-INFINITY));
         for (int l = 0; l < LANES; l++) s->label[t + l] = s->component[0];
     }
-    real largest_mean = 0; /* M^2 / 2 */
-    for (ptrdiff_t j = 0; j < p->k; j++)
-        largest_mean = s->half_squares[j] > largest_mean ? s->half_squares[j] : largest_mean;
-    s->doubt = (real)(p->d + 4) * REAL_EPSILON * (largest_lane(largest) + 3 * largest_mean);
+    const real unit = (real)(p->d + 4) * REAL_EPSILON;
+    s->doubt = unit * (largest_lane(largest) + 3 * *s->largest_half_square);
 }
 
 /* Scores `count` listed means from place q on: updates the best two scores of each row, and finds

@@ -93,7 +93,7 @@ INLINE void scatter_narrow_of(const int cross, const Narrow *n) {
 }
 
 /* Whether copying the active rows side by side takes less than what it saves: the products of the
-   other rows, LANES at a time. Twice that of a copied number, as was measured; for a diagonal never. */
+   other rows, LANES at a time. The factor 2 was measured; for diagonals it never pays. */
 INLINE int are_few(const Pass *p, ptrdiff_t count, ptrdiff_t rows) {
     const ptrdiff_t products = p->d * (p->d + 3) / 2, copies = rows + count * (p->d + 1);
     return !is_diagonal(p) && (rows - count) * products > 2 * LANES * copies;

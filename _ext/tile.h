@@ -70,6 +70,7 @@ struct Tile {
     double *level;        /* the largest c_j in single precision, which has few digits; or 0 */
     real *shares;         /* k, weights of the components, summing to one */
     real *half_squares;   /* k, |m|^2 / 2: nearest.h */
+    real *largest_half_square;
     whole *heaviest;      /* the component of the largest weight */
     int *whitened;        /* TIED: whether all means are near enough for `whitened_means` */
     /* the tile's rows */
@@ -121,6 +122,7 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     s->level = take(&next, 1, sizeof(double));
     s->shares = take(&next, k, sizeof(real));
     s->half_squares = take(&next, k, sizeof(real));
+    s->largest_half_square = take(&next, 1, sizeof(real));
     s->heaviest = take(&next, 1, sizeof(whole));
     s->whitened = take(&next, 1, sizeof(int));
     return next - base;
