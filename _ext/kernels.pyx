@@ -70,9 +70,19 @@ cdef extern from "parallel.h" nogil:
     int run_slots(const Precision *by, const Pass *p, int n_threads, char *scratch,
                   int (*signalled)() noexcept nogil) except 1
 
-cdef extern from "factor.h" nogil:
+cdef extern from "eigen.h" nogil:
+    Py_ssize_t PANEL_SIZE
+    Py_ssize_t FACTOR_SCRATCH(Py_ssize_t d)
+    Py_ssize_t EIGEN_SCRATCH(Py_ssize_t d)
+    ctypedef struct View:
+        pass
+    View rows_of(const double *at, Py_ssize_t stride)
+    void add_product(Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, double scale, const double *A,
+                     Py_ssize_t stride_A, View B, bint lower, double *C, Py_ssize_t stride_C,
+                     double *panel)
     bint factorise_one "factorise"(const double *A, Py_ssize_t d, double most_inflation,
                                    double *work, double *factor)
+    bint eigen(const double *matrix, Py_ssize_t d, double *work, double *values, double *axes)
 
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
@@ -135,12 +145,39 @@ def factorise(const double[:, :, ::1] covariances, double[:, :, ::1] factors,
     """Write the precision factor of each covariance, and whether it is regular: see factor.h."""
     cdef Py_ssize_t j, d = covariances.shape[1]
     cdef Memory memory = Memory()
-    cdef double *work = <double *>memory.ask(d * (d + 1) * sizeof(double))
+    cdef double *work = <double *>memory.ask(FACTOR_SCRATCH(d) * sizeof(double))
     with nogil:
         for j in range(covariances.shape[0]):
             regular[j] = factorise_one(
                 &covariances[j, 0, 0], d, most_inflation, work, &factors[j, 0, 0]
             )
+
+
+def eigh(const double[:, :, ::1] matrices, double[:, ::1] values, double[:, :, ::1] axes,
+         unsigned char[::1] found):
+    """Write eigenvalues and eigenvectors, and whether there are any: see eigen.h."""
+    cdef Py_ssize_t j, d = matrices.shape[1]
+    cdef Memory memory = Memory()
+    cdef double *work = <double *>memory.ask(EIGEN_SCRATCH(d) * sizeof(double))
+    with nogil:
+        for j in range(matrices.shape[0]):
+            found[j] = eigen(&matrices[j, 0, 0], d, work, &values[j, 0], &axes[j, 0, 0])
+
+
+def multiply(const double[:, :, ::1] left, const double[:, :, ::1] right,
+             double[:, :, ::1] products):
+    """Add the products of matrices to zeros; one on either side serves for all: see product.h."""
+    cdef Py_ssize_t j, m = left.shape[1], p = left.shape[2], n = right.shape[2]
+    cdef Py_ssize_t last_left = left.shape[0] - 1, last_right = right.shape[0] - 1
+    cdef Memory memory = Memory()
+    cdef double *panel = <double *>memory.ask(PANEL_SIZE * sizeof(double))
+    if m == 0 or n == 0 or p == 0:
+        return
+    with nogil:
+        for j in range(products.shape[0]):
+            add_product(m, n, p, 1.0, &left[min(j, last_left), 0, 0], p,
+                        rows_of(&right[min(j, last_right), 0, 0], n), False,
+                        &products[j, 0, 0], n, panel)
 
 
 cdef class Rows:

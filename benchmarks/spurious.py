@@ -21,8 +21,10 @@ import numpy as np
 import mixtura
 from mixtura import datasets
 from mixtura.data import open_rows
+from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
+from mixtura.passes import Backend
 from mixtura.shapes import SHAPES
 from mixtura.updates import Guard
 
@@ -87,7 +89,8 @@ def spurious(model: GaussianMixture, X: Array) -> list[int]:
     parameters = Parameters(
         model.weights, model.means, model.covariances, model.precisions_cholesky, shape
     )
-    return Guard(open_rows(X).rounding(X.std(axis=0))).spurious(parameters)
+    survey = Survey(open_rows(X), Backend())
+    return Guard(survey.rounding, survey.unit, survey.backend.algebra).spurious(parameters)
 
 
 def rand_index(one: Array, other: Array) -> float:

@@ -58,9 +58,9 @@ def em_on(
     present = X if sample_weight is None else X[sample_weight > 0.0]
     return EM(
         RowsPass(ArrayRows(X, sample_weight), family.shape, backend, em=em),
-        Ridge(family, np.broadcast_to(ridge, d), backend.factorise),
+        Ridge(family, np.broadcast_to(ridge, d), backend.algebra),
         Plain(0.0) if schedule is None else schedule,
-        Collapse(on_collapse, present.std(axis=0)),
+        Collapse(on_collapse, present.std(axis=0), backend.algebra),
     )
 
 

@@ -19,11 +19,12 @@ reciprocal standard deviations.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mixtura.algebra import Algebra
 
 __all__ = [
     "DIAG",
@@ -33,7 +34,6 @@ __all__ = [
     "SHAPE_NAMES",
     "SPHERICAL",
     "TIED",
-    "FactoriseMatrices",
     "Floats",
     "Shape",
     "ShapeName",
@@ -42,11 +42,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 ShapeName = Literal["full", "tied", "diag", "spherical"]
-FactoriseMatrices = Callable[[Floats], tuple[Floats, Mask]]
 
 EPS = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)
-HUGE = 1e300  # stands for an overflow, so that eigenvalues can be computed
 
 # The largest sum of variance inflation factors of a matrix that counts as positive definite to
 # working precision (see `mixtura.reference.factorise`). Of thousands of matrices that are singular
@@ -106,8 +104,19 @@ class Shape(ABC):
 
     def average(self, array: Floats, weights: Floats) -> Floats:
         """Return the weighted sum over components."""
-        average: Floats = np.tensordot(weights, array, 1)
+        average: Floats = np.einsum("j,j...->...", weights, array)
         return average
+
+    @abstractmethod
+    def limited(self, covariances: Floats, variances: Floats) -> Floats:
+        """Return covariances whose variances are at most these; correlations stay."""
+
+    def widened(self, array: Floats, share: float) -> Floats:  # noqa: ARG002
+        """Return covariances or scatters with this share more of variance in each feature.
+
+        It makes matrices regular whose correlations are singular but for rounding.
+        """
+        return array
 
     # ---- scatters: sums of weighted outer products ----
 
@@ -148,24 +157,19 @@ class Shape(ABC):
         return shrunk
 
     @abstractmethod
-    def is_positive(self, scatter: Floats) -> bool:
-        """Whether a scatter, in units of the features, has some variance in every direction."""
-
-    @abstractmethod
     def units(self, scale: Floats) -> Floats | float:
         """Return the unit of each number of a scatter, for features of this scale."""
 
     # ---- precision factors ----
 
     @abstractmethod
-    def factorise(self, covariances: Floats, by: FactoriseMatrices) -> tuple[Floats, Mask]:
+    def factorise(self, covariances: Floats, by: Algebra) -> tuple[Floats, Mask]:
         """Return precision factors, and which covariances have none.
 
         Parameters
         ----------
         covariances : ndarray of this shape
-        by : callable
-            Factorises full matrices (k, d, d): `mixtura.kernels.factorise` or the reference's.
+        by : Algebra
 
         Returns
         -------
@@ -206,6 +210,10 @@ class Shape(ABC):
         """Return the trace of ``inv(covariance_j) @ diag(variances)``, (n_components,) or (1,)."""
 
     @abstractmethod
+    def distances(self, factors: Floats, scatter: Floats, by: Algebra) -> float:
+        """Return the sum of traces of ``inv(covariance_j) @ scatter_j``."""
+
+    @abstractmethod
     def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
         """Return ``U^T z`` for rows z, under the factor of one component."""
 
@@ -214,28 +222,32 @@ class Shape(ABC):
         """Return ``|U_j^T differences[j]|``, shape (n_components,)."""
 
     @abstractmethod
-    def least_stretch(self, covariances: Floats, factors: Floats, later: Floats) -> Floats:
+    def least_stretch(
+        self, covariances: Floats, factors: Floats, later: Floats, by: Algebra
+    ) -> Floats:
         """Return lower bounds of the singular values of ``U'^T inv(U^T)``, (n_components,) or (1,).
 
         They tell by how much a whitened distance can shrink when factors U become U'.
         """
 
     @abstractmethod
-    def largest_ratio(self, factors: Floats, average: Floats, variances: Floats) -> Floats:
-        """Return the largest ratio, over directions, of a bound to each component's variance.
+    def is_narrower(
+        self, covariances: Floats, average: Floats, variances: Floats, by: Algebra
+    ) -> Mask:
+        """Whether a component's variance in some direction is below ``average + diag(variances)``.
 
         Parameters
         ----------
-        factors : ndarray of this shape
+        covariances : ndarray of this shape
+            Positive definite.
         average : ndarray
-            As `average` returns it.
+            As `average` returns it, or one for each component.
         variances : ndarray of shape (n_features,)
+        by : Algebra
 
         Returns
         -------
-        ndarray of shape (n_components,) or (1,)
-            Of the bound ``average + diag(variances)``. Exact where it is above 1; where it is not,
-            some number no larger than 1.
+        ndarray of shape (n_components,) or (1,), bool
         """
 
 
@@ -245,12 +257,18 @@ class _Matrices(Shape):
     def scatter(self, weighted: Floats, z: Floats) -> Floats:
         return weighted.T @ z
 
-    def is_positive(self, scatter: Floats) -> bool:
-        variances = np.linalg.eigvalsh(scatter)
-        return bool((variances[..., 0] > EPS * variances[..., -1]).all())
-
     def units(self, scale: Floats) -> Floats:
         return np.outer(scale, scale)
+
+    def limited(self, covariances: Floats, variances: Floats) -> Floats:
+        scale = np.sqrt(np.minimum(1.0, variances / self.diagonal(covariances)))
+        limited: Floats = covariances * scale[..., :, None] * scale[..., None, :]
+        return limited
+
+    def widened(self, array: Floats, share: float) -> Floats:
+        widened = array.copy()
+        np.einsum("...aa->...a", widened)[...] *= 1.0 + share
+        return widened
 
     def from_precisions(self, precisions: Floats) -> tuple[Floats, Floats]:
         if not np.allclose(precisions, precisions.swapaxes(-1, -2)):
@@ -279,29 +297,35 @@ class _Matrices(Shape):
         lengths: Floats = np.sqrt(np.square(whitened).sum(axis=1))
         return lengths
 
-    def least_stretch(self, covariances: Floats, factors: Floats, later: Floats) -> Floats:
+    def distances(self, factors: Floats, scatter: Floats, by: Algebra) -> float:
+        d = factors.shape[-1]
+        factors = factors.reshape(-1, d, d)
+        return float((by.multiply(scatter.reshape(-1, d, d), factors) * factors).sum())
+
+    def least_stretch(
+        self, covariances: Floats, factors: Floats, later: Floats, by: Algebra
+    ) -> Floats:
         # With A = W' W^-1 the least singular value obeys sigma^2 >= 1 - |B|, B = A^T A - I, and the
         # spectral norm |B| is at most the fourth root of the sum of the squared entries of B^2:
         # three products of small matrices instead of a decomposition. What rounding can have done
         # to A, which grows with the condition of the covariances, is added to |B|.
         d = factors.shape[-1]
-        whitening = np.swapaxes(later, -1, -2)
-        A = whitening @ (covariances @ factors)
-        B = np.swapaxes(A, -1, -2) @ A - np.eye(d)
-        rounding = np.abs(whitening) @ (np.abs(covariances) @ np.abs(factors))
-        norm = np.square(B @ B).sum(axis=(-1, -2)) ** 0.25
-        norm += d * EPS * np.sqrt(np.square(rounding).sum(axis=(-1, -2)))
-        return np.atleast_1d(np.sqrt(np.maximum(1.0 - norm, 0.0)))
+        covariances, factors, later = (m.reshape(-1, d, d) for m in (covariances, factors, later))
+        whitening = later.transpose(0, 2, 1)
+        A = by.multiply(whitening, by.multiply(covariances, factors))
+        B = by.multiply(A.transpose(0, 2, 1), A) - np.eye(d)
+        rounding = by.multiply(np.abs(whitening), by.multiply(np.abs(covariances), np.abs(factors)))
+        norm = np.square(by.multiply(B, B)).sum(axis=(1, 2)) ** 0.25
+        norm += d * EPS * np.sqrt(np.square(rounding).sum(axis=(1, 2)))
+        stretch: Floats = np.sqrt(np.maximum(1.0 - norm, 0.0))
+        return stretch
 
-    def largest_ratio(self, factors: Floats, average: Floats, variances: Floats) -> Floats:
+    def is_narrower(
+        self, covariances: Floats, average: Floats, variances: Floats, by: Algebra
+    ) -> Mask:
         with np.errstate(over="ignore", invalid="ignore"):
-            spread = (average + np.diag(variances)) @ factors
-            largest: Floats = (factors * spread).sum(axis=(-2, -1))  # the trace is no less
-            if not (largest <= 1.0).all():
-                relative = np.swapaxes(factors, -1, -2) @ spread
-                relative = np.nan_to_num(relative, nan=HUGE, posinf=HUGE, neginf=-HUGE)
-                largest = np.asarray(np.linalg.eigvalsh(relative)[..., -1], dtype=np.float64)
-        return np.atleast_1d(largest)
+            above = covariances - (average + np.diag(variances))
+        return by.factorise(above.reshape(-1, *above.shape[-2:]))[1]
 
 
 class _Full(_Matrices):
@@ -330,11 +354,11 @@ class _Full(_Matrices):
     def coarsened(self, scatter: Floats) -> Floats:
         return scatter
 
-    def factorise(self, covariances: Floats, by: FactoriseMatrices) -> tuple[Floats, Mask]:
-        return by(covariances)
+    def factorise(self, covariances: Floats, by: Algebra) -> tuple[Floats, Mask]:
+        return by.factorise(covariances)
 
     def trace_with(self, factors: Floats, variances: Floats) -> Floats:
-        trace: Floats = np.einsum("jab,a->j", np.square(factors), variances, optimize=False)
+        trace: Floats = np.einsum("jab,a->j", np.square(factors), variances)
         return trace
 
     def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
@@ -368,7 +392,7 @@ class _Tied(_Matrices):
         return joined
 
     def product(self, left: Floats, right: Floats) -> Floats:
-        product = left.T @ right
+        product = np.einsum("ja,jb->ab", left, right)
         symmetric: Floats = 0.5 * (product + product.T)
         return symmetric
 
@@ -384,12 +408,12 @@ class _Tied(_Matrices):
     def shrunk_to_pooled(self, scatter: Floats, resp_sum: Floats, share: float) -> Floats:  # noqa: ARG002
         return scatter
 
-    def factorise(self, covariances: Floats, by: FactoriseMatrices) -> tuple[Floats, Mask]:
-        factors, failed = by(covariances[None])
+    def factorise(self, covariances: Floats, by: Algebra) -> tuple[Floats, Mask]:
+        factors, failed = by.factorise(covariances[None])
         return factors[0], failed
 
     def trace_with(self, factors: Floats, variances: Floats) -> Floats:
-        return np.array([(np.square(factors).T @ variances).sum()])
+        return np.array([np.einsum("ab,a->", np.square(factors), variances)])
 
     def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:  # noqa: ARG002
         return z @ factors
@@ -400,9 +424,6 @@ class _Variances(Shape):
 
     is_diagonal = True
 
-    def is_positive(self, scatter: Floats) -> bool:
-        return bool((scatter > 0.0).all())
-
     def from_precisions(self, precisions: Floats) -> tuple[Floats, Floats]:
         if not precisions.min() > 0.0:
             raise np.linalg.LinAlgError("not positive")
@@ -411,13 +432,16 @@ class _Variances(Shape):
     def precisions(self, factors: Floats) -> Floats:
         return np.square(factors)
 
+    def distances(self, factors: Floats, scatter: Floats, by: Algebra) -> float:  # noqa: ARG002
+        return float((np.square(factors) * scatter).sum())
+
     def below_diagonal(self, factors: Floats) -> Floats:
         return np.zeros(factors.shape)
 
     def diagonal(self, factors: Floats) -> Floats:
         return factors
 
-    def factorise(self, covariances: Floats, by: FactoriseMatrices) -> tuple[Floats, Mask]:  # noqa: ARG002
+    def factorise(self, covariances: Floats, by: Algebra) -> tuple[Floats, Mask]:  # noqa: ARG002
         usable = (covariances >= TINY) & (covariances < np.inf)
         factors = 1.0 / np.sqrt(np.where(usable, covariances, 1.0))
         return factors, np.asarray(~usable.reshape(len(usable), -1).all(axis=1))
@@ -431,15 +455,26 @@ class _Variances(Shape):
         lengths: Floats = np.sqrt(np.square(whitened).sum(axis=1))
         return lengths
 
-    def least_stretch(self, covariances: Floats, factors: Floats, later: Floats) -> Floats:  # noqa: ARG002
+    def least_stretch(
+        self,
+        covariances: Floats,  # noqa: ARG002
+        factors: Floats,
+        later: Floats,
+        by: Algebra,  # noqa: ARG002
+    ) -> Floats:
         stretch: Floats = (later / factors).reshape(len(factors), -1).min(axis=1)
         return stretch
 
-    def largest_ratio(self, factors: Floats, average: Floats, variances: Floats) -> Floats:
-        with np.errstate(over="ignore", invalid="ignore"):
-            bound = average + variances
-            largest: Floats = (np.square(factors.reshape(len(factors), -1)) * bound).max(axis=1)
-        return largest
+    def is_narrower(
+        self,
+        covariances: Floats,
+        average: Floats,
+        variances: Floats,
+        by: Algebra,  # noqa: ARG002
+    ) -> Mask:
+        k = len(covariances)
+        bound = np.reshape(average, (-1, covariances.size // k)) + variances
+        return np.asarray((covariances.reshape(k, -1) < bound).any(axis=1))
 
 
 class _Diag(_Variances):
@@ -457,6 +492,9 @@ class _Diag(_Variances):
     def from_matrices(self, matrices: Floats) -> Floats:
         variances: Floats = np.einsum("jaa->ja", matrices)
         return variances
+
+    def limited(self, covariances: Floats, variances: Floats) -> Floats:
+        return np.minimum(covariances, variances)
 
     def scatter(self, weighted: Floats, z: Floats) -> Floats:
         scatter: Floats = (weighted * z).sum(axis=0)
@@ -480,7 +518,7 @@ class _Diag(_Variances):
         return log_dets
 
     def trace_with(self, factors: Floats, variances: Floats) -> Floats:
-        trace: Floats = np.square(factors) @ variances
+        trace: Floats = np.einsum("ja,a->j", np.square(factors), variances)
         return trace
 
 
@@ -499,6 +537,10 @@ class _Spherical(_Variances):
     def from_matrices(self, matrices: Floats) -> Floats:
         kept: Floats = matrices[:, 0, 0]
         return kept
+
+    def limited(self, covariances: Floats, variances: Floats) -> Floats:
+        limited: Floats = np.minimum(covariances, variances.mean())
+        return limited
 
     def scatter(self, weighted: Floats, z: Floats) -> Floats:
         return np.asarray((weighted * z).sum(axis=0).sum())

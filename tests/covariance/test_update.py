@@ -52,7 +52,7 @@ class Sample:
             covariance_type=family.shape.name,
             sample_weight=self.sample_weight,
         )
-        return family.update(statistics.recentred(statistics.means()))
+        return family.update(statistics.recentred(statistics.means()), reference)
 
     def expected_log_likelihood(self, matrices: Floats) -> float:
         """Sum of responsibilities times log-densities, as a function of the covariances."""
@@ -96,4 +96,4 @@ def test_update_of_one_feature_is_the_same_for_each_own_variance(family: Covaria
         X, resp, [[1.0], [7.0]], covariance_type=family.shape.name
     )
     expected = [2.0 / 3.0] if family.name == "tied" else [1.0, 0.0]
-    np.testing.assert_allclose(family.update(statistics).ravel(), expected, rtol=4 * EPS)
+    np.testing.assert_allclose(family.update(statistics, reference).ravel(), expected, rtol=4 * EPS)

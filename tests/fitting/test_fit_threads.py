@@ -254,3 +254,57 @@ print(mixtura.fit_gmm(X, 3, rng=0, n_threads=2, tol=0.0, max_iter=4).n_iter)
 
 def test_process_after_ctrl_c_can_fit_again() -> None:
     assert run(CTRL_C) == ["2", "4"]
+
+
+RUN_ALONE = """
+import pathlib, time
+import numpy as np, scipy.linalg
+import mixtura
+from mixtura.covariance import CELEUX_GOVAERT
+
+def turns():
+    # how often each of the other threads of this process got a CPU
+    tasks = [p for p in pathlib.Path("/proc/self/task").iterdir() if int(p.name) != MAIN]
+    return {p.name: int((p / "schedstat").read_text().split()[2]) for p in tasks}
+
+import os
+MAIN = os.getpid()
+large = np.ones((400, 400))
+large @ large  # threads of both libraries exist from here on
+scipy.linalg.cholesky(large + 400.0 * np.eye(400))
+before = turns()
+while True:  # they spin for a while after their work
+    time.sleep(0.2)
+    before, earlier = turns(), before
+    if before == earlier:
+        break
+
+def rows(n, d):
+    X = np.random.default_rng(d).normal(size=(n, d))
+    X[::2] += 1.0
+    return X
+
+settings = {"rng": 0, "n_threads": 1}
+brief = {**settings, "max_iter": 3, "n_init": 2, "tol": 0.0}
+for name in CELEUX_GOVAERT:
+    mixtura.fit_gmm(rows(150, 13), 2, covariance_type=name, **brief)
+for name in ("VVV", "EEE", "EEV", "VEE", "EVV"):
+    mixtura.fit_gmm(rows(500, 130), 2, covariance_type=name, **brief)
+for init in ("kmeans", "kmeans++", "random", "hierarchical"):
+    mixtura.fit_gmm(rows(700, 20), 3, init=init, **brief)
+for name in ("full", "tied", "diag"):
+    mixtura.fit_gmm(rows(2000, 20), 70, covariance_type=name, **(brief | {"max_iter": 12}))
+mixtura.fit_gmm(rows(60, 250), 2, **settings)
+mixtura.fit_kmeans(rows(5000, 70), 5, **settings)
+after = turns()
+print(len(before), sum(after[name] - before.get(name, 0) for name in after))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs Linux's counters")
+def test_fits_on_one_thread_wake_no_other() -> None:
+    """Not those of BLAS and LAPACK either, which would be as many as there are processors."""
+    others, turns = run(RUN_ALONE, OPENBLAS_NUM_THREADS="3")
+    if others == "0":
+        pytest.skip("this BLAS has no threads")
+    assert int(turns) == 0

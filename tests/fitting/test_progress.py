@@ -208,9 +208,9 @@ def test_summary_of_a_fit_says_what_came_out_and_how() -> None:
 
 
 def test_summary_of_a_small_fit_is_in_the_singular() -> None:
-    fit = fit_gmm([[1.0]], 1, max_iter=1, tol=0.0)
+    fit = fit_gmm([[1.0], [2.0]], 1, max_iter=1, tol=0.0)
     first, _, third, fourth, *_ = fit.summary().splitlines()
-    assert first == "Gaussian mixture: 1 component, full covariances, 1 feature, 1 row"
+    assert first == "Gaussian mixture: 1 component, full covariances, 1 feature, 2 rows"
     assert third == "stopped (max_iter) after 1 iteration"
     assert fourth == ""
 

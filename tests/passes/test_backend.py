@@ -7,7 +7,7 @@ from clusters import clustered
 import mixtura
 from mixtura.covariance import CELEUX_GOVAERT
 from mixtura.data import Block
-from mixtura.kernels import doors, factors
+from mixtura.kernels import doors, matrices
 from mixtura.passes import Backend
 from mixtura.passes.backend import BACKENDS
 from mixtura.starts import INIT_METHODS
@@ -22,9 +22,9 @@ def test_backend_makes_the_rows_of_its_engine() -> None:
 
 
 def test_backend_factorises_by_its_engine() -> None:
-    matrices = np.array([[[4.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    covariances = np.array([[[4.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
     for name in BACKENDS:
-        found, failed = Backend(name).factorise(matrices)
+        found, failed = Backend(name).algebra.factorise(covariances)
         np.testing.assert_array_equal(found[0], [[0.5, 0.0], [0.0, 1.0]])
         assert failed.tolist() == [False, True]
 
@@ -44,7 +44,7 @@ def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(mixtura.kernels, name, Forbidden())
     monkeypatch.setattr(doors, "Rows", Forbidden())
     monkeypatch.setattr(doors, "compiled_hierarchical", Forbidden())
-    monkeypatch.setattr(factors, "compiled_kernels", Forbidden())
+    monkeypatch.setattr(matrices, "compiled_kernels", Forbidden())
 
 
 @pytest.mark.usefixtures("nothing_compiled")
@@ -55,7 +55,7 @@ def test_compiled_backend_is_forbidden_by_the_fixture() -> None:
         lambda: mixtura.fit_gmm(X, 3, init=labels),
         lambda: mixtura.fit_kmeans(X, 3),
         lambda: mixtura.hierarchical(X),
-        lambda: Backend().factorise(np.eye(2)[None]),
+        lambda: Backend().algebra.factorise(np.eye(2)[None]),
     ):
         with pytest.raises(AssertionError, match="is compiled"):
             fit()

@@ -14,7 +14,7 @@ from loops import ONE_THREAD, em_on, parameters_of, start_of
 from numpy.typing import NDArray
 
 import mixtura
-from mixtura import GaussianMixture, Statistics
+from mixtura import GaussianMixture, Statistics, reference
 from mixtura.data import ArrayRows, BlockedRows
 from mixtura.kernels import Rows
 from mixtura.parameters import Parameters, Seen
@@ -99,7 +99,7 @@ def test_approach_after_any_step_bounds_the_new_distances(
         fits.append(GaussianMixture(np.full(k, 1 / k), means, covariances, covariance_type))
     before, after = fits
     X = np.concatenate([X, before.means, after.means])  # where the bound is tight
-    shrink, shift = approach(seen_of(before), seen_of(after))
+    shrink, shift = approach(seen_of(before), seen_of(after), reference)
     bound = shrink * whitened_distances(X, before) - shift
     assert (whitened_distances(X, after) >= bound - 1e-6).all()
     # It is tight: exact for diagonals, else by little more than matrices have turned.
@@ -116,7 +116,7 @@ def test_approach_after_any_step_bounds_the_new_distances(
 @each_type
 def test_approach_without_a_step_keeps_the_distances(covariance_type: str) -> None:
     same = seen_of(scattered_mixture(many_clusters(5.0), 7, covariance_type))
-    shrink, shift = approach(same, same)
+    shrink, shift = approach(same, same, reference)
     np.testing.assert_allclose(shrink, 1.0, atol=1e-6)
     np.testing.assert_array_equal(shift, 0.0)
 
@@ -218,7 +218,7 @@ def test_passes_over_separate_components_compute_few_of_them(
     em: str, apart: float, most: float
 ) -> None:
     X = many_clusters(apart, n=6000)
-    rows, carried = Counted(X), CarriedBounds(em)
+    rows, carried = Counted(X), CarriedBounds(em, reference)
     model = mixtura.fit_gmm(X, 60, init=scattered_mixture(X, 60, "full"), max_iter=30, tol=0).model
     for _ in range(8):
         carried.accumulate(rows, seen_of(model), 1)
@@ -295,7 +295,7 @@ class Interrupting(Counted):
 
 def test_pass_that_is_interrupted_leaves_no_bounds_behind() -> None:
     X = many_clusters(25.0)
-    rows, carried = Interrupting(X), CarriedBounds("soft")
+    rows, carried = Interrupting(X), CarriedBounds("soft", reference)
     seen = seen_of(scattered_mixture(X, 60, "full"))
     expected = [carried.accumulate(rows, seen, 1) for _ in range(3)][-1]
     assert carried.record().reach is not None

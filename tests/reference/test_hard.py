@@ -162,8 +162,8 @@ def test_classification_likelihood_never_falls_under_alternating_steps(
     history = []
     for _ in range(12):
         centred = statistics.centred()
-        covariances = family.update(centred)
-        factors, failed = family.factorise(covariances, backend.factorise)
+        covariances = family.update(centred, backend)
+        factors, failed = family.factorise(covariances, backend)
         assert not failed.any()
         weights = statistics.resp_sum / statistics.resp_sum.sum()
         parameters = Parameters(weights, centred.centres, covariances, factors, shape)

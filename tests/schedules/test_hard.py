@@ -9,7 +9,7 @@ from helpers import COVARIANCE_TYPES, EPS
 from loops import em_on, largest_fall, mixture_of, parameters_of, start_of
 from numpy.typing import NDArray
 
-from mixtura import KMeansFit, Statistics, fit_gmm, fit_kmeans
+from mixtura import KMeansFit, Statistics, fit_gmm, fit_kmeans, reference
 from mixtura.covariance import CELEUX_GOVAERT
 from mixtura.data import ArrayRows
 from mixtura.parameters import Parameters, Seen
@@ -41,7 +41,7 @@ def test_classification_likelihood_never_falls(
         tol=0.0, max_iter=40,
     )  # fmt: skip
     assert fit.n_iter == 40
-    assert len(fit.events) <= 2
+    assert sum(event.cause != "ridge" for event in fit.events) <= 2
     size = max(1.0, np.abs(fit.history).max())
     assert largest_fall(fit.history, fit.events) <= NOISE * size
     assert fit.history[-1] > fit.history[0]
@@ -154,7 +154,7 @@ def test_hard_iterations_with_equal_spheres_are_those_of_kmeans(
     rows = Labelled(RowsPass(ArrayRows(X), SPHERICAL, Backend(backend, 2), em="hard"))
     means: list[Floats] = []
     start = Parameters(np.full(k, 1 / k), centers, np.ones(k), np.ones(k), SPHERICAL)
-    em = EM(rows, EqualSpheres(), Plain(0.0), Collapse("raise", np.ones(d)))
+    em = EM(rows, EqualSpheres(), Plain(0.0), Collapse("raise", np.ones(d), reference))
     outcome = em.run(start, end.n_iter, callback=lambda state: means.append(state.parameters.means))
     for i, fit in enumerate(expected):
         np.testing.assert_array_equal(rows.labels[i + 1], fit.labels)

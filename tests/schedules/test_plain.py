@@ -89,10 +89,17 @@ def test_rule_takes_the_rounding_of_the_objective_from_its_caller(rounding: floa
     assert stops(Plain(1e-300, rounding), [-1.0, -1.0 + above]) == [False, False]
 
 
-def test_rule_on_a_fall_beyond_rounding_is_no_stop() -> None:
-    for values in ([-1.0, -1.1, -1.1001], [-1.0, -0.9, -0.9001, -0.9003]):
+def test_rule_on_a_fall_beyond_the_tolerance_is_no_stop() -> None:
+    for values in ([-1.0, -1.1, -1.11], [-1.0, -0.9, -0.91, -0.93]):
         assert not any(stops(Plain(1e-3), values))
         assert gains(Plain(1e-3), values)[-1] == np.inf
+
+
+def test_rule_on_a_fall_within_the_tolerance_stops_as_it_can_only_be_rounding() -> None:
+    """So ends a fit in single precision, whose objective goes up and down by its rounding error."""
+    values = [-34.7, -34.7 + 3.1e-7, -34.7 + 1.7e-7]
+    assert stops(Plain(1e-6), values) == [False, False, True]
+    assert not any(stops(Plain(1e-8), values))
 
 
 @pytest.mark.parametrize("lost", [-np.inf, np.nan])

@@ -99,7 +99,7 @@ class LaplaceMeans:
         means = np.sign(centred.centres) * np.maximum(np.abs(centred.centres) - threshold, 0.0)
         variances = centred.recentred(means).resp_xx / counts
         weights = statistics.resp_sum / statistics.resp_sum.sum()
-        factors, singular = DIAG.factorise(variances, reference.factorise)
+        factors, singular = DIAG.factorise(variances, reference)
         return Parameters(weights, means, variances, factors, DIAG), singular | empty
 
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:

@@ -203,7 +203,7 @@ def seen_starts(
 
 
 def space(X: Floats, metric: Any) -> RowsPass:
-    Z = standardised(X, np.ones(len(X)), metric)
+    Z = standardised(X, np.ones(len(X)), metric, reference)
     return RowsPass(ArrayRows(Z, np.ones(len(X))), SPHERICAL, ONE_THREAD, em="nearest")
 
 
@@ -223,7 +223,7 @@ def test_automatic_starts_take_turns_at_the_two_metrics(n_init: int) -> None:
 
 def test_start_by_kmeans_gives_rows_to_the_means_that_lloyd_leads_to() -> None:
     X = clustered(200, 2, 4)[0]
-    Z = standardised(X, np.ones(200), "scaled")
+    Z = standardised(X, np.ones(200), "scaled", reference)
     (labels,) = seen_starts(X, "kmeans", n_init=1)[0]
     means = np.stack([Z[labels == j].mean(axis=0) for j in range(4)])
     distances = np.square(Z[:, None] - means).sum(axis=2)
@@ -440,7 +440,7 @@ def test_fit_that_is_interrupted_in_its_starts_holds_the_best_of_them(
                 raise KeyboardInterrupt
             return super().accumulate(em, *arguments, **options)
 
-    engine: Any = SimpleNamespace(Rows=Rows, factorise=reference.factorise)
+    engine: Any = SimpleNamespace(**{**vars(reference), "Rows": Rows})
     monkeypatch.setitem(BACKENDS, "reference", engine)
     with pytest.raises(FitInterrupted) as caught:
         fit_gmm(X, 3, rng=0, init="random", backend="reference", reg_covar=reg_covar)

@@ -25,7 +25,7 @@ def rule_of(
 ) -> AbsoluteRidge:
     ridges = np.full(d, ridge)
     family = FAMILIES[covariance_type]
-    return AbsoluteRidge(family, ridges, reference.factorise, mends_empty=mends_empty)
+    return AbsoluteRidge(family, ridges, reference, mends_empty=mends_empty)
 
 
 def accumulated(
@@ -102,7 +102,7 @@ def test_update_of_iterations_is_that_of_scikit_learn(covariance_type: str, ridg
         theirs.fit(X)
     rows = RowsPass(ArrayRows(X), start.shape, Backend(n_threads=1))
     rule = rule_of(covariance_type, ridge, 3)
-    em = EM(rows, rule, LowerBound(0.0), Collapse("raise", X.std(axis=0)))
+    em = EM(rows, rule, LowerBound(0.0), Collapse("raise", X.std(axis=0), reference))
     ours = em.run(start, 6)
     np.testing.assert_allclose(ours.parameters.weights, theirs.weights_, rtol=1e-9)
     np.testing.assert_allclose(ours.parameters.means, theirs.means_, rtol=1e-9)
@@ -153,9 +153,7 @@ def test_ridge_of_each_feature_is_added_to_its_variance() -> None:
     ridge = np.array([0.5, 0.1, 2.0])
     _, _, statistics = accumulated("diag", 3)
     with_ridge, without = (
-        AbsoluteRidge(FAMILIES["diag"], each, reference.factorise, mends_empty=True).update(
-            statistics
-        )[0]
+        AbsoluteRidge(FAMILIES["diag"], each, reference, mends_empty=True).update(statistics)[0]
         for each in (ridge, np.zeros(3))
     )
     np.testing.assert_allclose(with_ridge.covariances - without.covariances, [ridge] * 3, rtol=1e-9)
@@ -167,8 +165,8 @@ def test_update_for_any_family_is_that_of_a_ridge_but_for_the_padding(covariance
     shape = FAMILIES[covariance_type].shape.name
     _, _, statistics = accumulated(shape, 3)
     ridge = np.full(3, 0.2)
-    one = AbsoluteRidge(FAMILIES[covariance_type], ridge, reference.factorise, mends_empty=True)
-    other = Ridge(FAMILIES[covariance_type], ridge, reference.factorise)
+    one = AbsoluteRidge(FAMILIES[covariance_type], ridge, reference, mends_empty=True)
+    other = Ridge(FAMILIES[covariance_type], ridge, reference)
     for a, b in zip(
         one.update(statistics)[0].arrays(), other.update(statistics)[0].arrays(), strict=True
     ):
@@ -180,7 +178,9 @@ def test_objective_with_a_large_ridge_may_fall_and_the_fit_continues() -> None:
     X, labels = clustered(200, 2, 3, spread=1.0)
     start = parameters_of(maximised(X, np.eye(3)[labels], "full"))
     rows = RowsPass(ArrayRows(X), start.shape, Backend(n_threads=1))
-    em = EM(rows, rule_of("full", 0.5, 2), LowerBound(0.0), Collapse("raise", X.std(axis=0)))
+    em = EM(
+        rows, rule_of("full", 0.5, 2), LowerBound(0.0), Collapse("raise", X.std(axis=0), reference)
+    )
     outcome = em.run(start, 10)
     assert len(outcome.history) == 10
     assert np.diff(outcome.history).min() < -1e-3

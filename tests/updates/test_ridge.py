@@ -7,6 +7,7 @@ from helpers import COVARIANCE_TYPES
 from loops import mixture_of
 
 from mixtura import GaussianMixture, reference
+from mixtura.algebra import Algebra
 from mixtura.covariance import FAMILIES, CovarianceFamily
 from mixtura.parameters import Parameters
 from mixtura.passes.backend import BACKENDS
@@ -26,7 +27,7 @@ def accumulated(covariance_type: str, d: int = 3) -> tuple[Floats, Floats, Stati
 
 
 def rule_of(covariance_type: str, ridge: Floats) -> Ridge:
-    return Ridge(FAMILIES[covariance_type], ridge, reference.factorise)
+    return Ridge(FAMILIES[covariance_type], ridge, reference)
 
 
 @every_type
@@ -149,13 +150,13 @@ def test_family_is_handed_the_covariances_before_and_the_blurred_scatter() -> No
     """So that a family that iterates may begin where it was."""
     handed = []
 
-    def rule(scatter: Floats, counts: Floats, previous: Floats | None, /) -> Floats:
+    def rule(scatter: Floats, counts: Floats, previous: Floats | None, _: Algebra, /) -> Floats:
         handed.append((scatter, counts, previous))
         return scatter / counts[:, None]
 
     _, _, statistics = accumulated("diag")
     ridge = np.array([0.5, 0.1, 2.0])
-    update = Ridge(CovarianceFamily("VVI", DIAG, rule), ridge, reference.factorise)
+    update = Ridge(CovarianceFamily("VVI", DIAG, rule), ridge, reference)
     first, _ = update.update(statistics)
     update.update(statistics, first)
     (scatter, counts, none), (_, _, previous) = handed

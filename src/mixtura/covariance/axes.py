@@ -24,9 +24,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mixtura.algebra import Algebra
 from mixtura.shapes import Floats
 
-__all__ = ["axes_of_one", "common_axes"]
+__all__ = ["axes_of_one", "common_axes", "turned"]
 
 MOST_STEPS = 100
 MOST_HALVINGS = 30
@@ -41,7 +42,12 @@ SOUND = 1e-10  # ratio of eigenvalues above which a component's own axes are tri
 
 
 def common_axes(
-    scatter: Floats, counts: Floats, *, equal_volumes: bool, previous: Floats | None = None
+    scatter: Floats,
+    counts: Floats,
+    by: Algebra,
+    *,
+    equal_volumes: bool,
+    previous: Floats | None = None,
 ) -> Floats:
     """Return the axes D of largest likelihood, shape (n_features, n_features), a column each.
 
@@ -50,6 +56,7 @@ def common_axes(
     scatter : ndarray of shape (n_components, n_features, n_features)
     counts : ndarray of shape (n_components,)
         Positive weights.
+    by : Algebra
     equal_volumes : bool
         EVE instead of VVE.
     previous : ndarray of shape (n_features, n_features), optional
@@ -59,12 +66,12 @@ def common_axes(
     counts, scatter = counts[traces > 0.0], scatter[traces > 0.0]
     if scatter.shape[1] == 1 or len(scatter) == 0:
         return np.eye(scatter.shape[1])
-    starts = _candidates(scatter) if previous is None else [previous]
-    found = [_descend(scatter, counts, equal_volumes, D) for D in starts]
+    starts = _candidates(scatter, by) if previous is None else [previous]
+    found = [_descend(scatter, counts, equal_volumes, D, by) for D in starts]
     return min(found, key=lambda end: end[0])[1]
 
 
-def axes_of_one(matrices: Floats) -> Floats:
+def axes_of_one(matrices: Floats, by: Algebra) -> Floats:
     """Return the axes of matrices that all have the same, shape (n_features, n_features).
 
     They are the eigenvectors of a weighted sum. The weights are irregular, so that two axes with
@@ -72,14 +79,20 @@ def axes_of_one(matrices: Floats) -> Floats:
     """
     weights = 1.0 + np.modf(np.sqrt(2.0) * np.arange(len(matrices)))[0]
     traces = np.einsum("jaa->j", matrices)
-    axes: Floats = np.linalg.eigh(np.tensordot(weights / traces, matrices, 1))[1][:, ::-1]
+    summed = np.einsum("j,jab->ab", weights / traces, matrices)
+    axes: Floats = by.eigh(summed[None])[1][0, :, ::-1]
     return axes
 
 
-def _candidates(scatter: Floats) -> list[Floats]:
-    variances, axes = np.linalg.eigh(scatter)
+def turned(matrices: Floats, axes: Floats, by: Algebra) -> Floats:
+    """Return ``axes.T @ matrix @ axes`` for each matrix."""
+    return by.multiply(axes.T[None], by.multiply(matrices, axes[None]))
+
+
+def _candidates(scatter: Floats, by: Algebra) -> list[Floats]:
+    variances, axes = by.eigh(scatter)
     sound = variances[:, 0] > SOUND * variances[:, -1]
-    return [np.linalg.eigh(scatter.sum(axis=0))[1], *axes[sound]]
+    return [by.eigh(scatter.sum(axis=0, keepdims=True))[1][0], *axes[sound]]
 
 
 class _Point(NamedTuple):
@@ -92,28 +105,29 @@ class _Point(NamedTuple):
 
 
 def _descend(
-    scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats
+    scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats, by: Algebra
 ) -> tuple[float, Floats]:
     """Return the minimum that Newton's method finds from one start, and its axes."""
-    here = _look(scatter, counts, equal_volumes, D)
+    here = _look(scatter, counts, equal_volumes, D, by)
     for _ in range(MOST_STEPS):
-        X, gain = _newton_step(here, equal_volumes)
+        X, gain = _newton_step(here, equal_volumes, by)
         if not gain > NEGLIGIBLE:
-            break
+            # Newton's last step makes the axes as exact as the function is.
+            return here.value, by.multiply(D[None], _cayley(X, by))[0]
         for _ in range(MOST_HALVINGS):
-            turned = D @ _cayley(X)
-            there = _look(scatter, counts, equal_volumes, turned)
+            nearby = by.multiply(D[None], _cayley(X, by))[0]
+            there = _look(scatter, counts, equal_volumes, nearby, by)
             if gain < NEARLY or there.value < here.value:
                 break
             X = 0.5 * X
         else:
             break
-        D, here = turned, there
+        D, here = nearby, there
     return here.value, D
 
 
-def _look(scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats) -> _Point:
-    rotated = D.T @ scatter @ D
+def _look(scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats, by: Algebra) -> _Point:
+    rotated = turned(scatter, D, by)
     omega = np.einsum("jaa->ja", rotated)
     omega = np.maximum(omega, LEAST_RATIO * omega.max())
     logs = np.log(omega).sum(axis=1)
@@ -126,32 +140,38 @@ def _look(scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats) -> _P
     return _Point(float(logs.max() + d * np.log(total)), rotated, omega, roots / total)
 
 
-def _newton_step(here: _Point, equal_volumes: bool) -> tuple[Floats, float]:
+def _newton_step(here: _Point, equal_volumes: bool, by: Algebra) -> tuple[Floats, float]:
     """Return a skew X along which the function falls, and the gain that it predicts."""
     _, V, omega, c = here
     d = len(omega[0])
     first, second = np.triu_indices(d, 1)
     mixed = V[:, first, second]
     slopes = -2.0 * mixed / omega[:, first], 2.0 * mixed / omega[:, second]  # of log omega
-    gradient = c @ (slopes[0] + slopes[1])
+    gradient = np.einsum("j,jp->p", c, slopes[0] + slopes[1])
     if d > MOST_FEATURES:
         ratios = omega[:, first] / omega[:, second]
-        curvature = 2.0 * c @ (ratios + 1.0 / ratios - 2.0)
+        curvature = np.einsum("j,jp->p", 2.0 * c, ratios + 1.0 / ratios - 2.0)
         steps = -gradient / np.maximum(curvature, FLATTEST)
     else:
-        hessian = _hessian(V, omega, c, equal_volumes, slopes)
-        curvature, directions = np.linalg.eigh(hessian)
-        down = -(gradient @ directions) / np.maximum(np.abs(curvature), FLATTEST)
-        steps = directions @ down
+        hessian = _hessian(V, omega, c, equal_volumes, slopes, by)
+        (curvature,), (directions,) = by.eigh(hessian[None])
+        along = np.einsum("p,pq->q", gradient, directions)
+        down = -along / np.maximum(np.abs(curvature), FLATTEST)
+        steps = np.einsum("pq,q->p", directions, down)
     steps *= min(1.0, LONGEST_STEP / max(np.abs(steps).max(), TINY))
     X = np.zeros((d, d))
     X[first, second] = steps
     X[second, first] = -steps
-    return X, float(-0.5 * gradient @ steps)
+    return X, float(-0.5 * (gradient * steps).sum())
 
 
 def _hessian(
-    V: Floats, omega: Floats, c: Floats, equal_volumes: bool, slopes: tuple[Floats, Floats]
+    V: Floats,
+    omega: Floats,
+    c: Floats,
+    equal_volumes: bool,
+    slopes: tuple[Floats, Floats],
+    by: Algebra,
 ) -> Floats:
     """Second derivatives in the planes (a, b), a < b, from the second-order term of exp(X).
 
@@ -164,19 +184,20 @@ def _hessian(
     flat = basis.reshape(len(planes), -1)
     weighted = c[:, None] / omega
     Z = np.einsum("ja,jbc->abc", weighted, V)
-    one = np.einsum("aac->ac", Z) @ basis
-    other = np.matmul(basis.transpose(1, 0, 2), Z).transpose(1, 0, 2)
-    half: Floats = (other - one).reshape(len(planes), -1) @ flat.T
+    one = by.multiply(np.einsum("aac->ac", Z)[None], basis)
+    other = by.multiply(basis.transpose(1, 0, 2), Z).transpose(1, 0, 2)
+    half: Floats = by.multiply((other - one).reshape(1, len(planes), -1), flat.T[None])[0]
     jacobian = np.zeros((k, d, len(planes)))
     jacobian[:, first, planes], jacobian[:, second, planes] = slopes
     weighted_jacobian = (np.sqrt(c)[:, None, None] * jacobian).reshape(k * d, -1)
-    second_order: Floats = half + half.T - weighted_jacobian.T @ weighted_jacobian
+    squares = by.multiply(weighted_jacobian.T[None], weighted_jacobian[None])[0]
+    second_order: Floats = half + half.T - squares
     if not equal_volumes:
         return second_order
     totals = slopes[0] + slopes[1]
-    off = totals - c @ totals
-    spread: Floats = (c[:, None] * off).T @ off / d
-    return second_order + spread
+    off = totals - np.einsum("j,jp->p", c, totals)
+    second_order += by.multiply((c[:, None] * off).T[None], off[None])[0] / d
+    return second_order
 
 
 @cache
@@ -190,8 +211,12 @@ def _skew_basis(d: int) -> Floats:
     return basis
 
 
-def _cayley(X: Floats) -> Floats:
-    """Orthogonal, and exp(X) to second order."""
-    identity = np.eye(len(X))
-    rotation: Floats = np.linalg.inv(identity - 0.5 * X) @ (identity + 0.5 * X)
-    return rotation
+def _cayley(X: Floats, by: Algebra) -> Floats:
+    """Return ``inv(I - X/2) (I + X/2)``: orthogonal, and exp(X) to second order.
+
+    With X skew this is ``(I + X/2)^2 inv(I - X^2/4)``, the inverse of a positive definite matrix.
+    """
+    half = (np.eye(len(X)) + 0.5 * X)[None]
+    root, _ = by.factorise(np.eye(len(X)) + 0.25 * by.multiply(X.T[None], X[None]))
+    inverse = by.multiply(root, root.transpose(0, 2, 1))
+    return by.multiply(by.multiply(half, half), inverse)

@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.algebra import Algebra
 from mixtura.covariance.axes import axes_of_one, common_axes
 from mixtura.data.checks import contiguous, refuse_non_finite
-from mixtura.shapes import FactoriseMatrices, Floats, Shape
+from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
 __all__ = ["CovarianceFamily", "Rule"]
@@ -24,10 +25,13 @@ class Rule(Protocol):
     """Covariances of largest expected likelihood, from scatters about the means and weights.
 
     The scatters have the family's shape and the weights are positive. A rule that iterates may
-    begin with the covariances before.
+    begin with the covariances before. A component whose scatter is singular gets a covariance that
+    is not positive definite; the others get theirs.
     """
 
-    def __call__(self, scatter: Floats, counts: Floats, previous: Floats | None, /) -> Floats: ...
+    def __call__(
+        self, scatter: Floats, counts: Floats, previous: Floats | None, by: Algebra, /
+    ) -> Floats: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +95,7 @@ class CovarianceFamily:
             return of_each_volume
         return 2 * k + d - 1 if self.letters == "VEV" else max(of_each_volume, k + d)
 
-    def update(self, statistics: Statistics, previous: Floats | None = None) -> Floats:
+    def update(self, statistics: Statistics, by: Algebra, previous: Floats | None = None) -> Floats:
         """Return the covariances of largest expected likelihood.
 
         Parameters
@@ -99,6 +103,7 @@ class CovarianceFamily:
         statistics : Statistics
             About the new component means: ``statistics.recentred(means)`` for means other than
             those of the statistics.
+        by : Algebra
         previous : ndarray, optional
             Covariances under which the statistics were taken. Where the expected likelihood has
             several maxima, the result is not below these; where it has one, it is found sooner.
@@ -112,21 +117,19 @@ class CovarianceFamily:
         counts = statistics.resp_sum
         scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
         if self.shape.is_shared or (counts.min() > 0.0 and np.isfinite(scatter.sum())):
-            return self.rule(scatter, counts, previous)
+            return self.rule(scatter, counts, previous, by)
         present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))
         covariances = np.full(scatter.shape, np.nan)
         if present.any():
             before = None if previous is None else previous[present]
-            covariances[present] = self.rule(scatter[present], counts[present], before)
+            covariances[present] = self.rule(scatter[present], counts[present], before, by)
         return covariances
 
-    def factorise(
-        self, covariances: Floats, by: FactoriseMatrices
-    ) -> tuple[Floats, NDArray[np.bool_]]:
+    def factorise(self, covariances: Floats, by: Algebra) -> tuple[Floats, NDArray[np.bool_]]:
         """Return precision factors, and which covariances have none: see `Shape.factorise`."""
         return self.shape.factorise(covariances, by)
 
-    def orientation(self, matrices: Floats) -> Floats:
+    def orientation(self, matrices: Floats, by: Algebra) -> Floats:
         """Return the principal axes of covariances of this family.
 
         Parameters
@@ -143,13 +146,14 @@ class CovarianceFamily:
         if self.letters[2] == "I":
             axes = np.eye(matrices.shape[1])
         elif self.letters[2] == "V":
-            axes = np.linalg.eigh(matrices)[1][:, :, ::-1]
+            axes = by.eigh(matrices)[1][:, :, ::-1]
         else:
             axes = common_axes(
                 matrices,
                 np.ones(len(matrices)),
+                by,
                 equal_volumes=False,
-                previous=axes_of_one(matrices),
+                previous=axes_of_one(matrices, by),
             )
         axes = np.broadcast_to(axes, matrices.shape)
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
@@ -161,7 +165,7 @@ class CovarianceFamily:
         covariances: ArrayLike,
         n_components: int,
         n_features: int,
-        by: FactoriseMatrices,
+        by: Algebra,
     ) -> tuple[Floats, Floats]:
         """Return a user's covariances, exactly symmetric, and their precision factors.
 
@@ -169,8 +173,7 @@ class CovarianceFamily:
         ----------
         covariances : array_like of the family's shape
         n_components, n_features : int
-        by : callable
-            As for `factorise`.
+        by : Algebra
 
         Raises
         ------
@@ -196,19 +199,19 @@ class CovarianceFamily:
             j = int(np.argmax(failed))
             owner = "the covariance that all components share"
             owner = f"component {j}" if len(failed) == n_components else owner
-            smallest = np.linalg.eigvalsh(self.shape.matrix(array, j, n_features))[0]
+            smallest = by.eigh(self.shape.matrix(array, j, n_features)[None])[0][0, 0]
             raise ValueError(
                 f"covariances must be positive definite to working precision; the smallest "
                 f"eigenvalue of {owner} is {smallest:g}. Add to its diagonal, or drop features "
                 f"that others determine."
             )
         if not self.shape.is_shared:
-            self._refuse_other_families(array)
+            self._refuse_other_families(array, by)
         return array, factors
 
-    def _refuse_other_families(self, covariances: Floats) -> None:
+    def _refuse_other_families(self, covariances: Floats, by: Algebra) -> None:
         """A covariance belongs to the family if the rule gives it back."""
-        best = self.rule(covariances, np.ones(len(covariances)), covariances)
+        best = self.rule(covariances, np.ones(len(covariances)), covariances, by)
         inner = tuple(range(1, covariances.ndim))
         off = np.abs(best - covariances).max(axis=inner)
         wrong = off > FAMILY_TOLERANCE * np.abs(covariances).max(axis=inner)

@@ -9,6 +9,9 @@ about its mean and n_j its weight, the best C for given volumes is ``M(s) / n``,
 is convex in s: Newton's method finds the one maximum of the likelihood that the iterations of
 Celeux and Govaert [1]_ approach.
 
+There is none where a component has too few directions for its weight, as one has that lies in a
+plane: its volume goes to zero for ever. Such a component is left out, and the others are solved.
+
 .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
    781-793, 1995.
 """
@@ -18,19 +21,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.lapack import dposv, dpotrf, dtrtri
 
-from mixtura.shapes import Floats
+from mixtura.algebra import Algebra
+from mixtura.shapes import TINY, Floats
 
 __all__ = ["with_common_matrix", "with_common_variances"]
 
 MOST_STEPS = 60
 MOST_HALVINGS = 30
 NEARLY = 1e-13  # Newton decrement, per unit of weight, below which the next step is the last
+LONGEST_STEP = 5.0  # of a logarithm of a volume
+# By how much the logarithm of a volume may fall below what the size of the component's scatter,
+# relative to the pooled one, says. Beyond it the volume is about rounding of the others.
+MOST_SHRUNK = 28.0
 
 
 def with_common_variances(
-    scatter: Floats, counts: Floats, previous: Floats | None = None
+    scatter: Floats, counts: Floats, previous: Floats | None, by: Algebra
 ) -> Floats:
     """Return variances ``volume_j a`` of largest likelihood.
 
@@ -40,19 +47,22 @@ def with_common_variances(
         Diagonals of the scatters.
     counts : ndarray of shape (n_components,)
         Positive weights.
-    previous : ndarray, optional
+    previous : ndarray or None
         Covariances before, from which the search starts; they change the result by rounding only.
+    by : Algebra
 
     Returns
     -------
     ndarray of shape (n_components, n_features)
-        Zero for a component without scatter.
+        Zero for a component without scatter, NaN for one whose volume has no limit but zero.
     """
     before = None if previous is None else previous.sum(axis=1)
-    return _scaled(scatter, scatter.sum(axis=1), counts, before)
+    return _scaled(scatter, scatter.sum(axis=1), counts, before, by)
 
 
-def with_common_matrix(scatter: Floats, counts: Floats, previous: Floats | None = None) -> Floats:
+def with_common_matrix(
+    scatter: Floats, counts: Floats, previous: Floats | None, by: Algebra
+) -> Floats:
     """Return covariances ``volume_j C`` of largest likelihood.
 
     Parameters
@@ -60,29 +70,37 @@ def with_common_matrix(scatter: Floats, counts: Floats, previous: Floats | None 
     scatter : ndarray of shape (n_components, n_features, n_features)
     counts : ndarray of shape (n_components,)
         Positive weights.
-    previous : ndarray, optional
+    previous : ndarray or None
         Covariances before, from which the search starts; they change the result by rounding only.
+    by : Algebra
 
     Returns
     -------
     ndarray of shape (n_components, n_features, n_features)
-        Zero for a component without scatter.
+        Zero for a component without scatter, NaN for one whose volume has no limit but zero.
     """
     before = None if previous is None else np.einsum("jaa->j", previous)
-    return _scaled(scatter, np.einsum("jaa->j", scatter), counts, before)
+    return _scaled(scatter, np.einsum("jaa->j", scatter), counts, before, by)
 
 
-def _scaled(scatter: Floats, traces: Floats, counts: Floats, before: Floats | None) -> Floats:
-    spread = traces > 0.0
-    if not spread.all():
-        covariances = np.zeros(scatter.shape)
-        if spread.any():
-            covariances[spread] = _scaled(scatter[spread], traces[spread], counts[spread], None)
-        return covariances
-    s = _log_precisions(scatter, counts, np.log(counts / traces if before is None else 1 / before))
-    pooled = np.einsum("j,j...->...", np.exp(s), scatter) / counts.sum()
-    scaled: Floats = np.multiply.outer(np.exp(-s), pooled)
-    return scaled
+def _scaled(
+    scatter: Floats, traces: Floats, counts: Floats, before: Floats | None, by: Algebra
+) -> Floats:
+    covariances = np.zeros(scatter.shape)
+    left = traces > 0.0
+    if not left.all():
+        before = None
+    while left.any():
+        of_left = scatter[left], counts[left]
+        start = np.log(counts[left] / traces[left] if before is None else 1.0 / before)
+        s, lost = _log_precisions(*of_left, start, by)
+        if lost is None:
+            pooled = np.einsum("j,j...->...", np.exp(s), of_left[0]) / of_left[1].sum()
+            covariances[left] = np.multiply.outer(np.exp(-s), pooled)
+            break
+        lost = np.flatnonzero(left)[lost]
+        left[lost], covariances[lost], before = False, np.nan, None
+    return covariances
 
 
 class _Point(NamedTuple):
@@ -96,51 +114,74 @@ class _Point(NamedTuple):
 NOWHERE = _Point(np.inf, np.empty(0), np.empty(0))
 
 
-def _log_precisions(scatter: Floats, counts: Floats, s: Floats) -> Floats:
-    """Return where the convex function in the head of this file is least; start from s."""
+def _log_precisions(
+    scatter: Floats, counts: Floats, s: Floats, by: Algebra
+) -> tuple[Floats, int | None]:
+    """Minimise the convex function in the head of this file, starting from s.
+
+    Returns
+    -------
+    s : ndarray of shape (n_components,)
+        Where it is least.
+    lost : int or None
+        The component whose volume goes to zero fastest where there is no least value.
+    """
     look = _among_diagonals if scatter.ndim == 2 else _among_matrices
     k, d, shares = len(counts), scatter.shape[1], counts / counts.sum()
+    pooled = look(scatter, np.zeros(k), by)
     s = s - s.max()  # only differences count
-    here = look(scatter, s)
+    here = look(scatter, s, by)
+    if k == 1 or here is NOWHERE or pooled is NOWHERE:
+        return s, None
+    expected = np.log(shares / np.maximum(pooled.traces, TINY))
     for _ in range(MOST_STEPS):
-        if here is NOWHERE or k == 1:
-            break
+        shrunk = s - expected
+        shrunk -= np.median(shrunk)
+        if shrunk.max() > MOST_SHRUNK:
+            return s, int(np.argmax(shrunk))
         gradient = here.traces - d * shares
         # Shifting all s changes nothing; the constant 1 / k makes that direction regular.
-        hessian = np.diag(here.traces) - here.products + 1.0 / k
-        step: Floats
-        _, step, failed = dposv(hessian, -gradient)
+        root, (failed,) = by.factorise((np.diag(here.traces) - here.products + 1.0 / k)[None])
         if failed:
-            break
+            return s, int(np.argmax(shrunk))
+        step: Floats = -root[0] @ (root[0].T @ gradient)
         decrement = -gradient @ step
         if not decrement > NEARLY:
-            return s + step
-        there = look(scatter, s + step)
+            return s + step, None
+        step *= min(1.0, LONGEST_STEP / np.abs(step).max())
+        there = look(scatter, s + step, by)
         for _ in range(MOST_HALVINGS):
             if here.log_det - there.log_det + d * (shares @ step) > 0.0:
                 break
             step = 0.5 * step
-            there = look(scatter, s + step)
+            there = look(scatter, s + step, by)
+        else:
+            break
         s, here = s + step, there
-    return s
+    return s, None
 
 
-def _among_diagonals(scatter: Floats, s: Floats) -> _Point:
+def _among_diagonals(scatter: Floats, s: Floats, by: Algebra) -> _Point:
     terms = np.exp(s)[:, None] * scatter
     total = terms.sum(axis=0)
     if not (total.min() > 0.0 and total.max() < np.inf):
         return NOWHERE
     relative = terms / total
-    return _Point(float(np.log(total).sum()), relative.sum(axis=1), relative @ relative.T)
+    return _Point(float(np.log(total).sum()), relative.sum(axis=1), _products(relative, by))
 
 
-def _among_matrices(scatter: Floats, s: Floats) -> _Point:
+def _among_matrices(scatter: Floats, s: Floats, by: Algebra) -> _Point:
     terms = np.exp(s)[:, None, None] * scatter
-    lower, failed = dpotrf(terms.sum(axis=0), lower=1, clean=1)
+    root, (failed,) = by.factorise(terms.sum(axis=0, keepdims=True))
     if failed:
         return NOWHERE
-    inverse = dtrtri(lower, lower=1)[0]
-    relative = inverse @ terms @ inverse.T
-    flat = relative.reshape(len(s), -1)
-    log_det = 2.0 * float(np.log(lower.diagonal()).sum())
-    return _Point(log_det, np.einsum("jaa->j", relative), flat @ flat.T)
+    relative = by.multiply(root.transpose(0, 2, 1), by.multiply(terms, root))
+    log_det = -2.0 * float(np.log(np.einsum("jaa->ja", root)).sum())
+    products = _products(relative.reshape(len(s), -1), by)
+    return _Point(log_det, np.einsum("jaa->j", relative), products)
+
+
+def _products(vectors: Floats, by: Algebra) -> Floats:
+    """Inner products of all pairs."""
+    products: Floats = by.multiply(vectors[None], vectors.T[None])[0]
+    return products

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from mixtura.data.array import ArrayRows
 from mixtura.data.blocks import BlockedRows
 from mixtura.data.frames import Names, described
+from mixtura.data.middle import middle_scale, near_interval
 from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
 from mixtura.data.sampling import draw_rows, thin_rows
 from mixtura.data.source import Block, RowSource
@@ -21,6 +22,8 @@ __all__ = [
     "BlockedRows",
     "RowSource",
     "draw_rows",
+    "middle_scale",
+    "near_interval",
     "open_rows",
     "scan",
     "thin_rows",

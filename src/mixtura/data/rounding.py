@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mixtura.data.middle import near_interval
 from mixtura.shapes import Floats
 
 __all__ = ["MOST_ROWS", "rounding_variance"]
@@ -27,20 +28,22 @@ def rounding_variance(rows: Floats, scale: Floats) -> Floats:
     ----------
     rows : ndarray of shape (m, n_features)
         Some of the rows. The step of rounded numbers shows in any few of them; that of continuous
-        numbers is too small to matter.
+        numbers is too small to matter. Numbers far from the middle are left out.
     scale : ndarray of shape (n_features,)
-        Standard deviations of the features.
+        Units of the features.
 
     Returns
     -------
     ndarray of shape (n_features,)
-        0 for a constant feature, at most the feature's own variance.
+        0 for a constant feature, at most the square of its unit.
     """
-    scaled = rows / scale
-    scaled.sort(axis=0)
+    low, high = near_interval(rows, np.ones(len(rows)))
+    scaled = np.where((rows >= low) & (rows <= high), rows, np.nan) / scale
+    scaled.sort(axis=0)  # NaN at the end
     steps = np.diff(scaled, axis=0)
-    steps[steps <= SAME * np.abs(scaled).max(axis=0)] = np.inf
-    smallest = steps.min(axis=0, initial=np.inf)
+    # False for NaN. Numbers far away have larger rounding errors than those that matter.
+    distinct = steps > SAME * np.nanmax(np.abs(scaled), axis=0)
+    smallest = np.where(distinct, steps, np.inf).min(axis=0, initial=np.inf)
     share = np.minimum(np.square(np.where(smallest < np.inf, smallest, 0.0)) / 12.0, 1.0)
     variance: Floats = share * np.square(scale)
     return variance

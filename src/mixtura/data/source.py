@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 from mixtura.data import sampling
 from mixtura.data.fingerprint import array_fingerprint, digest_of
 from mixtura.data.frames import Names
+from mixtura.data.middle import LOOKED_AT, middle_scale, near_interval
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.shapes import Floats
 
 __all__ = ["Block", "RowSource"]
 
 Mask = NDArray[np.bool_]
+CHUNK = 1 << 15  # rows looked at together, so that no copy is large
 Positions = NDArray[np.integer[Any]] | Sequence[int]
 
 
@@ -129,7 +131,7 @@ class RowSource(ABC):
 
     def forget_totals(self) -> None:
         """Count the rows and add up the weights again when asked: a user may have changed them."""
-        for name in ("n_rows", "weight_sum"):
+        for name in ("n_rows", "weight_sum", "_far_rows"):
             vars(self).pop(name, None)
 
     def first_row(self) -> Floats:
@@ -187,13 +189,65 @@ class RowSource(ABC):
                 rows[order[first:end]] = X[ascending[first:end] - start]
         return rows
 
-    def sample(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Return copies of rows that stand for all, float64, and their weights.
+    def thinned(self, size: int, rng: np.random.Generator) -> tuple[Positions, Floats]:
+        """Return positions of rows that stand for all, ascending, and their weights.
 
         They are all rows of positive weight if there are at most `size`: see `sampling.thin_rows`.
+        Beyond that there are the few rows that hold the least or the largest number of a feature,
+        if it is far from the middle: a sample would hardly ever have them, and a fit cannot do
+        without.
         """
-        positions, weight = sampling.thin_rows(self.n_samples, self.weights(), size, rng)
+        weights = self.weights()
+        positions, weight = sampling.thin_rows(self.n_samples, weights, size, rng)
+        if len(positions) == self.n_rows:
+            return positions, weight
+        far = np.setdiff1d(self._far_rows, positions)
+        own = np.ones(len(far)) if weights is None else weights[far]
+        together = np.concatenate([positions, far])
+        order = np.argsort(together)
+        own *= weight.sum() / self.weight_sum
+        return together[order], np.concatenate([weight, own])[order]
+
+    def sample(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Return copies of the rows that `thinned` chooses, float64, and their weights."""
+        positions, weight = self.thinned(size, rng)
         return self.take(positions), weight
+
+    def middle_scale(self) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of each feature near its middle: see `middle.middle_scale`.
+
+        Of many rows, a sample is looked at, the same each time.
+        """
+        return middle_scale(*self._looked_at())
+
+    def _looked_at(self) -> tuple[Floats, Floats]:
+        rng = np.random.default_rng(0)
+        positions, weight = sampling.thin_rows(self.n_samples, self.weights(), LOOKED_AT, rng)
+        return self.take(positions), weight
+
+    @cached_property
+    def _far_rows(self) -> NDArray[np.intp]:
+        """Rows with the least or the largest number of a feature, if that is far away."""
+        low, high = near_interval(*self._looked_at())
+        rows = np.full((2, self.n_features), -1)
+        for X, weight, start in self.blocks():
+            for begin in range(0, len(X), CHUNK):
+                part, places = (
+                    X[begin : begin + CHUNK],
+                    np.arange(begin, min(begin + CHUNK, len(X))),
+                )
+                if weight is not None:
+                    there = weight[places] > 0.0
+                    part, places = part[there], places[there]
+                if len(part):
+                    lowest, highest = part.argmin(axis=0), part.argmax(axis=0)
+                    for side, bound, place in ((0, low, lowest), (1, high, highest)):
+                        number = part[place, np.arange(self.n_features)]
+                        beyond = number > bound if side else number < bound
+                        bound[beyond] = number[beyond]
+                        rows[side, beyond] = start + places[place[beyond]]
+        found: NDArray[np.intp] = np.unique(rows[rows >= 0])
+        return found
 
     def rounding(self, scale: Floats) -> Floats:
         """Variance that rounding leaves in each feature: see `rounding.rounding_variance`.

@@ -169,7 +169,7 @@ class Search:
         """Full statistics of the rows under a mixture of any family."""
         backend, (weights, means, covariances, _, shape) = self.survey.backend, mixture
         matrices = shape.matrices(covariances, *means.shape)
-        factors, _ = backend.factorise(matrices)
+        factors, _ = backend.algebra.factorise(matrices)
         full = Parameters(weights, means, matrices, factors, FULL)
         return RowsPass(self.survey.source, FULL, backend).accumulate(full.seen())
 
@@ -180,7 +180,7 @@ class Search:
             return begin
         family = FAMILIES[name]
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        update = Ridge(family, ridge, self.survey.backend.factorise)
+        update = Ridge(family, ridge, self.survey.backend.algebra)
         parameters, failed = update.update(start.coarsened(family.shape.name))
         return None if failed.any() else parameters
 
@@ -188,14 +188,16 @@ class Search:
         """The same mixture as one of a family that contains its own."""
         shape = FAMILIES[name].shape
         covariances = shape.from_matrices(mixture.covariance_matrices())
-        factors, _ = shape.factorise(covariances, self.survey.backend.factorise)
+        factors, _ = shape.factorise(covariances, self.survey.backend.algebra)
         return Parameters(mixture.weights, mixture.means, covariances, factors, shape)
 
     def _clear_of_ties(self, name: str, n_components: int, inits: Sequence[Begin | None]) -> GMMFit:
         """The best fit; started again with a larger ridge where it is spurious."""
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         fit = self._best(name, n_components, inits, ridge)
-        kept = [event for event in fit.events if event.action == "kept"]
+        kept = [
+            event for event in fit.events if event.cause == "spurious" and event.action == "kept"
+        ]
         if not kept or not isinstance(self.init, str) or not ridge.any():
             return fit
         try:
@@ -204,7 +206,8 @@ class Search:
         except FitError:
             return fit
         smoothed = (replace(event, action="smoothed") for event in kept)
-        return replace(again, events=(*smoothed, *again.events))
+        others = (event for event in again.events if event.cause != "ridge")  # it is said already
+        return replace(again, events=(*smoothed, *others))
 
     def _best(
         self, name: str, n_components: int, inits: Sequence[Begin | None], ridge: Floats

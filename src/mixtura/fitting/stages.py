@@ -139,12 +139,16 @@ class Fitting:
         self._ridge = survey.absolute_ridge(settings.reg_covar)
         self._update = self._update_with(family, self._ridge)
         self._check_enough_rows()
-        self._guard = Guard(survey.rounding) if settings.avoid_spurious else None
+        self._guard: Guard | None = None
+        if settings.avoid_spurious:
+            self._guard = Guard(survey.rounding, survey.unit, survey.backend.algebra)
 
     def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
-        """Go through the stages; the events name the components that are spurious in the end."""
+        """Go through the stages; events name components that are spurious or blurred in the end."""
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
         outcome.events += _spurious_events(outcome, "kept")
+        blurred = self._update.blurred(outcome.parameters)
+        outcome.events += [Event(len(outcome.history), j, "ridge", "kept") for j in blurred]
         return outcome
 
     def report(self, outcome: Outcome) -> GMMFit:
@@ -228,7 +232,7 @@ class Fitting:
 
     def _started(self, update: Update, begin: Given) -> Outcome:
         """The parameters that the user's start stands for."""
-        collapse = Collapse(self._settings.on_collapse, self._survey.scale)
+        collapse = self._collapse(self._settings.on_collapse)
         return given_start(
             begin, self._n_components, self._rows, update, collapse, self._survey.centre
         )
@@ -251,7 +255,7 @@ class Fitting:
         schedule = settings.schedule(settings.tol, self._rows.rounding, scale)
         if settings.kind.around is not None:
             schedule = settings.kind.around(schedule)
-        collapse = Collapse(settings.on_collapse, scale)
+        collapse = self._collapse(settings.on_collapse)
         return EM(self._rows, update, schedule, collapse, self._guard)
 
     def _brief_em(self, update: Update, sample: RowSource) -> EM:
@@ -259,10 +263,13 @@ class Fitting:
         settings, scale = self._settings, self._survey.scale
         rows = self._survey.rows(self._family.shape, settings.kind.step, sample)
         schedule = settings.schedule(BRIEF_TOL, rows.rounding, scale)
-        return EM(rows, update, schedule, Collapse("reseed", scale), self._guard)
+        return EM(rows, update, schedule, self._collapse("reseed"), self._guard)
+
+    def _collapse(self, action: OnCollapse) -> Collapse:
+        return Collapse(action, self._survey.scale, self._survey.backend.algebra)
 
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
-        return Ridge(family, ridge, self._survey.backend.factorise)
+        return Ridge(family, ridge, self._survey.backend.algebra)
 
     def _smoother(self) -> Update | None:
         """The update for rows spread over their cells of the data's grid, if that differs."""
@@ -300,7 +307,8 @@ class Fitting:
                 outcome.stop_reason = "interrupted"
         if statistics is None or outcome.stop_reason == "interrupted":
             return log_likelihood, math.nan
-        return log_likelihood, assignment_entropy(statistics, parameters)
+        algebra = self._survey.backend.algebra
+        return log_likelihood, assignment_entropy(statistics, parameters, algebra)
 
     def _has_seen_the_mixture(self, outcome: Outcome) -> bool:
         """Whether the last pass was an ordinary E-step under the mixture itself."""

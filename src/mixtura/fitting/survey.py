@@ -24,11 +24,11 @@ class Survey:
     Attributes
     ----------
     centre : ndarray of shape (n_features,)
-        Mean of the rows.
+        A point amid the rows: the mean of the numbers near the middle of each feature.
     variance : ndarray of shape (n_features,)
-        Variance of each feature.
+        Variance of these numbers, which outliers do not change (see `mixtura.data.middle`).
     unit : ndarray of shape (n_features,)
-        Variance of each feature; one for a feature without spread.
+        The same; one for a feature without spread.
     single : bool
         Whether passes work in single precision.
 
@@ -40,13 +40,16 @@ class Survey:
 
     def __init__(self, source: RowSource, backend: Backend) -> None:
         self.source, self.backend = source, backend
-        self.centre, self.variance = moments(source, backend)
+        _, of_all = moments(source, backend)
+        self.single = suits_single(source, of_all)
+        self.centre, deviation = source.middle_scale()
+        # A sample of many rows may miss the few that differ.
+        self.variance: Floats = np.where(deviation > 0.0, np.square(deviation), of_all)
         self.unit: Floats = np.where(self.variance > 0.0, self.variance, 1.0)
-        self.single = suits_single(source, self.variance)
 
     @cached_property
     def scale(self) -> Floats:
-        """Standard deviation of each feature; one for a feature without spread."""
+        """Unit of each feature: the root of `unit`."""
         return np.sqrt(self.unit)
 
     @cached_property
@@ -71,7 +74,7 @@ class Survey:
         Parameters
         ----------
         reg_covar : float or ndarray of shape (n_features,)
-            A number is relative to each feature's variance; an array is absolute.
+            A number is relative to `unit`; an array is absolute.
 
         Raises
         ------

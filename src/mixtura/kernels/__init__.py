@@ -15,8 +15,8 @@ from mixtura.kernels.doors import (
     potentials,
     responsibilities,
 )
-from mixtura.kernels.factors import factorise
 from mixtura.kernels.instruction_set import Rows as Rows
+from mixtura.kernels.matrices import eigh, factorise, multiply
 
 __all__ = [
     "accumulate",
@@ -25,8 +25,10 @@ __all__ = [
     "agglomerate",
     "assign",
     "build_config",
+    "eigh",
     "factorise",
     "log_density",
+    "multiply",
     "potentials",
     "responsibilities",
 ]

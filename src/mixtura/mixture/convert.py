@@ -85,7 +85,7 @@ def to_sklearn(self: GaussianMixture) -> Any:
     name, covariances, factors = self.covariance_type, self.covariances, self.precisions_cholesky
     if name not in SHAPE_NAMES:
         name, covariances = FULL.name, self.covariance_matrices()
-        factors, _ = FULL.factorise(covariances, kernels.factorise)
+        factors, _ = FULL.factorise(covariances, kernels)
     estimator = _sklearn().mixture.GaussianMixture(self.n_components, covariance_type=name)
     estimator.weights_ = self.weights.copy()
     estimator.means_ = self.means.copy()

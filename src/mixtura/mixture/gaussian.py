@@ -147,7 +147,7 @@ class GaussianMixture:
         k, d = means.shape
         family = family_named(covariance_type, d)
         weights = check_mixture_weights(weights, k)
-        covariances, factors = family.check(covariances, k, d, kernels.factorise)
+        covariances, factors = family.check(covariances, k, d, kernels)
         names = None if feature_names is None else tuple(check_feature_names(feature_names, d))
         self._set(covariance_type, names, weights, means, covariances, factors)
 

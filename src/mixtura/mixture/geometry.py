@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixtura import kernels
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def orientation(self: GaussianMixture) -> Floats:
         features' own axes where orientation is the identity; the same for all components where
         they share it; else in the order of falling variance.
     """
-    return self._family.orientation(covariance_matrices(self))
+    return self._family.orientation(covariance_matrices(self), kernels)
 
 
 def _log_variances(mixture: GaussianMixture) -> Floats:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import Algebra
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
@@ -52,7 +53,7 @@ def nearest_components(means: Floats, matrices: Floats) -> tuple[Floats, NDArray
     return distances, nearest
 
 
-def assignment_entropy(statistics: Statistics, parameters: Parameters) -> float:
+def assignment_entropy(statistics: Statistics, parameters: Parameters, by: Algebra) -> float:
     """Weighted sum over rows of ``-sum_j resp[j] log resp[j]``, from statistics alone.
 
     It is the log-likelihood minus the expected log-likelihood of rows and labels together [1]_,
@@ -64,6 +65,7 @@ def assignment_entropy(statistics: Statistics, parameters: Parameters) -> float:
         Of the rows under the mixture, about its means.
     parameters : Parameters
         The mixture.
+    by : Algebra
 
     Returns
     -------
@@ -79,7 +81,7 @@ def assignment_entropy(statistics: Statistics, parameters: Parameters) -> float:
     k, d = parameters.means.shape
     log_weights = np.log(weights, where=weights > 0.0, out=np.zeros(k))
     constants = log_weights + shape.log_dets(factors, d) - 0.5 * d * math.log(2.0 * math.pi)
-    distances = (shape.precisions(factors) * statistics.resp_xx).sum()
+    distances = shape.distances(factors, statistics.resp_xx, by)
     completed = statistics.resp_sum @ constants - 0.5 * distances
     entropy = statistics.log_likelihood - float(completed)
     return max(0.0, entropy) if math.isfinite(entropy) else math.nan

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mixtura import kernels, reference
+from mixtura.algebra import Algebra
 from mixtura.data import Block
 from mixtura.shapes import Floats
 
@@ -39,7 +37,9 @@ class Backend:
         rows = BACKENDS[self.name].Rows
         return rows(block.X, block.sample_weight, centre, single=single)
 
-    def factorise(self, matrices: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return precision factors of matrices (k, d, d), and which of them have none."""
-        factors: tuple[Floats, NDArray[np.bool_]] = BACKENDS[self.name].factorise(matrices)
-        return factors
+    @property
+    def algebra(self) -> Algebra:
+        """The engine's functions on small matrices."""
+        engine: Any = BACKENDS[self.name]
+        algebra: Algebra = engine
+        return algebra

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import Algebra
 from mixtura.parameters import Seen
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
@@ -78,12 +79,13 @@ class CarriedBounds:
     ----------
     em : str
         The E-step.
+    algebra : Algebra
     least_products : int
         Products of a row with all means below which nothing is carried.
     """
 
-    def __init__(self, em: str, least_products: int = 0) -> None:
-        self._em, self._least_products = em, least_products
+    def __init__(self, em: str, algebra: Algebra, least_products: int = 0) -> None:
+        self._em, self._algebra, self._least_products = em, algebra, least_products
         self._state = BoundsRecord()
 
     def accumulate(
@@ -110,7 +112,7 @@ class CarriedBounds:
             statistics = rows.accumulate(self._em, seen, n_threads, labels=labels)
             return statistics
         before = self._state
-        carry = _carry(before, rows, seen)
+        carry = _carry(before, rows, seen, self._algebra)
         passes = before.passes + 1
         # A pass that is interrupted leaves bounds of two kinds behind: they are not used again.
         self._state = BoundsRecord(passes, before.renewal, before.last)
@@ -167,7 +169,7 @@ class CarriedBounds:
         self._state = record
 
 
-def _carry(state: BoundsRecord, rows: Any, seen: Seen) -> Carry | None:
+def _carry(state: BoundsRecord, rows: Any, seen: Seen, by: Algebra) -> Carry | None:
     """What the next pass takes over; the rows in a new order where labels were collected for it."""
     k = len(seen.means)
     if state.labels is not None:
@@ -179,15 +181,16 @@ def _carry(state: BoundsRecord, rows: Any, seen: Seen) -> Carry | None:
         return None
     if len(state.last.means) != k:
         return None
-    return Carry(state.order, state.reach, *approach(state.last, seen))
+    return Carry(state.order, state.reach, *approach(state.last, seen, by))
 
 
-def approach(before: Seen, after: Seen) -> tuple[Floats, Floats]:
+def approach(before: Seen, after: Seen, by: Algebra) -> tuple[Floats, Floats]:
     """How much nearer rows can have come to each component.
 
     Parameters
     ----------
     before, after : Seen
+    by : Algebra
 
     Returns
     -------
@@ -197,6 +200,6 @@ def approach(before: Seen, after: Seen) -> tuple[Floats, Floats]:
     shape = after.shape
     shift = shape.whitened_lengths(after.precisions_cholesky, before.means - after.means)
     shrink = shape.least_stretch(
-        before.covariances, before.precisions_cholesky, after.precisions_cholesky
+        before.covariances, before.precisions_cholesky, after.precisions_cholesky, by
     )
     return np.broadcast_to(shrink, shift.shape).copy(), shift

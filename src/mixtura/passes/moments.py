@@ -39,7 +39,8 @@ def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
     if not np.isfinite(variance).all():
         raise ValueError(
             f"X must have variances below {np.finfo(np.float64).max:.1g}; column "
-            f"{int(np.argmin(np.isfinite(variance)))} has not. Divide it by its largest value."
+            f"{int(np.argmin(np.isfinite(variance)))} has not. Divide it by a large number, or "
+            f"drop rows whose values stand for missing ones."
         )
     for a in map(int, np.flatnonzero(variance < LEAST_VARIANCE)):
         if not source.is_constant(a):

@@ -80,7 +80,8 @@ class RowsPass:
     def _read(self) -> Iterator[_Part]:
         for number, block in enumerate(self.source.blocks()):
             if number == len(self._bounds):
-                self._bounds.append(CarriedBounds(self.em, self._least_products))
+                carried = CarriedBounds(self.em, self.backend.algebra, self._least_products)
+                self._bounds.append(carried)
             rows = self.backend.rows(block, self._centre, single=self._single)
             yield _Part(block, rows, self._bounds[number])
 

@@ -19,7 +19,7 @@ from mixtura.reference.doors import (
     potentials,
     responsibilities,
 )
-from mixtura.reference.factors import factorise
+from mixtura.reference.matrices import eigh, factorise, multiply
 from mixtura.reference.rows import Rows as Rows
 
 __all__ = [
@@ -28,8 +28,10 @@ __all__ = [
     "accumulate_resp",
     "agglomerate",
     "assign",
+    "eigh",
     "factorise",
     "log_density",
+    "multiply",
     "potentials",
     "responsibilities",
 ]

@@ -75,8 +75,11 @@ class Plain:
         if len(recent) < 2 or not np.isfinite(recent).all():
             return np.inf
         gain = recent[-1] - recent[-2]
-        if abs(gain) <= 4.0 * self.rounding * max(1.0, abs(recent[-1])):
-            return 0.0  # below the rounding error of the objective itself
+        rounding = 4.0 * self.rounding * max(1.0, abs(recent[-1]))
+        # An iteration never lowers the objective: what falls is the rounding error of the objective
+        # itself, and gains have become smaller than that.
+        if -max(rounding, self.tol) <= gain <= rounding:
+            return 0.0
         if len(recent) < 3:
             return np.inf
         before = recent[-2] - recent[-3]

@@ -3,8 +3,8 @@
 Where components overlap EM is slow: each iteration goes a small part of the way that is left. Two
 iterations in a row tell the direction and how fast it changes, and SQUAREM [1]_ extrapolates from
 there. It extrapolates statistics, whatever parameters follow from them: weighted sums about common
-centres are linear in the rows, so they keep their total weight, and it is easy to tell whether any
-rows could have them. An extrapolation that ends lower than where it began, or nowhere, is not used.
+centres are linear in the rows, so they keep their total weight. An extrapolation that ends lower
+than where it began, or from which no parameters follow, is not used.
 
 .. [1] R. Varadhan, C. Roland, "Simple and globally convergent methods for accelerating the
    convergence of any EM algorithm", Scand. J. Stat. 35, 335-353, 2008: scheme S3, equation (9).
@@ -87,7 +87,7 @@ class Squarem(Plain):
     rounding : float
         Relative error of an objective; a smaller gain counts as none.
     scale : ndarray of shape (n_features,)
-        Standard deviations of the features, the units in which statistics are compared.
+        Units of the features, the units in which statistics are compared.
     """
 
     def __init__(self, tol: float, rounding: float, scale: Floats) -> None:
@@ -129,7 +129,7 @@ class Squarem(Plain):
         # s0 + 2 a r + a^2 v, written as weights of the three, which sum to one.
         a = length
         ahead = s2.scaled(a * a) + s1.scaled(2.0 * a * (1.0 - a)) + s0.scaled((1.0 - a) ** 2)
-        there = look(ahead) if self._is_possible(ahead) else None
+        there = look(ahead) if (ahead.resp_sum > 0.0).all() else None
         if there is None or not there.objective >= point.objective:
             return state._replace(longest=max(a / STRETCH, LEAST_LENGTH)), point
         longest = STRETCH * state.longest if a == state.longest else state.longest
@@ -141,7 +141,9 @@ class Squarem(Plain):
         """How far to leap, and |r| / |v|."""
         x0, x1, x2 = (self._vector(s.recentred(s2.centres)) for s in (s0, s1, s2))
         r, v = x1 - x0, x2 - 2.0 * x1 + x0
-        slowness = math.sqrt(float(r @ r) / max(float(v @ v), TINY))
+        unit = max(np.abs(r).max(), TINY)  # so that no square leaves a float's range
+        length = np.square(r / unit).sum() / max(np.square(v / unit).sum(), TINY)
+        slowness = math.sqrt(length)
         return min(slowness, longest), slowness
 
     def _vector(self, statistics: Statistics) -> Floats:
@@ -149,10 +151,3 @@ class Squarem(Plain):
         of_xx = statistics.shape.units(self._scale)
         parts = statistics.resp_sum, statistics.resp_x / self._scale, statistics.resp_xx / of_xx
         return np.concatenate([part.ravel() for part in parts])
-
-    def _is_possible(self, statistics: Statistics) -> bool:
-        """Whether rows could have these sums, with some scatter in every direction."""
-        if not (statistics.resp_sum > 0.0).all():
-            return False
-        shape = statistics.shape
-        return shape.is_positive(statistics.centred().resp_xx / shape.units(self._scale))

@@ -70,10 +70,10 @@ def best_run(
     update = AbsoluteRidge(
         family,
         np.full(X.shape[1], estimator.reg_covar),
-        backend.factorise,
+        backend.algebra,
         mends_empty=estimator.on_collapse != "raise",
     )
-    collapse = Collapse(estimator.on_collapse, survey.scale)
+    collapse = Collapse(estimator.on_collapse, survey.scale, backend.algebra)
     random_state = check_random_state(estimator.random_state)
     best: Outcome | None = None
     for number in range(n_runs):

@@ -13,7 +13,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data import RowSource, open_rows, thin_rows
+from mixtura.algebra import Algebra
+from mixtura.data import RowSource, middle_scale, near_interval, open_rows
 from mixtura.data.checks import (
     LEAST_BLUR,
     MODELS,
@@ -25,7 +26,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.kernels.threads import choose_n_threads
-from mixtura.passes.backend import BACKENDS, BackendName
+from mixtura.passes.backend import BACKENDS, Backend, BackendName
 from mixtura.shapes import Floats
 
 __all__ = ["UNITLESS_TRANSFORMS", "HierarchicalTree", "hierarchical", "most_leaves"]
@@ -37,7 +38,7 @@ UNITLESS_TRANSFORMS = TRANSFORMS[:3]
 MOST_LEAVES = 2000
 MOST_WORK = 3e10  # n^2 d^3 of VVV that takes about two seconds
 LEAST_LEAVES = 50  # however many the features
-LEAST_SPREAD = 1e-7  # of a direction, relative to the widest; below, it is rounding
+LEAST_SPREAD = 1e-6  # of a direction, relative to the widest; below, it is rounding
 CHUNK = 1 << 16  # rows transformed at a time
 
 
@@ -204,11 +205,12 @@ def hierarchical(
 
     leaves, leaf_weight, leaf = _leaves(source, size, generator)
     rows = source.take(leaves)
-    centre, axes = _coordinates(rows, leaf_weight, transform)
-    Z = (rows - centre) @ axes
+    by = Backend(backend).algebra
+    centre, axes = _coordinates(rows, leaf_weight, transform, by)
+    Z = by.multiply((rows - centre)[None], axes[None])[0]
     agglomerate = BACKENDS[backend].agglomerate
     merges, losses = agglomerate(Z, model=model, blur=blur, sample_weight=leaf_weight)
-    _find_leaves(source, leaf, Z, centre, axes, n_threads)
+    _find_leaves(source, leaf, Z, centre, axes, by, n_threads)
     heights = _heights(model, losses, float(leaf_weight.sum()), Z.shape[1], blur)
     return HierarchicalTree(_linkage(merges, heights), leaves, leaf, model)
 
@@ -224,7 +226,7 @@ def _leaves(
     source: RowSource, size: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
     """Distinct rows, the weight of each, and which of them each row is, or -1."""
-    positions, row_weight = thin_rows(source.n_samples, source.weights(), size, rng)
+    positions, row_weight = source.thinned(size, rng)
     rows = source.take(positions)
     _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
@@ -233,7 +235,7 @@ def _leaves(
     which = rank[which.reshape(-1)]
     leaf = np.full(source.n_samples, -1, dtype=np.int64)
     leaf[positions] = which
-    leaves: NDArray[np.int64] = positions[first[order]].astype(np.int64)
+    leaves = np.asarray(positions, dtype=np.int64)[first[order]]
     weights: Floats = np.bincount(which, row_weight).astype(np.float64)
     return leaves, weights, leaf
 
@@ -244,6 +246,7 @@ def _find_leaves(
     Z: Floats,
     centre: Floats,
     axes: Floats,
+    by: Algebra,
     n_threads: int | None,
 ) -> None:
     """Give each row that is no leaf the number of the nearest one."""
@@ -257,38 +260,38 @@ def _find_leaves(
         others = np.flatnonzero(leaf[block.start : block.start + len(block.X)] < 0)
         for begin in range(0, len(others), CHUNK):
             chunk = others[begin : begin + CHUNK]
-            found = nearest.query((block.X[chunk] - centre) @ axes, workers=workers)[1]
+            there = by.multiply((block.X[chunk] - centre)[None], axes[None])[0]
+            found = nearest.query(there, workers=workers)[1]
             leaf[block.start + chunk] = found
 
 
-def _coordinates(X: Floats, weight: Floats, transform: Transform) -> tuple[Floats, Floats]:
+def _coordinates(
+    X: Floats, weight: Floats, transform: Transform, by: Algebra
+) -> tuple[Floats, Floats]:
     """A centre, and a matrix (n_features, n_axes) that leads to axes of unit mean variance.
 
-    A constant feature has a row of zeros in it, and no axis.
+    A constant feature has a row of zeros in it, and no axis. Variances are those of numbers near
+    the middle of each feature (see `mixtura.data.middle`).
     """
-    share = weight / weight.sum()
-    centre = share @ X
-    centre = centre + share @ (X - centre)
-    Z = X - centre
-    unit = np.abs(Z).max(axis=0)  # first of all, so that no square is too large or too small
-    if transform == "none":
-        unit[:] = unit.max()
+    share = weight[:, None] / weight.sum()
+    centre, unit = middle_scale(X, weight)
     varying = X.max(axis=0) > X.min(axis=0)
-    unit[~varying] = np.inf
-    Z /= unit
-    if transform != "none":
-        deviation = np.sqrt(share @ np.square(Z))
-        deviation[deviation == 0.0] = 1.0
-        Z, unit = Z / deviation, unit * deviation
     varying[0] |= not varying.any()  # there is always an axis
-    Z, axes = Z[:, varying], np.diag(1.0 / unit)[:, varying]
+    unit[unit == 0.0] = 1.0
+    if transform == "none":
+        unit[:] = unit[varying].max()
+    unit[X.max(axis=0) == X.min(axis=0)] = np.inf
+    axes = np.diag(1.0 / unit)[:, varying]
+    low, high = near_interval(X, weight)
+    Z = np.where((low <= X) & (high >= X), (X - centre) / unit, 0.0)[:, varying]
     if transform in ("svd", "whitened"):
-        _, spread, directions = np.linalg.svd(np.sqrt(share)[:, None] * Z, full_matrices=False)
+        (variances,), (directions,) = by.eigh(by.multiply((share * Z).T[None], Z[None]))
+        spread = np.sqrt(np.maximum(variances, 0.0))[::-1]
         wide = spread >= LEAST_SPREAD * spread[0]
         divisor = np.sqrt(spread[wide]) if transform == "svd" else spread[wide]
-        turned = directions[wide].T / np.where(divisor > 0.0, divisor, 1.0)
-        Z, axes = Z @ turned, axes @ turned
-    variance = float((share @ np.square(Z)).mean())
+        turned = directions[:, ::-1][:, wide] / np.where(divisor > 0.0, divisor, 1.0)
+        Z, axes = by.multiply(Z[None], turned[None])[0], by.multiply(axes[None], turned[None])[0]
+    variance = float((share * np.square(Z)).sum(axis=0).mean())
     return centre, axes / np.sqrt(variance or 1.0)
 
 

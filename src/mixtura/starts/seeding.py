@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.data import RowSource, draw_rows
+from mixtura.algebra import Algebra
+from mixtura.data import RowSource, draw_rows, middle_scale, near_interval
 from mixtura.parameters import Seen
 from mixtura.passes import RowsPass
 from mixtura.shapes import SPHERICAL, Floats
@@ -26,31 +27,44 @@ Metric = Literal["scaled", "whitened"]
 LEAST_SPREAD = 1e-12  # variance of a direction, relative to the widest; below, it is rounding
 
 
-def standardised(X: Floats, weight: Floats, metric: Metric) -> Floats:
+def standardised(X: Floats, weight: Floats, metric: Metric, by: Algebra) -> Floats:
     """Rows in units of their own spread: scaled by feature, or whitened.
+
+    The spread is that of numbers near the middle of each feature (see `mixtura.data.middle`).
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
     weight : ndarray of shape (n_samples,)
     metric : {"scaled", "whitened"}
+    by : Algebra
 
     Returns
     -------
     ndarray of shape (n_samples, n_features)
         Centred; in directions without spread, zero.
     """
-    share = weight / weight.sum()
-    Z: Floats = X - share @ X
-    Z -= share @ Z
-    deviations = np.sqrt(share @ np.square(Z))
-    Z /= np.where(deviations > 0.0, deviations, 1.0)
+    centre, deviation = middle_scale(X, weight)
+    Z: Floats = (X - centre) / np.where(deviation > 0.0, deviation, 1.0)
     if metric == "scaled":
         return Z
-    variances, directions = np.linalg.eigh((Z * share[:, None]).T @ Z)
-    spread = variances > LEAST_SPREAD * variances[-1]
-    whitened: Floats = Z @ (directions[:, spread] / np.sqrt(variances[spread]))
+    low, high = near_interval(X, weight)
+    near = np.where((low <= X) & (high >= X), Z, 0.0)
+    axes = _whitening(near * np.sqrt(weight / weight.sum())[:, None], by)
+    whitened: Floats = by.multiply(Z[None], axes[None])[0]
     return whitened
+
+
+def _whitening(Z: Floats, by: Algebra) -> Floats:
+    """Axes along which ``Z.T @ Z`` is the identity, (n_features, n_axes)."""
+    few = len(Z) < Z.shape[1]
+    sides = (Z[None], Z.T[None]) if few else (Z.T[None], Z[None])
+    (variances,), (directions,) = by.eigh(by.multiply(*sides))
+    spread = variances > LEAST_SPREAD * variances[-1]
+    axes: Floats = directions[:, spread] / np.sqrt(variances[spread])
+    if few:  # from directions among rows to those among features
+        axes = by.multiply(Z.T[None], (axes / np.sqrt(variances[spread]))[None])[0]
+    return axes
 
 
 def random_rows(source: RowSource, n_clusters: int, rng: np.random.Generator) -> Floats:

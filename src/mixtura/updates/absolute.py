@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import Algebra
 from mixtura.covariance import CovarianceFamily
 from mixtura.parameters import Parameters, Seen
-from mixtura.shapes import FactoriseMatrices, Floats
+from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates.explain import explain
 from mixtura.updates.protocol import Mask, Update
@@ -31,8 +32,7 @@ class AbsoluteRidge:
     ----------
     family : CovarianceFamily
     ridge : ndarray of shape (n_features,), squared units of the features
-    factorise : callable
-        The engine's factorisation of matrices.
+    algebra : Algebra
     mends_empty : bool
         Whether a component without weight counts as failed.
     """
@@ -41,11 +41,11 @@ class AbsoluteRidge:
         self,
         family: CovarianceFamily,
         ridge: Floats,
-        factorise: FactoriseMatrices,
+        algebra: Algebra,
         *,
         mends_empty: bool,
     ) -> None:
-        self._family, self._ridge, self._factorise = family, ridge, factorise
+        self._family, self._ridge, self._algebra = family, ridge, algebra
         self._mends_empty = mends_empty
 
     def update(
@@ -59,8 +59,8 @@ class AbsoluteRidge:
         with np.errstate(invalid="ignore", over="ignore"):
             centred = statistics.recentred(statistics.centres + shift)
             padded = replace(centred, resp_sum=resp_sum).blurred(self._ridge)
-            covariances = self._family.update(padded)
-        factors, singular = shape.factorise(covariances, self._factorise)
+            covariances = self._family.update(padded, self._algebra)
+        factors, singular = shape.factorise(covariances, self._algebra)
         failed = singular | (self._mends_empty & (statistics.resp_sum == 0.0))
         weights = resp_sum / resp_sum.sum()
         return Parameters(weights, centred.centres, covariances, factors, shape), failed
@@ -70,6 +70,9 @@ class AbsoluteRidge:
 
     def penalty(self, parameters: Parameters) -> float:  # noqa: ARG002
         return 0.0
+
+    def blurred(self, parameters: Parameters) -> list[int]:  # noqa: ARG002
+        return []  # scikit-learn has no place to say so
 
     def select(self, components: NDArray[np.intp]) -> Update:  # noqa: ARG002
         return self
@@ -82,4 +85,4 @@ class AbsoluteRidge:
         iteration: int,
         scale: Floats,
     ) -> str:
-        return explain(statistics, parameters, failed, iteration, scale, self._ridge)
+        return explain(statistics, parameters, failed, iteration, scale)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import Algebra
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
@@ -31,9 +32,10 @@ class Event:
         Counted from 1; 0 is the start.
     component : int
         Its position at that time.
-    cause : {"empty", "singular", "spurious"}
-        No weight left; a covariance that is not positive definite; or one so narrow that it sits
-        on ties or on a handful of rows (see `mixtura.updates.spurious`).
+    cause : {"empty", "singular", "spurious", "ridge"}
+        No weight left; a covariance that is not positive definite; one so narrow that it sits on
+        ties or on a handful of rows (see `mixtura.updates.spurious`); or one of which `reg_covar`
+        makes more than a tenth in some direction.
     action : {"reseeded", "dropped", "smoothed", "kept"}
         What was done. "smoothed": the fit was started again with each row spread over its cell of
         the grid to which the data are rounded. "kept": nothing.
@@ -41,7 +43,7 @@ class Event:
 
     iteration: int
     component: int
-    cause: Literal["empty", "singular", "spurious"]
+    cause: Literal["empty", "singular", "spurious", "ridge"]
     action: Literal["reseeded", "dropped", "smoothed", "kept"]
 
     def __str__(self) -> str:
@@ -56,12 +58,13 @@ class Collapse:
     ----------
     action : {"reseed", "drop", "raise"}
     scale : ndarray of shape (n_features,)
-        Standard deviations of the features: the units in which a component's widest direction is
-        found when it is split.
+        Units of the features, in which a component's widest direction is found when it is split.
+    algebra : Algebra
     """
 
     action: OnCollapse
     scale: Floats
+    algebra: Algebra
 
     def recover(
         self,
@@ -101,7 +104,7 @@ class Collapse:
             cause: Literal["empty", "singular"] = "singular" if statistics.resp_sum[j] else "empty"
             earlier = sum(e.component == j and e.action == "reseeded" for e in events)
             if self.action == "reseed" and earlier < MOST_RESEEDS:
-                parameters = split_heaviest(parameters, j, sound, self.scale)
+                parameters = split_heaviest(parameters, j, sound, self.scale, self.algebra)
                 sound = np.append(sound, j)
                 events.append(Event(iteration, j, cause, "reseeded"))
             else:
@@ -111,7 +114,11 @@ class Collapse:
 
 
 def split_heaviest(
-    parameters: Parameters, component: int, sound: NDArray[np.intp], scale: Floats
+    parameters: Parameters,
+    component: int,
+    sound: NDArray[np.intp],
+    scale: Floats,
+    by: Algebra,
 ) -> Parameters:
     """Split the heaviest sound component in two: itself and `component`.
 
@@ -124,7 +131,7 @@ def split_heaviest(
     covariances = shape.select(parameters.covariances, source)
     factors = shape.select(parameters.precisions_cholesky, source)
     covariance = shape.matrix(covariances, donor, len(scale))
-    variances, directions = np.linalg.eigh(covariance / np.outer(scale, scale))
+    (variances,), (directions,) = by.eigh((covariance / np.outer(scale, scale))[None])
     step = 0.5 * np.sqrt(variances[-1]) * directions[:, -1] * scale
     weights, means = parameters.weights.copy(), parameters.means.copy()
     weights[[component, donor]] = 0.5 * weights[donor]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixtura.parameters import Parameters
-from mixtura.shapes import Floats
+from mixtura.shapes import EPS, Floats
 from mixtura.statistics import Statistics
 from mixtura.updates.protocol import Mask
 
@@ -18,7 +18,6 @@ def explain(
     failed: Mask,
     iteration: int,
     scale: Floats,
-    ridge: Floats | None,
 ) -> str:
     """Return the message for the first component that failed: see `Update.explain`."""
     doing, when = ("continue", f" at iteration {iteration}") if iteration else ("start", "")
@@ -26,13 +25,12 @@ def explain(
     alone = ", and no other is left" if none_left else ""
     otherwise = "" if none_left else ', or on_collapse="reseed"'
     variances = parameters.covariance(j).diagonal()
-    scatter = parameters.weights[j] * np.abs(variances - (0.0 if ridge is None else ridge))
     constant = np.flatnonzero(variances == 0.0)
     if statistics.resp_sum[j] == 0.0:
         what, remedy = f"has no weight{when}", f"Use fewer components{otherwise}"
-    elif _exceeds_all(statistics, scatter, scale):
+    elif _is_far_away(statistics, j, scale):
         what = f"is so far from the rows{when} that distances have no digits left"
-        remedy = f"Start nearer to them{otherwise}"
+        remedy = f"Start nearer to them, or drop rows that are far from all others{otherwise}"
     elif len(constant):
         what = f"has a singular covariance{when}, constant in feature {constant[0]}"
         remedy = f"Use reg_covar > 0, fewer components, or drop the feature{otherwise}"
@@ -45,7 +43,13 @@ def explain(
     return f"the fit cannot {doing}: component {j} {what}{alone}. {remedy}."
 
 
-def _exceeds_all(statistics: Statistics, scatter: Floats, scale: Floats) -> bool:
-    """Whether a share of the rows scatters more than all of them, which only rounding can do."""
-    overflown = not np.isfinite(statistics.resp_xx).all()
-    return overflown or bool((scatter > 4.0 * np.square(scale)).any())
+def _is_far_away(statistics: Statistics, j: int, scale: Floats) -> bool:
+    """Whether squares of a component's distances to all rows have lost the digits of `scale`."""
+    if not np.isfinite(statistics.resp_xx).all():
+        return True
+    if statistics.resp_sum[j] <= len(scale) + 1:
+        return False  # so few rows have no covariance wherever they are
+    means = statistics.means()[statistics.resp_sum > 0.0]
+    with np.errstate(over="ignore"):
+        lost = EPS * np.square(means - statistics.centres[j]) >= np.square(scale)
+    return bool(lost.any(axis=1).all())

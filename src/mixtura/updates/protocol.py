@@ -54,6 +54,9 @@ class Update(Protocol):
         It is the same at every temperature.
         """
 
+    def blurred(self, parameters: Parameters) -> list[int]:
+        """Positions of components of which a ridge makes more than a tenth in some direction."""
+
     def select(self, components: NDArray[np.intp]) -> Update:
         """Return the update for some of the components, after others were dropped."""
 

@@ -14,17 +14,24 @@ and the objective never falls.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import Algebra
 from mixtura.covariance import CovarianceFamily
 from mixtura.parameters import Parameters, Seen
-from mixtura.shapes import FactoriseMatrices, Floats
+from mixtura.shapes import EPS, Floats
 from mixtura.statistics import Statistics
 from mixtura.updates.explain import explain
 from mixtura.updates.protocol import Mask, Update
+from mixtura.updates.spurious import too_narrow
 
 __all__ = ["Ridge"]
+
+MOST_RIDGE = 0.1  # of a variance that counts as one of the rows
+LOST = 32.0 * EPS  # of the variances of features, for each of them: what rounding may take away
 
 
 class Ridge:
@@ -35,14 +42,11 @@ class Ridge:
     family : CovarianceFamily
     ridge : ndarray of shape (n_features,), squared units of the features
         Added to the diagonal of every covariance; zeros for none.
-    factorise : callable
-        The engine's factorisation of matrices.
+    algebra : Algebra
     """
 
-    def __init__(
-        self, family: CovarianceFamily, ridge: Floats, factorise: FactoriseMatrices
-    ) -> None:
-        self._family, self._factorise = family, factorise
+    def __init__(self, family: CovarianceFamily, ridge: Floats, algebra: Algebra) -> None:
+        self._family, self._algebra = family, algebra
         self._ridge = ridge if ridge.any() else None
 
     def update(
@@ -56,8 +60,13 @@ class Ridge:
             if self._ridge is not None:
                 centred = centred.blurred(self._ridge)
             before = None if previous is None else previous.covariances
-            covariances = family.update(centred, before)
-        factors, singular = family.shape.factorise(covariances, self._factorise)
+            covariances = family.update(centred, self._algebra, before)
+            factors, singular = family.shape.factorise(covariances, self._algebra)
+            if self._ridge is not None and singular.any():
+                # Rows are so far apart that the ridge is lost in the rounding of their scatter.
+                wider = family.shape.widened(centred.resp_xx, LOST * centred.centres.shape[1])
+                covariances = family.update(replace(centred, resp_xx=wider), self._algebra, before)
+                factors, singular = family.shape.factorise(covariances, self._algebra)
         failed = singular | (statistics.resp_sum <= 0.0)
         return Parameters(weights, centred.centres, covariances, factors, family.shape), failed
 
@@ -71,6 +80,14 @@ class Ridge:
     def penalty(self, parameters: Parameters) -> float:  # noqa: ARG002
         return 0.0
 
+    def blurred(self, parameters: Parameters) -> list[int]:
+        if self._ridge is None:
+            return []
+        covariances = parameters.covariances
+        share = LOST * parameters.means.shape[1] / MOST_RIDGE
+        lost = parameters.shape.widened(covariances, share) - covariances
+        return too_narrow(parameters, lost, self._ridge / MOST_RIDGE, self._algebra)
+
     def select(self, components: NDArray[np.intp]) -> Update:  # noqa: ARG002
         return self
 
@@ -82,4 +99,4 @@ class Ridge:
         iteration: int,
         scale: Floats,
     ) -> str:
-        return explain(statistics, parameters, failed, iteration, scale, self._ridge)
+        return explain(statistics, parameters, failed, iteration, scale)

@@ -5,7 +5,8 @@ with almost no variance across, and the narrower it gets the higher is its likel
 several starts would be the worst model. A component counts as spurious where in some direction its
 variance is less than
 
-    LEAST_VARIANCE of the average variance within components, as in Hathaway [1]_, or
+    LEAST_VARIANCE of the average variance within components, as in Hathaway [1]_, where no
+        component counts as wider than the middle of the rows (see `mixtura.data.middle`), or
     LEAST_ROUNDING of the variance that rounding to the data's own grid leaves: that of a uniform
     distribution over one cell, as in Sheppard's corrections [2]_.
 
@@ -24,10 +25,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixtura.algebra import Algebra
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "too_narrow"]
 
 # On real data and the figures of mclust, ordinary components reach down to 1.8e-3 of the average
 # variance, and those that sit on a handful of rows up to 4e-5 (python -m benchmarks.spurious).
@@ -43,21 +45,36 @@ class Guard:
     ----------
     rounding : ndarray of shape (n_features,)
         Variance that rounding leaves in each feature: see `RowSource.rounding`.
+    unit : ndarray of shape (n_features,)
+        Variance of each feature near its middle.
+    algebra : Algebra
     """
 
     rounding: Floats
+    unit: Floats
+    algebra: Algebra
 
     def spurious(self, parameters: Parameters) -> list[int]:
         """Positions of the spurious components.
 
         Notes
         -----
-        The smallest variance relative to a bound B is the reciprocal of the largest eigenvalue of
-        ``U.T @ B @ U``. Cost O(k d^3), O(k d) for diagonals.
+        Cost O(k d^3), O(k d) for diagonals.
         """
-        weights, _, covariances, factors, shape = parameters
-        average = LEAST_VARIANCE * shape.average(covariances, weights)
-        ratios = shape.largest_ratio(factors, average, LEAST_ROUNDING * self.rounding)
-        if (ratios <= 1.0).all():
-            return []
-        return np.flatnonzero(np.broadcast_to(ratios > 1.0, weights.shape)).tolist()
+        weights, _, covariances, _, shape = parameters
+        average = shape.average(shape.limited(covariances, self.unit), weights)
+        return too_narrow(
+            parameters, LEAST_VARIANCE * average, LEAST_ROUNDING * self.rounding, self.algebra
+        )
+
+
+def too_narrow(
+    parameters: Parameters, average: Floats, variances: Floats, by: Algebra
+) -> list[int]:
+    """Positions of components whose variance in some direction is below a bound.
+
+    The bound is ``average + diag(variances)``, the average as `Shape.average` returns it.
+    """
+    shape = parameters.shape
+    narrower = shape.is_narrower(parameters.covariances, average, variances, by)
+    return np.flatnonzero(np.broadcast_to(narrower, parameters.weights.shape)).tolist()

@@ -1,0 +1,29 @@
+"""What the rest asks of an engine besides passes: algebra of many small matrices at once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Algebra"]
+
+Floats = NDArray[np.float64]
+
+
+class Algebra(Protocol):
+    """Functions on stacks of matrices; `mixtura.reference` says what each does.
+
+    `mixtura.kernels` and `mixtura.reference` are such engines. The compiled functions stay on the
+    calling thread, which BLAS and LAPACK do not.
+    """
+
+    def factorise(self, covariances: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return precision factors of matrices (k, d, d), and which of them have none."""
+
+    def eigh(self, matrices: Floats) -> tuple[Floats, Floats]:
+        """Return eigenvalues (k, d), ascending, and eigenvectors, the columns of (k, d, d)."""
+
+    def multiply(self, left: Floats, right: Floats) -> Floats:
+        """Return products (k, m, n) of (k, m, p) and (k, p, n); one matrix serves for all."""
