@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance.axes import axes_of_one, common_axes
-from mixtura.data.checks import contiguous, refuse_non_finite
+from mixtura.data.checks import contiguous, refuse_non_finite, rounding_unit
 from mixtura.shapes import FactoriseMatrices, Floats, Shape
 from mixtura.statistics import Statistics
 
 __all__ = ["CovarianceFamily", "Rule"]
 
 FREEDOM = "IEV"  # each letter allows what those before it allow
-SYMMETRY_TOLERANCE = 1e-8  # in units of standard deviations: a computed inverse is no better
 FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
 
 
@@ -190,7 +189,8 @@ class CovarianceFamily:
             )
         refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
         if not self.shape.is_diagonal:
-            array = _symmetric(array)
+            # in units of standard deviations: a computed inverse is no better
+            array = _symmetric(array, np.sqrt(rounding_unit(covariances, "covariances")))
         factors, failed = self.factorise(array, by)
         if failed.any():
             j = int(np.argmax(failed))
@@ -220,7 +220,7 @@ class CovarianceFamily:
             )
 
 
-def _symmetric(matrices: Floats) -> Floats:
+def _symmetric(matrices: Floats, tolerance: float) -> Floats:
     """Return the symmetric part of matrices that are symmetric to rounding."""
     transposed = matrices.swapaxes(-1, -2)
     unequal = matrices != transposed
@@ -228,7 +228,7 @@ def _symmetric(matrices: Floats) -> Floats:
         return matrices
     deviations = np.sqrt(np.abs(np.einsum("...aa->...a", matrices)))
     unit = deviations[..., :, None] * deviations[..., None, :]
-    wrong = np.argwhere(np.abs(matrices - transposed) > SYMMETRY_TOLERANCE * unit)
+    wrong = np.argwhere(np.abs(matrices - transposed) > tolerance * unit)
     if len(wrong):
         *component, a, b = map(int, wrong[0])
         of = f"of component {component[0]} " if component else ""

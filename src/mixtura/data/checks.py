@@ -28,6 +28,7 @@ from mixtura.data.values import (
     place_of,
     refuse_negative,
     refuse_non_finite,
+    rounding_unit,
 )
 from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
 
@@ -54,12 +55,16 @@ __all__ = [
     "check_writeable",
     "contiguous",
     "refuse_non_finite",
+    "rounding_unit",
+    "without_rounding",
 ]
 
 TreeModel = Literal["VVV", "EEE", "VII", "EII"]
 MODELS: tuple[TreeModel, ...] = get_args(TreeModel)
 
 SUM_TOLERANCE = 1e-6  # admits responsibilities computed or stored in float32
+EXACT_SUM = 1e-8  # of weights: what Generator.choice accepts
+ROUNDINGS = 16.0  # of each weight; scikit-learn adds ten to the total of a component
 LEAST_BLUR = 1e-12  # squared; above what rounding does to determinants of rows of unit spread
 
 
@@ -84,7 +89,11 @@ def check_components(
     covariance_type: str,
     n_features: int,
 ) -> tuple[Floats, Floats]:
-    """Means and precision factors, float64 and C-contiguous, the factors upper triangular."""
+    """Means and precision factors, float64 and C-contiguous, the factors upper triangular.
+
+    What rounding left below the diagonal, relative to the largest number of its row, becomes zero
+    in a copy. As that of an inverse, it is as large as the root of the dtype's rounding unit.
+    """
     shape = SHAPES[check_option("covariance_type", covariance_type, SHAPE_NAMES)]
     means = check_centres(means, n_features, name="means")
     factors = contiguous(precisions_cholesky, "precisions_cholesky")
@@ -96,7 +105,13 @@ def check_components(
             f"covariance_type, one for each component."
         )
     refuse_non_finite(factors, "precisions_cholesky", shape.axes, "Factorise a finite covariance.")
-    below = np.argwhere(shape.below_diagonal(factors))
+    lower = shape.below_diagonal(factors)
+    if lower.any():
+        allowed = np.sqrt(rounding_unit(precisions_cholesky, "precisions_cholesky"))
+        below = np.argwhere(np.abs(lower) > allowed * np.abs(factors).max(axis=-1, keepdims=True))
+        factors = factors if len(below) else factors - lower
+    else:
+        below = np.empty((0, factors.ndim), dtype=np.intp)
     if len(below):
         raise ValueError(
             f"precisions_cholesky must be upper triangular; {place_of(below[0], shape.axes)} is "
@@ -130,6 +145,19 @@ def check_weights(weights: ArrayLike, n_components: int) -> Floats:
         raise ValueError(
             "weights must not all be zero; got only zeros. Give some component a positive weight."
         )
+    return array
+
+
+def without_rounding(weights: ArrayLike, n_components: int) -> Floats:
+    """Weights that miss a sum of one by the rounding of their dtype, divided by their sum.
+
+    Others are returned as they are.
+    """
+    array = check_weights(weights, n_components)
+    total = array.sum()
+    off = abs(total - 1.0)
+    if EXACT_SUM < off <= ROUNDINGS * n_components * rounding_unit(weights, "weights"):
+        array = array / total
     return array
 
 
