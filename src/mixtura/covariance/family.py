@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.covariance.axes import axes_of_one, common_axes
+from mixtura.covariance.principal import common_principal_axes, principal_axes
 from mixtura.data.checks import contiguous, refuse_non_finite, rounding_unit
 from mixtura.shapes import FactoriseMatrices, Floats, Shape
 from mixtura.statistics import Statistics
@@ -131,6 +131,7 @@ class CovarianceFamily:
         Parameters
         ----------
         matrices : ndarray of shape (n_components, n_features, n_features)
+            Positive definite.
 
         Returns
         -------
@@ -142,14 +143,9 @@ class CovarianceFamily:
         if self.letters[2] == "I":
             axes = np.eye(matrices.shape[1])
         elif self.letters[2] == "V":
-            axes = np.linalg.eigh(matrices)[1][:, :, ::-1]
+            axes = np.array([principal_axes(matrix) for matrix in matrices])
         else:
-            axes = common_axes(
-                matrices,
-                np.ones(len(matrices)),
-                equal_volumes=False,
-                previous=axes_of_one(matrices),
-            )
+            axes = common_principal_axes(matrices)
         axes = np.broadcast_to(axes, matrices.shape)
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
         oriented: Floats = axes * np.sign(largest)
