@@ -14,7 +14,16 @@ from mixtura import files, kernels
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.data.checks import without_rounding
 from mixtura.data.frames import Names
-from mixtura.mixture import convert, criteria, densities, geometry, sampling, saving, table
+from mixtura.mixture import (
+    convert,
+    criteria,
+    densities,
+    geometry,
+    one_feature,
+    sampling,
+    saving,
+    table,
+)
 from mixtura.mixture.checks import check_feature_names, check_means, check_mixture_weights
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
@@ -117,6 +126,11 @@ class GaussianMixture:
     aic = criteria.aic
     bic = criteria.bic
     icl = criteria.icl
+
+    # Mixtures of one feature
+    cdf = one_feature.cdf
+    quantile = one_feature.quantile
+    boundaries = one_feature.boundaries
 
     # Random rows
     sample = sampling.sample

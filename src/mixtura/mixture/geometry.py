@@ -35,7 +35,8 @@ def volume(self: GaussianMixture) -> Floats:
     """
     k, d = self.means.shape
     log_dets = self._family.shape.log_dets(self.precisions_cholesky, d)
-    return np.exp(np.broadcast_to(-2.0 / d * log_dets, k))
+    volume: Floats = np.exp(np.broadcast_to(-2.0 / d * log_dets, k))
+    return volume
 
 
 def shape(self: GaussianMixture) -> Floats:
