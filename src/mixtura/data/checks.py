@@ -188,9 +188,14 @@ def check_rows_sum_to_one(resp: Floats, *, name: str = "resp") -> None:
 
 
 def check_labels(
-    labels: ArrayLike, n_samples: int, n_components: int, *, name: str = "labels"
+    labels: ArrayLike,
+    n_samples: int,
+    n_components: int,
+    *,
+    name: str = "labels",
+    some_without: bool = False,
 ) -> NDArray[np.int64]:
-    """The component of each row, int64 and C-contiguous (n_samples,)."""
+    """The component of each row, int64 and C-contiguous (n_samples,); -1 if rows may have none."""
     array: NDArray[Any] = np.asarray(labels)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(
@@ -202,12 +207,13 @@ def check_labels(
             f"{name} must have shape ({n_samples},), one for each row of X; got {array.shape}. "
             f"Give each row one label."
         )
-    outside = (array < 0) | (array >= n_components)
+    outside = (array < (-1 if some_without else 0)) | (array >= n_components)
     if outside.any():
         row = int(np.argmax(outside))
+        none = ", or be -1 for none" if some_without else ""
         raise ValueError(
-            f"{name} must lie between 0 and {n_components - 1}; row {row} has {array[row]}. Number "
-            f"the components from 0."
+            f"{name} must lie between 0 and {n_components - 1}{none}; row {row} has {array[row]}. "
+            f"Number the components from 0."
         )
     return np.ascontiguousarray(array, dtype=np.int64)
 

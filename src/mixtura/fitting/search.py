@@ -18,6 +18,7 @@ import numpy as np
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.data import RowSource
 from mixtura.exceptions import FitError
+from mixtura.fitting.init import check_begin, returned_begin
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin, Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -26,7 +27,7 @@ from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
 from mixtura.shapes import FULL, SHAPE_NAMES, Floats
-from mixtura.starts import HierarchicalTree, check_init, hierarchical
+from mixtura.starts import HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.statistics import Statistics
 from mixtura.updates import Ridge
@@ -46,7 +47,7 @@ class Search:
         Of the rows.
     covariance_types : sequence of str
         Names of different families.
-    init : str or callable
+    init : object
         As for `fit_gmm`; a callable is called once for each number of components.
     settings : Settings
         Of all fits, with an absolute ridge.
@@ -116,14 +117,15 @@ class Search:
         self, n_components: int, possible: list[str], rng: np.random.Generator
     ) -> tuple[dict[str, Outcome], list[Any]]:
         """Fits of the scouts, and what all families start with: full statistics, or an init."""
-        init = self.init
+        init: Any = self.init
         if callable(init):
-            init = init(self.survey.source.shown(), n_components, rng)
+            init = returned_begin(init, self.survey.source, n_components, rng)
+        elif not isinstance(init, str):
+            init = check_begin(init, self.survey.source, n_components)
         if isinstance(init, GaussianMixture):
             return {}, [self._under(init._parameters())]
         if not isinstance(init, str):
-            family = FAMILIES[self.covariance_types[0]]
-            return {}, [check_init(init, self.survey.source, n_components, family)]
+            return {}, [init]
         if init == "hierarchical":
             return {}, [tree.labels(n_components) for tree in self._trees(n_components)]
         scouted = self._scouted(init, n_components, possible, rng)

@@ -30,13 +30,13 @@ from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Annealed, Outcome, Plain, Schedule, Squarem, State
 from mixtura.shapes import Floats
-from mixtura.starts import AutomaticStart, Start, given_start
+from mixtura.starts import AutomaticStart, Means, Start, given_start
 from mixtura.updates import Collapse, Event, Guard, OnCollapse, Ridge, Update
 
 __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
 
-Begin = Start | GaussianMixture | Parameters | NDArray[Any]
-Given = GaussianMixture | Parameters | NDArray[Any]
+Given = GaussianMixture | Parameters | Means | NDArray[Any]
+Begin = Start | Given
 EMKind = Literal["soft", "hard", "annealed"]
 
 ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
@@ -190,7 +190,7 @@ class Fitting:
             return outcome
         return self._better(outcome, self._update_with(alternative, self._ridge), begin)
 
-    def _better(self, outcome: Outcome, alternative: Update, begin: NDArray[Any]) -> Outcome:
+    def _better(self, outcome: Outcome, alternative: Update, begin: Given) -> Outcome:
         """The outcome, or the one that an alternative update leads to where that is higher."""
         if outcome.stop_reason != "converged":
             return outcome
@@ -230,7 +230,13 @@ class Fitting:
         """The parameters that the user's start stands for."""
         collapse = Collapse(self._settings.on_collapse, self._survey.scale)
         return given_start(
-            begin, self._n_components, self._rows, update, collapse, self._survey.centre
+            begin,
+            self._n_components,
+            self._rows,
+            self._family,
+            update,
+            collapse,
+            self._survey.centre,
         )
 
     def _iterate(self, update: Update, begun: Outcome) -> Outcome:
