@@ -214,7 +214,7 @@ def _fit_pair(
     def fit(k: int) -> GMMFit:
         fitting = Fitting(survey, settings, covariance_type, k)
         begin = returned_begin(init, source, k, rng) if callable(init) else init
-        report = fitting.report(fitting.run(begin, rng))
+        report = fitting.report(fitting.run(begin, rng), automatic=isinstance(begin, str))
         if report.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return report

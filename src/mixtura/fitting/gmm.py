@@ -140,6 +140,8 @@ def fit_gmm(
     Returns
     -------
     GMMFit
+        From an automatic start, the heaviest component comes first; of equal weights, that with the
+        smaller mean. From any other start, components keep its order.
 
     Raises
     ------
@@ -244,7 +246,7 @@ def fit_gmm(
             progress.close()
     if not outcome.history:
         raise FitInterrupted(None)
-    fit = fitting.report(outcome)
+    fit = fitting.report(outcome, automatic=isinstance(begin, str))
     if progress is not None:
         progress.write(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
     if fit.stop_reason == "interrupted":

@@ -24,6 +24,7 @@ from mixtura.data.frames import Names, described
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import Contents, fact, feature_names_of, numbers
 from mixtura.fitting.survey import Survey
+from mixtura.mixture.reordering import heaviest_first
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BACKENDS, BackendName
@@ -162,6 +163,8 @@ def fit_kmeans(
     Returns
     -------
     KMeansFit
+        With "kmeans++" and "random", the cluster of largest weight comes first; of equal weights,
+        that with the smaller center. Clusters about given centers keep their order.
 
     Raises
     ------
@@ -217,7 +220,10 @@ def fit_kmeans(
         for stream in generator.spawn(n_init):
             best = _better(best, runs.run(runs.seed(n_clusters, begin, stream)))
     except KeyboardInterrupt:
-        raise FitInterrupted(_better(best, runs.last if runs else None)) from None
+        reached = _better(best, runs.last if runs else None)
+        if reached is not None and isinstance(begin, str):
+            reached = _largest_first(reached, source)
+        raise FitInterrupted(reached) from None
     assert best is not None
     if best.n_iter == max_iter and not best.converged and tol > 0.0:
         warnings.warn(
@@ -226,7 +232,23 @@ def fit_kmeans(
             ConvergenceWarning,
             stacklevel=2,
         )
+    if isinstance(begin, str):
+        best = _largest_first(best, source)
     return replace(best, feature_names=source.feature_names)
+
+
+def _largest_first(fit: KMeansFit, source: RowSource) -> KMeansFit:
+    """The clusters in the order of falling weight, those of equal weight in that of their centers.
+
+    Labels of rows without weight may mean nothing yet.
+    """
+    k, weights = len(fit.centers), source.weights()
+    known = (fit.labels >= 0) & (fit.labels < k)
+    labels = np.where(known, fit.labels, 0)
+    weight = known.astype(np.float64) if weights is None else known * weights
+    sizes: Floats = np.bincount(labels, weight, k).astype(np.float64)
+    order = heaviest_first(sizes, fit.centers)
+    return replace(fit, centers=fit.centers[order], labels=np.argsort(order)[labels])
 
 
 def _check_init(init: Any, source: RowSource, n_clusters: int) -> str | Floats | NDArray[np.int64]:

@@ -25,6 +25,7 @@ from mixtura.fitting.progress import Progress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.reordering import heaviest_first
 from mixtura.mixture.separation import assignment_entropy
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
@@ -147,18 +148,37 @@ class Fitting:
         outcome.events += _spurious_events(outcome, "kept")
         return outcome
 
-    def report(self, outcome: Outcome) -> GMMFit:
-        """Return the fit as users get it; its log-likelihood may need one more pass."""
+    def report(self, outcome: Outcome, *, automatic: bool) -> GMMFit:
+        """Return the fit as users get it; its log-likelihood may need one more pass.
+
+        Parameters
+        ----------
+        outcome : Outcome
+        automatic : bool
+            Whether the start was: then the order of the components has no meaning, and the heaviest
+            comes first. Events of components that were kept name them by their new positions.
+        """
         log_likelihood, entropy = self._measured(outcome)
         source = self._survey.source
+        model = GaussianMixture._of(self._covariance_type, outcome.parameters, source.feature_names)
+        events = outcome.events
+        if automatic:
+            order = heaviest_first(model.weights, model.means)
+            model, position = model.reordered(order), np.argsort(order)
+            events = [
+                replace(event, component=int(position[event.component]))
+                if event.action == "kept"
+                else event
+                for event in events
+            ]
         return GMMFit(
-            GaussianMixture._of(self._covariance_type, outcome.parameters, source.feature_names),
+            model,
             log_likelihood,
             np.array(outcome.history),
             len(outcome.history),
             outcome.stop_reason == "converged",
             outcome.stop_reason,
-            tuple(outcome.events),
+            tuple(events),
             source.n_rows,
             source.weight_sum,
             entropy,

@@ -20,6 +20,7 @@ from mixtura.mixture import (
     densities,
     geometry,
     one_feature,
+    reordering,
     sampling,
     saving,
     table,
@@ -131,6 +132,9 @@ class GaussianMixture:
     cdf = one_feature.cdf
     quantile = one_feature.quantile
     boundaries = one_feature.boundaries
+
+    # The same mixture in another order
+    reordered = reordering.reordered
 
     # Random rows
     sample = sampling.sample
