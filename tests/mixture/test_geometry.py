@@ -92,3 +92,20 @@ def test_common_orientation_in_mixed_units_gives_back_the_covariances(covariance
     found = np.sort(model.volume[:, None] * model.shape, axis=1)
     np.testing.assert_allclose(found, np.sort(variances, axis=1), rtol=1e-7)  # cond 1e8
     np.testing.assert_array_equal(model.orientation[0], model.orientation[1])
+
+
+def test_geometry_of_a_covariance_that_is_barely_regular_is_finite() -> None:
+    """Whatever the doors accept has axes."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        axes = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+        matrix = axes * [1.0, 1.0, 1e-14, 10.0 ** rng.uniform(-15.5, -14.5)] @ axes.T
+        try:
+            model = mixture_of(0.5 * (matrix + matrix.T)[None])
+        except ValueError:
+            continue
+        assert np.isfinite(model.volume).all()
+        assert (model.shape > 0.0).all()
+        np.testing.assert_allclose(
+            model.orientation[0].T @ model.orientation[0], np.eye(4), atol=1e-13
+        )

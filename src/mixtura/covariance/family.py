@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.covariance.principal import common_principal_axes, principal_axes
+from mixtura.covariance.principal import principal_axes
 from mixtura.data.checks import contiguous, refuse_non_finite, rounding_unit
 from mixtura.shapes import FactoriseMatrices, Floats, Shape
 from mixtura.statistics import Statistics
@@ -125,13 +125,13 @@ class CovarianceFamily:
         """Return precision factors, and which covariances have none: see `Shape.factorise`."""
         return self.shape.factorise(covariances, by)
 
-    def orientation(self, matrices: Floats) -> Floats:
+    def orientation(self, factors: Floats) -> Floats:
         """Return the principal axes of covariances of this family.
 
         Parameters
         ----------
-        matrices : ndarray of shape (n_components, n_features, n_features)
-            Positive definite.
+        factors : ndarray of shape (n_components, n_features, n_features)
+            Their precision factors.
 
         Returns
         -------
@@ -141,12 +141,12 @@ class CovarianceFamily:
             (E). The largest entry of each is positive.
         """
         if self.letters[2] == "I":
-            axes = np.eye(matrices.shape[1])
+            axes = np.eye(factors.shape[1])
         elif self.letters[2] == "V":
-            axes = np.array([principal_axes(matrix) for matrix in matrices])
+            axes = np.array([principal_axes(factor[None]) for factor in factors])
         else:
-            axes = common_principal_axes(matrices)
-        axes = np.broadcast_to(axes, matrices.shape)
+            axes = principal_axes(factors[:1] if self.shape.is_shared else factors)
+        axes = np.broadcast_to(axes, factors.shape)
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
         oriented: Floats = axes * np.sign(largest)
         return oriented

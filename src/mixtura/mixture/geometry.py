@@ -68,12 +68,16 @@ def orientation(self: GaussianMixture) -> Floats:
         features' own axes where orientation is the identity; the same for all components where
         they share it; else in the order of falling variance.
     """
-    return self._family.orientation(covariance_matrices(self))
+    return self._family.orientation(_factors(self))
 
 
 def _log_variances(mixture: GaussianMixture) -> Floats:
     """Log of the variances along the axes, shape (n_components, n_features)."""
-    log_variances: Floats = np.log(
-        variances_along(covariance_matrices(mixture), orientation(mixture))
-    )
+    log_variances: Floats = np.log(variances_along(_factors(mixture), orientation(mixture)))
     return log_variances
+
+
+def _factors(mixture: GaussianMixture) -> Floats:
+    """Precision factors as matrices, shape (n_components, n_features, n_features)."""
+    factors, k, d = mixture.precisions_cholesky, mixture.n_components, mixture.n_features
+    return mixture._family.shape.matrices(factors, k, d)
