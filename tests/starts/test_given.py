@@ -9,7 +9,7 @@ from loops import em_on, mixture_of
 from numpy.typing import NDArray
 
 import mixtura
-from mixtura import GaussianMixture, fit_gmm, fit_kmeans, hierarchical, scan
+from mixtura import GaussianMixture, fit_gmm, fit_kmeans, hierarchical, scan, select_gmm
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.data import ArrayRows, BlockedRows
 from mixtura.shapes import Floats
@@ -152,6 +152,8 @@ def test_start_from_a_fit_refuses_a_frame_with_other_columns() -> None:
     fit = fit_gmm(pd.DataFrame(X, columns=["a", "b"]), 3, init=labels)
     with pytest.raises(ValueError, match="X must have the columns 'a', 'b'"):
         fit_gmm(pd.DataFrame(X, columns=["a", "c"]), 3, init=fit)
+    with pytest.raises(ValueError, match="X must have the columns 'a', 'b'"):
+        select_gmm(pd.DataFrame(X, columns=["a", "c"]), 3, ["VII"], init=fit.model)
 
 
 @every_type
@@ -222,6 +224,16 @@ def test_start_from_means_gives_each_row_to_the_nearest_in_units_of_deviations()
         fit_gmm(X, 3, init=nearest).log_likelihood,
         rtol=1e-9,
     )
+
+
+def test_start_from_means_leaves_out_rows_without_weight() -> None:
+    X, labels = clustered()
+    means = np.array([X[labels == j].mean(axis=0) for j in range(3)])
+    weight = np.random.default_rng(0).choice([0.0, 1.0, 2.5], len(X))
+    present = weight > 0.0
+    one = fit_gmm(X, 3, init=means, sample_weight=weight)
+    other = fit_gmm(X[present], 3, init=means, sample_weight=weight[present])
+    np.testing.assert_allclose(one.model.means, other.model.means, rtol=1e-9)
 
 
 def test_start_from_means_of_integers_or_of_one_feature_is_not_taken_for_labels() -> None:

@@ -22,7 +22,7 @@ from mixtura.data.checks import (
 )
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.fitting.checkpoint import Checkpoint
-from mixtura.fitting.init import check_begin, returned_begin
+from mixtura.fitting.init import check_begin, names_of, returned_begin
 from mixtura.fitting.kmeans import KMeansFit
 from mixtura.fitting.progress import Verbose, new_progress
 from mixtura.fitting.result import GMMFit
@@ -199,14 +199,7 @@ def fit_gmm(
     checkpoint_every = check_number("checkpoint_every", checkpoint_every)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
-    if isinstance(init, GMMFit):
-        init = init.model
-    source = open_rows(
-        X,
-        sample_weight,
-        minimum=n_components,
-        feature_names=init.feature_names if isinstance(init, GaussianMixture) else None,
-    )
+    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names_of(init))
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
     settings = Settings(n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious)

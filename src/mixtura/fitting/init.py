@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from mixtura.data import RowSource
+from mixtura.data.frames import Names
 from mixtura.fitting.kmeans import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
+from mixtura.mixture import GaussianMixture
 from mixtura.starts import check_init
 
-__all__ = ["check_begin", "returned_begin"]
+__all__ = ["check_begin", "names_of", "returned_begin"]
 
 
 def check_begin(init: Any, source: RowSource, n_components: int) -> Begin:
@@ -37,6 +39,12 @@ def check_begin(init: Any, source: RowSource, n_components: int) -> Begin:
             )
         init = init.labels
     return check_init(init, source, n_components)
+
+
+def names_of(init: Any) -> Names | None:
+    """Names of the columns that a start is of, where it is a mixture or the fit of one."""
+    model = init.model if isinstance(init, GMMFit) else init
+    return model.feature_names if isinstance(model, GaussianMixture) else None
 
 
 def returned_begin(

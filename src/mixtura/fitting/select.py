@@ -22,7 +22,7 @@ from mixtura.data.checks import (
 )
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fitting.gmm import Init, check_reg_covar
-from mixtura.fitting.init import check_begin
+from mixtura.fitting.init import check_begin, names_of
 from mixtura.fitting.progress import ModelCount, Verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import Search
@@ -253,7 +253,7 @@ def select_gmm(
     >>> [(k, name, round(bic, 2)) for k, name, bic in selection.top(2)]
     [(3, 'EEE', 2314.3), (4, 'EEE', 2320.14)]
     """
-    source = open_rows(X, sample_weight, minimum=1)
+    source = open_rows(X, sample_weight, minimum=1, feature_names=names_of(init))
     sizes = _check_sizes(n_components)
     names = _check_types(covariance_types, source.n_features)
     if not callable(criterion):

@@ -94,16 +94,19 @@ def _checked_covariances(
         family = FAMILIES[shape.name]
         covariances, _ = family.check(covariances, n_components, n_features, kernels.factorise)
     if shape.is_diagonal:
-        off, sizes = np.abs(covariances * np.square(factors) - 1.0), np.ones(1)
+        off = np.abs(covariances * np.square(factors) - 1.0).max()
     else:
         left = factors.swapaxes(-1, -2)
-        off = np.abs(left @ (covariances @ factors) - np.eye(n_features))
+        off = np.abs(left @ (covariances @ factors) - np.eye(n_features)).max()
+    allowed = np.sqrt(unit)
+    if off > allowed and not shape.is_diagonal:
         sizes = np.abs(left) @ (np.abs(covariances) @ np.abs(factors))
-    if not off.max() <= np.sqrt(unit) + ROUNDINGS * n_features * unit * sizes.max():
+        allowed += ROUNDINGS * n_features * unit * sizes.max()
+    if not off <= allowed:
         raise ValueError(
             f"precisions_cholesky_ must be the factors of covariances_, with "
             f"inv(covariance) = U @ U.T; U.T @ covariance @ U is off the identity by "
-            f"{off.max():.3g}. Set both, or neither."
+            f"{off:.3g}. Set both, or neither."
         )
     if unit == EPS:
         return covariances

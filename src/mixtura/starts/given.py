@@ -214,8 +214,11 @@ def _as_one_of(
 
 
 def _nearest(means: Floats, rows: RowsPass, scale: Floats) -> NDArray[np.int64]:
-    """The nearest mean of each row, in units of `scale`; the first of equals."""
-    labels = np.empty(rows.source.n_samples, dtype=np.int64)
+    """The nearest mean of each row, in units of `scale`; the first of equals.
+
+    A row without weight, which the pass need not look at, keeps the label 0.
+    """
+    labels = np.zeros(rows.source.n_samples, dtype=np.int64)
     variances = np.tile(np.square(scale), (len(means), 1))
     factors = np.tile(1.0 / scale, (len(means), 1))
     seen = Seen(np.zeros(len(means)), means, variances, factors, DIAG)
