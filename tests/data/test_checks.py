@@ -286,3 +286,29 @@ def test_check_rng_of_other_kinds_refuses_them(rng: object) -> None:
 def test_check_rng_of_a_negative_seed_refuses_it() -> None:
     with refused(ValueError, "rng must be an integer, 0 or more; got -1. Pass 0 or more."):
         checks.check_rng(-1)
+
+
+@pytest.mark.parametrize("condition", [10.0, 1e6, 1e10])
+@pytest.mark.parametrize("shared", [False, True])
+def test_factors_with_rounding_below_the_diagonal_count_as_triangular(
+    backend: ModuleType, shared: bool, condition: float
+) -> None:
+    """As the inverse of a Cholesky factor by NumPy has it."""
+    d = 6
+    units = np.geomspace(1e-3, 1e3, d)
+    axes = np.linalg.qr(np.random.default_rng(0).normal(size=(d, d)))[0]
+    covariance = axes * np.geomspace(1.0, condition, d) @ axes.T * np.outer(units, units)
+    rough = np.linalg.inv(np.linalg.cholesky(covariance)).T
+    rough = rough if shared else rough[None]
+    if not np.tril(rough, -1).any():  # whatever this build of LAPACK does
+        rough = rough + 1e-12 * np.tril(np.ones((d, d)), -1) * rough.max(axis=-1, keepdims=True)
+    arguments = {"covariance_type": "tied" if shared else "full", "means": np.zeros((1, d))}
+    X = np.random.default_rng(1).normal(size=(4, d)) * units
+    with unchanged(rough):
+        got = call(backend, "log_density", X=X, precisions_cholesky=rough, **arguments)
+    expected = call(backend, "log_density", X=X, precisions_cholesky=np.triu(rough), **arguments)
+    np.testing.assert_array_equal(got, expected)
+    rounded = (rough + 1e-7 * np.abs(rough).max(axis=-1, keepdims=True)).astype(np.float32)
+    call(backend, "log_density", X=X, precisions_cholesky=rounded, **arguments)
+    with refused(ValueError, "precisions_cholesky must be upper triangular; "):
+        call(backend, "log_density", X=X, precisions_cholesky=rounded.astype(float), **arguments)

@@ -11,7 +11,7 @@ import scipy.sparse
 from bad_input import BAD_ROWS, BAD_SAMPLE_WEIGHTS, GOOD, Bad
 from helpers import unchanged
 
-from mixtura import Event, FitError, GaussianMixture, fit_gmm, fit_kmeans
+from mixtura import Event, FitError, GaussianMixture, fit_gmm, fit_kmeans, hierarchical
 from mixtura.covariance import FAMILIES
 from mixtura.passes.backend import BACKENDS
 
@@ -19,7 +19,6 @@ FITS: dict[str, Callable[..., object]] = {"fit_gmm": fit_gmm, "fit_kmeans": fit_
 every_fit = pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
 X = GOOD["X"]
 LABELS = np.array([0, 0, 1, 1])
-TWO_FEATURES = GaussianMixture([0.5, 0.5], np.zeros((2, 2)), [1.0, 1.0], "spherical")
 
 
 def each_of(table: dict[str, Bad]) -> pytest.MarkDecorator:
@@ -185,8 +184,9 @@ OF_GMM = {
 }
 NO_START = (
     "init must be one of 'kmeans++', 'kmeans', 'random', 'hierarchical', integer labels of shape "
-    "(n_samples,), responsibilities of shape (n_samples, n_components), a GaussianMixture or a "
-    "callable; got"
+    "(n_samples,) with -1 for none, boolean labels of two components, responsibilities of shape "
+    "(n_samples, n_components), means of shape (n_components, n_features), a GaussianMixture, a "
+    "GMMFit, a KMeansFit, a HierarchicalTree or a callable; got"
 )
 ONE_EACH = "Give each row one"
 BAD_STARTS = {
@@ -216,12 +216,19 @@ BAD_STARTS = {
     "labels from one": Bad(
         LABELS + 1,
         ValueError,
-        "labels in init must lie between 0 and 1; row 2 has 2. Number the components from 0.",
+        "labels in init must lie between 0 and 1, or be -1 for none; row 2 has 2. Number the "
+        "components from 0.",
     ),
-    "labels below zero": Bad(
-        LABELS - 1,
+    "labels below -1": Bad(
+        LABELS - 2,
         ValueError,
-        "labels in init must lie between 0 and 1; row 0 has -1. Number the components from 0.",
+        "labels in init must lie between 0 and 1, or be -1 for none; row 0 has -2. Number the "
+        "components from 0.",
+    ),
+    "no row with a label": Bad(
+        0 * LABELS - 1,
+        ValueError,
+        "labels in init must give every component some weight; component 0 has none.",
     ),
     "labels of one component": Bad(
         0 * LABELS,
@@ -232,8 +239,31 @@ BAD_STARTS = {
     "responsibilities of another shape": Bad(
         np.full((4, 3), 1 / 3),
         ValueError,
-        "init must have shape (4, 2), (n_samples, n_components); got (4, 3). "
-        "Give each row one value for each component.",
+        "init must have shape (4, 2), (n_samples, n_components), for responsibilities, or (2, 2), "
+        "(n_components, n_features), for means; got (4, 3). Give each row one value for each "
+        "component, or each component one mean.",
+    ),
+    "means that are nan": Bad(
+        [[0.0, np.nan], [1.0, 1.0]],
+        ValueError,
+        "means in init must be finite; component 0, feature 1 is nan.",
+    ),
+    "a fit of k-means with more clusters": Bad(
+        fit_kmeans(X, 3, rng=0),
+        ValueError,
+        "init must be a fit of k-means with 2 clusters of the 4 rows of X, as it stands for its "
+        "labels; got 3 clusters of 4 rows. Pass its centers, or its predict(X).",
+    ),
+    "a fit of k-means to other rows": Bad(
+        fit_kmeans(X[:3], 2, rng=0),
+        ValueError,
+        "init must be a fit of k-means with 2 clusters of the 4 rows of X, as it stands for its "
+        "labels; got 2 clusters of 3 rows.",
+    ),
+    "a tree of other rows": Bad(
+        hierarchical(X[:3]),
+        ValueError,
+        "init must be a tree of the 4 rows of X; got one of 3. Grow it from X.",
     ),
     "responsibilities that sum to two": Bad(
         np.array([[0.5, 0.5], [0.5, 0.5], [1.0, 1.0], [0.0, 1.0]]),
@@ -248,23 +278,16 @@ BAD_STARTS = {
     "responsibilities that are nan": Bad(
         np.full((4, 2), np.nan), ValueError, "init must be finite; row 0, component 0 is nan."
     ),
-    "a mixture of another type": Bad(
-        TWO_FEATURES,
-        ValueError,
-        "init must be a mixture of 2 components, 2 features and covariance_type 'full'; "
-        "got 2, 2 and 'spherical'. Fit with its settings, or start from its responsibilities.",
-    ),
     "a mixture of other features": Bad(
         GaussianMixture([0.5, 0.5], np.zeros((2, 3)), [np.eye(3)] * 2),
         ValueError,
-        "init must be a mixture of 2 components, 2 features and covariance_type 'full'; "
-        "got 2, 3 and 'full'.",
+        "init must be a mixture of 2 components and 2 features; got 2 and 3. Fit with its "
+        "settings, or start from its means or labels.",
     ),
     "a mixture of more components": Bad(
         GaussianMixture([0.5, 0.25, 0.25], np.zeros((3, 2)), [np.eye(2)] * 3),
         ValueError,
-        "init must be a mixture of 2 components, 2 features and covariance_type 'full'; "
-        "got 3, 2 and 'full'.",
+        "init must be a mixture of 2 components and 2 features; got 3 and 2.",
     ),
 }
 KMEANS_INIT = "init must be one of 'kmeans++', 'random'; got"
@@ -289,7 +312,22 @@ OF_KMEANS = {
         ValueError,
         "init must be finite; component 0, feature 0 is nan.",
     ),
-    "centers of words": Bad({"init": list("ab")}, TypeError, "init must hold real numbers;"),
+    "centers of words": Bad(
+        {"init": list("ab")},
+        TypeError,
+        "init must be one of 'kmeans++', 'random', centers of shape (n_clusters, n_features), a "
+        "KMeansFit or a HierarchicalTree; got ['a', 'b'] (list). Pass one of these.",
+    ),
+    "a fit with more clusters": Bad(
+        {"init": fit_kmeans(X, 3, rng=0)},
+        ValueError,
+        "init must hold 2 centers; got 3. Give one row for each cluster.",
+    ),
+    "a tree of other rows": Bad(
+        {"init": hierarchical(X[:3])},
+        ValueError,
+        "init must be a tree of the 4 rows of X; got one of 3. Grow it from X.",
+    ),
 }
 
 
@@ -324,6 +362,25 @@ def test_start_that_is_bad_is_refused(bad: Bad, capsys: Capture) -> None:
 @pytest.mark.usefixtures("no_work")
 def test_start_that_is_bad_from_a_callable_is_refused(bad: Bad, capsys: Capture) -> None:
     assert_refused(fit_gmm, bad, capsys, init=lambda *_: bad.value)
+
+
+def test_boolean_labels_of_three_components_are_refused() -> None:
+    message = (
+        "init must be integer labels for 3 components; got true and false, which are two. Number "
+        "the components from 0, or ask for two."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        fit_gmm(X, 3, init=[True, False, True, False])
+
+
+def test_table_that_could_be_means_or_responsibilities_is_refused() -> None:
+    message = (
+        "init of shape (2, 2) could be responsibilities or means, as there are as many rows as "
+        "components and features. Pass labels, or a GaussianMixture."
+    )
+    for table in (np.eye(2), X[:2]):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            fit_gmm(X[:2], 2, init=table)
 
 
 def test_labels_of_one_component_after_weights_are_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 from clusters import clustered
 from helpers import LAYOUTS, unchanged
 
-from mixtura import ConvergenceWarning, KMeansFit, fit_kmeans
+from mixtura import ConvergenceWarning, KMeansFit, fit_kmeans, hierarchical
 from mixtura.shapes import Floats
 
 
@@ -329,3 +329,23 @@ def test_fits_are_equal_only_to_themselves() -> None:
     assert one == one
     assert one != other
     assert len({one, other}) == 2
+
+
+def test_run_from_lists_a_fit_or_a_tree_starts_from_their_centers() -> None:
+    X, _ = clustered(200, 2, 3)
+    centers = X[[0, 80, 160]]
+    expected = fit_kmeans(X, 3, init=centers)
+    assert_same_clusters(fit_kmeans(X, 3, init=centers.tolist()), expected)
+    brief = fit_kmeans(X, 3, init=centers, max_iter=1, tol=0.0)
+    again = fit_kmeans(X, 3, init=brief)
+    assert_same_clusters(again, fit_kmeans(X, 3, init=brief.centers))
+    np.testing.assert_allclose(again.centers, expected.centers, rtol=1e-13)
+    tree = hierarchical(X)
+    means = np.array([X[tree.labels(3) == j].mean(axis=0) for j in range(3)])
+    from_tree, from_means = fit_kmeans(X, 3, init=tree), fit_kmeans(X, 3, init=means)
+    np.testing.assert_allclose(from_tree.centers, from_means.centers, rtol=1e-13)
+
+
+def assert_same_clusters(one: KMeansFit, other: KMeansFit) -> None:
+    np.testing.assert_array_equal(one.centers, other.centers)
+    np.testing.assert_array_equal(one.labels, other.labels)

@@ -19,6 +19,8 @@ from mixtura import (
     SelectionInterrupted,
     datasets,
     fit_gmm,
+    fit_kmeans,
+    hierarchical,
     select_gmm,
 )
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
@@ -373,7 +375,24 @@ def test_selections_in_two_threads_leave_the_warning_filters_alone(faithful: Flo
         ({"covariance_types": ["V"]}, ValueError, "is for one feature; got 2"),
         ({"criterion": "mdl"}, ValueError, "criterion must be one of 'bic', 'aic', 'icl', 'cv'"),
         ({"init": "centre"}, ValueError, "init must be one of"),
-        ({"init": np.zeros(4, dtype=int)}, TypeError, "init must be one of"),
+        ({"init": list("abab")}, TypeError, "init must be one of"),
+        ({"init": np.arange(4)}, ValueError, "labels in init must lie between 0 and 0"),
+        (
+            {"init": np.zeros(4, dtype=int), "n_components": [1, 2]},
+            ValueError,
+            (
+                "init must be a name, a HierarchicalTree or a callable for several n_components; "
+                "got ndarray. Ask for one number of components, or pass a callable."
+            ),
+        ),
+        (
+            {"init": np.zeros(4, dtype=int), "criterion": "cv", "n_folds": 2},
+            ValueError,
+            (
+                'init must be a start of any rows for criterion="cv", which leaves out some; got '
+                "ndarray, of all rows. Pass means, a mixture or a callable."
+            ),
+        ),
         ({"n_folds": 1}, ValueError, "n_folds must be an integer, 2 or more"),
         ({"n_folds": 5, "criterion": "cv"}, ValueError, "n_folds must be at most 4"),
         ({"on_collapse": "drop"}, ValueError, "on_collapse must be one of 'reseed', 'raise'"),
@@ -388,3 +407,26 @@ def test_argument_that_is_bad_is_refused(
     arguments = {"X": [[0.0, 1.0], [1.0, 0.0], [2.0, 5.0], [7.0, 1.0]], "n_components": 1}
     with pytest.raises(error, match=re.escape(message)):
         select_gmm(**(arguments | changed))
+
+
+def test_selection_from_a_given_start_equals_that_from_a_callable() -> None:
+    X, labels = clustered(200, 2, 3)
+    means = np.array([X[labels == j].mean(axis=0) for j in range(3)])
+    fit = fit_gmm(X, 3, init=labels)
+    kmeans = fit_kmeans(X, 3, init=means)
+    for init in (labels, np.eye(3)[labels], means, means.tolist(), fit, fit.model, kmeans):
+        one, other = (
+            select_gmm(X, 3, ["VII", "VVV"], init=start, rng=0)
+            for start in (init, lambda *_, init=init: init)
+        )
+        np.testing.assert_array_equal(one.table, other.table)
+    means_cv = select_gmm(X, 3, ["VII"], init=means, criterion="cv", rng=0)
+    assert np.isfinite(means_cv.table).all()
+
+
+def test_selection_from_a_tree_cuts_it_for_every_number_of_components() -> None:
+    X, _ = clustered(200, 2, 3)
+    tree = hierarchical(X)
+    one = select_gmm(X, [2, 3], ["VVV"], init=tree)
+    other = select_gmm(X, [2, 3], ["VVV"], init=lambda _, k, __: tree.labels(k))
+    np.testing.assert_array_equal(one.table, other.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -61,6 +62,80 @@ def test_mixture_made_of_an_estimator_agrees_with_it(kind: type, covariance_type
     assert model.covariance_type == covariance_type
 
 
+@pytest.mark.parametrize("kind", [mixture.GaussianMixture, Estimator])
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_estimator_of_float32_rows_becomes_a_mixture_by_every_door(
+    kind: type, covariance_type: str
+) -> None:
+    for k, seed in itertools.product((1, 2, 3, 5), range(3)):
+        rows = clustered(300, 3, 4, seed=seed)[0].astype(np.float32)
+        estimator = kind(k, covariance_type=covariance_type, random_state=seed).fit(rows)
+        assert estimator.weights_.dtype == np.float32
+        arrays = (estimator.weights_, estimator.means_, estimator.covariances_)
+        models = [
+            GaussianMixture(*arrays, covariance_type),
+            GaussianMixture.from_sklearn(estimator),
+            GaussianMixture.from_sklearn(GaussianMixture.from_sklearn(estimator).to_sklearn()),
+        ]
+        models += [estimator.model_] if kind is Estimator else []
+        for model in models:
+            assert abs(model.weights.sum() - 1.0) <= 1e-8
+            assert abs(model.log_prob(rows) - estimator.score_samples(rows)).max() < 1e-3
+
+
+@pytest.mark.parametrize("kind", [mixture.GaussianMixture, Estimator])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_estimator_whose_attributes_contradict_one_another_is_refused(
+    covariance_type: str, dtype: type, kind: type
+) -> None:
+    rows = X.astype(dtype)
+    estimator = kind(4, covariance_type=covariance_type, random_state=0).fit(rows)
+    covariances = estimator.covariances_.copy()
+    estimator.covariances_ = covariances * dtype(1.01)
+    with pytest.raises(ValueError, match="precisions_cholesky_ must be the factors of covar"):
+        GaussianMixture.from_sklearn(estimator)
+    estimator.covariances_ = -covariances
+    message = "covariances must be positive definite|must be the factors of covariances_"
+    with pytest.raises(ValueError, match=message):
+        GaussianMixture.from_sklearn(estimator)
+    estimator.covariances_ = np.full_like(covariances, np.nan)
+    with pytest.raises(ValueError, match=r"must be finite|must be the factors of covariances_"):
+        GaussianMixture.from_sklearn(estimator)
+    estimator.covariances_ = covariances[..., :-1]
+    with pytest.raises(ValueError, match="covariances must have shape"):
+        GaussianMixture.from_sklearn(estimator)
+    estimator.covariances_, estimator.weights_ = covariances, -estimator.weights_
+    with pytest.raises(ValueError, match="weights must be non-negative"):
+        GaussianMixture.from_sklearn(estimator)
+    estimator.weights_, estimator.means_ = -estimator.weights_, np.zeros(4)
+    with pytest.raises(ValueError, match="means must have shape"):
+        GaussianMixture.from_sklearn(estimator)
+    if kind is Estimator:
+        with pytest.raises(ValueError, match="means must have shape"):
+            estimator.predict(rows)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied"])
+def test_estimator_with_covariances_that_are_not_symmetric_is_refused(covariance_type: str) -> None:
+    estimator = Estimator(2, covariance_type=covariance_type, random_state=0).fit(X)
+    estimator.covariances_[..., 0, 1] += 0.5
+    with pytest.raises(ValueError, match="covariances must be symmetric; row 0, column 1"):
+        _ = estimator.model_
+
+
+def test_estimator_of_an_ill_conditioned_covariance_becomes_a_mixture() -> None:
+    for dtype, small in ((np.float64, 1e-5), (np.float32, 2e-2)):
+        noise = np.random.default_rng(0).normal(size=(500, 1))
+        rows = np.hstack([noise, noise, 1e4 * noise]) + small * np.random.default_rng(1).normal(
+            size=(500, 3)
+        )
+        estimator = mixture.GaussianMixture(1, reg_covar=0.0).fit(rows.astype(dtype))
+        model = GaussianMixture.from_sklearn(estimator)
+        product = model.precisions_cholesky[0].T @ model.covariances[0] @ model.precisions_cholesky
+        np.testing.assert_allclose(product[0], np.eye(3), atol=1e-4)
+
+
 def test_estimator_made_of_a_mixture_can_continue_to_fit_it() -> None:
     model = fit_gmm(X, 3, rng=0).model
     estimator = model.to_sklearn().set_params(warm_start=True, reg_covar=0.0).fit(X)
@@ -112,7 +187,7 @@ def test_mixture_of_something_else_is_refused() -> None:
         GaussianMixture.from_sklearn(estimator)
     estimator = fit_gmm(X, 2, rng=0).model.to_sklearn()
     estimator.covariances_ = estimator.covariances_[:1]
-    with pytest.raises(ValueError, match=r"covariances_ must have the shape .* got \(1, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"covariances must have shape .* got \(1, 3, 3\)"):
         GaussianMixture.from_sklearn(estimator)
 
 

@@ -455,3 +455,36 @@ def test_methods_are_listed_with_their_signatures_and_docstrings() -> None:
     assert listed >= {*METHODS, "sample", "summary", "save", "to_sklearn", "volume", "shape"}
     assert str(inspect.signature(GaussianMixture.bic)).startswith("(self: ")
     assert pydoc.render_doc(make().bic).count("n_threads") > 1
+
+
+# Numbers that came through another precision
+
+
+def ill_conditioned(condition: float, d: int = 5) -> Floats:
+    axes = np.linalg.qr(np.random.default_rng(0).normal(size=(d, d)))[0]
+    return axes * np.geomspace(1.0, 1.0 / condition, d) @ axes.T
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_weights_rounded_to_lower_precision_are_accepted_and_sum_to_one(kind: type) -> None:
+    for seed in range(20):
+        rounded = np.random.default_rng(seed).dirichlet(np.ones(5)).astype(kind)
+        mixture = GaussianMixture(rounded, np.zeros((5, 1)), np.ones(5), "spherical")
+        assert abs(mixture.weights.sum() - 1.0) <= 1e-8
+        np.testing.assert_allclose(mixture.weights, rounded, rtol=6 * np.finfo(kind).eps)
+
+
+def test_weights_off_by_more_than_their_rounding_are_refused() -> None:
+    for weights in (np.array([0.5, 0.5 + 1e-6]), np.array([0.5, 0.5001], dtype=np.float32)):
+        with pytest.raises(ValueError, match="weights must sum to one; they sum to"):
+            GaussianMixture(weights, [[0.0], [1.0]], [1.0, 1.0], "spherical")
+
+
+def test_covariances_symmetric_to_the_rounding_of_float32_are_made_exactly_so() -> None:
+    exact = ill_conditioned(100.0)
+    rough = (exact + 1e-7 * np.triu(np.ones(exact.shape), 1)).astype(np.float32)
+    mixture = GaussianMixture([1.0], np.zeros((1, 5)), rough, "tied")
+    np.testing.assert_array_equal(mixture.covariances, mixture.covariances.T)
+    np.testing.assert_allclose(mixture.covariances, exact, atol=2e-7)
+    with pytest.raises(ValueError, match="covariances must be symmetric"):
+        GaussianMixture([1.0], np.zeros((1, 5)), rough.astype(float), "tied")

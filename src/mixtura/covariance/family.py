@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.covariance.axes import axes_of_one, common_axes
-from mixtura.data.checks import contiguous, refuse_non_finite
+from mixtura.covariance.principal import principal_axes
+from mixtura.data.checks import contiguous, refuse_non_finite, rounding_unit
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
 __all__ = ["CovarianceFamily", "Rule"]
 
 FREEDOM = "IEV"  # each letter allows what those before it allow
-SYMMETRY_TOLERANCE = 1e-8  # in units of standard deviations: a computed inverse is no better
 FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
 
 
@@ -129,12 +128,13 @@ class CovarianceFamily:
         """Return precision factors, and which covariances have none: see `Shape.factorise`."""
         return self.shape.factorise(covariances, by)
 
-    def orientation(self, matrices: Floats, by: Algebra) -> Floats:
+    def orientation(self, factors: Floats) -> Floats:
         """Return the principal axes of covariances of this family.
 
         Parameters
         ----------
-        matrices : ndarray of shape (n_components, n_features, n_features)
+        factors : ndarray of shape (n_components, n_features, n_features)
+            Their precision factors.
 
         Returns
         -------
@@ -144,18 +144,12 @@ class CovarianceFamily:
             (E). The largest entry of each is positive.
         """
         if self.letters[2] == "I":
-            axes = np.eye(matrices.shape[1])
+            axes = np.eye(factors.shape[1])
         elif self.letters[2] == "V":
-            axes = by.eigh(matrices)[1][:, :, ::-1]
+            axes = np.array([principal_axes(factor[None]) for factor in factors])
         else:
-            axes = common_axes(
-                matrices,
-                np.ones(len(matrices)),
-                by,
-                equal_volumes=False,
-                previous=axes_of_one(matrices, by),
-            )
-        axes = np.broadcast_to(axes, matrices.shape)
+            axes = principal_axes(factors[:1] if self.shape.is_shared else factors)
+        axes = np.broadcast_to(axes, factors.shape)
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
         oriented: Floats = axes * np.sign(largest)
         return oriented
@@ -193,7 +187,8 @@ class CovarianceFamily:
             )
         refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
         if not self.shape.is_diagonal:
-            array = _symmetric(array)
+            # in units of standard deviations: a computed inverse is no better
+            array = _symmetric(array, np.sqrt(rounding_unit(covariances, "covariances")))
         factors, failed = self.factorise(array, by)
         if failed.any():
             j = int(np.argmax(failed))
@@ -223,7 +218,7 @@ class CovarianceFamily:
             )
 
 
-def _symmetric(matrices: Floats) -> Floats:
+def _symmetric(matrices: Floats, tolerance: float) -> Floats:
     """Return the symmetric part of matrices that are symmetric to rounding."""
     transposed = matrices.swapaxes(-1, -2)
     unequal = matrices != transposed
@@ -231,7 +226,7 @@ def _symmetric(matrices: Floats) -> Floats:
         return matrices
     deviations = np.sqrt(np.abs(np.einsum("...aa->...a", matrices)))
     unit = deviations[..., :, None] * deviations[..., None, :]
-    wrong = np.argwhere(np.abs(matrices - transposed) > SYMMETRY_TOLERANCE * unit)
+    wrong = np.argwhere(np.abs(matrices - transposed) > tolerance * unit)
     if len(wrong):
         *component, a, b = map(int, wrong[0])
         of = f"of component {component[0]} " if component else ""

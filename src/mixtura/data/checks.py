@@ -28,6 +28,7 @@ from mixtura.data.values import (
     place_of,
     refuse_negative,
     refuse_non_finite,
+    rounding_unit,
 )
 from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
 
@@ -54,12 +55,16 @@ __all__ = [
     "check_writeable",
     "contiguous",
     "refuse_non_finite",
+    "rounding_unit",
+    "without_rounding",
 ]
 
 TreeModel = Literal["VVV", "EEE", "VII", "EII"]
 MODELS: tuple[TreeModel, ...] = get_args(TreeModel)
 
 SUM_TOLERANCE = 1e-6  # admits responsibilities computed or stored in float32
+EXACT_SUM = 1e-8  # of weights: what Generator.choice accepts
+ROUNDINGS = 16.0  # of each weight; scikit-learn adds ten to the total of a component
 LEAST_BLUR = 1e-12  # squared; above what rounding does to determinants of rows of unit spread
 
 
@@ -84,7 +89,11 @@ def check_components(
     covariance_type: str,
     n_features: int,
 ) -> tuple[Floats, Floats]:
-    """Means and precision factors, float64 and C-contiguous, the factors upper triangular."""
+    """Means and precision factors, float64 and C-contiguous, the factors upper triangular.
+
+    What rounding left below the diagonal, relative to the largest number of its row, becomes zero
+    in a copy. As that of an inverse, it is as large as the root of the dtype's rounding unit.
+    """
     shape = SHAPES[check_option("covariance_type", covariance_type, SHAPE_NAMES)]
     means = check_centres(means, n_features, name="means")
     factors = contiguous(precisions_cholesky, "precisions_cholesky")
@@ -96,7 +105,13 @@ def check_components(
             f"covariance_type, one for each component."
         )
     refuse_non_finite(factors, "precisions_cholesky", shape.axes, "Factorise a finite covariance.")
-    below = np.argwhere(shape.below_diagonal(factors))
+    lower = shape.below_diagonal(factors)
+    if lower.any():
+        allowed = np.sqrt(rounding_unit(precisions_cholesky, "precisions_cholesky"))
+        below = np.argwhere(np.abs(lower) > allowed * np.abs(factors).max(axis=-1, keepdims=True))
+        factors = factors if len(below) else factors - lower
+    else:
+        below = np.empty((0, factors.ndim), dtype=np.intp)
     if len(below):
         raise ValueError(
             f"precisions_cholesky must be upper triangular; {place_of(below[0], shape.axes)} is "
@@ -133,6 +148,19 @@ def check_weights(weights: ArrayLike, n_components: int) -> Floats:
     return array
 
 
+def without_rounding(weights: ArrayLike, n_components: int) -> Floats:
+    """Weights that miss a sum of one by the rounding of their dtype, divided by their sum.
+
+    Others are returned as they are.
+    """
+    array = check_weights(weights, n_components)
+    total = array.sum()
+    off = abs(total - 1.0)
+    if EXACT_SUM < off <= ROUNDINGS * n_components * rounding_unit(weights, "weights"):
+        array = array / total
+    return array
+
+
 def check_resp(resp: ArrayLike, shape: tuple[int, int], *, name: str = "resp") -> Floats:
     """Responsibilities (n_samples, n_components) as float64, of any strides."""
     array = real_array(resp, name)[0].astype(np.float64, copy=False)
@@ -160,9 +188,14 @@ def check_rows_sum_to_one(resp: Floats, *, name: str = "resp") -> None:
 
 
 def check_labels(
-    labels: ArrayLike, n_samples: int, n_components: int, *, name: str = "labels"
+    labels: ArrayLike,
+    n_samples: int,
+    n_components: int,
+    *,
+    name: str = "labels",
+    some_without: bool = False,
 ) -> NDArray[np.int64]:
-    """The component of each row, int64 and C-contiguous (n_samples,)."""
+    """The component of each row, int64 and C-contiguous (n_samples,); -1 if rows may have none."""
     array: NDArray[Any] = np.asarray(labels)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(
@@ -174,12 +207,13 @@ def check_labels(
             f"{name} must have shape ({n_samples},), one for each row of X; got {array.shape}. "
             f"Give each row one label."
         )
-    outside = (array < 0) | (array >= n_components)
+    outside = (array < (-1 if some_without else 0)) | (array >= n_components)
     if outside.any():
         row = int(np.argmax(outside))
+        none = ", or be -1 for none" if some_without else ""
         raise ValueError(
-            f"{name} must lie between 0 and {n_components - 1}; row {row} has {array[row]}. Number "
-            f"the components from 0."
+            f"{name} must lie between 0 and {n_components - 1}{none}; row {row} has {array[row]}. "
+            f"Number the components from 0."
         )
     return np.ascontiguousarray(array, dtype=np.int64)
 

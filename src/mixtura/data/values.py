@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data.frames import Names, described, real_array
-from mixtura.shapes import Floats
+from mixtura.shapes import EPS, Floats
 
 __all__ = [
     "check_count",
@@ -25,6 +25,7 @@ __all__ = [
     "place_of",
     "refuse_negative",
     "refuse_non_finite",
+    "rounding_unit",
 ]
 
 Option = TypeVar("Option", bound=str)
@@ -92,6 +93,14 @@ def check_rng(rng: object) -> np.random.Generator:
 def contiguous(values: ArrayLike, name: str) -> Floats:
     # An (k,) or (k, d, d) array is small beside the rows: a copy costs nothing that matters.
     return np.asarray(real_array(values, name)[0], dtype=np.float64, order="C")
+
+
+def rounding_unit(values: ArrayLike, name: str) -> float:
+    """The relative rounding of the numbers that were passed: that of their dtype, or of float64."""
+    dtype: Any = getattr(values, "dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.kind != "f":
+        dtype = real_array(values, name)[0].dtype
+    return max(EPS, float(np.finfo(dtype).eps))
 
 
 def refuse_non_finite(

@@ -22,7 +22,8 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.exceptions import ConvergenceWarning, FitError
-from mixtura.fitting.gmm import check_reg_covar, start_returned
+from mixtura.fitting.gmm import check_reg_covar
+from mixtura.fitting.init import returned_begin
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -209,12 +210,11 @@ def _fit_pair(
 ) -> tuple[GMMFit, GMMFit]:
     """The fits with k and k + 1 components."""
     survey = Survey(source, Backend(n_threads=1))
-    family = family_named(covariance_type, source.n_features)
 
     def fit(k: int) -> GMMFit:
         fitting = Fitting(survey, settings, covariance_type, k)
-        begin = start_returned(init, source, k, family, rng) if callable(init) else init
-        report = fitting.report(fitting.run(begin, rng))
+        begin = returned_begin(init, source, k, rng) if callable(init) else init
+        report = fitting.report(fitting.run(begin, rng), automatic=isinstance(begin, str))
         if report.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return report

@@ -34,6 +34,7 @@ from mixtura.passes import RowsPass
 from mixtura.passes.bounds import BoundsRecord
 from mixtura.schedules import STATES, Outcome, Point, Schedule
 from mixtura.shapes import Floats, Shape
+from mixtura.starts import Means
 from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
@@ -424,6 +425,8 @@ def _fingerprint(value: Any) -> Any:
     """Something short that JSON can write, the same for equal values only."""
     if isinstance(value, np.ndarray):
         return array_fingerprint(value)
+    if isinstance(value, Means):
+        return f"means, {array_fingerprint(value.means)}"
     if isinstance(value, np.random.Generator):
         bits = value.bit_generator
         spawned = getattr(bits.seed_seq, "n_children_spawned", 0)

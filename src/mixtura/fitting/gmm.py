@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixtura.covariance import CovarianceFamily, family_named
+from mixtura.covariance import family_named
 from mixtura.data import RowSource, open_rows
 from mixtura.data.checks import (
     check_count,
@@ -22,6 +22,8 @@ from mixtura.data.checks import (
 )
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.fitting.checkpoint import Checkpoint
+from mixtura.fitting.init import check_begin, names_of, returned_begin
+from mixtura.fitting.kmeans import KMeansFit
 from mixtura.fitting.progress import Verbose, new_progress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
@@ -32,12 +34,14 @@ from mixtura.passes import Backend
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.schedules import State
 from mixtura.shapes import Floats
-from mixtura.starts import Start, StartInterrupted, check_init
+from mixtura.starts import HierarchicalTree, Start, StartInterrupted
 from mixtura.updates import OnCollapse
 
-__all__ = ["check_reg_covar", "fit_gmm", "start_returned"]
+__all__ = ["check_reg_covar", "fit_gmm"]
 
-Init = Start | ArrayLike | GaussianMixture | Callable[..., Any]
+Init = (
+    Start | ArrayLike | GaussianMixture | GMMFit | KMeansFit | HierarchicalTree | Callable[..., Any]
+)
 
 
 def fit_gmm(
@@ -81,10 +85,16 @@ def fit_gmm(
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
         one for each row.
-    init : str, array_like, GaussianMixture or callable
+    init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
         "kmeans" (default), "kmeans++", "random" or "hierarchical" for automatic starts; integer
-        labels (n_samples,); responsibilities (n_samples, n_components); a mixture, from which EM
-        starts exactly; or a callable ``(X, n_components, rng)`` that returns any of these.
+        labels (n_samples,), -1 for rows that take no part in the start, or boolean ones of two
+        components; responsibilities (n_samples, n_components), rows summing to one; means
+        (n_components, n_features), each row beginning with the nearest in units of the features'
+        standard deviations; a mixture or the fit of one, from which EM starts exactly, or from the
+        nearest mixture of `covariance_type`; a fit of k-means to these rows, for its labels; a tree
+        of them, cut into `n_components`; or a callable ``(X, n_components, rng)`` that returns any
+        of these. One-dimensional integers are labels; a table is known by its shape, and refused
+        where rows, components and features are equally many.
     n_init : int
         Automatic starts that are tried briefly; the best is run to convergence. Of hierarchical
         trees there are at most three, each in other coordinates.
@@ -130,6 +140,8 @@ def fit_gmm(
     Returns
     -------
     GMMFit
+        From an automatic start, the heaviest component comes first; of equal weights, that with the
+        smaller mean. From any other start, components keep its order.
 
     Raises
     ------
@@ -187,18 +199,13 @@ def fit_gmm(
     checkpoint_every = check_number("checkpoint_every", checkpoint_every)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
-    source = open_rows(
-        X,
-        sample_weight,
-        minimum=n_components,
-        feature_names=init.feature_names if isinstance(init, GaussianMixture) else None,
-    )
+    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names_of(init))
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
     settings = Settings(n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious)
     begin: Begin | None = None
     if not callable(init):
-        begin = check_init(init, source, n_components, family)
+        begin = check_begin(init, source, n_components)
     follower: Checkpoint | None = None
     if checkpoint is not None:
         problem = source.fingerprint() | {
@@ -213,7 +220,7 @@ def fit_gmm(
         if rng is None:
             generator = check_rng(follower.seed)
     if begin is None:
-        begin = start_returned(init, source, n_components, family, generator)
+        begin = returned_begin(init, source, n_components, generator)
 
     progress = new_progress(verbose)
     try:
@@ -232,7 +239,7 @@ def fit_gmm(
             progress.close()
     if not outcome.history:
         raise FitInterrupted(None)
-    fit = fitting.report(outcome)
+    fit = fitting.report(outcome, automatic=isinstance(begin, str))
     if progress is not None:
         progress.write(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
     if fit.stop_reason == "interrupted":
@@ -247,23 +254,6 @@ def fit_gmm(
             stacklevel=2,
         )
     return fit
-
-
-def start_returned(
-    init: Any,
-    source: RowSource,
-    n_components: int,
-    family: CovarianceFamily,
-    rng: np.random.Generator,
-) -> Begin:
-    """What a callable `init` returns, checked."""
-    returned = init(source.shown(), n_components, rng)
-    if callable(returned):
-        raise TypeError(
-            f"init must return labels, responsibilities, a GaussianMixture or the name of a "
-            f"method; it returned {returned!r}, which is callable again. Return what that returns."
-        )
-    return check_init(returned, source, n_components, family)
 
 
 def check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,15 +20,17 @@ from mixtura.data.checks import (
     check_option,
     check_rng,
 )
-from mixtura.data.frames import Names
+from mixtura.data.frames import Names, described
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import Contents, fact, feature_names_of, numbers
 from mixtura.fitting.survey import Survey
+from mixtura.mixture.reordering import heaviest_first
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.schedules.plain import Plain, PlainState
 from mixtura.shapes import SPHERICAL, Floats
+from mixtura.starts import HierarchicalTree, tree_labels
 from mixtura.starts.seeding import Clusters, kmeans_plusplus, lloyd, random_rows
 
 __all__ = ["KMeansFit", "fit_kmeans"]
@@ -39,6 +41,7 @@ LEAST_SAMPLE, SAMPLE_PER_CLUSTER = 20_000, 100
 LEAST_PRODUCTS = 4096  # of a row with all centers; below, bounds cost more than they save
 
 KMeansInit = Literal["kmeans++", "random"]
+METHODS: tuple[KMeansInit, ...] = ("kmeans++", "random")
 
 
 @files.saved_as("KMeansFit")
@@ -116,7 +119,7 @@ def fit_kmeans(
     n_clusters: int,
     *,
     sample_weight: ArrayLike | None = None,
-    init: KMeansInit | ArrayLike = "kmeans++",
+    init: KMeansInit | ArrayLike | KMeansFit | HierarchicalTree = "kmeans++",
     n_init: int = 1,
     tol: float = 1e-4,
     max_iter: int = 300,
@@ -137,8 +140,9 @@ def fit_kmeans(
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent (it gets a
         label all the same). None is one for each row.
-    init : {"kmeans++", "random"} or array_like of shape (n_clusters, n_features)
-        How centers are chosen among the rows, or the centers themselves.
+    init : {"kmeans++", "random"}, array_like, KMeansFit or HierarchicalTree
+        How centers are chosen among the rows; the centers themselves, (n_clusters, n_features); a
+        fit of k-means, for its centers; or a tree of these rows, for the means of its clusters.
     n_init : int
         Runs from different starts; the one with the least inertia counts.
     tol : float
@@ -159,6 +163,8 @@ def fit_kmeans(
     Returns
     -------
     KMeansFit
+        With "kmeans++" and "random", the cluster of largest weight comes first; of equal weights,
+        that with the smaller center. Clusters about given centers keep their order.
 
     Raises
     ------
@@ -205,25 +211,19 @@ def fit_kmeans(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster")
-    given: Floats | None = None
-    if isinstance(init, str):
-        check_option("init", init, ("kmeans++", "random"))
-    else:
-        given, n_init = check_centres(init, source.n_features, name="init"), 1
-        if len(given) != n_clusters:
-            raise ValueError(
-                f"init must hold {n_clusters} centers; got {len(given)}. "
-                f"Give one row for each cluster."
-            )
+    begin = _check_init(init, source, n_clusters)
+    n_init = n_init if isinstance(begin, str) else 1
     best: KMeansFit | None = None
     runs: _Runs | None = None
     try:
         runs = _Runs(source, Backend(backend, n_threads), tol, max_iter, callback)
         for stream in generator.spawn(n_init):
-            centers = given if given is not None else runs.seed(n_clusters, str(init), stream)
-            best = _better(best, runs.run(centers))
+            best = _better(best, runs.run(runs.seed(n_clusters, begin, stream)))
     except KeyboardInterrupt:
-        raise FitInterrupted(_better(best, runs.last if runs else None)) from None
+        reached = _better(best, runs.last if runs else None)
+        if reached is not None and isinstance(begin, str):
+            reached = _largest_first(reached, source)
+        raise FitInterrupted(reached) from None
     assert best is not None
     if best.n_iter == max_iter and not best.converged and tol > 0.0:
         warnings.warn(
@@ -232,7 +232,45 @@ def fit_kmeans(
             ConvergenceWarning,
             stacklevel=2,
         )
+    if isinstance(begin, str):
+        best = _largest_first(best, source)
     return replace(best, feature_names=source.feature_names)
+
+
+def _largest_first(fit: KMeansFit, source: RowSource) -> KMeansFit:
+    """The clusters in the order of falling weight, those of equal weight in that of their centers.
+
+    Labels of rows without weight may mean nothing yet.
+    """
+    k, weights = len(fit.centers), source.weights()
+    known = (fit.labels >= 0) & (fit.labels < k)
+    labels = np.where(known, fit.labels, 0)
+    weight = known.astype(np.float64) if weights is None else known * weights
+    sizes: Floats = np.bincount(labels, weight, k).astype(np.float64)
+    order = heaviest_first(sizes, fit.centers)
+    return replace(fit, centers=fit.centers[order], labels=np.argsort(order)[labels])
+
+
+def _check_init(init: Any, source: RowSource, n_clusters: int) -> str | Floats | NDArray[np.int64]:
+    """A method, centers (n_clusters, n_features), or labels (n_samples,)."""
+    if isinstance(init, str):
+        return check_option("init", init, METHODS)
+    if isinstance(init, HierarchicalTree):
+        return tree_labels(init, source, n_clusters)
+    try:
+        centers = init.centers if isinstance(init, KMeansFit) else init
+        given = check_centres(centers, source.n_features, name="init")
+    except TypeError as error:
+        raise TypeError(
+            f"init must be one of {', '.join(map(repr, METHODS))}, centers of shape (n_clusters, "
+            f"n_features), a KMeansFit or a HierarchicalTree; got {described(init)}. Pass one of "
+            f"these."
+        ) from error
+    if len(given) != n_clusters:
+        raise ValueError(
+            f"init must hold {n_clusters} centers; got {len(given)}. Give one row for each cluster."
+        )
+    return given
 
 
 def _better(one: KMeansFit | None, other: KMeansFit | None) -> KMeansFit | None:
@@ -263,6 +301,7 @@ class _Runs:
         self._source, self._backend = source, backend
         self._tol, self._max_iter, self._callback = tol, max_iter, callback
         survey = Survey(source, backend)
+        self._centre = survey.centre
         self._rows = RowsPass(
             source,
             SPHERICAL,
@@ -279,8 +318,13 @@ class _Runs:
         if weights is not None and not weights.all():
             self._present = np.flatnonzero(weights)
 
-    def seed(self, n_clusters: int, how: str, rng: np.random.Generator) -> Floats:
-        """Rows as centers: each one far from those before, or any."""
+    def seed(self, n_clusters: int, how: str | NDArray[Any], rng: np.random.Generator) -> Floats:
+        """Rows as centers, each one far from those before, or any; or what the user gave."""
+        if not isinstance(how, str):
+            if how.ndim == 2:
+                return how
+            rough = np.tile(self._centre, (n_clusters, 1))
+            return self._rows.given(how, rough).means()
         if how == "random":
             return random_rows(self._source, n_clusters, rng)
         size = max(LEAST_SAMPLE, SAMPLE_PER_CLUSTER * n_clusters)

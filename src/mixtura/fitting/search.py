@@ -18,6 +18,7 @@ import numpy as np
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.data import RowSource
 from mixtura.exceptions import FitError
+from mixtura.fitting.init import check_begin, returned_begin
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin, Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -26,7 +27,7 @@ from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
 from mixtura.shapes import FULL, SHAPE_NAMES, Floats
-from mixtura.starts import HierarchicalTree, check_init, hierarchical
+from mixtura.starts import HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.statistics import Statistics
 from mixtura.updates import Ridge
@@ -46,7 +47,7 @@ class Search:
         Of the rows.
     covariance_types : sequence of str
         Names of different families.
-    init : str or callable
+    init : object
         As for `fit_gmm`; a callable is called once for each number of components.
     settings : Settings
         Of all fits, with an absolute ridge.
@@ -73,7 +74,7 @@ class Search:
             else:
                 yield name, f"{name} needs at least {needed} rows, and there are {source.n_rows}"
         try:
-            scouted, starts = self._starts(n_components, possible, rng)
+            automatic, scouted, starts = self._starts(n_components, possible, rng)
         except FitError as error:
             yield from ((name, str(error)) for name in possible)
             return
@@ -85,7 +86,7 @@ class Search:
             inits += [self._maximised(start, name) for start in starts]
             inits += [self._written_as(name, done[parent].model) for parent in _parents(name, done)]
             try:
-                done[name] = self._clear_of_ties(name, n_components, inits)
+                done[name] = self._clear_of_ties(name, n_components, inits, automatic)
             except FitError as error:
                 yield name, str(error)
             else:
@@ -114,20 +115,21 @@ class Search:
 
     def _starts(
         self, n_components: int, possible: list[str], rng: np.random.Generator
-    ) -> tuple[dict[str, Outcome], list[Any]]:
-        """Fits of the scouts, and what all families start with: full statistics, or an init."""
-        init = self.init
+    ) -> tuple[bool, dict[str, Outcome], list[Any]]:
+        """Whether starts are automatic, fits of scouts, and full statistics or an init for all."""
+        init: Any = self.init
         if callable(init):
-            init = init(self.survey.source.shown(), n_components, rng)
+            init = returned_begin(init, self.survey.source, n_components, rng)
+        elif not isinstance(init, str):
+            init = check_begin(init, self.survey.source, n_components)
         if isinstance(init, GaussianMixture):
-            return {}, [self._under(init._parameters())]
+            return False, {}, [self._under(init._parameters())]
         if not isinstance(init, str):
-            family = FAMILIES[self.covariance_types[0]]
-            return {}, [check_init(init, self.survey.source, n_components, family)]
+            return False, {}, [init]
         if init == "hierarchical":
-            return {}, [tree.labels(n_components) for tree in self._trees(n_components)]
+            return True, {}, [tree.labels(n_components) for tree in self._trees(n_components)]
         scouted = self._scouted(init, n_components, possible, rng)
-        return scouted, [self._under(outcome.parameters) for outcome in scouted.values()]
+        return True, scouted, [self._under(outcome.parameters) for outcome in scouted.values()]
 
     def _scouted(
         self, init: Any, n_components: int, possible: list[str], rng: np.random.Generator
@@ -191,10 +193,12 @@ class Search:
         factors, _ = shape.factorise(covariances, self.survey.backend.algebra)
         return Parameters(mixture.weights, mixture.means, covariances, factors, shape)
 
-    def _clear_of_ties(self, name: str, n_components: int, inits: Sequence[Begin | None]) -> GMMFit:
+    def _clear_of_ties(
+        self, name: str, n_components: int, inits: Sequence[Begin | None], automatic: bool
+    ) -> GMMFit:
         """The best fit; started again with a larger ridge where it is spurious."""
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        fit = self._best(name, n_components, inits, ridge)
+        fit = self._best(name, n_components, inits, ridge, automatic)
         kept = [
             event for event in fit.events if event.cause == "spurious" and event.action == "kept"
         ]
@@ -202,7 +206,7 @@ class Search:
             return fit
         try:
             larger = np.maximum(ridge, self.survey.rounding)
-            again = self._best(name, n_components, inits, larger)
+            again = self._best(name, n_components, inits, larger, automatic)
         except FitError:
             return fit
         smoothed = (replace(event, action="smoothed") for event in kept)
@@ -210,7 +214,12 @@ class Search:
         return replace(again, events=(*smoothed, *others))
 
     def _best(
-        self, name: str, n_components: int, inits: Sequence[Begin | None], ridge: Floats
+        self,
+        name: str,
+        n_components: int,
+        inits: Sequence[Begin | None],
+        ridge: Floats,
+        automatic: bool,
     ) -> GMMFit:
         """Fit from the start that is ahead after a few iterations."""
         ahead: Outcome | None = None
@@ -230,7 +239,7 @@ class Search:
         if ahead is None:
             raise failure
         fitting, outcome = self._run(name, n_components, ahead.parameters, reg_covar=ridge)
-        fit = fitting.report(outcome)
+        fit = fitting.report(outcome, automatic=automatic)
         if fit.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return fit

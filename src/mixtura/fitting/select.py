@@ -21,7 +21,8 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
-from mixtura.fitting.gmm import check_reg_covar
+from mixtura.fitting.gmm import Init, check_reg_covar
+from mixtura.fitting.init import check_begin, names_of
 from mixtura.fitting.progress import ModelCount, Verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import Search
@@ -30,7 +31,7 @@ from mixtura.fitting.survey import Survey
 from mixtura.mixture.table import counted
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
-from mixtura.starts import INIT_METHODS
+from mixtura.starts import HierarchicalTree
 
 __all__ = ["GMMSelection", "select_gmm"]
 
@@ -164,7 +165,7 @@ def select_gmm(
     *,
     criterion: Criterion = "bic",
     sample_weight: ArrayLike | None = None,
-    init: str | Callable[..., Any] = "kmeans++",
+    init: Init = "kmeans++",
     n_init: int = 5,
     n_folds: int = 5,
     reg_covar: float | ArrayLike = 1e-6,
@@ -192,10 +193,11 @@ def select_gmm(
         callable takes ``(model, X, sample_weight)`` and returns a number.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
-    init : str or callable
-        As for `fit_gmm`. The trees of "hierarchical" serve every number of components. A callable
-        ``(X, n_components, rng)`` is called once for each number of components, and what it returns
-        starts all families.
+    init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
+        As for `fit_gmm`. A tree and the trees of "hierarchical" serve every number of components. A
+        callable ``(X, n_components, rng)`` is called once for each, and what it returns starts all
+        families. Other starts are for one number of components; labels and responsibilities are
+        none for "cv", which leaves rows out.
     n_init : int
         Automatic starts of each scout (see Notes).
     n_folds : int
@@ -251,13 +253,12 @@ def select_gmm(
     >>> [(k, name, round(bic, 2)) for k, name, bic in selection.top(2)]
     [(3, 'EEE', 2314.3), (4, 'EEE', 2320.14)]
     """
-    source = open_rows(X, sample_weight, minimum=1)
+    source = open_rows(X, sample_weight, minimum=1, feature_names=names_of(init))
     sizes = _check_sizes(n_components)
     names = _check_types(covariance_types, source.n_features)
     if not callable(criterion):
         check_option("criterion", criterion, CRITERIA)
-    if not callable(init):
-        init = check_option("init", init, INIT_METHODS)
+    _check_init(init, sizes, criterion, source)
     settings = Settings(
         n_init=check_count("n_init", n_init),
         reg_covar=check_reg_covar(reg_covar, source.n_features),
@@ -373,6 +374,23 @@ def _check_sizes(n_components: int | Iterable[int]) -> tuple[int, ...]:
             f"Use range(1, 10) for one to nine."
         )
     return sizes
+
+
+def _check_init(init: Any, sizes: tuple[int, ...], criterion: Criterion, source: RowSource) -> None:
+    """Refuse a start that cannot serve every number of components, or every fold."""
+    if callable(init):
+        return
+    if len(sizes) > 1 and not isinstance(init, str | HierarchicalTree):
+        raise ValueError(
+            f"init must be a name, a HierarchicalTree or a callable for several n_components; got "
+            f"{type(init).__name__}. Ask for one number of components, or pass a callable."
+        )
+    begins = [check_begin(init, source, k) for k in sizes]
+    if criterion == "cv" and any(isinstance(begin, np.ndarray) for begin in begins):
+        raise ValueError(
+            f'init must be a start of any rows for criterion="cv", which leaves out some; got '
+            f"{type(init).__name__}, of all rows. Pass means, a mixture or a callable."
+        )
 
 
 def _check_folds(n_folds: int, n_rows: int) -> None:

@@ -25,18 +25,19 @@ from mixtura.fitting.progress import Progress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.reordering import heaviest_first
 from mixtura.mixture.separation import assignment_entropy
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Annealed, Outcome, Plain, Schedule, Squarem, State
 from mixtura.shapes import Floats
-from mixtura.starts import AutomaticStart, Start, given_start
+from mixtura.starts import AutomaticStart, Means, Start, given_start
 from mixtura.updates import Collapse, Event, Guard, OnCollapse, Ridge, Update
 
 __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
 
-Begin = Start | GaussianMixture | Parameters | NDArray[Any]
-Given = GaussianMixture | Parameters | NDArray[Any]
+Given = GaussianMixture | Parameters | Means | NDArray[Any]
+Begin = Start | Given
 EMKind = Literal["soft", "hard", "annealed"]
 
 ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
@@ -151,18 +152,37 @@ class Fitting:
         outcome.events += [Event(len(outcome.history), j, "ridge", "kept") for j in blurred]
         return outcome
 
-    def report(self, outcome: Outcome) -> GMMFit:
-        """Return the fit as users get it; its log-likelihood may need one more pass."""
+    def report(self, outcome: Outcome, *, automatic: bool) -> GMMFit:
+        """Return the fit as users get it; its log-likelihood may need one more pass.
+
+        Parameters
+        ----------
+        outcome : Outcome
+        automatic : bool
+            Whether the start was: then the order of the components has no meaning, and the heaviest
+            comes first. Events of components that were kept name them by their new positions.
+        """
         log_likelihood, entropy = self._measured(outcome)
         source = self._survey.source
+        model = GaussianMixture._of(self._covariance_type, outcome.parameters, source.feature_names)
+        events = outcome.events
+        if automatic:
+            order = heaviest_first(model.weights, model.means)
+            model, position = model.reordered(order), np.argsort(order)
+            events = [
+                replace(event, component=int(position[event.component]))
+                if event.action == "kept"
+                else event
+                for event in events
+            ]
         return GMMFit(
-            GaussianMixture._of(self._covariance_type, outcome.parameters, source.feature_names),
+            model,
             log_likelihood,
             np.array(outcome.history),
             len(outcome.history),
             outcome.stop_reason == "converged",
             outcome.stop_reason,
-            tuple(outcome.events),
+            tuple(events),
             source.n_rows,
             source.weight_sum,
             entropy,
@@ -194,7 +214,7 @@ class Fitting:
             return outcome
         return self._better(outcome, self._update_with(alternative, self._ridge), begin)
 
-    def _better(self, outcome: Outcome, alternative: Update, begin: NDArray[Any]) -> Outcome:
+    def _better(self, outcome: Outcome, alternative: Update, begin: Given) -> Outcome:
         """The outcome, or the one that an alternative update leads to where that is higher."""
         if outcome.stop_reason != "converged":
             return outcome
@@ -234,7 +254,13 @@ class Fitting:
         """The parameters that the user's start stands for."""
         collapse = self._collapse(self._settings.on_collapse)
         return given_start(
-            begin, self._n_components, self._rows, update, collapse, self._survey.centre
+            begin,
+            self._n_components,
+            self._rows,
+            self._family,
+            update,
+            collapse,
+            self._survey.centre,
         )
 
     def _iterate(self, update: Update, begun: Outcome) -> Outcome:

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mixtura import kernels
-from mixtura.data.checks import check_components, check_option, check_weights, contiguous
-from mixtura.mixture.checks import SUM_TOLERANCE
-from mixtura.shapes import FULL, SHAPE_NAMES, SHAPES
+from mixtura.covariance import FAMILIES
+from mixtura.data.checks import (
+    check_components,
+    check_option,
+    check_weights,
+    contiguous,
+    rounding_unit,
+)
+from mixtura.mixture.checks import SUM_TOLERANCE, check_means
+from mixtura.shapes import EPS, FULL, SHAPE_NAMES, SHAPES, Floats, Shape
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
@@ -18,6 +25,7 @@ __all__ = ["from_sklearn", "register", "to_sklearn"]
 
 EstimatorClass = TypeVar("EstimatorClass", bound=type)
 OWN_ESTIMATORS: list[type] = []
+ROUNDINGS = 16.0  # of each product of a factor, a covariance and a factor
 
 
 def register(estimator: EstimatorClass) -> EstimatorClass:
@@ -32,7 +40,9 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
     Parameters
     ----------
     estimator : sklearn.mixture.GaussianMixture or mixtura.sklearn.GaussianMixture
-        Only its attributes are used, so it does not matter how they were set.
+        Only its attributes are used, so it does not matter how they were set. Weights are divided
+        by their sum, which is not one in float32 and after ``max_iter=0``. In float32, covariances
+        follow from `precisions_cholesky_`, which have more digits of the small variances.
 
     Returns
     -------
@@ -43,7 +53,9 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
     TypeError
         For anything else.
     ValueError
-        For an estimator that is not fitted, or attributes that do not fit together.
+        For an estimator that is not fitted, attributes that `GaussianMixture` would refuse, or
+        `precisions_cholesky_` that are not the factors of `covariances_`, to the rounding of their
+        dtype.
     """
     sklearn = _sklearn()
     known: Any = (sklearn.mixture.GaussianMixture, *OWN_ESTIMATORS)
@@ -55,22 +67,54 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
     needed = ["weights_", "means_", "covariances_", "precisions_cholesky_"]
     sklearn.utils.validation.check_is_fitted(estimator, needed)
     name = check_option("covariance_type", estimator.covariance_type, SHAPE_NAMES)
-    means, factors = check_components(
-        estimator.means_, estimator.precisions_cholesky_, name, np.shape(estimator.means_)[-1]
-    )
-    weights = check_weights(estimator.weights_, len(means))
-    covariances = contiguous(estimator.covariances_, "covariances_")
-    if covariances.shape != factors.shape:
-        raise ValueError(
-            f"covariances_ must have the shape of precisions_cholesky_, {factors.shape}; got "
-            f"{covariances.shape}. Set both."
-        )
-    total = weights.sum()
-    if abs(total - 1.0) > SUM_TOLERANCE:  # as after rounding to float32
-        weights = weights / total
+    means = check_means(estimator.means_)
+    k, d = means.shape
+    weights = check_weights(estimator.weights_, k)
+    if abs(weights.sum() - 1.0) > SUM_TOLERANCE:  # float32, or scikit-learn's start itself
+        weights = weights / weights.sum()
+    means, factors = check_components(means, estimator.precisions_cholesky_, name, d)
+    covariances = _checked_covariances(estimator, SHAPES[name], factors, k, d)
     names = getattr(estimator, "feature_names_in_", None)
     names = None if names is None else tuple(map(str, names))
     return cls._from_fit(name, weights, means, covariances, factors, names)
+
+
+def _checked_covariances(
+    estimator: Any, shape: Shape, factors: Floats, n_components: int, n_features: int
+) -> Floats:
+    """Covariances C that have the factors U: ``U^T C U`` is the identity but for rounding.
+
+    Of the rounding, the part that the condition of the covariances enlarges is allowed for. In
+    float32 it may leave covariances that are not positive definite: they follow from the factors.
+    """
+    unit = rounding_unit(estimator.precisions_cholesky_, "precisions_cholesky")
+    unit = max(unit, rounding_unit(estimator.covariances_, "covariances"))
+    covariances = contiguous(estimator.covariances_, "covariances")
+    if unit == EPS or covariances.shape != factors.shape:
+        family = FAMILIES[shape.name]
+        covariances, _ = family.check(covariances, n_components, n_features, kernels)
+    if shape.is_diagonal:
+        off = np.abs(covariances * np.square(factors) - 1.0).max()
+    else:
+        left = factors.swapaxes(-1, -2)
+        off = np.abs(left @ (covariances @ factors) - np.eye(n_features)).max()
+    allowed = np.sqrt(unit)
+    if off > allowed and not shape.is_diagonal:
+        sizes = np.abs(left) @ (np.abs(covariances) @ np.abs(factors))
+        allowed += ROUNDINGS * n_features * unit * sizes.max()
+    if not off <= allowed:
+        raise ValueError(
+            f"precisions_cholesky_ must be the factors of covariances_, with "
+            f"inv(covariance) = U @ U.T; U.T @ covariance @ U is off the identity by "
+            f"{off:.3g}. Set both, or neither."
+        )
+    if unit == EPS:
+        return covariances
+    if shape.is_diagonal:
+        return 1.0 / np.square(factors)
+    inverse = np.linalg.inv(factors)
+    exact: Floats = inverse.swapaxes(-1, -2) @ inverse
+    return 0.5 * (exact + exact.swapaxes(-1, -2))
 
 
 def to_sklearn(self: GaussianMixture) -> Any:

@@ -12,8 +12,19 @@ from numpy.typing import ArrayLike
 
 from mixtura import files, kernels
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
+from mixtura.data.checks import without_rounding
 from mixtura.data.frames import Names
-from mixtura.mixture import convert, criteria, densities, geometry, sampling, saving, table
+from mixtura.mixture import (
+    convert,
+    criteria,
+    densities,
+    geometry,
+    one_feature,
+    reordering,
+    sampling,
+    saving,
+    table,
+)
 from mixtura.mixture.checks import check_feature_names, check_means, check_mixture_weights
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
@@ -29,7 +40,8 @@ class GaussianMixture:
     Parameters
     ----------
     weights : array_like of shape (n_components,)
-        Non-negative, summing to one. A component of weight zero is allowed.
+        Non-negative, summing to one. A component of weight zero is allowed. float32 weights that
+        miss one by their rounding are divided by their sum.
     means : array_like of shape (n_components, n_features)
         Component means.
     covariances : array_like, squared units of the features
@@ -50,7 +62,8 @@ class GaussianMixture:
     Attributes
     ----------
     weights, means, covariances, covariance_type, feature_names
-        As given. A matrix that is symmetric only to rounding is replaced by its symmetric part.
+        As given. A matrix that is symmetric only to rounding, that of float32 where it is float32,
+        is replaced by its symmetric part.
     precisions_cholesky : ndarray
         Precision factors U in the shape of `covariances`: upper triangular with
         ``inv(covariance) = U @ U.T``, or reciprocal standard deviations.
@@ -115,6 +128,14 @@ class GaussianMixture:
     bic = criteria.bic
     icl = criteria.icl
 
+    # Mixtures of one feature
+    cdf = one_feature.cdf
+    quantile = one_feature.quantile
+    boundaries = one_feature.boundaries
+
+    # The same mixture in another order
+    reordered = reordering.reordered
+
     # Random rows
     sample = sampling.sample
 
@@ -146,7 +167,7 @@ class GaussianMixture:
         means = check_means(means)
         k, d = means.shape
         family = family_named(covariance_type, d)
-        weights = check_mixture_weights(weights, k)
+        weights = check_mixture_weights(without_rounding(weights, k), k)
         covariances, factors = family.check(covariances, k, d, kernels)
         names = None if feature_names is None else tuple(check_feature_names(feature_names, d))
         self._set(covariance_type, names, weights, means, covariances, factors)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixtura import kernels
+from mixtura.covariance.principal import variances_along
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def volume(self: GaussianMixture) -> Floats:
     -------
     ndarray of shape (n_components,), squared units of the features
     """
-    volume: Floats = np.exp(_log_variances(self).mean(axis=1))
+    k, d = self.means.shape
+    log_dets = self._family.shape.log_dets(self.precisions_cholesky, d)
+    volume: Floats = np.exp(np.broadcast_to(-2.0 / d * log_dets, k))
     return volume
 
 
@@ -44,6 +46,12 @@ def shape(self: GaussianMixture) -> Floats:
     -------
     ndarray of shape (n_components, n_features)
         The product of each row is one.
+
+    Notes
+    -----
+    The relative error of each number, and that of `volume`, is about ``eps cond(R)`` for a
+    correlation matrix R, however much the units of the features differ (see
+    `mixtura.covariance.principal`). Cost O(k d^3).
     """
     log_variances = _log_variances(self)
     shape: Floats = np.exp(log_variances - log_variances.mean(axis=1, keepdims=True))
@@ -60,12 +68,16 @@ def orientation(self: GaussianMixture) -> Floats:
         features' own axes where orientation is the identity; the same for all components where
         they share it; else in the order of falling variance.
     """
-    return self._family.orientation(covariance_matrices(self), kernels)
+    return self._family.orientation(_factors(self))
 
 
 def _log_variances(mixture: GaussianMixture) -> Floats:
     """Log of the variances along the axes, shape (n_components, n_features)."""
-    axes = orientation(mixture)
-    rotated = axes.transpose(0, 2, 1) @ covariance_matrices(mixture) @ axes
-    log_variances: Floats = np.log(np.einsum("jaa->ja", rotated))
+    log_variances: Floats = np.log(variances_along(_factors(mixture), orientation(mixture)))
     return log_variances
+
+
+def _factors(mixture: GaussianMixture) -> Floats:
+    """Precision factors as matrices, shape (n_components, n_features, n_features)."""
+    factors, k, d = mixture.precisions_cholesky, mixture.n_components, mixture.n_features
+    return mixture._family.shape.matrices(factors, k, d)

@@ -1,7 +1,8 @@
-"""Starts that the user gives: labels, responsibilities or a mixture."""
+"""Starts that the user gives: labels, responsibilities, means, a tree or a mixture."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,41 @@ from numpy.typing import NDArray
 from mixtura.covariance import FAMILIES, CovarianceFamily
 from mixtura.data import RowSource
 from mixtura.data.checks import (
+    check_centres,
     check_labels,
     check_option,
     check_resp,
     check_rows_sum_to_one,
 )
 from mixtura.mixture import GaussianMixture
-from mixtura.parameters import Parameters
+from mixtura.parameters import Parameters, Seen
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
-from mixtura.shapes import Floats
+from mixtura.shapes import DIAG, EPS, FULL, Floats
 from mixtura.starts.automatic import INIT_METHODS, Start
+from mixtura.starts.hierarchical import HierarchicalTree
+from mixtura.statistics import Statistics
 from mixtura.updates import Collapse, Event, Update
 
-__all__ = ["check_init", "given_start"]
+__all__ = ["Means", "check_init", "given_start", "tree_labels"]
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Means alone: each row begins with the nearest of them, in units of feature deviations.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_components, n_features)
+    """
+
+    means: Floats
 
 
 def check_init(
-    init: object, source: RowSource, n_components: int, family: CovarianceFamily
-) -> Start | GaussianMixture | NDArray[Any]:
-    """What a fit of these rows starts with: a method, a mixture, labels or responsibilities.
+    init: object, source: RowSource, n_components: int
+) -> Start | GaussianMixture | Means | NDArray[Any]:
+    """What a fit of these rows starts with: a method, a mixture, means, labels, responsibilities.
 
     Raises
     ------
@@ -42,35 +58,77 @@ def check_init(
     if isinstance(init, str):
         return check_option("init", init, INIT_METHODS)
     if isinstance(init, GaussianMixture):
-        got = (init.n_components, init.n_features, init.covariance_type)
-        if got[:2] != (n_components, d) or FAMILIES[init.covariance_type] is not family:
+        got = (init.n_components, init.n_features)
+        if got != (n_components, d):
             raise ValueError(
-                f"init must be a mixture of {n_components} components, {d} features and "
-                f"covariance_type {family.name!r}; got {got[0]}, {got[1]} and {got[2]!r}. "
-                f"Fit with its settings, or start from its responsibilities."
+                f"init must be a mixture of {n_components} components and {d} features; got "
+                f"{got[0]} and {got[1]}. Fit with its settings, or start from its means or labels."
             )
         return init
+    if isinstance(init, HierarchicalTree):
+        return _check_labels(tree_labels(init, source, n_components), source, n_components)
     try:
         array: NDArray[Any] = np.asarray(init)
     except ValueError:  # a ragged list
         array = np.asarray(init, dtype=object)
-    if array.ndim == 1 and array.dtype.kind in "iu":
-        return _check_labels(array, source, n_components)
+    if array.ndim == 1 and array.dtype.kind in "iub":
+        if array.dtype.kind == "b" and n_components != 2:
+            raise ValueError(
+                f"init must be integer labels for {n_components} components; got true and false, "
+                f"which are two. Number the components from 0, or ask for two."
+            )
+        labels = array.astype(np.int64) if array.dtype.kind == "b" else array
+        return _check_labels(labels, source, n_components)
     if array.ndim == 2 and array.dtype.kind in "fiub":
-        resp = check_resp(array, (n, n_components), name="init")
-        check_rows_sum_to_one(resp, name="init")
-        return resp
+        return _check_table(array, n, n_components, d)
     raise TypeError(
         f"init must be one of {', '.join(map(repr, INIT_METHODS))}, integer labels of shape "
-        f"(n_samples,), responsibilities of shape (n_samples, n_components), a GaussianMixture or "
-        f"a callable; got {type(init).__name__} of dtype {array.dtype} and shape {array.shape}. "
-        f"Pass one of these."
+        f"(n_samples,) with -1 for none, boolean labels of two components, responsibilities of "
+        f"shape (n_samples, n_components), means of shape (n_components, n_features), a "
+        f"GaussianMixture, a GMMFit, a KMeansFit, a HierarchicalTree or a callable; got "
+        f"{type(init).__name__} of dtype {array.dtype} and shape {array.shape}. Pass one of these."
     )
 
 
+def tree_labels(tree: HierarchicalTree, source: RowSource, n_clusters: int) -> NDArray[np.int64]:
+    """The clusters of a tree that was grown from the same rows."""
+    if len(tree.leaf) != source.n_samples:
+        raise ValueError(
+            f"init must be a tree of the {source.n_samples} rows of X; got one of "
+            f"{len(tree.leaf)}. Grow it from X."
+        )
+    return tree.labels(n_clusters)
+
+
+def _check_table(array: NDArray[Any], n: int, k: int, d: int) -> Means | NDArray[Any]:
+    """Responsibilities or means, by their shape."""
+    if n == k == d and array.shape == (n, n):
+        raise ValueError(
+            f"init of shape {array.shape} could be responsibilities or means, as there are as many "
+            f"rows as components and features. Pass labels, or a GaussianMixture."
+        )
+    if array.shape == (k, d) and array.shape != (n, k):
+        return Means(check_centres(array, d, name="means in init"))
+    if array.shape != (n, k):
+        raise ValueError(
+            f"init must have shape {(n, k)}, (n_samples, n_components), for responsibilities, or "
+            f"{(k, d)}, (n_components, n_features), for means; got {array.shape}. Give each row "
+            f"one value for each component, or each component one mean."
+        )
+    resp = check_resp(array, (n, k), name="init")
+    check_rows_sum_to_one(resp, name="init")
+    return resp
+
+
 def _check_labels(labels: NDArray[Any], source: RowSource, n_components: int) -> NDArray[np.int64]:
-    checked = check_labels(labels, source.n_samples, n_components, name="labels in init")
-    totals = np.bincount(checked, source.weights(), n_components)
+    checked = check_labels(
+        labels, source.n_samples, n_components, name="labels in init", some_without=True
+    )
+    weights = source.weights()
+    present = slice(None) if checked.min() >= 0 else checked >= 0
+    totals = np.bincount(
+        checked[present], None if weights is None else weights[present], n_components
+    )
     if not totals.all():
         raise ValueError(
             f"labels in init must give every component some weight; component "
@@ -80,9 +138,10 @@ def _check_labels(labels: NDArray[Any], source: RowSource, n_components: int) ->
 
 
 def given_start(
-    init: GaussianMixture | Parameters | NDArray[Any],
+    init: GaussianMixture | Parameters | Means | NDArray[Any],
     n_components: int,
     rows: RowsPass,
+    family: CovarianceFamily,
     update: Update,
     collapse: Collapse,
     centre: Floats,
@@ -91,10 +150,12 @@ def given_start(
 
     Parameters
     ----------
-    init : GaussianMixture, Parameters, or ndarray of shape (n_samples,) or (n_samples, k)
-        A mixture, which is taken as it is; labels; or responsibilities, checked.
+    init : GaussianMixture, Parameters, Means, or ndarray of shape (n_samples,) or (n_samples, k)
+        A mixture, which is taken as it is or as one of the family; means; labels; or
+        responsibilities, checked. Rows of label -1 take no part.
     n_components : int
     rows : RowsPass
+    family : CovarianceFamily
     update : Update
     collapse : Collapse
         What to do with a component that has no weight or no regular covariance.
@@ -111,14 +172,66 @@ def given_start(
     FitError
         When a component collapses and `collapse` does not help.
     """
-    if isinstance(init, GaussianMixture):
+    if isinstance(init, GaussianMixture) and FAMILIES[init.covariance_type] is family:
         init = init._parameters()
     if isinstance(init, Parameters):
         return Outcome(init)
+    if isinstance(init, GaussianMixture):
+        statistics, parameters, failed = _as_one_of(family, init, rows)
+    else:
+        if isinstance(init, Means):
+            init = _nearest(init.means, rows, collapse.scale)
+        rows, init = _labelled(rows, init)
+        rough = np.tile(centre, (n_components, 1))
+        statistics = rows.given(init, rows.given(init, rough).means())  # about their own means
+        parameters, failed = update.update(statistics)
     events: list[Event] = []
-    rough = np.tile(centre, (n_components, 1))
-    statistics = rows.given(init, rows.given(init, rough).means())  # about their own means
-    parameters, failed = update.update(statistics)
     if failed.any():
         parameters, _ = collapse.recover(update, statistics, parameters, failed, 0, events)
     return Outcome(parameters, events=events)
+
+
+def _as_one_of(
+    family: CovarianceFamily, mixture: GaussianMixture, rows: RowsPass
+) -> tuple[Statistics, Parameters, NDArray[np.bool_]]:
+    """The mixture with the covariances of a family that are likeliest for its own.
+
+    They follow by the family's rule from the scatters of as much weight as the components have.
+    """
+    matrices, means = mixture.covariance_matrices(), mixture.means
+    counts = np.maximum(mixture.weights, EPS)
+    scatter = counts[:, None, None] * matrices
+    full = Statistics(FULL.name, means, counts, np.zeros(means.shape), scatter, 0.0, 1.0)
+    statistics = full.coarsened(family.shape.name)
+    covariances = family.update(statistics)
+    factors, singular = family.factorise(covariances, rows.backend.algebra)
+    failed = np.broadcast_to(singular, len(means))
+    return (
+        statistics,
+        Parameters(mixture.weights, means, covariances, factors, family.shape),
+        failed,
+    )
+
+
+def _nearest(means: Floats, rows: RowsPass, scale: Floats) -> NDArray[np.int64]:
+    """The nearest mean of each row, in units of `scale`; the first of equals.
+
+    A row without weight, which the pass need not look at, keeps the label 0.
+    """
+    labels = np.zeros(rows.source.n_samples, dtype=np.int64)
+    variances = np.tile(np.square(scale), (len(means), 1))
+    factors = np.tile(1.0 / scale, (len(means), 1))
+    seen = Seen(np.zeros(len(means)), means, variances, factors, DIAG)
+    RowsPass(rows.source, DIAG, rows.backend, em="hard").evaluate(seen, labels=labels)
+    return labels
+
+
+def _labelled(rows: RowsPass, given: NDArray[Any]) -> tuple[RowsPass, NDArray[Any]]:
+    """The pass over the rows that have a label, or responsibilities."""
+    if given.ndim == 2 or given.min() >= 0:
+        return rows, given
+    weights = rows.source.weights()
+    weight = np.ones(len(given)) if weights is None else weights.copy()
+    weight[given < 0] = 0.0
+    source = rows.source.reweighted(weight)
+    return RowsPass(source, rows.shape, rows.backend), np.maximum(given, 0)

@@ -31,7 +31,7 @@ class Event:
     iteration : int
         Counted from 1; 0 is the start.
     component : int
-        Its position at that time.
+        Its position at that time; where nothing was done ("kept"), its position in the model.
     cause : {"empty", "singular", "spurious", "ridge"}
         No weight left; a covariance that is not positive definite; one so narrow that it sits on
         ties or on a handful of rows (see `mixtura.updates.spurious`); or one of which `reg_covar`

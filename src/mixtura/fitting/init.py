@@ -1,0 +1,61 @@
+"""What users may pass as `init`, as starts know it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mixtura.data import RowSource
+from mixtura.data.frames import Names
+from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.result import GMMFit
+from mixtura.fitting.stages import Begin
+from mixtura.mixture import GaussianMixture
+from mixtura.starts import check_init
+
+__all__ = ["check_begin", "names_of", "returned_begin"]
+
+
+def check_begin(init: Any, source: RowSource, n_components: int) -> Begin:
+    """What a fit begins with: a fit of a mixture is its model, a fit of k-means its labels.
+
+    Raises
+    ------
+    ValueError
+        For what does not fit the rows or the number of components.
+    TypeError
+        For anything else.
+    """
+    if isinstance(init, GMMFit):
+        init = init.model
+    if isinstance(init, KMeansFit):
+        got = (len(init.centers), len(init.labels))
+        if got != (n_components, source.n_samples):
+            raise ValueError(
+                f"init must be a fit of k-means with {n_components} clusters of the "
+                f"{source.n_samples} rows of X, as it stands for its labels; got {got[0]} clusters "
+                f"of {got[1]} rows. Pass its centers, or its predict(X)."
+            )
+        init = init.labels
+    return check_init(init, source, n_components)
+
+
+def names_of(init: Any) -> Names | None:
+    """Names of the columns that a start is of, where it is a mixture or the fit of one."""
+    model = init.model if isinstance(init, GMMFit) else init
+    return model.feature_names if isinstance(model, GaussianMixture) else None
+
+
+def returned_begin(
+    init: Any, source: RowSource, n_components: int, rng: np.random.Generator
+) -> Begin:
+    """What a callable `init` returns, checked."""
+    returned = init(source.shown(), n_components, rng)
+    if callable(returned):
+        raise TypeError(
+            f"init must return labels, responsibilities, means, a mixture, a fit, a tree or the "
+            f"name of a method; it returned {returned!r}, which is callable again. Return what "
+            f"that returns."
+        )
+    return check_begin(returned, source, n_components)
