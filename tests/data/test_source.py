@@ -248,7 +248,7 @@ def test_repr_tells_kind_size_and_type() -> None:
 
 def test_values_of_changed_rows_are_checked_where_they_come_from() -> None:
     class Checked(Pieces):
-        def check_values(self) -> None:
+        def checked(self) -> RowSource:
             raise ValueError("the rows themselves")
 
     rows = Checked([np.zeros((3, 2))], None)
