@@ -193,42 +193,74 @@ BAD = {
         ValueError,
         "X must have at least one column; got shape (0, 0). Select a feature.",
     ),
-    "a series": (lambda: pandas("Series", [1.0, 2.0]), ValueError, FLAT.format(
-        "X.to_frame() for one feature, X.to_frame().T for one row")),
-    "a series of polars": (lambda: polars("Series", [1.0, 2.0]), ValueError, FLAT.format(
-        "X.to_frame() for one feature, X.to_frame().transpose() for one row")),
-    "an array of pyarrow": (lambda: pyarrow("array", [1.0, 2.0]), ValueError, FLAT.format(
-        "X.to_numpy().reshape(-1, 1) for one feature, X.to_numpy().reshape(1, -1) for one row")),
-    "xarray of one dimension": (lambda: xarray(A[0, :2]), ValueError, FLAT.format(
-        "X.to_numpy().reshape(-1, 1) for one feature, X.to_numpy().reshape(1, -1) for one row")),
-    "a list": (lambda: [1.0, 2.0], ValueError, FLAT.format(
-        "[[x] for x in X] for one feature, [X] for one row")),
-    "a tensor of one dimension": (lambda: Tensor(A[0, :2]), ValueError, FLAT.format(
-        "np.from_dlpack(X).reshape(-1, 1) for one feature, np.from_dlpack(X).reshape(1, -1) for "
-        "one row")),
+    "a series": (
+        lambda: pandas("Series", [1.0, 2.0]),
+        ValueError,
+        FLAT.format("X.to_frame() for one feature, X.to_frame().T for one row"),
+    ),
+    "a series of polars": (
+        lambda: polars("Series", [1.0, 2.0]),
+        ValueError,
+        FLAT.format("X.to_frame() for one feature, X.to_frame().transpose() for one row"),
+    ),
+    "an array of pyarrow": (
+        lambda: pyarrow("array", [1.0, 2.0]),
+        ValueError,
+        FLAT.format(
+            "X.to_numpy().reshape(-1, 1) for one feature, X.to_numpy().reshape(1, -1) for one row"
+        ),
+    ),
+    "xarray of one dimension": (
+        lambda: xarray(A[0, :2]),
+        ValueError,
+        FLAT.format(
+            "X.to_numpy().reshape(-1, 1) for one feature, X.to_numpy().reshape(1, -1) for one row"
+        ),
+    ),
+    "a list": (
+        lambda: [1.0, 2.0],
+        ValueError,
+        FLAT.format("[[x] for x in X] for one feature, [X] for one row"),
+    ),
+    "a tensor of one dimension": (
+        lambda: Tensor(A[0, :2]),
+        ValueError,
+        FLAT.format(
+            "np.from_dlpack(X).reshape(-1, 1) for one feature, "
+            "np.from_dlpack(X).reshape(1, -1) for one row"
+        ),
+    ),
     "a lazy frame": (
         lambda: polars("LazyFrame", COLUMNS),
         TypeError,
-        "X must hold real numbers; got a LazyFrame, which has not been computed. "
-        "Pass X.collect().",
+        (
+            "X must hold real numbers; got a LazyFrame, which has not been computed. "
+            "Pass X.collect()."
+        ),
     ),
     "several columns of other types": (
         lambda: pandas("DataFrame", {"a": [1.0, 2.0], "s": ["x", "y"], "t": ["u", None]}),
         TypeError,
-        "X must hold real numbers; got 'x' (str) in row 0, column 's', and columns 's', 't' hold "
-        "no real numbers. Drop or fill in missing values, and select columns of numbers.",
+        (
+            "X must hold real numbers; got 'x' (str) in row 0, column 's', and columns 's', 't' "
+            "hold no real numbers. Drop or fill in missing values, and select columns of numbers."
+        ),
     ),
     "several columns with missing values": (
         lambda: pandas("DataFrame", {"a": [1.0, 2.0], "b": [0.0, np.nan], "c": [np.inf, 1.0]}),
         ValueError,
-        "X must be finite; row 0, column 'c' is inf, and columns 'b', 'c' have such values. "
-        "Drop their rows or fill in the values.",
+        (
+            "X must be finite; row 0, column 'c' is inf, and columns 'b', 'c' have such values. "
+            "Drop their rows or fill in the values."
+        ),
     ),
     "names twice": (
         lambda: pandas("DataFrame", np.ones((3, 6)), columns=list("abacba")),
         ValueError,
-        "X must have a name of its own for each column; got 'a' 3 times, 'b' twice. "
-        "Rename these columns.",
+        (
+            "X must have a name of its own for each column; got 'a' 3 times, 'b' twice. "
+            "Rename these columns."
+        ),
     ),
     "names twice in pyarrow": (
         lambda: pyarrow("table", [[1.0], [2.0]], names=["a", "a"]),

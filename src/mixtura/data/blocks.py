@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names, Table, described, listed, repetitions
 from mixtura.data.index import check_index, row_index
-from mixtura.data.finite import finite_rows
 from mixtura.data.row_checks import (
     check_weight_sum,
     check_weight_values,
@@ -137,6 +137,7 @@ def read_block(
     Their values are not checked. Without `columns` these are all but that of the weights.
     """
     table = rows_table(values, name)
+    _refuse_lacking(table, [*(columns or ()), weight_column], name)
     weight, place = None, None
     if weight_column is not None:
         place = _position(table, weight_column, name)
@@ -154,6 +155,16 @@ def read_block(
     return table.numbers(chosen), weight, names
 
 
+def _refuse_lacking(table: Table, columns: Sequence[Column | None], name: str) -> None:
+    """Refuse names that a table does not have, all at once."""
+    lacking = [c for c in columns if isinstance(c, str) and c not in (table.names or (c,))]
+    if lacking:
+        raise ValueError(
+            f"{name} must have the column{'s'[: len(lacking) > 1]} {listed(lacking)}; it has "
+            f"{listed(table.names or ())}. Choose among these."
+        )
+
+
 def _position(table: Table, column: Column, name: str) -> int:
     """Position of a column that is given by its name or position."""
     if isinstance(column, str):
@@ -161,11 +172,6 @@ def _position(table: Table, column: Column, name: str) -> int:
             raise ValueError(
                 f"{name} must have names of columns to choose {column!r}; it has none. "
                 f"Choose columns by position, counted from 0."
-            )
-        if column not in table.names:
-            raise ValueError(
-                f"{name} must have the column {column!r}; it has {listed(table.names)}. "
-                f"Choose one of these."
             )
         return table.names.index(column)
     position = check_count("a column, given by position,", column, minimum=0)

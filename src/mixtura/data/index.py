@@ -48,9 +48,14 @@ def check_index(values: Any, index: Sequence[Any] | None, name: str, rows: str =
             )  # fmt: skip
             raise ValueError(
                 f"{name} must have the index of {rows}; row {start + row} has the label "
-                f"{labels[row]!r}, and {part[row]!r} in {rows}. {remedy}"
+                f"{_plain(labels[row])!r}, and {_plain(part[row])!r} in {rows}. {remedy}"
             )
         start += len(part)
+
+
+def _plain(label: Any) -> Any:
+    """Return a label that NumPy made as Python shows it."""
+    return label.item() if hasattr(label, "item") else label
 
 
 def _same(one: object, other: object) -> bool:

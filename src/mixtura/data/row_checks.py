@@ -94,8 +94,9 @@ def check_rows_shape(
             f"{columns_difference(names, feature_names)}. Select these columns, in this order."
         )
     if n_features is not None and n_columns != n_features:
+        named = f", {listed(feature_names)}" if feature_names is not None else ""
         raise ValueError(
-            f"{name} must have {n_features} columns; got shape {shape}. "
+            f"{name} must have {n_features} columns{named}; got shape {shape}. "
             f"Select the features that the mixture describes."
         )
     if n_samples < minimum:
@@ -112,7 +113,7 @@ def columns_difference(names: Names, expected: Names) -> str:
     besides = [name for name in names if name not in expected]
     differences = [f"it lacks {listed(lacking)}"] * bool(lacking)
     differences += [f"it has {listed(besides)} besides"] * bool(besides)
-    return " and ".join(differences) or f"it has {listed(names)}"
+    return " and ".join(differences) or f"it has them in another order, {listed(names)}"
 
 
 def check_sample_weight(

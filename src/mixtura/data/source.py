@@ -81,7 +81,7 @@ class RowSource(ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "blocks" in vars(cls):
-            cls.blocks = _as_promised(cls.blocks)  # type: ignore[method-assign]
+            setattr(cls, "blocks", _as_promised(cls.blocks))  # noqa: B010
 
     # ---- what each kind writes ----
 

@@ -105,9 +105,7 @@ def all_finite(array: NDArray[Any]) -> bool:
         return bool(np.isfinite(array.sum()))
 
 
-def refuse_non_finite(
-    array: NDArray[Any], name: str, axes: Sequence[str], remedy: str
-) -> None:
+def refuse_non_finite(array: NDArray[Any], name: str, axes: Sequence[str], remedy: str) -> None:
     if all_finite(array):
         return
     step = max(1, ELEMENTS_LOOKED_AT_AT_ONCE * len(array) // array.size)

@@ -15,6 +15,7 @@ from mixtura.data.checks import (
     check_resp,
     check_rows_sum_to_one,
 )
+from mixtura.data.index import check_index
 from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
@@ -50,6 +51,7 @@ def check_init(
                 f"Fit with its settings, or start from its responsibilities."
             )
         return init
+    check_index(init, source.index, "init")
     try:
         array: NDArray[Any] = np.asarray(init)
     except ValueError:  # a ragged list
