@@ -97,6 +97,8 @@ def test_text_without_a_header_does_not_lose_its_first_row(
         ("a, b\n1, 2\n3, 4\n", ("a", "b")),
         ('"a" "c"\n"first" 1 2\n"second" 3 4\n', ("a", "c")),
         ('"a\nb",c\n1,2\n3,4\n', ("a\nb", "c")),
+        ("# a c\n1.0 2.0\n3.0 4.0\n", ("a", "c")),
+        ("#a,c\n1,2\n3,4\n", ("#a", "c")),
     ],
 )
 def test_names_with_separators_in_them_are_split_as_the_numbers_are(

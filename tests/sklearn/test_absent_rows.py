@@ -49,6 +49,13 @@ def test_rows_that_count_and_are_not_finite_are_refused(model: object) -> None:
 
 
 @pytest.mark.parametrize("model", [GaussianMixture(2), KMeans(2)], ids=["mixture", "kmeans"])
+def test_columns_of_one_name_are_refused(model: object) -> None:
+    frame = pandas("DataFrame", X[:, [0, 0, 1, 1]], columns=list("abba"))
+    with pytest.raises(ValueError, match=r"X must have a name of its own .*; got 'a' twice, 'b' t"):
+        model.fit(frame)
+
+
+@pytest.mark.parametrize("model", [GaussianMixture(2), KMeans(2)], ids=["mixture", "kmeans"])
 def test_weights_with_the_index_of_other_rows_are_refused(model: object) -> None:
     frame, weights = pandas("DataFrame", X), pandas("Series", WEIGHT)
     fitted = model.fit(frame, sample_weight=weights)

@@ -66,6 +66,8 @@ class TextFile:
         self.path = path
         with path.open(encoding="utf-8-sig", newline="") as lines:
             sample = list(islice(lines, LINES_LOOKED_AT + 1))
+        if sample:  # NumPy's savetxt writes this above names
+            sample[0] = sample[0].removeprefix("# ")
         layout = _layout(path, sample)
         self._layout, first = layout, layout.rows[0]
         self.has_names = header == "yes"

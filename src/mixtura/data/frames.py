@@ -21,7 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Names", "Table", "described", "listed", "real_array", "repetitions"]
+__all__ = [
+    "Names",
+    "Table",
+    "described",
+    "listed",
+    "real_array",
+    "refuse_repeated_names",
+    "repetitions",
+]
 
 Names = tuple[str, ...]
 
@@ -207,13 +215,17 @@ def _names(labels: Sequence[Any], name: str) -> Names | None:
     if not any(isinstance(label, str) for label in labels):
         return None
     names = tuple(map(str, labels))
-    repeated = repetitions(names)
-    if repeated:
+    refuse_repeated_names(names, name)
+    return names
+
+
+def refuse_repeated_names(names: Iterable[str], name: str = "X") -> None:
+    """Refuse columns of one name, all such names at once."""
+    if repeated := repetitions(names):
         raise ValueError(
             f"{name} must have a name of its own for each column; got {repeated}. "
             f"Rename these columns."
         )
-    return names
 
 
 def repetitions(names: Iterable[Any]) -> str:

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from mixtura.data.finite import finite_rows
+from mixtura.data.frames import refuse_repeated_names
 from mixtura.data.index import check_index, row_index
 from mixtura.data.row_checks import check_sample_weight
 from mixtura.shapes import Floats
@@ -33,6 +34,7 @@ class WeightedRows(NamedTuple):
 
 def rows_of(estimator: BaseEstimator, X: Any, **checks: Any) -> NDArray[Any]:
     """X as the passes take it, after scikit-learn's own checks; it is copied if it must be."""
+    refuse_repeated_names(name for name in getattr(X, "columns", ()) if isinstance(name, str))
     X = validate_data(estimator, X, dtype=(np.float64, np.float32), **checks)
     return np.require(X, requirements="A")
 
