@@ -4,10 +4,11 @@ No other library is imported for any of it. An object is known by its own method
 pandas frames, polars frames, pyarrow tables, anything that streams Arrow columns, DLPack,
 ``__array__``.
 
-Numbers are used where they are. For a frame this needs columns at equal distances in memory, as
-those of one block are (pandas, polars), or those of a memory-mapped Arrow file. pandas, polars and
-pyarrow see only some of these cases, so addresses are compared here, for all frames alike. Other
-columns have to be put side by side, which is the one copy that is made of a frame.
+Numbers are used where they are. For a frame this needs columns at equal distances in memory with
+nothing between them, as those of one block are (pandas, polars), or those of a memory-mapped Arrow
+file. pandas, polars and pyarrow see only some of these cases, so addresses are compared here, for
+all frames alike. Other columns have to be put side by side, which is the one copy that is made of a
+frame.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ Names = tuple[str, ...]
 REAL_KINDS = "biuf"
 HOST_DEVICES = (1, 3, 11)  # DLPack's numbers of the CPU, and of CUDA's and ROCm's pinned memory
 MOST_LISTED = 12
+HEADER, ARROW_ALIGNMENT = 16, 64  # bytes
 
 
 def real_array(values: Any, name: str) -> tuple[NDArray[Any], Names | None]:
@@ -244,10 +246,11 @@ def _side_by_side(labelled_columns: Sequence[tuple[Any, Any]], name: str) -> NDA
     first = columns[0].__array_interface__
     distances = np.diff([column.__array_interface__["data"][0] for column in columns])
     alike = all((c.dtype, c.strides) == (columns[0].dtype, columns[0].strides) for c in columns)
-    if alike and (distances == distances[:1]).all():
+    distance = int(distances[0]) if len(distances) else 0
+    if alike and (distances == distance).all() and _has_nothing_between(columns, distance):
         interface = first | {
             "shape": (len(columns[0]), len(columns)),
-            "strides": (columns[0].strides[0], int(distances[0]) if len(distances) else 0),
+            "strides": (columns[0].strides[0], distance),
             "data": (first["data"][0], True),  # read-only
         }
         # The array keeps this object alive as its base, and so the memory of every column.
@@ -256,6 +259,29 @@ def _side_by_side(labelled_columns: Sequence[tuple[Any, Any]], name: str) -> NDA
     for row, column in zip(together, columns, strict=True):
         row[:] = column
     return together.T
+
+
+def _has_nothing_between(columns: Sequence[NDArray[Any]], distance: int) -> bool:
+    """Whether no array of others can lie between columns at this distance in memory.
+
+    NumPy takes an array for all memory from its first byte to its last. Where that holds the copy
+    of the array too, it copies to a third place first, which may be no better, and so on for ever.
+    """
+    owners = [_owner(column) for column in columns]
+    if all(owner is owners[0] for owner in owners):
+        return True
+    first = columns[0]
+    between = abs(distance) - (len(first) - 1) * abs(first.strides[0]) - first.itemsize
+    # Before memory of its own an array has a header of the allocator; Arrow's buffers begin at
+    # multiples of 64 bytes, and nothing of NumPy's lies among them.
+    return between <= (HEADER if owners[0].base is None else ARROW_ALIGNMENT)
+
+
+def _owner(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array that this one is a view of, at the root."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def _real_columns(labelled_columns: Sequence[tuple[Any, Any]], name: str) -> list[NDArray[Any]]:
