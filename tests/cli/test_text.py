@@ -1,16 +1,21 @@
 """Text files: the line of names, the separator, and the decimal mark."""
 
+import csv
+import io
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import refusal
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mixtura.cli import main
 from mixtura.cli.input import read_table
 from mixtura.cli.messages import InputError
-from mixtura.cli.text import names_above
+from mixtura.cli.text import Header, names_above
 
 NAMES_ABOVE = {
     "text above numbers": ("a,b;1,2", True),
@@ -203,3 +208,41 @@ def test_npy_file_with_several_bad_columns_names_them_all(tmp_path: Path) -> Non
     )
     with pytest.raises(InputError, match=re.escape(message)):
         read_table(tmp_path / "t.npy")
+
+
+@settings(max_examples=200)
+@given(
+    values=st.lists(
+        st.lists(st.decimals(-2000, 2000, places=3) | st.integers(-2000, 2000), min_size=2,
+                 max_size=3),
+        min_size=1, max_size=6,
+    ).filter(lambda rows: len({len(row) for row in rows}) == 1),
+    names=st.permutations(["a", "b c", "d,e", "f;g", "größe", "1,5"]),
+    separator=st.sampled_from(",;\t "),
+    decimal=st.sampled_from(".,"),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    header=st.sampled_from(["auto", "yes", "no"]),
+)  # fmt: skip
+def test_table_in_any_dialect_is_read_as_it_was_written_or_refused(
+    values: list[list[object]],
+    names: list[str],
+    separator: str,
+    decimal: str,
+    quoting: int,
+    header: Header,
+) -> None:
+    lines = io.StringIO()
+    writer = csv.writer(lines, delimiter=separator, quoting=quoting)
+    names = names[: len(values[0])]
+    if header != "no":
+        writer.writerow(names)
+    writer.writerows([[str(v).replace(".", decimal) for v in row] for row in values])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        path.write_text(lines.getvalue(), encoding="utf-8")
+        try:
+            table = read_table(path, header=header)
+        except InputError:
+            return
+    np.testing.assert_array_equal(table.rows, np.array(values, dtype=float))
+    assert table.names == (tuple(names) if header != "no" else ("x1", "x2", "x3")[: len(names)])

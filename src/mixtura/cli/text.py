@@ -34,6 +34,7 @@ MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "."}
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
 OF_NO_NUMBER = re.compile(r"[^0-9eE+.\s-]")  # float() reads 0_1, nan, inf and digits of all scripts
 WITH_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
+CUT_IN_TWO = re.compile(r"\s*([+-]0,.*|[^,]*,0\d.*|.*e.*)", re.ASCII | re.IGNORECASE)
 PERHAPS_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*", re.ASCII)
 DECIMALS = "; if commas stand for decimal points or thousands, write 1234.5"
 SHOWN = 60  # characters of a line in a message
@@ -74,6 +75,11 @@ class TextFile:
         if header == "auto":
             self.has_names = self._found_names()
         self.names = [f"x{c + 1}" for c in range(layout.width)]
+        if not self.has_names and layout.separator == "," and _are_perhaps_decimals(layout.rows):
+            raise InputError(
+                f"{path}: one column of decimal commas or two columns of integers; write 1.5 for "
+                f"1,5, or give the columns names and pass --header yes"
+            )
         if self.has_names:
             # R numbers the rows of a file with spaces, and gives these numbers no name.
             short = layout.separator == " " and len(first) == layout.width - 1
@@ -241,6 +247,14 @@ def _layout(path: Path, sample: list[str]) -> _Layout:
     if best is None:
         raise InputError(f"{path}, {complaint}; is a quotation mark missing?")
     return best[1]
+
+
+def _are_perhaps_decimals(rows: Sequence[Row]) -> bool:
+    """Whether pairs of integers look like numbers cut in two: -0,5 or 1,05 or 2,5e-3."""
+    lines = [",".join(row) for row in rows]
+    return all(WITH_COMMA.fullmatch(line) for line in lines) and any(
+        CUT_IN_TWO.fullmatch(line) for line in lines
+    )
 
 
 def _decimal_mark(cells: Iterable[str]) -> str:
