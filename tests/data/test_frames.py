@@ -4,6 +4,7 @@ import re
 import sys
 import tracemalloc
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,43 @@ BAD = {
             "X must hold real numbers; got column 'when' of dtype datetime64[s]. "
             "Select columns of numbers."
         ),
+    ),
+    "numbers as text": (
+        lambda: pandas("DataFrame", {"a": ["1.5", "2"]}),
+        TypeError,
+        (
+            "X must hold real numbers; got '1.5' (str) in row 0, column 'a'. "
+            "Convert such columns to float."
+        ),
+    ),
+    "decimals": (
+        lambda: polars("DataFrame", {"a": [Decimal("1.5"), Decimal(2)]}),
+        TypeError,
+        (
+            "X must hold real numbers; got Decimal('1.5') (Decimal) in row 0, column 'a'. "
+            "Convert such columns to float."
+        ),
+    ),
+    "decimals in a list": (
+        lambda: [[Decimal("1.5")], [Decimal(2)]],
+        TypeError,
+        (
+            "X must hold real numbers; got an object array in which element (0, 0) is "
+            "Decimal('1.5') (Decimal). Convert it with X.astype(float)."
+        ),
+    ),
+    "vectors in a column": (
+        lambda: polars("DataFrame", {"a": np.ones((3, 2))}),
+        TypeError,
+        (
+            "X must hold real numbers; got column 'a' with values of shape (2,). "
+            "Select columns of numbers."
+        ),
+    ),
+    "the name of a file": (
+        lambda: "data.csv",
+        TypeError,
+        "X must hold real numbers; got 'data.csv' (str). Pass an array.",
     ),
     "missing in pandas": (
         lambda: pandas("DataFrame", {"a": [1.0, 2.0], "b": [3.0, None]}),

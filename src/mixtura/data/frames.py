@@ -13,6 +13,7 @@ frame.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from numbers import Real
@@ -311,12 +312,24 @@ def _column(column: Any) -> NDArray[Any]:
 def _description_of_unreal_column(label: object, array: NDArray[Any]) -> tuple[str, str]:
     """Return what a column holds, and what to do."""
     got, remedy = f"column {label!r} of dtype {array.dtype}", "Select columns of numbers."
+    if array.ndim > 1:
+        return f"column {label!r} with values of shape {array.shape[1:]}", remedy
     for row, value in enumerate(array.tolist() if array.dtype.kind in "OUS" else ()):
         if not isinstance(value, Real):
             got = f"{described(value)} in row {row}, column {label!r}"
             remedy = "Drop or fill in missing values, and select columns of numbers."
+            if _becomes_float(value):
+                remedy = "Convert such columns to float."
             break
     return got, remedy
+
+
+def _becomes_float(value: Any) -> bool:
+    """Whether something that is no number becomes one by itself: a decimal, or text of digits."""
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _description_of_unreal(array: NDArray[Any], name: str) -> str:
@@ -325,7 +338,7 @@ def _description_of_unreal(array: NDArray[Any], name: str) -> str:
     remedy = f"Convert it with {name}.astype(float)."
     if array.dtype.kind == "c":
         remedy = f"Use {name}.real, or its real and imaginary parts as two features."
-    elif array.dtype == object and array.ndim == 0:
+    elif array.ndim == 0:
         value = array.item()
         got, remedy = described(value), "Pass an array."
         computed = [way for way in ("toPandas", "collect", "compute") if hasattr(value, way)]
@@ -336,6 +349,7 @@ def _description_of_unreal(array: NDArray[Any], name: str) -> str:
         for index, value in np.ndenumerate(array):
             if not isinstance(value, Real):
                 got = f"an object array in which element {index} is {described(value)}"
-                remedy = "Drop or fill in missing values, then convert it with astype(float)."
+                if not _becomes_float(value):
+                    remedy = "Drop or fill in missing values, then convert it with astype(float)."
                 break
     return f"{name} must hold real numbers; got {got}. {remedy}"

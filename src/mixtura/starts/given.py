@@ -71,8 +71,11 @@ def check_init(
 
 
 def _check_labels(labels: NDArray[Any], source: RowSource, n_components: int) -> NDArray[np.int64]:
+    weights = source.weights()
+    if weights is not None and weights.shape == labels.shape:  # absent rows may have any label
+        labels = np.where(weights > 0.0, labels, 0)
     checked = check_labels(labels, source.n_samples, n_components, name="labels in init")
-    totals = np.bincount(checked, source.weights(), n_components)
+    totals = np.bincount(checked, weights, n_components)
     if not totals.all():
         raise ValueError(
             f"labels in init must give every component some weight; component "
