@@ -12,6 +12,7 @@ from command_line import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mixtura import load
 from mixtura.cli import main
 from mixtura.cli.input import read_table
 from mixtura.cli.messages import InputError
@@ -161,6 +162,14 @@ def test_rows_of_weight_zero_with_missing_values_have_the_label_minus_one(path: 
     assert labels[-1] == "-1"
     assert "-1" not in labels[:-1]
     assert (out / "responsibilities.csv").read_text().splitlines()[-1] == "nan,nan"
+
+
+def test_names_outside_ascii_reach_summary_and_model(path: Path) -> None:
+    path.write_text("größe\n" + "".join(f"{i % 7}\n" for i in range(30)), encoding="utf-8")
+    out = path.parent / "out"
+    assert main(["fit", str(path), "-k", "1", "--out", str(out)]) == 0
+    assert "(größe)" in (out / "summary.txt").read_text(encoding="utf-8")
+    assert load(out / "model.npz").feature_names == ("größe",)
 
 
 def test_columns_with_spaces_are_chosen_in_quotes(
