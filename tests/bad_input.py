@@ -75,7 +75,8 @@ BAD_ROWS = {
     "infinities that cancel": Bad(
         np.array([[1.0, np.inf], [-np.inf, 1.0]]),
         ValueError,
-        "X must be finite; row 0, column 1 is inf. Drop the row or fill in the value.",
+        "X must be finite; row 0, column 1 is inf, and columns 0, 1 have such values. "
+        "Drop their rows or fill in the values.",
     ),
     "nan far down": Bad(
         LARGE,
@@ -85,7 +86,8 @@ BAD_ROWS = {
     "long double past the largest double": Bad(
         PAST_THE_LARGEST_DOUBLE,
         ValueError,
-        "X must be finite; row 0, column 0 is inf. Drop the row or fill in the value.",
+        "X must be finite; row 0, column 0 is inf, and columns 0, 1 have such values. "
+        "Drop their rows or fill in the values.",
     ),
     "masked": Bad(
         MASKED,

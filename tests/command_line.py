@@ -17,7 +17,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def refusal(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
-    """Expect exit status 2 and one line, and return the line."""
+    """Expect exit status 2 and one line of error, below notes if any, and return the line."""
     try:
         status: object = main(arguments)
     except SystemExit as stop:
@@ -25,7 +25,8 @@ def refusal(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str
     printed, complaint = capsys.readouterr()
     assert status == 2
     assert printed == ""
-    assert complaint.startswith("mixtura: error: ")
-    assert complaint.count("\n") == 1
-    assert complaint.endswith("\n")
-    return complaint
+    *notes, error = complaint.splitlines(keepends=True)
+    assert not any(line.startswith("mixtura: error: ") for line in notes)
+    assert error.startswith("mixtura: error: ")
+    assert error.endswith("\n")
+    return error

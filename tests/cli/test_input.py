@@ -26,8 +26,27 @@ def _working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         '"a", "b"\n"1", "2.5"\n"-3e2", "4"',
         "\n\na,b\n\n1,2.5\n\n-3e2,4\n\n",
         "\ufeffa,b\n1,2.5\n-3e2,4\n",
+        "  a    b  \n  1   2.5  \n-3e2  4\n",
+        "a b\n1\t2.5\n-3e2 \t4\n",
+        "a;b\n1,0;2,5\n-3e2;4,0\n",
+        "a b\n1 2,5\n-3e2 4\n",
+        'a,b\n"1,0","2,5"\n"-3e2","4"\n',
+        "a;b\n1,000;2,5\n-300,000;4\n",
     ],
-    ids=["commas", "semicolons and CRLF", "tabs", "quotes", "blank lines", "byte order mark"],
+    ids=[
+        "commas",
+        "semicolons and CRLF",
+        "tabs",
+        "quotes",
+        "blank lines",
+        "byte order mark",
+        "spaces",
+        "spaces and tabs",
+        "decimal commas",
+        "decimal commas and spaces",
+        "decimal commas in quotes",
+        "decimal commas and numbers of three digits",
+    ],
 )
 def test_csv_in_each_dialect_reads_as_the_same_numbers(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
@@ -133,22 +152,71 @@ def test_parquet_without_pyarrow_says_what_to_install(
         ("a,b\n", "t.csv: the file has no rows of data"),
         ("a,b\n1,2\n,3\n", "t.csv, line 3, column 'a': the value is missing; drop the row"),
         ("a,b\n1,2\n1,NA\n", "t.csv, line 3, column 'b': the value is missing"),
-        ("a,b\n1,2\n\nnan,3\n", "t.csv: row 2 of the data, column 'a': the value is missing"),
-        ("a,b\n1,2\n1,-inf\n", "t.csv: row 2 of the data, column 'b': the value is -inf"),
+        ("a,b\n1,2\n\nnan,3\n", "t.csv, line 4, column 'a': the value is missing"),
+        ("a,b\n1,2\n1,-inf\n", "t.csv, line 3, column 'b': '-inf' is not finite; drop the row"),
+        ("a,b\n1,2\n1,1e999\n", "t.csv: row 2 of the data, column 'b': the value is inf"),
+        ("a,b,c\n1,2,3\n,1,?\n", "t.csv, line 3, columns 'a', 'c': values are missing; drop"),
+        ("a,b\n1,2\n0_1,3\n", "t.csv, line 3, column 'a': '0_1' is not a number"),
+        ("a,b\n1,2\n٣,3\n", "t.csv, line 3, column 'a': '٣' is not a number"),
+        ("a,b\n1,2\n0x1,3\n", "t.csv, line 3, column 'a': '0x1' is not a number"),
+        ("a,b\n1,2\n1 2,3\n", "t.csv, line 3, column 'a': '1 2' is not a number"),
+        (
+            "a,s,t\n1,x,y\n",
+            (
+                "'x' is not a number; columns 's', 't' hold none; choose columns of "
+                "numbers, such as --columns a"
+            ),
+        ),
+        ("a b,s\n1,x\n", "such as --columns 'a b'"),
+        (
+            "a,b,a,c,b,a\n1,2,3,4,5,6\n",
+            (
+                "each column must have a name of its own; got 'a' 3 times, "
+                "'b' twice; rename these columns, or choose others with --columns"
+            ),
+        ),
+        (
+            "x\n1,5\n2,5\n",
+            (
+                "expected 2 names in the first line, as most lines have so many values; "
+                "got 1 between commas; if commas stand for decimal points or thousands, write"
+            ),
+        ),
+        (
+            "a;b\n1,234;2,345\n",
+            (
+                "'1,234' is not a number; columns 'a', 'b' hold none; if commas "
+                "stand for decimal points or thousands, write 1234.5"
+            ),
+        ),
+        ("1,05\n2,5\n", "one column of decimal commas or two columns of integers; write 1.5 for"),
+        ("-0,5\n2,5\n", "one column of decimal commas or two columns of integers"),
+        ("3,5\n2,5e-3\n", "one column of decimal commas or two columns of integers"),
+        ("a;b\n1,5;2.5\n", "'1,5' is not a number; if commas stand for decimal points"),
+        (
+            "a,b\n1,2\n1,2,5\n3,4\n",
+            (
+                "line 3: expected 2 values, as in most lines; got 3 between "
+                "commas; if commas stand for decimal points"
+            ),
+        ),
         (
             "a,b,s\n1,2,setosa\n",
             "'setosa' is not a number; choose columns of numbers, such as --columns a,b",
         ),
         ("s\nsetosa\n", "t.csv, line 2, column 's': 'setosa' is not a number\n"),
-        ("a,b\n1,2\n3\n", "t.csv, line 3: expected 2 values, as in the first line; got 1"),
+        (
+            "a,b\n1,2\n3\n",
+            "t.csv, line 3: expected 2 values, as in most lines; got 1 between commas\n",
+        ),
         ("a,b\n1,2\n3,4\n", "at least 3 rows"),
-        (",\n", "t.csv, line 1, column 'x1': the value is missing"),
+        (",\n", "t.csv, line 1, columns 'x1', 'x2': values are missing; drop or fill in the row"),
     ],
 )
 def test_fit_of_a_bad_csv_file_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
 ) -> None:
-    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     assert message in refusal(capsys, ["fit", str(tmp_path / "t.csv"), "-k", "3"])
 
 
@@ -165,9 +233,27 @@ def test_fit_of_a_csv_file_with_an_endless_quote_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "t.csv").write_text('a,b\n"1,2\n' + "3,4\n" * 100_000)
-    assert "field larger than field limit" in refusal(
+    assert "field larger than field limit (131072); is a quotation mark missing?" in refusal(
         capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1"]
     )
+
+
+def test_fit_of_a_csv_file_with_a_very_long_name_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text(f"{'a' * 140_000},b\n1,2\n")
+    complaint = refusal(capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1"])
+    assert "t.csv, line 1: field larger than field limit (131072)" in complaint
+
+
+def test_csv_with_lines_longer_than_a_field_may_be_is_read(tmp_path: Path) -> None:
+    """Split by anything but commas, each line would be one field, too long for Python's csv."""
+    names = [f"v{i}" for i in range(20_000)]
+    lines = [",".join(names), ",".join(["1.000001"] * 20_000), ",".join(["2.000001"] * 20_000)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    table = read_table(tmp_path / "t.csv")
+    assert table.names == tuple(names)
+    assert table.rows.shape == (2, 20_000)
 
 
 @pytest.mark.parametrize(
@@ -204,5 +290,5 @@ def test_column_name_that_occurs_twice_has_to_be_chosen_by_number(
 ) -> None:
     (tmp_path / "t.csv").write_text("a,a\n1,2\n3,5\n")
     complaint = refusal(capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1", "--columns", "a"])
-    assert "'a' names several columns; choose one by its number" in complaint
+    assert "'a' names several columns; choose one by its number. The names of several" in complaint
     np.testing.assert_array_equal(read_table(tmp_path / "t.csv", ["2"]).rows, [[2], [5]])

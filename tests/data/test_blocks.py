@@ -229,7 +229,22 @@ BAD_SOURCES = {
     "a column that is not there": Bad(
         lambda: ([pandas("DataFrame", A, **FRAME)], ["a", "z"]),
         ValueError,
-        "source[0] must have the column 'z'; it has 'a', 'b', 'c'. Choose one of these.",
+        "source[0] must have the column 'z'; it has 'a', 'b', 'c'. Choose among these.",
+    ),
+    "columns that are not there": Bad(
+        lambda: ([pandas("DataFrame", A, **FRAME)], ["z", "a", "y"]),
+        ValueError,
+        "source[0] must have the columns 'z', 'y'; it has 'a', 'b', 'c'. Choose among these.",
+    ),
+    "a column twice": Bad(
+        lambda: ([A], [1, 0, 1, 2, 2]),
+        ValueError,
+        "columns must choose each column once; got 1 twice, 2 twice. Leave out the repetitions.",
+    ),
+    "a column twice, by name and position": Bad(
+        lambda: ([pandas("DataFrame", A, **FRAME)], ["a", 0]),
+        ValueError,
+        "columns must choose each column once; got 'a' twice. Leave out the repetitions.",
     ),
     "a name where there are none": Bad(
         lambda: ([A], ["a"]),
@@ -256,7 +271,7 @@ BAD_SOURCES = {
     "weights that are not there": Bad(
         lambda: ([pandas("DataFrame", A, **FRAME)], None, "w"),
         ValueError,
-        "source[0] must have the column 'w'; it has 'a', 'b', 'c'. Choose one of these.",
+        "source[0] must have the column 'w'; it has 'a', 'b', 'c'. Choose among these.",
     ),
     "weights in one array": Bad(
         lambda: ([A, B], None, np.ones(7)),

@@ -1,5 +1,6 @@
 """What every kind of rows can be asked: blocks of rows answer as their concatenation does."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mixtura import fit_gmm
 from mixtura.data import ArrayRows, Block, BlockedRows, RowSource, open_rows, scan
 from mixtura.shapes import Floats
 
@@ -248,7 +250,7 @@ def test_repr_tells_kind_size_and_type() -> None:
 
 def test_values_of_changed_rows_are_checked_where_they_come_from() -> None:
     class Checked(Pieces):
-        def check_values(self) -> None:
+        def checked(self) -> RowSource:
             raise ValueError("the rows themselves")
 
     rows = Checked([np.zeros((3, 2))], None)
@@ -261,3 +263,60 @@ def test_values_of_changed_rows_are_checked_where_they_come_from() -> None:
 def test_rows_as_one_array_are_refused_with_the_ways_to_read_them() -> None:
     with pytest.raises(TypeError, match=r"use take\(positions\) for some rows, or blocks\(\)"):
         np.asarray(Pieces([np.zeros((3, 2))], None))
+
+
+PROMISE = "blocks() of Broken must yield 5 rows of 2 columns, in order"
+MEND = "Mend blocks(), or n_samples, n_features and is_weighted."
+BROKEN = {
+    "fewer rows": ([Block(np.zeros((3, 2)), None, 0)], f"{PROMISE}; got 3 rows. {MEND}"),
+    "more rows": ([Block(np.zeros((6, 2)), None, 0)], f"{PROMISE}; got 6 rows. {MEND}"),
+    "other columns": (
+        [Block(np.zeros((5, 3)), None, 0)],
+        f"{PROMISE}; got a block of shape (5, 3) with 5 weights at row 0, after 0 rows. {MEND}",
+    ),
+    "another start": (
+        [Block(np.zeros((3, 2)), None, 0), Block(np.zeros((2, 2)), None, 0)],
+        f"{PROMISE}; got a block of shape (2, 2) with 2 weights at row 0, after 3 rows. {MEND}",
+    ),
+    "weights that were not promised": (
+        [Block(np.zeros((5, 2)), np.ones(5), 0)],
+        f"{PROMISE}, none with weights; got a block with them. {MEND}",
+    ),
+}
+
+
+class Broken(RowSource):
+    n_samples, n_features, dtype = 5, 2, np.dtype(float)
+
+    def __init__(self, made: list[Block]) -> None:
+        self.made = made
+
+    def blocks(self) -> Iterator[Block]:
+        yield from self.made
+
+
+@pytest.mark.parametrize(("blocks", "message"), BROKEN.values(), ids=BROKEN)
+def test_rows_of_a_users_own_kind_that_break_a_promise_are_refused(
+    blocks: list[Block], message: str
+) -> None:
+    rows = open_rows(Broken(blocks), minimum=2)
+    for use in (lambda: fit_gmm(rows, 2, rng=0), lambda: rows.take([0, 4])):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("n_samples", None, "n_samples of Own must be an integer, 0 or more; got None (NoneType)."),
+        ("n_features", 2.0, "n_features of Own must be an integer, 0 or more; got 2.0 (float)."),
+        ("n_rows", None, "n_rows of Own must be an integer, 0 or more; got None (NoneType)."),
+        ("dtype", np.int64, "dtype of Own must be float32 or float64; got <class 'numpy.int64'>."),
+    ],
+)
+def test_rows_of_a_users_own_kind_without_a_size_or_a_type_are_refused(
+    attribute: str, value: object, message: str
+) -> None:
+    own = type("Own", (Broken,), {attribute: value})
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
+        open_rows(own([Block(np.zeros((5, 2)), None, 0)]))

@@ -54,7 +54,7 @@ MODEL = GaussianMixture([1.0], [[0.0, 0.0, 0.0]], np.eye(3), "tied", feature_nam
         (["a", "b", "z"], "it lacks 'c' and it has 'z' besides"),
         (["a", "b"], "it lacks 'c'"),
         (["a", "b", "c", "z"], "it has 'z' besides"),
-        (["b", "a", "c"], "it has 'b', 'a', 'c'"),
+        (["b", "a", "c"], "it has them in another order, 'b', 'a', 'c'"),
     ],
 )
 def test_later_frame_with_other_columns_is_refused_with_the_difference(

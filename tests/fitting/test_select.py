@@ -395,6 +395,14 @@ def test_selections_in_two_threads_leave_the_warning_filters_alone(faithful: Flo
         ),
         ({"n_folds": 1}, ValueError, "n_folds must be an integer, 2 or more"),
         ({"n_folds": 5, "criterion": "cv"}, ValueError, "n_folds must be at most 4"),
+        (
+            {"X": [[0.0, 1.0]], "criterion": "cv"},
+            ValueError,
+            (
+                "criterion 'cv' needs two rows that have weight, or more; got 1. Add rows, or "
+                "choose another criterion."
+            ),
+        ),
         ({"on_collapse": "drop"}, ValueError, "on_collapse must be one of 'reseed', 'raise'"),
         ({"reg_covar": -1.0}, ValueError, "reg_covar must be a finite number, 0 or more"),
         ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape (4,)"),

@@ -74,6 +74,14 @@ def test_summary_of_many_components_shows_five_side_by_side() -> None:
     ("names", "error", "message"),
     [
         (["a"], ValueError, "feature_names must be 2 strings, one for each feature; got 1"),
+        (
+            ["a", "a"],
+            ValueError,
+            (
+                "feature_names must be 2 strings, one for each feature; got 'a' "
+                "twice. Give each feature a name of its own."
+            ),
+        ),
         ("ab", TypeError, "feature_names must be 2 strings, one for each feature; got 'ab'"),
     ],
 )

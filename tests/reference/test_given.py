@@ -99,9 +99,38 @@ BAD_LABELS = [
     ([[0], [1], [1]], ValueError, "labels must have shape (3,), one for each row of X; got (3, 1)"),
     ([0, 2, 1], ValueError, "labels must lie between 0 and 1; row 1 has 2. Number the components"),
     ([0, 1, -1], ValueError, "labels must lie between 0 and 1; row 2 has -1."),
-    ([0.0, 1.0, 1.0], TypeError, "labels must be integers; got an array of dtype float64."),
-    ([True, False, True], TypeError, "labels must be integers; got an array of dtype bool."),
-    (["a", "b", "a"], TypeError, "labels must be integers; got an array of dtype <U1."),
+    (
+        [0.0, 1.0, 1.0],
+        TypeError,
+        (
+            "labels must be integers; got an array of dtype float64. "
+            "Pass np.asarray(labels).astype(int)."
+        ),
+    ),
+    (
+        [0.0, 0.5, 1.0],
+        TypeError,
+        (
+            "labels must be integers; got an array of dtype float64. "
+            "Pass np.unique(labels, return_inverse=True)[1], which numbers them from 0."
+        ),
+    ),
+    (
+        [True, False, True],
+        TypeError,
+        (
+            "labels must be integers; got an array of dtype bool. "
+            "Pass np.asarray(labels).astype(int)."
+        ),
+    ),
+    (
+        ["a", "b", "a"],
+        TypeError,
+        (
+            "labels must be integers; got an array of dtype <U1. "
+            "Pass np.unique(labels, return_inverse=True)[1], which numbers them from 0."
+        ),
+    ),
 ]
 
 

@@ -1,7 +1,8 @@
 """The command line, ``python -m mixtura``: arguments in, exit status out.
 
-Exit status: 0 done, 1 the fit failed, 2 the arguments or the file are wrong, 130 interrupted. An
-error is one line on the error stream.
+Exit status: 0 done, 1 the fit failed or nobody reads the output, 2 the arguments or the file are
+wrong, 130 interrupted. An error is one line on the error stream; notes on how the file was
+understood may stand above it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,20 @@ from typing import NoReturn
 import mixtura
 from mixtura.cli.demo import run_demo
 from mixtura.cli.fitting import run_fit
-from mixtura.cli.input import InputError
+from mixtura.cli.messages import InputError, discard_output, prepare_streams, print_error
+from mixtura.cli.predicting import run_predict
 
 __all__ = ["main"]
 
 PROGRAM = "python -m mixtura"
+TEXT_FILES = """\
+text files: values between commas, semicolons, tabs or spaces, the same number in each line. A
+number is written as 12, -1.5, .5 or 1e-3, or with a decimal comma where the comma does not separate
+values. Empty, NA, N/A, NaN, null, none, ? and . are missing: they and infinities are refused, but
+for rows of weight zero, whose label is then -1. With --header auto the first line has names if
+there is text above all columns of numbers; if there are only numbers it is data; a note says so.
+Otherwise --header must be given.
+"""
 FIT_EXAMPLES = f"""\
 examples:
   {PROGRAM} fit geyser.csv -k 3
@@ -30,11 +40,27 @@ examples:
   {PROGRAM} fit points.npy -k 16 --covariance diag --seed 7
 
 files written (an earlier one of the same name is replaced):
+  model.npz             the mixture, for `{PROGRAM} predict` and mixtura.load
+  summary.txt           the summary that is printed
   labels.csv            most probable component of each row, counted from 0
   responsibilities.csv  probability of each component given the row, a column for each component
   components.png        data and components (the first eight columns, where there are more)
   log_likelihood.png    log-likelihood against iteration
-"""
+
+{TEXT_FILES}"""
+PREDICT_EXAMPLES = f"""\
+examples:
+  {PROGRAM} predict mixtura-fit/model.npz new.csv --out new
+  {PROGRAM} predict model.npz other.csv --columns 3,1
+
+The columns are those with the names of the model's features. If the model or the file has no names,
+or with --columns, they are taken by position, and a note says which for which.
+
+files written (an earlier one of the same name is replaced):
+  labels.csv            most probable component (or nearest center) of each row, counted from 0
+  responsibilities.csv  probability of each component given the row; not for k-means
+
+{TEXT_FILES}"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,30 +77,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
     """
     os.environ["MPLBACKEND"] = "Agg"  # pictures go to files; no window is ever opened
-    arguments = _parser().parse_args(argv)
+    prepare_streams()
+    try:
+        try:
+            return _run(_parser().parse_args(argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output has closed it, as `head` does
+        discard_output()
+        return 1
+    except OSError as error:
+        discard_output()
+        return print_error(f"the output cannot be written: {error.strerror or error}", 1)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         with warnings.catch_warnings(record=True) as caught:
             COMMANDS[arguments.command](arguments)
         for warning in caught:
             print(f"mixtura: warning: {warning.message}", file=sys.stderr)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The program that reads the output has closed it, as `head` does. The interpreter must not
-        # try to flush it at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except InputError as error:
-        return _print_error(str(error), 2)
+        return print_error(str(error), 2)
     except OSError as error:
-        return _print_error(
-            f"{error.filename}: {error.strerror}" if error.filename else str(error), 2
-        )
+        if error.filename is None:  # of a stream
+            raise
+        return print_error(f"{error.filename}: {error.strerror}", 2)
     except mixtura.FitError as error:
-        return _print_error(str(error), 1)
+        return print_error(str(error), 1)
     except MemoryError as error:
-        return _print_error(f"not enough memory: {error}", 1)
+        return print_error(f"not enough memory: {error}", 1)
     except KeyboardInterrupt:
-        return _print_error("interrupted", 130)
+        return print_error("interrupted", 130)
     return 0
 
 
@@ -87,20 +121,14 @@ def _config(_: argparse.Namespace) -> None:
         print(f"{name}: {value}")
 
 
-COMMANDS = {"demo": _demo, "fit": run_fit, "config": _config}
-
-
-def _print_error(message: str, status: int) -> int:
-    one_line = " ".join(message.split())
-    print(f"mixtura: error: {one_line}", file=sys.stderr)
-    return status
+COMMANDS = {"demo": _demo, "fit": run_fit, "predict": run_predict, "config": _config}
 
 
 class _OneLineParser(argparse.ArgumentParser):
     """A parser that does not print its usage above the error."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(_print_error(f"{message} (see {self.prog} --help)", 2))
+        self.exit(print_error(f"{message} (see {self.prog} --help)", 2))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,14 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,  # for the rest the library has defaults
     )
-    fit.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help="a .csv, .tsv or .txt file of numbers between commas, semicolons or tabs, with or "
-        "without a line of names above; a .npy array with a row for each sample; or a .parquet "
-        "file (needs pyarrow)",
-    )
+    _add_file(fit)
     fit.add_argument(
         "-k",
         "--components",
@@ -149,14 +170,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TYPE",
         dest="covariance_type",
         help="full, tied, diag, spherical, or EII, VII, ... VVV (default: full)",
-    )
-    fit.add_argument(
-        "--columns",
-        nargs="+",
-        metavar="NAME",
-        default=None,
-        help="columns to fit, by name or by number counted from 1, separated by commas or spaces "
-        "(default: all)",
     )
     fit.add_argument(
         "--weights",
@@ -182,8 +195,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--threads", type=int, metavar="N", dest="n_threads", help="number of threads")
 
+    predict = commands.add_parser(
+        "predict",
+        help="assign the rows of a file to the components of a saved model",
+        usage=f"{PROGRAM} predict MODEL FILE [options]",
+        description="Assign the rows of a file to the components of a model that was saved.",
+        epilog=PREDICT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    predict.add_argument("model", type=Path, metavar="MODEL", help="a .npz file of a model")
+    _add_file(predict)
+    _add_out(predict, "mixtura-predict")
+
     commands.add_parser("config", help="print how this copy of mixtura was built")
     return parser
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a .csv, .tsv or .txt file of numbers; a .npy array with a row for each sample; or a "
+        ".parquet file (needs pyarrow)",
+    )
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        metavar="NAME",
+        default=None,
+        help="columns to use, by name or by number counted from 1, separated by commas or spaces; "
+        "a name with spaces in quotes (default: all)",
+    )
+    parser.add_argument(
+        "--header",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="whether the first line of a text file has the names of the columns (default: auto)",
+    )
 
 
 def _add_out(parser: argparse.ArgumentParser, default: str) -> None:

@@ -1,14 +1,17 @@
-"""The command ``fit``: reads a table, prints a summary, writes assignments and pictures."""
+"""The command ``fit``: reads a table; writes model, summary, assignments and pictures."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import mixtura
 from mixtura import plot
 from mixtura.cli.input import InputError, Table, read_table
 from mixtura.cli.output import save_picture, write_assignments
+from mixtura.data import RowSource, open_rows
 
 __all__ = ["draw_components", "run_fit"]
 
@@ -22,7 +25,8 @@ def run_fit(arguments: argparse.Namespace) -> None:
     Parameters
     ----------
     arguments : argparse.Namespace
-        Parsed command line: file, columns, weights, n_components, seed, out, and those of
+        Parsed command line: file, columns, weights, header, n_components, seed, out, and those
+        of
         `FIT_OPTIONS` that were given.
 
     Raises
@@ -32,15 +36,14 @@ def run_fit(arguments: argparse.Namespace) -> None:
     FitError
         If the fit cannot continue.
     """
-    table = read_table(arguments.file, arguments.columns, arguments.weights)
+    table = read_table(arguments.file, arguments.columns, arguments.weights, arguments.header)
     options = {name: value for name, value in vars(arguments).items() if name in FIT_OPTIONS}
     # The fit may take long, so an error of the folder should come before it.
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:
         fit = mixtura.fit_gmm(
-            table.rows,
+            _rows(table),
             arguments.n_components,
-            sample_weight=table.sample_weight,
             rng=arguments.seed,
             **options,
         )
@@ -49,20 +52,41 @@ def run_fit(arguments: argparse.Namespace) -> None:
 
     n_samples, n_features = table.rows.shape
     counts = f"{n_samples} rows, {n_features} column{'s' * (n_features > 1)}"
-    print(f"{arguments.file}: {counts} ({', '.join(table.names)})\n\n{fit.summary(table.names)}\n")
-    for path in write_assignments(fit.model, table.rows, arguments.out):
-        print(f"wrote {path}")
+    heading = f"{arguments.file}: {counts} ({', '.join(table.names)})"
+    summary = f"{heading}\n\n{fit.summary(table.names)}\n"
+    done: list[str] = []
+    try:
+        # All files first: whoever reads the output may close it after a few lines.
+        done.extend(_write(fit, table, summary, arguments.out))
+    finally:
+        print(summary, *done, sep="\n")
 
+
+def _rows(table: Table) -> RowSource:
+    """Return rows with weights and the names that the file has, which the model keeps."""
+    rows = open_rows(table.rows, table.sample_weight)
+    rows.feature_names = table.names if table.has_names else None
+    return rows
+
+
+def _write(fit: mixtura.GMMFit, table: Table, summary: str, out: Path) -> Iterator[str]:
+    """Write all files; yield what to say about each."""
+    fit.model.save(out / "model.npz")
+    yield f"wrote {out / 'model.npz'}"
+    (out / "summary.txt").write_text(summary, encoding="utf-8")
+    yield f"wrote {out / 'summary.txt'}"
+    for path in write_assignments(fit.model, table.rows, out):
+        yield f"wrote {path}"
     try:
         pictures = {
             "components": draw_components(fit, table),
             "log_likelihood": plot.HistoryDisplay.from_fit(fit),
         }
     except ImportError as error:
-        print(f"no pictures: {error}")
+        yield f"no pictures: {error}"
         return
     for name, display in pictures.items():
-        print(f"wrote {save_picture(display, arguments.out / f'{name}.png')}")
+        yield f"wrote {save_picture(display, out / f'{name}.png')}"
 
 
 def draw_components(fit: mixtura.GMMFit, table: Table) -> Any:

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from mixtura.mixture import GaussianMixture
+from mixtura.data.finite import rows_not_finite
+from mixtura.fitting import KMeansFit
+from mixtura.mixture import GaussianMixture
 
-__all__ = ["save_picture", "write_assignments"]
+__all__ = ["Model", "save_picture", "write_assignments"]
+
+Model = GaussianMixture | KMeansFit
 
 # Responsibilities in memory at a time: all of them could be many times the size of the data.
 VALUES_AT_ONCE = 1 << 20
 
 
 def write_assignments(
-    model: GaussianMixture, rows: NDArray[Any], out: Path, values_at_once: int = VALUES_AT_ONCE
+    model: Model, rows: NDArray[Any], out: Path, values_at_once: int = VALUES_AT_ONCE
 ) -> list[Path]:
-    """Write labels.csv and responsibilities.csv, with one line for each row.
+    """Write labels.csv and, of a mixture, responsibilities.csv, with one line for each row.
+
+    A row that is not finite, which a fit allows with weight zero, has the label -1 and
+    responsibilities of NaN.
 
     Parameters
     ----------
-    model : GaussianMixture
-        Mixture to assign the rows to.
+    model : GaussianMixture or KMeansFit
+        Model to assign the rows to.
     rows : ndarray of shape (n_samples, n_features)
         Rows.
     out : Path
@@ -36,21 +43,40 @@ def write_assignments(
     Returns
     -------
     list of Path
-        The two files.
+        The files.
     """
-    paths = [out / "labels.csv", out / "responsibilities.csv"]
-    step = max(1, values_at_once // model.n_components)
-    with (
-        paths[0].open("w", encoding="ascii") as labels,
-        paths[1].open("w", encoding="ascii") as resp,
-    ):
-        labels.write("label\n")
-        resp.write(",".join(f"component_{j}" for j in range(model.n_components)) + "\n")
-        for start in range(0, len(rows), step):
-            piece = rows[start : start + step]
-            np.savetxt(labels, model.predict(piece), fmt="%d")
-            np.savetxt(resp, model.responsibilities(piece), fmt="%.12g", delimiter=",")
+    path = out / "labels.csv"
+    with path.open("w", encoding="ascii") as file:
+        file.write("label\n")
+        for piece in _pieces(rows, values_at_once):
+            np.savetxt(file, _of_finite_rows(model.predict, piece, -1), fmt="%d")
+    if isinstance(model, KMeansFit):
+        return [path]
+    paths = [path, out / "responsibilities.csv"]
+    k = model.n_components
+    with paths[1].open("w", encoding="ascii") as file:
+        file.write(",".join(f"component_{j}" for j in range(k)) + "\n")
+        for piece in _pieces(rows, values_at_once // k):
+            resp = _of_finite_rows(model.responsibilities, piece, np.nan)
+            np.savetxt(file, resp, fmt="%.12g", delimiter=",")
     return paths
+
+
+def _pieces(rows: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(rows), max(1, size)):
+        yield rows[start : start + max(1, size)]
+
+
+def _of_finite_rows(
+    answer: Callable[[NDArray[Any]], NDArray[Any]], rows: NDArray[Any], otherwise: float
+) -> NDArray[Any]:
+    """Return the answers for all rows, `otherwise` for those that are not finite."""
+    bad = rows_not_finite(rows)
+    if not bad.any():
+        return answer(rows)
+    given = answer(np.where(bad[:, None], 0.0, rows))
+    given[bad] = otherwise
+    return given
 
 
 def save_picture(display: Any, path: Path) -> Path:

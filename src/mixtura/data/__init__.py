@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike
 from mixtura.data.array import ArrayRows
 from mixtura.data.blocks import BlockedRows
 from mixtura.data.frames import Names, described
+from mixtura.data.index import check_index
 from mixtura.data.middle import middle_scale, near_interval
 from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
 from mixtura.data.sampling import draw_rows, thin_rows
-from mixtura.data.source import Block, RowSource
+from mixtura.data.source import Block, RowSource, check_promises
+from mixtura.data.values import check_count
 
 __all__ = [
     "KINDS",
@@ -71,24 +73,29 @@ def open_rows(
     TypeError
         For what is not real numbers.
     """
-    source = X if isinstance(X, RowSource) else None
+    opened = X if isinstance(X, RowSource) else None
     for kind in KINDS:
-        source = kind.opened(X) if source is None else source
-    assert source is not None  # the last kind takes anything, or refuses it
+        opened = kind.opened(X) if opened is None else opened
+    assert opened is not None  # the last kind takes anything, or refuses it
+    source = opened
+    check_promises(source)
     check_rows_shape(
         (source.n_samples, source.n_features), source.feature_names, minimum=minimum,
         n_features=n_features, feature_names=feature_names, part=part,
     )  # fmt: skip
-    source.check_values()
-    source.forget_totals()
     if sample_weight is not None:
         if source.is_weighted:
             raise ValueError(
                 "sample_weight must be None for rows that have weights already; got both. "
                 "Leave out sample_weight, or the weight of scan."
             )
+        check_index(sample_weight, source.index, "sample_weight")
         source = source.reweighted(check_sample_weight(sample_weight, source.n_samples))
-    check_n_rows(source.n_rows, minimum, part)
+    source = source.checked()
+    source.forget_totals()
+    source.index = opened.index
+    n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
+    check_n_rows(n_rows, minimum, part)
     return source
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names
-from mixtura.data.row_checks import refuse_non_finite_rows, rows_table
+from mixtura.data.index import row_index
+from mixtura.data.row_checks import rows_table
 from mixtura.data.source import Block, Mask, Positions, RowSource
 from mixtura.shapes import Floats
 
@@ -41,13 +43,21 @@ class ArrayRows(RowSource):
     @classmethod
     def opened(cls, X: Any) -> ArrayRows:
         table = rows_table(X)
-        return cls(table.numbers(), None, table.names)
+        rows = cls(table.numbers(), None, table.names)
+        index = row_index(X)
+        rows.index = None if index is None else (index,)
+        return rows
 
     def blocks(self) -> Iterator[Block]:
         yield Block(self.X, self.sample_weight, 0)
 
-    def check_values(self) -> None:
-        refuse_non_finite_rows(self.X, "X", self.feature_names)
+    def checked(self) -> ArrayRows:
+        X, replaced = finite_rows(self.X, "X", self.feature_names, self.sample_weight)
+        if replaced is None:
+            return self
+        rows = ArrayRows(X, self.sample_weight, self.feature_names)
+        rows.not_finite = replaced
+        return rows
 
     def shown(self) -> NDArray[Any]:
         """Return a view that nobody can write through."""

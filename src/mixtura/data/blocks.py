@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.data.frames import Names, Table, described, listed
+from mixtura.data.finite import finite_rows
+from mixtura.data.frames import Names, Table, described, listed, repetitions
+from mixtura.data.index import check_index, row_index
 from mixtura.data.row_checks import (
     check_weight_sum,
     check_weight_values,
     columns_difference,
-    refuse_non_finite_rows,
     row_weights,
     rows_table,
 )
@@ -87,23 +88,39 @@ class BlockedRows(RowSource):
             name = f"source[{b}]"
             X, w, own_names = read_block(values, name, columns, None if per_block else weight)
             if per_block:
+                index = row_index(values)
+                check_index(weight[b], None if index is None else [index], f"weight[{b}]", name)
                 w = row_weights(weight[b], len(X), name=f"weight[{b}]", rows=name)
             _check_columns(X, own_names, name, blocks[0][0] if blocks else X, names)
             names = names or own_names
             blocks.append((X, w))
-        return cls(blocks, names, of_column)
+        rows = cls(blocks, names, of_column)
+        index = tuple(map(row_index, source))
+        rows.index = index if all(part is not None for part in index) else None
+        return rows
 
     def blocks(self) -> Iterator[Block]:
         yield from self._blocks
 
-    def check_values(self) -> None:
+    def checked(self) -> BlockedRows:
+        blocks, masks = [], []
         for b, (X, weight, _) in enumerate(self._blocks):
-            refuse_non_finite_rows(X, f"source[{b}]", self.feature_names)
             if weight is not None:
                 check_weight_values(weight, name=self._weight_name.replace("{b}", str(b)))
+            X, replaced = finite_rows(X, f"source[{b}]", self.feature_names, weight)
+            blocks.append((X, weight))
+            masks.append(replaced)
         weights = self.weights()
         if weights is not None:
             check_weight_sum(weights, name="weight")
+        if all(mask is None for mask in masks):
+            return self
+        rows = BlockedRows(blocks, self.feature_names, self._weight_name)
+        rows.not_finite = np.concatenate(
+            [np.zeros(len(X), dtype=bool) if mask is None else mask
+             for (X, _), mask in zip(blocks, masks, strict=True)]
+        )  # fmt: skip
+        return rows
 
     def subset(self, mask: Mask) -> BlockedRows:
         return BlockedRows(super().subset(mask).blocks(), self.feature_names, self._weight_name)
@@ -120,6 +137,7 @@ def read_block(
     Their values are not checked. Without `columns` these are all but that of the weights.
     """
     table = rows_table(values, name)
+    _refuse_lacking(table, [*(columns or ()), weight_column], name)
     weight, place = None, None
     if weight_column is not None:
         place = _position(table, weight_column, name)
@@ -128,8 +146,23 @@ def read_block(
         chosen = [a for a in range(table.shape[1]) if a != place]
     else:
         chosen = [_position(table, column, name) for column in columns]
+        repeated = repetitions([columns[chosen.index(a)] for a in chosen])
+        if repeated:
+            raise ValueError(
+                f"columns must choose each column once; got {repeated}. Leave out the repetitions."
+            )
     names = None if table.names is None else tuple(table.names[a] for a in chosen)
     return table.numbers(chosen), weight, names
+
+
+def _refuse_lacking(table: Table, columns: Sequence[Column | None], name: str) -> None:
+    """Refuse names that a table does not have, all at once."""
+    lacking = [c for c in columns if isinstance(c, str) and c not in (table.names or (c,))]
+    if lacking:
+        raise ValueError(
+            f"{name} must have the column{'s'[: len(lacking) > 1]} {listed(lacking)}; it has "
+            f"{listed(table.names or ())}. Choose among these."
+        )
 
 
 def _position(table: Table, column: Column, name: str) -> int:
@@ -139,11 +172,6 @@ def _position(table: Table, column: Column, name: str) -> int:
             raise ValueError(
                 f"{name} must have names of columns to choose {column!r}; it has none. "
                 f"Choose columns by position, counted from 0."
-            )
-        if column not in table.names:
-            raise ValueError(
-                f"{name} must have the column {column!r}; it has {listed(table.names)}. "
-                f"Choose one of these."
             )
         return table.names.index(column)
     position = check_count("a column, given by position,", column, minimum=0)

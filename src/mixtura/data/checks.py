@@ -199,8 +199,7 @@ def check_labels(
     array: NDArray[Any] = np.asarray(labels)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(
-            f"{name} must be integers; got an array of dtype {array.dtype}. Number the components "
-            f"from 0."
+            f"{name} must be integers; got an array of dtype {array.dtype}. {_to_integers(array)}"
         )
     if array.shape != (n_samples,):
         raise ValueError(
@@ -216,6 +215,18 @@ def check_labels(
             f"Number the components from 0."
         )
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _to_integers(labels: NDArray[Any]) -> str:
+    """How labels of another type become integers."""
+    whole = labels.dtype.kind == "b" or (
+        labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
+    )
+    return (
+        "Pass np.asarray(labels).astype(int)."
+        if whole
+        else "Pass np.unique(labels, return_inverse=True)[1], which numbers them from 0."
+    )
 
 
 def check_output(out: Floats | None, shape: tuple[int, ...]) -> Floats:

@@ -4,14 +4,17 @@ No other library is imported for any of it. An object is known by its own method
 pandas frames, polars frames, pyarrow tables, anything that streams Arrow columns, DLPack,
 ``__array__``.
 
-Numbers are used where they are. For a frame this needs columns at equal distances in memory, as
-those of one block are (pandas, polars), or those of a memory-mapped Arrow file. pandas, polars and
-pyarrow see only some of these cases, so addresses are compared here, for all frames alike. Other
-columns have to be put side by side, which is the one copy that is made of a frame.
+Numbers are used where they are. For a frame this needs columns at equal distances in memory with
+nothing between them, as those of one block are (pandas, polars), or those of a memory-mapped Arrow
+file. pandas, polars and pyarrow see only some of these cases, so addresses are compared here, for
+all frames alike. Other columns have to be put side by side, which is the one copy that is made of a
+frame.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from types import SimpleNamespace
@@ -20,13 +23,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Names", "Table", "described", "listed", "real_array"]
+__all__ = [
+    "Names",
+    "Table",
+    "described",
+    "listed",
+    "real_array",
+    "refuse_repeated_names",
+    "repetitions",
+]
 
 Names = tuple[str, ...]
 
 REAL_KINDS = "biuf"
 HOST_DEVICES = (1, 3, 11)  # DLPack's numbers of the CPU, and of CUDA's and ROCm's pinned memory
 MOST_LISTED = 12
+HEADER, ARROW_ALIGNMENT = 16, 64  # bytes
 
 
 def real_array(values: Any, name: str) -> tuple[NDArray[Any], Names | None]:
@@ -89,7 +101,7 @@ class Table:
             labels, self._columns = frame
             self._labels = tuple(labels)
             self.shape = (len(self._columns[0]) if len(self._columns) else 0, len(self._columns))
-        self.names = _names(self._labels)
+        self.names = _names(self._labels, name)
 
     def numbers(self, chosen: Sequence[int] | None = None) -> NDArray[Any]:
         """Return the numbers, see `real_array`, of all columns or of some positions."""
@@ -122,7 +134,7 @@ def described(value: object) -> str:
     return f"{shown} ({type(value).__name__})"
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[Any]) -> str:
     """Return names between commas, as many as anybody reads."""
     shown = ", ".join(map(repr, names[:MOST_LISTED]))
     return shown + f" and {len(names) - MOST_LISTED} more" * (len(names) > MOST_LISTED)
@@ -202,23 +214,44 @@ def _labels_along_second_axis(values: Any) -> Iterable[Any]:
     return ()
 
 
-def _names(labels: Iterable[Any]) -> Names | None:
-    labels = tuple(labels)
-    return tuple(map(str, labels)) if any(isinstance(label, str) for label in labels) else None
+def _names(labels: Sequence[Any], name: str) -> Names | None:
+    if not any(isinstance(label, str) for label in labels):
+        return None
+    names = tuple(map(str, labels))
+    refuse_repeated_names(names, name)
+    return names
+
+
+def refuse_repeated_names(names: Iterable[str], name: str = "X") -> None:
+    """Refuse columns of one name, all such names at once."""
+    if repeated := repetitions(names):
+        raise ValueError(
+            f"{name} must have a name of its own for each column; got {repeated}. "
+            f"Rename these columns."
+        )
+
+
+def repetitions(names: Iterable[Any]) -> str:
+    """Return each name that occurs several times, and how often; empty where none does."""
+    times = {name: count for name, count in Counter(names).items() if count > 1}
+    return ", ".join(
+        f"{name!r} {'twice' if count == 2 else f'{count} times'}" for name, count in times.items()
+    )
 
 
 def _side_by_side(labelled_columns: Sequence[tuple[Any, Any]], name: str) -> NDArray[Any]:
     """Columns as one array: where they are, if they lie at equal distances, else a copy."""
     if len(labelled_columns) == 0:
         return np.empty((0, 0))
-    columns = [_column(column, label, name) for label, column in labelled_columns]
+    columns = _real_columns(labelled_columns, name)
     first = columns[0].__array_interface__
     distances = np.diff([column.__array_interface__["data"][0] for column in columns])
     alike = all((c.dtype, c.strides) == (columns[0].dtype, columns[0].strides) for c in columns)
-    if alike and (distances == distances[:1]).all():
+    distance = int(distances[0]) if len(distances) else 0
+    if alike and (distances == distance).all() and _has_nothing_between(columns, distance):
         interface = first | {
             "shape": (len(columns[0]), len(columns)),
-            "strides": (columns[0].strides[0], int(distances[0]) if len(distances) else 0),
+            "strides": (columns[0].strides[0], distance),
             "data": (first["data"][0], True),  # read-only
         }
         # The array keeps this object alive as its base, and so the memory of every column.
@@ -229,21 +262,74 @@ def _side_by_side(labelled_columns: Sequence[tuple[Any, Any]], name: str) -> NDA
     return together.T
 
 
-def _column(column: Any, label: object, name: str) -> NDArray[Any]:
-    """One column as an array of real numbers, NaN where one is missing."""
+def _has_nothing_between(columns: Sequence[NDArray[Any]], distance: int) -> bool:
+    """Whether no array of others can lie between columns at this distance in memory.
+
+    NumPy takes an array for all memory from its first byte to its last. Where that holds the copy
+    of the array too, it copies to a third place first, which may be no better, and so on for ever.
+    """
+    owners = [_owner(column) for column in columns]
+    if all(owner is owners[0] for owner in owners):
+        return True
+    first = columns[0]
+    between = abs(distance) - (len(first) - 1) * abs(first.strides[0]) - first.itemsize
+    # Before memory of its own an array has a header of the allocator; Arrow's buffers begin at
+    # multiples of 64 bytes, and nothing of NumPy's lies among them.
+    return between <= (HEADER if owners[0].base is None else ARROW_ALIGNMENT)
+
+
+def _owner(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array that this one is a view of, at the root."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _real_columns(labelled_columns: Sequence[tuple[Any, Any]], name: str) -> list[NDArray[Any]]:
+    """Columns as arrays of real numbers, NaN where one is missing."""
+    columns = [_column(column) for _, column in labelled_columns]
+    unreal = [
+        (label, array)
+        for (label, _), array in zip(labelled_columns, columns, strict=True)
+        if array.dtype.kind not in REAL_KINDS or array.ndim != 1
+    ]
+    if not unreal:
+        return columns
+    got, remedy = _description_of_unreal_column(*unreal[0])
+    if len(unreal) > 1:
+        got += f", and columns {listed([label for label, _ in unreal])} hold no real numbers"
+    raise TypeError(f"{name} must hold real numbers; got {got}. {remedy}")
+
+
+def _column(column: Any) -> NDArray[Any]:
     array: NDArray[Any] = np.asarray(column)
     kind = getattr(getattr(column, "dtype", None), "kind", "O")
     if array.dtype == object and kind in REAL_KINDS:  # of pandas, with pandas.NA
         array = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if array.dtype.kind in REAL_KINDS and array.ndim == 1:
-        return array
+    return array
+
+
+def _description_of_unreal_column(label: object, array: NDArray[Any]) -> tuple[str, str]:
+    """Return what a column holds, and what to do."""
     got, remedy = f"column {label!r} of dtype {array.dtype}", "Select columns of numbers."
+    if array.ndim > 1:
+        return f"column {label!r} with values of shape {array.shape[1:]}", remedy
     for row, value in enumerate(array.tolist() if array.dtype.kind in "OUS" else ()):
         if not isinstance(value, Real):
             got = f"{described(value)} in row {row}, column {label!r}"
             remedy = "Drop or fill in missing values, and select columns of numbers."
+            if _becomes_float(value):
+                remedy = "Convert such columns to float."
             break
-    raise TypeError(f"{name} must hold real numbers; got {got}. {remedy}")
+    return got, remedy
+
+
+def _becomes_float(value: Any) -> bool:
+    """Whether something that is no number becomes one by itself: a decimal, or text of digits."""
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _description_of_unreal(array: NDArray[Any], name: str) -> str:
@@ -252,12 +338,18 @@ def _description_of_unreal(array: NDArray[Any], name: str) -> str:
     remedy = f"Convert it with {name}.astype(float)."
     if array.dtype.kind == "c":
         remedy = f"Use {name}.real, or its real and imaginary parts as two features."
-    elif array.dtype == object and array.ndim == 0:
-        got, remedy = described(array.item()), "Pass an array."
+    elif array.ndim == 0:
+        value = array.item()
+        got, remedy = described(value), "Pass an array."
+        computed = [way for way in ("toPandas", "collect", "compute") if hasattr(value, way)]
+        if computed:
+            got = f"a {type(value).__name__}, which has not been computed"
+            remedy = f"Pass {name}.{computed[0]}()."
     elif array.dtype == object:
         for index, value in np.ndenumerate(array):
             if not isinstance(value, Real):
                 got = f"an object array in which element {index} is {described(value)}"
-                remedy = "Drop or fill in missing values, then convert it with astype(float)."
+                if not _becomes_float(value):
+                    remedy = "Drop or fill in missing values, then convert it with astype(float)."
                 break
     return f"{name} must hold real numbers; got {got}. {remedy}"

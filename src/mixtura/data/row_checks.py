@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names, Table, listed
 from mixtura.data.values import contiguous, refuse_negative, refuse_non_finite
 from mixtura.shapes import Floats
@@ -18,7 +19,6 @@ __all__ = [
     "check_weight_sum",
     "check_weight_values",
     "columns_difference",
-    "refuse_non_finite_rows",
     "row_weights",
     "rows_table",
 ]
@@ -43,7 +43,7 @@ def check_rows(
         array.shape, table.names, name=name, minimum=minimum, n_features=n_features,
         feature_names=feature_names,
     )  # fmt: skip
-    refuse_non_finite_rows(array, name, table.names)
+    finite_rows(array, name, table.names)
     return array
 
 
@@ -52,14 +52,24 @@ def rows_table(X: object, name: str = "X") -> Table:
     table = Table(X, name)
     expected = f"{name} must have two dimensions, (n_samples, n_features); got shape {table.shape}."
     if len(table.shape) == 1:
-        one_feature = "to_frame()" if hasattr(X, "to_frame") else "reshape(-1, 1)"
-        raise ValueError(
-            f"{expected} Use {name}.{one_feature} for one feature, {name}.reshape(1, -1) for one "
-            f"row."
-        )
+        one_feature, one_row = (way.replace("X", name) for way in _ways_to_two_dimensions(X))
+        raise ValueError(f"{expected} Use {one_feature} for one feature, {one_row} for one row.")
     if len(table.shape) != 2:
         raise ValueError(f"{expected} Arrange it with one row a sample.")
     return table
+
+
+def _ways_to_two_dimensions(X: object) -> tuple[str, str]:
+    """How a series, a list or an array becomes rows of one feature, and one row."""
+    if isinstance(X, list | tuple):
+        return "[[x] for x in X]", "[X]"
+    if hasattr(X, "to_frame"):  # of pandas, else of polars
+        return "X.to_frame()", f"X.to_frame().{'T' if hasattr(X, 'iloc') else 'transpose()'}"
+    array = "X"
+    if not hasattr(X, "reshape"):
+        array = "X.to_numpy()" if hasattr(X, "to_numpy") else "np.from_dlpack(X)"
+        array = array if hasattr(X, "to_numpy") or hasattr(X, "__dlpack__") else "np.asarray(X)"
+    return f"{array}.reshape(-1, 1)", f"{array}.reshape(1, -1)"
 
 
 def check_rows_shape(
@@ -84,8 +94,9 @@ def check_rows_shape(
             f"{columns_difference(names, feature_names)}. Select these columns, in this order."
         )
     if n_features is not None and n_columns != n_features:
+        named = f", {listed(feature_names)}" if feature_names is not None else ""
         raise ValueError(
-            f"{name} must have {n_features} columns; got shape {shape}. "
+            f"{name} must have {n_features} columns{named}; got shape {shape}. "
             f"Select the features that the mixture describes."
         )
     if n_samples < minimum:
@@ -96,18 +107,13 @@ def check_rows_shape(
         )
 
 
-def refuse_non_finite_rows(array: RowArray, name: str, names: Names | None) -> None:
-    """Name the first number of some rows that is not finite."""
-    refuse_non_finite(array, name, ("row", "column"), "Drop the row or fill in the value.", names)
-
-
 def columns_difference(names: Names, expected: Names) -> str:
     """Say how columns are not those expected."""
     lacking = [name for name in expected if name not in names]
     besides = [name for name in names if name not in expected]
     differences = [f"it lacks {listed(lacking)}"] * bool(lacking)
     differences += [f"it has {listed(besides)} besides"] * bool(besides)
-    return " and ".join(differences) or f"it has {listed(names)}"
+    return " and ".join(differences) or f"it has them in another order, {listed(names)}"
 
 
 def check_sample_weight(

@@ -13,8 +13,8 @@ away (on disk, on other machines) may replace some of it by something faster, wi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +25,10 @@ from mixtura.data.fingerprint import array_fingerprint, digest_of
 from mixtura.data.frames import Names
 from mixtura.data.middle import LOOKED_AT, middle_scale, near_interval
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
+from mixtura.data.values import check_count
 from mixtura.shapes import Floats
 
-__all__ = ["Block", "RowSource"]
+__all__ = ["Block", "RowSource", "check_promises"]
 
 Mask = NDArray[np.bool_]
 CHUNK = 1 << 15  # rows looked at together, so that no copy is large
@@ -64,6 +65,10 @@ class RowSource(ABC):
         Whether blocks have weights: all of them do, or none.
     in_memory : bool
         Whether the arrays of all blocks stay in memory, so that a pass may keep them.
+    index : sequence of pandas.Index or None
+        Labels of the rows of each block, where these were pandas frames.
+    not_finite : ndarray of shape (n_samples,), bool, or None
+        Rows of weight zero that were not finite: other rows stand in their place.
     """
 
     n_samples: int
@@ -72,6 +77,13 @@ class RowSource(ABC):
     feature_names: Names | None = None
     is_weighted: bool = False
     in_memory: bool = False
+    index: Sequence[Any] | None = None
+    not_finite: Mask | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "blocks" in vars(cls):
+            setattr(cls, "blocks", _as_promised(cls.blocks))  # noqa: B010
 
     # ---- what each kind writes ----
 
@@ -89,11 +101,13 @@ class RowSource(ABC):
     def blocks(self) -> Iterator[Block]:
         """Yield all rows in order, each time this is called."""
 
-    def check_values(self) -> None:  # noqa: B027
-        """Refuse rows and weights that are not finite, and negative weights, by their place.
+    def checked(self) -> RowSource:
+        """Refuse negative weights and what is not finite, by its place; return the rows.
 
-        Called once for each fit. A kind that reads its rows checks them in `blocks` instead.
+        A row of weight zero may hold anything: in what is returned it is finite. Called once for
+        each fit. A kind that reads its rows does this in `blocks` instead.
         """
+        return self
 
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
@@ -269,6 +283,51 @@ class RowSource(ABC):
         return _Changed(self, None, weight)
 
 
+def check_promises(source: RowSource) -> None:
+    """Refuse a kind of rows that does not say how many it has, or of which type."""
+    kind = type(source).__name__
+    for name in ("n_samples", "n_features"):
+        check_count(f"{name} of {kind}", getattr(source, name, None), minimum=0)
+    dtype = getattr(source, "dtype", None)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(
+            f"dtype of {kind} must be float32 or float64; got {dtype}. Convert its blocks."
+        )
+
+
+def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], Iterator[Block]]:
+    """Blocks as before, but an error where they are not the rows that their source promises."""
+
+    @wraps(blocks)
+    def checked(self: RowSource) -> Iterator[Block]:
+        expected = (
+            f"blocks() of {type(self).__name__} must yield {self.n_samples} rows of "
+            f"{self.n_features} columns, in order"
+        )
+        remedy = "Mend blocks(), or n_samples, n_features and is_weighted."
+        end = 0
+        for X, weight, start in blocks(self):
+            n_weights = len(X) if weight is None else len(weight)
+            if start != end or X.ndim != 2 or X.shape[1] != self.n_features or n_weights != len(X):
+                raise ValueError(
+                    f"{expected}; got a block of shape {X.shape} with {n_weights} weights at row "
+                    f"{start}, after {end} rows. {remedy}"
+                )
+            if (weight is None) == self.is_weighted:
+                raise ValueError(
+                    f"{expected}, {'all' if self.is_weighted else 'none'} with weights; got a "
+                    f"block {'without' if self.is_weighted else 'with'} them. {remedy}"
+                )
+            end += len(X)
+            if end > self.n_samples:
+                break
+            yield Block(X, weight, start)
+        if end != self.n_samples:
+            raise ValueError(f"{expected}; got {end} rows. {remedy}")
+
+    return checked
+
+
 class _Changed(RowSource):
     """Rows of a source, some left out or with other weights, made anew each time they are read."""
 
@@ -279,8 +338,8 @@ class _Changed(RowSource):
         self.feature_names = source.feature_names
         self.is_weighted = source.is_weighted or weight is not None
 
-    def check_values(self) -> None:
-        self._source.check_values()
+    def checked(self) -> RowSource:
+        return _Changed(self._source.checked(), self._mask, self._weight)
 
     def blocks(self) -> Iterator[Block]:
         start = 0

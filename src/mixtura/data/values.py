@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data.frames import Names, described, real_array
+from mixtura.data.frames import described, real_array
 from mixtura.shapes import EPS, Floats
 
 __all__ = [
+    "ELEMENTS_LOOKED_AT_AT_ONCE",
+    "all_finite",
     "check_count",
     "check_n_threads",
     "check_number",
@@ -103,23 +105,26 @@ def rounding_unit(values: ArrayLike, name: str) -> float:
     return max(EPS, float(np.finfo(dtype).eps))
 
 
-def refuse_non_finite(
-    array: NDArray[Any], name: str, axes: Sequence[str], remedy: str, columns: Names | None = None
-) -> None:
-    # The sum needs no temporary and one pass; it is finite for nearly all that is, and never for
-    # the rest. Only where it is not are the values themselves looked at.
+def all_finite(array: NDArray[Any]) -> bool:
+    """Whether the sum is finite: then all numbers are, and nearly always when they are.
+
+    It needs no temporary and one pass. Only where it is not, look at the numbers themselves.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum()):
-            return
+        return bool(np.isfinite(array.sum()))
+
+
+def refuse_non_finite(array: NDArray[Any], name: str, axes: Sequence[str], remedy: str) -> None:
+    if all_finite(array):
+        return
     step = max(1, ELEMENTS_LOOKED_AT_AT_ONCE * len(array) // array.size)
     for start in range(0, len(array), step):
         found = np.argwhere(~np.isfinite(array[start : start + step]))
         if len(found):
             index = (start + found[0][0], *found[0][1:])
-            place = place_of(index, axes)
-            if columns is not None:
-                place = f"row {index[0]}, column {columns[index[1]]!r}"
-            raise ValueError(f"{name} must be finite; {place} is {array[index]}. {remedy}")
+            raise ValueError(
+                f"{name} must be finite; {place_of(index, axes)} is {array[index]}. {remedy}"
+            )
 
 
 def refuse_negative(array: Floats, name: str, axes: Sequence[str], remedy: str) -> None:

@@ -54,7 +54,8 @@ class KMeansFit:
     centers : ndarray of shape (n_clusters, n_features)
         Weighted mean of each cluster's rows.
     labels : ndarray of shape (n_samples,), int64
-        The nearest center of each row, the first of equals.
+        The nearest center of each row, the first of equals; -1 for a row of weight zero that is not
+        finite.
     inertia : float, squared units of the features
         Weighted sum of squared distances to the nearest center.
     n_iter : int
@@ -139,7 +140,7 @@ def fit_kmeans(
         Number of clusters.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent (it gets a
-        label all the same). None is one for each row.
+        label all the same, -1 if it is not finite). None is one for each row.
     init : {"kmeans++", "random"}, array_like, KMeansFit or HierarchicalTree
         How centers are chosen among the rows; the centers themselves, (n_clusters, n_features); a
         fit of k-means, for its centers; or a tree of these rows, for the means of its clusters.
@@ -355,6 +356,8 @@ class _Runs:
         if self._source.n_rows < self._source.n_samples:
             unweighted = self._source.reweighted(np.ones(self._source.n_samples))
             fit.labels[:] = _nearest(unweighted, fit.centers, self._backend)
+            if self._source.not_finite is not None:
+                fit.labels[self._source.not_finite] = -1
         return fit
 
     def _refilled(self, clusters: Clusters) -> Floats:

@@ -394,6 +394,11 @@ def _check_init(init: Any, sizes: tuple[int, ...], criterion: Criterion, source:
 
 
 def _check_folds(n_folds: int, n_rows: int) -> None:
+    if n_rows < 2:
+        raise ValueError(
+            f"criterion 'cv' needs two rows that have weight, or more; got {n_rows}. Add rows, or "
+            f"choose another criterion."
+        )
     if n_folds > n_rows:
         raise ValueError(
             f"n_folds must be at most {n_rows}, the number of rows that have weight; got "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from mixtura.data.checks import check_centres, check_weights, contiguous
+from mixtura.data.frames import repetitions
 from mixtura.shapes import Floats
 
 __all__ = ["SUM_TOLERANCE", "check_feature_names", "check_means", "check_mixture_weights"]
@@ -43,4 +44,6 @@ def check_feature_names(feature_names: Sequence[str] | None, n_features: int) ->
         raise TypeError(f"{expected}; got {feature_names!r}. Put it in a list.")
     if len(feature_names) != n_features:
         raise ValueError(f"{expected}; got {len(feature_names)}. Name each feature once.")
+    if repeated := repetitions(map(str, feature_names)):
+        raise ValueError(f"{expected}; got {repeated}. Give each feature a name of its own.")
     return list(map(str, feature_names))

@@ -17,7 +17,7 @@ from sklearn.base import (
 from sklearn.cluster import kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from mixtura.data import ArrayRows
 from mixtura.data.checks import (
@@ -32,17 +32,12 @@ from mixtura.fitting.kmeans import KMeansFit, fit_kmeans
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass, moments
 from mixtura.shapes import SPHERICAL, Floats
+from mixtura.sklearn.rows import rows_of, weighted_rows_of
 
-__all__ = ["KMeans", "far_apart", "rows_of"]
+__all__ = ["KMeans", "far_apart"]
 
 DEFAULT_N_INIT = 10  # for n_init="auto" where one start is not enough
 LESS = 1.0 - 1e-12  # of an inertia: a smaller difference is rounding in the same clusters
-
-
-def rows_of(estimator: BaseEstimator, X: Any, **checks: Any) -> NDArray[Any]:
-    """X as the passes take it, after scikit-learn's own checks; it is copied if it must be."""
-    X = validate_data(estimator, X, dtype=(np.float64, np.float32), **checks)
-    return np.require(X, requirements="A")
 
 
 def far_apart(
@@ -156,7 +151,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative; a row of weight zero is absent (it gets a label all the same).
+            Non-negative; a row of weight zero is absent (it gets a label all the same, -1 if it is
+            not finite).
 
         Returns
         -------
@@ -164,13 +160,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             The estimator itself.
         """
         self._check_parameters()
-        X = rows_of(self, X)
+        rows = weighted_rows_of(self, X, sample_weight)
+        X = rows.X
         if len(X) < self.n_clusters:
             raise ValueError(
                 f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}. "
                 f"Ask for fewer clusters."
             )
-        weight = check_sample_weight(sample_weight, len(X), minimum_rows=self.n_clusters)
+        weight = check_sample_weight(rows.sample_weight, len(X), minimum_rows=self.n_clusters)
         self._n_init = self._count_starts()
         random_state = check_random_state(self.random_state)
         variance = moments(ArrayRows(X), Backend(n_threads=self.n_threads))[1]
@@ -193,11 +190,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.cluster_centers_ = best.centers.astype(X.dtype)
         # Centers that were rounded may be nearest to other rows.
         self.labels_ = best.labels if X.dtype == np.float64 else self._assign(X)[0]
+        self._warn_of_lost_clusters()
+        rows.marked(self.labels_)
         self.inertia_ = best.inertia
         # scikit-learn counts the iteration that finds no label changed; mixtura looks before.
         self.n_iter_ = min(best.n_iter + best.converged, self.max_iter)
         self._n_features_out = self.n_clusters
-        self._warn_of_lost_clusters()
         return self
 
     def fit_predict(
@@ -291,8 +289,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             Larger is better.
         """
         check_is_fitted(self)
-        X = rows_of(self, X, reset=False)
-        return -self._assign(X, check_sample_weight(sample_weight, len(X)))[1]
+        X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
+        return -self._assign(X, weight)[1]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,19 +12,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from mixtura.data.checks import (
-    check_count,
-    check_n_threads,
-    check_number,
-    check_option,
-    check_sample_weight,
-)
+from mixtura.data.checks import check_count, check_n_threads, check_number, check_option
+from mixtura.data.row_checks import check_n_rows
 from mixtura.mixture import GaussianMixture as Mixture
 from mixtura.mixture.convert import register
 from mixtura.parameters import Parameters
 from mixtura.schedules import Outcome
 from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
-from mixtura.sklearn.kmeans import rows_of
+from mixtura.sklearn.rows import WeightedRows, rows_of, weighted_rows_of
 from mixtura.sklearn.runs import best_run
 from mixtura.sklearn.starts import INIT_PARAMS, check_given
 from mixtura.updates import OnCollapse
@@ -214,28 +209,28 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,), int64
         """
-        X = self._fit(X, sample_weight)
-        return self.model_.predict(X, n_threads=self.n_threads)
+        rows = self._fit(X, sample_weight)
+        return rows.marked(self.model_.predict(rows.X, n_threads=self.n_threads))
 
-    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None) -> NDArray[Any]:
+    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None) -> WeightedRows:
         """Fit, and return the rows as the passes take them."""
         self._check_parameters()
         k = self.n_components
-        X = rows_of(self, X, ensure_min_samples=2)
+        rows = weighted_rows_of(self, X, sample_weight, ensure_min_samples=2)
+        X, weight, _ = rows
         if len(X) < k:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = {k}, "
                 f"n_samples = {len(X)}. Ask for fewer components."
             )
-        weight = None
-        if sample_weight is not None:
-            weight = check_sample_weight(sample_weight, len(X), minimum_rows=k)
+        if weight is not None:
+            check_n_rows(int(np.count_nonzero(weight)), k)
         given: Parameters | dict[str, Floats] = check_given(self, X.shape[1])
         before, n_runs = -np.inf, self.n_init
         if self.warm_start and hasattr(self, "converged_"):
             given, before, n_runs = self._last_parameters(X.shape[1]), self.lower_bound_, 1
         self._keep(best_run(self, X, weight, given, before, n_runs), X.dtype)
-        return X
+        return rows
 
     def _last_parameters(self, n_features: int) -> Parameters:
         """Those of the last fit, which must have been of rows like these."""
@@ -331,9 +326,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         float, nats per unit of weight
         """
         model = self.model_
-        X = rows_of(self, X, reset=False)
-        weight = check_sample_weight(sample_weight, len(X))
-        return model.log_likelihood(X, weight, n_threads=self.n_threads) / float(weight.sum())
+        X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
+        total = float(len(X) if weight is None else weight.sum())
+        return model.log_likelihood(X, weight, n_threads=self.n_threads) / total
 
     def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Akaike's criterion; lower is better.
@@ -350,7 +345,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         float
         """
         model = self.model_
-        return model.aic(rows_of(self, X, reset=False), sample_weight, n_threads=self.n_threads)
+        X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
+        return model.aic(X, weight, n_threads=self.n_threads)
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Schwarz's criterion, with n the sum of weights; lower is better.
@@ -367,7 +363,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         float
         """
         model = self.model_
-        return model.bic(rows_of(self, X, reset=False), sample_weight, n_threads=self.n_threads)
+        X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
+        return model.bic(X, weight, n_threads=self.n_threads)
 
     def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.int64]]:
         """Draw rows, the same as scikit-learn from the same `random_state`.

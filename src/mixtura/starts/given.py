@@ -17,6 +17,7 @@ from mixtura.data.checks import (
     check_resp,
     check_rows_sum_to_one,
 )
+from mixtura.data.index import check_index
 from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import RowsPass
@@ -67,6 +68,7 @@ def check_init(
         return init
     if isinstance(init, HierarchicalTree):
         return _check_labels(tree_labels(init, source, n_components), source, n_components)
+    check_index(init, source.index, "init")
     try:
         array: NDArray[Any] = np.asarray(init)
     except ValueError:  # a ragged list
@@ -121,10 +123,12 @@ def _check_table(array: NDArray[Any], n: int, k: int, d: int) -> Means | NDArray
 
 
 def _check_labels(labels: NDArray[Any], source: RowSource, n_components: int) -> NDArray[np.int64]:
+    weights = source.weights()
+    if weights is not None and weights.shape == labels.shape:  # absent rows may have any label
+        labels = np.where(weights > 0.0, labels, 0)
     checked = check_labels(
         labels, source.n_samples, n_components, name="labels in init", some_without=True
     )
-    weights = source.weights()
     present = slice(None) if checked.min() >= 0 else checked >= 0
     totals = np.bincount(
         checked[present], None if weights is None else weights[present], n_components
@@ -203,7 +207,7 @@ def _as_one_of(
     scatter = counts[:, None, None] * matrices
     full = Statistics(FULL.name, means, counts, np.zeros(means.shape), scatter, 0.0, 1.0)
     statistics = full.coarsened(family.shape.name)
-    covariances = family.update(statistics)
+    covariances = family.update(statistics, rows.backend.algebra)
     factors, singular = family.factorise(covariances, rows.backend.algebra)
     failed = np.broadcast_to(singular, len(means))
     return (

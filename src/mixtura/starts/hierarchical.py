@@ -55,7 +55,7 @@ class HierarchicalTree:
     leaves : ndarray of shape (n_leaves,), int64
         The row of X that each leaf is, ascending.
     leaf : ndarray of shape (n_samples,), int64
-        The leaf that each row of X goes with.
+        The leaf that each row of X goes with; -1 for one that is not finite, of weight zero.
     model : {"VVV", "EEE", "VII", "EII"}
         The Gaussian model of the clusters.
     """
@@ -76,8 +76,8 @@ class HierarchicalTree:
         Returns
         -------
         ndarray of shape (n_samples,), int64
-            From 0, in the order of the clusters' first leaves. Every cluster of `n_clusters` is a
-            union of clusters of `n_clusters + 1`.
+            From 0, in the order of the clusters' first leaves; -1 for a row without leaf. Every
+            cluster of `n_clusters` is a union of clusters of `n_clusters + 1`.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class HierarchicalTree:
         _, first, cluster = np.unique(top[:n], return_index=True, return_inverse=True)
         number = np.empty(n_clusters, dtype=np.int64)
         number[np.argsort(first)] = np.arange(n_clusters)
-        labels: NDArray[np.int64] = number[cluster][self.leaf]
+        labels: NDArray[np.int64] = np.append(number[cluster], -1)[self.leaf]
         return labels
 
 
@@ -211,6 +211,8 @@ def hierarchical(
     agglomerate = BACKENDS[backend].agglomerate
     merges, losses = agglomerate(Z, model=model, blur=blur, sample_weight=leaf_weight)
     _find_leaves(source, leaf, Z, centre, axes, by, n_threads)
+    if source.not_finite is not None:
+        leaf[source.not_finite] = -1
     heights = _heights(model, losses, float(leaf_weight.sum()), Z.shape[1], blur)
     return HierarchicalTree(_linkage(merges, heights), leaves, leaf, model)
 

@@ -1,0 +1,307 @@
+"""Numbers from lines of text: which character separates them, whether names stand above, and which.
+
+Commas, semicolons, tabs and runs of spaces are tried on the first lines. The separator that gives
+most lines the same number of values, and most values that are numbers, is the file's. Decimal
+commas are read where they cannot be anything else. See `names_above` for the line of names.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.cli.messages import InputError, note
+from mixtura.data.frames import listed
+
+__all__ = ["Header", "TextFile", "advice"]
+
+Header = Literal["auto", "yes", "no"]
+Row = list[str]
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "spaces"}
+LINES_LOOKED_AT = 1000
+MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "."}
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
+OF_NO_NUMBER = re.compile(r"[^0-9eE+.\s-]")  # float() reads 0_1, nan, inf and digits of all scripts
+WITH_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
+CUT_IN_TWO = re.compile(r"\s*([+-]0,.*|[^,]*,0\d.*|.*e.*)", re.ASCII | re.IGNORECASE)
+PERHAPS_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*", re.ASCII)
+DECIMALS = "; if commas stand for decimal points or thousands, write 1234.5"
+SHOWN = 60  # characters of a line in a message
+
+
+class TextFile:
+    """A text file whose columns are known and not yet read.
+
+    Parameters
+    ----------
+    path : Path
+    header : {"auto", "yes", "no"}
+        Whether the first line has the names of the columns. With "auto" the file tells, and a note
+        on the error stream says what was found.
+
+    Attributes
+    ----------
+    names : list of str
+        Of all columns; "x1", "x2" and so on where there are none.
+    has_names : bool
+
+    Raises
+    ------
+    InputError
+        For an empty file, one that cannot be split into columns, and with "auto" one in which the
+        first line may be names or data.
+    """
+
+    def __init__(self, path: Path, header: Header = "auto") -> None:
+        self.path = path
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            sample = list(islice(lines, LINES_LOOKED_AT + 1))
+        if sample:  # NumPy's savetxt writes this above names
+            sample[0] = sample[0].removeprefix("# ")
+        layout = _layout(path, sample)
+        self._layout, first = layout, layout.rows[0]
+        self.has_names = header == "yes"
+        if header == "auto":
+            self.has_names = self._found_names()
+        self.names = [f"x{c + 1}" for c in range(layout.width)]
+        if not self.has_names and layout.separator == "," and _are_perhaps_decimals(layout.rows):
+            raise InputError(
+                f"{path}: one column of decimal commas or two columns of integers; write 1.5 for "
+                f"1,5, or give the columns names and pass --header yes"
+            )
+        if self.has_names:
+            # R numbers the rows of a file with spaces, and gives these numbers no name.
+            short = layout.separator == " " and len(first) == layout.width - 1
+            self.names = [""] * short + [cell.strip() for cell in first]
+            if len(self.names) != layout.width:
+                raise InputError(
+                    f"{path}: expected {layout.width} names in the first line, as most lines have "
+                    f"so many values; got {len(first)} between {SEPARATORS[layout.separator]}"
+                    f"{DECIMALS if layout.separator == ',' else ''}"
+                )
+
+    def _found_names(self) -> bool:
+        first = self._layout.rows[0]
+        line = ", ".join(cell.strip() for cell in first)
+        line = line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
+        found = names_above(self._layout.rows, self._layout.width, self._layout.decimal)
+        if found is None:
+            raise InputError(
+                f"{self.path}: the first line ({line}) may be names of columns or data; "
+                f"pass --header yes or --header no"
+            )
+        if found:
+            note(f"{self.path}: the first line is taken for names of columns ({line})")
+        else:
+            note(
+                f"{self.path}: no names of columns; the first line ({line}) is taken for data. "
+                f"If it has names, pass --header yes"
+            )
+        return found
+
+    def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[np.float64]:
+        """Return some columns, the last of them weights if so said.
+
+        Where the weight is zero, missing values become NaN. Elsewhere they are refused.
+        """
+        with self.path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = _reader(lines, self._layout.separator)
+            try:
+                if self.has_names:
+                    next(row for row in rows if not _is_blank(row))
+                return self._parse(rows, positions, weighted)
+            except csv.Error as error:
+                raise InputError(
+                    f"{self.path}, line {rows.line_num}: {error}; is a quotation mark missing?"
+                ) from error
+
+    def _parse(self, rows: Any, positions: Sequence[int], weighted: bool) -> NDArray[np.float64]:
+        """Convert the remaining lines of a csv.reader, without blank ones."""
+        values = array("d")  # eight bytes for each value; a list of floats takes 32
+        separator, width, decimal = self._layout.separator, self._layout.width, self._layout.decimal
+        for row in rows:
+            if _is_blank(row):
+                continue
+            if len(row) != width:
+                hint = DECIMALS if separator == "," and len(row) > width else ""
+                raise InputError(
+                    f"{self.path}, line {rows.line_num}: expected {width} values, as in most "
+                    f"lines; got {len(row)} between {SEPARATORS[separator]}{hint}"
+                )
+            cells = [row[c] for c in positions]
+            try:
+                values.extend(_numbers(cells, decimal))
+            except ValueError as error:
+                absent = weighted and _is_number(cells[-1], decimal) and _is_zero(cells[-1])
+                if not absent or any(self._is_bad(cell) for cell in cells):
+                    raise self._refusal(rows.line_num, cells, positions) from error
+                cells = ["0" if _missing(cell) else cell for cell in cells]
+                holes = [_missing(row[c]) for c in positions]
+                values.extend(np.where(holes, np.nan, _numbers(cells, decimal)))
+        return np.frombuffer(values).reshape(-1, len(positions))
+
+    def _is_bad(self, cell: str) -> bool:
+        return not (_missing(cell) or _is_number(cell, self._layout.decimal))
+
+    def _refusal(self, line: int, cells: Row, positions: Sequence[int]) -> InputError:
+        """Return which cells of a row are not numbers, and what to do."""
+        place = f"{self.path}, line {line}"
+        named = [(self.names[c], cell) for c, cell in zip(positions, cells, strict=True)]
+        bad = [(name, cell) for name, cell in named if self._is_bad(cell)]
+        if not bad:
+            missing = [name for name, cell in named if _missing(cell)]
+            if len(missing) == 1:
+                what = f"column {missing[0]!r}: the value is missing; drop the row or fill it in"
+            else:
+                what = f"columns {listed(missing)}: values are missing; drop or fill in the row"
+            return InputError(f"{place}, {what}")
+        name, cell = bad[0]
+        if cell.strip().lower().lstrip("+-") in ("inf", "infinity"):
+            what = f"{cell!r} is not finite; drop the row or fill it in"
+        else:
+            others = [name for name, _ in bad]
+            more = f"; columns {listed(others)} hold none" * (len(bad) > 1)
+            good = [name for name, cell in named if _is_number(cell, self._layout.decimal)]
+            what = f"{cell!r} is not a number{more}{DECIMALS if ',' in cell else advice(good)}"
+        return InputError(f"{place}, column {name!r}: {what}")
+
+
+def advice(numeric: Sequence[str]) -> str:
+    """Return what to choose instead of columns that are not numbers."""
+    chosen = ",".join(numeric)
+    chosen = f"'{chosen}'" if " " in chosen else chosen
+    return f"; choose columns of numbers, such as --columns {chosen}" * bool(numeric)
+
+
+def names_above(rows: Sequence[Row], width: int, decimal: str = ".") -> bool | None:
+    """Whether the first of some rows has names of columns; None where it may have or not.
+
+    A row of numbers only is data. Otherwise look at the columns that hold numbers below: with text
+    above all of them, or if there are none, the row has names. With a number above one of them it
+    may be names or data, and so it may be where its first cell is blank, as above pandas' index.
+    """
+    first, below = rows[0], [row for row in rows[1:] if len(row) == width]
+    is_text = [not (_missing(cell) or _is_number(cell, decimal)) for cell in first]
+    if not any(is_text):
+        return None if below and first[0] == "" and len(first) > 1 else False
+    if len(first) != width:
+        return True
+    numeric = [c for c in range(width) if _holds_numbers([row[c] for row in below], decimal)]
+    above = [is_text[c] for c in numeric if first[c] != ""]
+    return True if not numeric or (above and all(above)) else None
+
+
+def _holds_numbers(cells: Sequence[str], decimal: str) -> bool:
+    """Whether most cells that are not missing are numbers."""
+    given = [cell for cell in cells if not _missing(cell)]
+    return 2 * sum(_is_number(cell, decimal) for cell in given) > len(given)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a file is split: the separator, values in most rows, decimal mark, and its first rows."""
+
+    separator: str
+    width: int
+    decimal: str
+    rows: list[Row]
+
+
+def _layout(path: Path, sample: list[str]) -> _Layout:
+    """Find how a file is split, by its first lines."""
+    complaint = ""
+    best: tuple[float, _Layout] | None = None
+    for separator in SEPARATORS:
+        reader = _reader(sample, separator)
+        try:
+            rows = [row for row in reader if not _is_blank(row)]
+        except csv.Error as error:
+            complaint = f"line {reader.line_num}: {error}"
+            continue
+        if len(rows) > 1 and len(sample) > LINES_LOOKED_AT:
+            rows.pop()  # it may go on in later lines
+        if not rows:
+            raise InputError(f"{path}: the file is empty")
+        width = Counter(map(len, rows)).most_common(1)[0][0]
+        decimal = _decimal_mark(cell for row in rows for cell in row)
+        of_width = [row for row in rows[len(rows) > 1 :] if len(row) == width]
+        cells = [cell for row in of_width for cell in row]
+        good = sum(
+            _missing(cell) or _is_number(cell, ".") or _is_number(cell, ",") for cell in cells
+        )
+        agreeing = sum(len(row) == width for row in rows) / len(rows)
+        score = (width > 1) * agreeing * (1 + good / max(1, len(cells)))
+        if best is None or score > best[0]:
+            best = score, _Layout(separator, width, decimal, rows)
+    if best is None:
+        raise InputError(f"{path}, {complaint}; is a quotation mark missing?")
+    return best[1]
+
+
+def _are_perhaps_decimals(rows: Sequence[Row]) -> bool:
+    """Whether pairs of integers look like numbers cut in two: -0,5 or 1,05 or 2,5e-3."""
+    lines = [",".join(row) for row in rows]
+    return all(WITH_COMMA.fullmatch(line) for line in lines) and any(
+        CUT_IN_TWO.fullmatch(line) for line in lines
+    )
+
+
+def _decimal_mark(cells: Iterable[str]) -> str:
+    """A comma where numbers have one that is no separator of thousands, and none has a point."""
+    seen = False
+    for cell in cells:
+        if "." in cell and NUMBER.fullmatch(cell):
+            return "."
+        seen = seen or bool(
+            "," in cell and WITH_COMMA.fullmatch(cell) and not PERHAPS_THOUSANDS.fullmatch(cell)
+        )
+    return "," if seen else "."
+
+
+def _reader(lines: Iterable[str], separator: str) -> Any:
+    if separator == " ":  # tabs too, and none at the ends
+        lines = (line.replace("\t", " ").strip() for line in lines)
+    return csv.reader(lines, delimiter=separator, skipinitialspace=True)
+
+
+def _numbers(cells: Sequence[str], decimal: str) -> list[float]:
+    """Return the cells as numbers; ValueError if one is none."""
+    if decimal == ",":
+        if any("." in cell for cell in cells):
+            raise ValueError("a decimal point among decimal commas")
+        cells = [cell.replace(",", ".") for cell in cells]
+    if OF_NO_NUMBER.search("".join(cells)):
+        raise ValueError("a character that no number has")
+    return list(map(float, cells))
+
+
+def _is_number(cell: str, decimal: str) -> bool:
+    try:
+        _numbers([cell], decimal)
+    except ValueError:
+        return False
+    return True
+
+
+def _missing(cell: str) -> bool:
+    return cell.strip().lower() in MISSING
+
+
+def _is_zero(cell: str) -> bool:
+    """Whether a number is zero."""
+    return not any(digit in cell.lower().partition("e")[0] for digit in "123456789")
+
+
+def _is_blank(row: Row) -> bool:
+    return not any(row) and len(row) < 2

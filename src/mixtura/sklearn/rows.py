@@ -1,0 +1,53 @@
+"""Rows and their weights after scikit-learn's own checks."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from mixtura.data.finite import finite_rows
+from mixtura.data.frames import refuse_repeated_names
+from mixtura.data.index import check_index, row_index
+from mixtura.data.row_checks import check_sample_weight
+from mixtura.shapes import Floats
+
+__all__ = ["WeightedRows", "rows_of", "weighted_rows_of"]
+
+
+class WeightedRows(NamedTuple):
+    """Finite rows, their weights, and which rows of weight zero others stand in place of."""
+
+    X: NDArray[Any]
+    sample_weight: Floats | None
+    not_finite: NDArray[np.bool_] | None
+
+    def marked(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Write -1 into the labels of rows that are not finite."""
+        if self.not_finite is not None:
+            labels[self.not_finite] = -1
+        return labels
+
+
+def rows_of(estimator: BaseEstimator, X: Any, **checks: Any) -> NDArray[Any]:
+    """X as the passes take it, after scikit-learn's own checks; it is copied if it must be."""
+    refuse_repeated_names(name for name in getattr(X, "columns", ()) if isinstance(name, str))
+    X = validate_data(estimator, X, dtype=(np.float64, np.float32), **checks)
+    return np.require(X, requirements="A")
+
+
+def weighted_rows_of(
+    estimator: BaseEstimator, X: Any, sample_weight: ArrayLike | None, **checks: Any
+) -> WeightedRows:
+    """Rows and their weights; without weights these are the rows of `rows_of`, and None."""
+    if sample_weight is None:
+        return WeightedRows(rows_of(estimator, X, **checks), None, None)
+    index = row_index(X)
+    check_index(sample_weight, None if index is None else (index,), "sample_weight")
+    X = rows_of(estimator, X, ensure_all_finite=False, **checks)
+    weight = check_sample_weight(sample_weight, len(X))
+    X, not_finite = finite_rows(X, "X", None, weight)
+    return WeightedRows(X, weight, not_finite)
