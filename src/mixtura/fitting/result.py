@@ -11,6 +11,7 @@ from typing import Any, Self
 from mixtura import files
 from mixtura.files import Contents, fact, numbers
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.answers import Answers
 from mixtura.mixture.table import as_html, as_text, counted, table_lines, title
 from mixtura.schedules import StopReason
 from mixtura.shapes import Floats
@@ -21,8 +22,11 @@ __all__ = ["GMMFit"]
 
 @files.saved_as("GMMFit")
 @dataclass(frozen=True, eq=False)
-class GMMFit:
+class GMMFit(Answers):
     """A mixture and how it was found.
+
+    It has the methods and attributes of its mixture, too: ``fit.predict(X)`` is
+    ``fit.model.predict(X)``.
 
     Attributes
     ----------

@@ -14,7 +14,12 @@ from mixtura import files, kernels
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.data.frames import Names
 from mixtura.mixture import convert, criteria, densities, geometry, sampling, saving, table
-from mixtura.mixture.checks import check_feature_names, check_means, check_mixture_weights
+from mixtura.mixture.checks import (
+    check_feature_names,
+    check_means,
+    check_mixture_weights,
+    naming_what_fits,
+)
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
 
@@ -134,6 +139,7 @@ class GaussianMixture:
     to_sklearn = convert.to_sklearn
     from_sklearn = classmethod(convert.from_sklearn)
 
+    @naming_what_fits
     def __init__(
         self,
         weights: ArrayLike,
