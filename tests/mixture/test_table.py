@@ -141,6 +141,24 @@ def test_html_says_what_the_summary_says_with_names_escaped() -> None:
     assert said == [line.split() for line in mixture.summary().splitlines()]
 
 
+def test_names_that_are_very_long_are_cut_in_tables() -> None:
+    named = dataclasses.replace(make(), feature_names=["x" * 500, "y"])
+    assert max(map(len, named.summary().splitlines())) < 200
+    assert f"{'x' * 57}..." in named.summary()
+
+
+def test_html_of_many_components_and_features_shows_twenty_and_counts_the_others() -> None:
+    k, d = 23, 22
+    mixture = GaussianMixture(np.full(k, 1 / k), np.zeros((k, d)), np.ones(k), "spherical")
+    html = mixture._repr_html_()
+    assert "component 19" in html
+    assert "component 20" not in html
+    assert "<p>3 more components: see summary()</p>" in html
+    assert "feature 19" in html
+    assert "feature 20" not in html
+    assert html.count("2 more: see summary()") == 2 * 4
+
+
 def test_html_of_a_fit_says_how_it_ended_and_shows_sizes() -> None:
     X = make().sample(60, rng=0)[0]
     fit = fit_gmm(X, 2, rng=0)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from mixtura.data.fingerprint import array_fingerprint, digest_of
 from mixtura.data.frames import Names
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.shapes import Floats
+from mixtura.text import short
 
 __all__ = ["Block", "RowSource"]
 
@@ -107,6 +109,10 @@ class RowSource(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.n_samples} x {self.n_features} of {self.dtype}>"
+
+    def _repr_html_(self) -> str:
+        names = "" if self.feature_names is None else f" {short(self.feature_names)}"
+        return f"<p>{escape(repr(self) + names)}</p>"
 
     def weights(self) -> Floats | None:
         """Weights of all rows, shape (n_samples,), read-only; None where each row counts once."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS
+from mixtura.text import short_repr
 
 __all__ = ["BootstrapLRT", "bootstrap_lrt"]
 
@@ -63,6 +65,12 @@ class BootstrapLRT:
     null: GMMFit
     alternative: GMMFit
     n_failed: int
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<p>{'<br>'.join(map(escape, self.summary().splitlines()))}</p>"
 
     def summary(self) -> str:
         """The test in two lines.

@@ -30,6 +30,7 @@ from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.schedules.plain import Plain, PlainState
 from mixtura.shapes import SPHERICAL, Floats
 from mixtura.starts.seeding import Clusters, kmeans_plusplus, lloyd, random_rows
+from mixtura.text import short_html, short_repr
 
 __all__ = ["KMeansFit", "fit_kmeans"]
 
@@ -69,6 +70,8 @@ class KMeansFit:
     converged: bool
     feature_names: Names | None = None
 
+    __repr__ = short_repr
+    _repr_html_ = short_html
     save = files.save
 
     def predict(

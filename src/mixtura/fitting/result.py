@@ -12,9 +12,10 @@ from mixtura import files
 from mixtura.files import Contents, fact, numbers
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.answers import Answers
-from mixtura.mixture.table import as_html, as_text, counted, table_lines, title
+from mixtura.mixture.table import MOST_SHOWN, as_html, as_text, counted, table_lines, title
 from mixtura.schedules import StopReason
 from mixtura.shapes import Floats
+from mixtura.text import short_repr
 from mixtura.updates import Event
 
 __all__ = ["GMMFit"]
@@ -71,6 +72,7 @@ class GMMFit(Answers):
     weight_sum: float
     entropy: float
 
+    __repr__ = short_repr
     save = files.save
 
     def summary(self, feature_names: Sequence[str] | None = None) -> str:
@@ -90,7 +92,10 @@ class GMMFit(Answers):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        headlines = "<br>".join(map(escape, self._headlines()))
+        lines = self._headlines()
+        if len(lines) > MOST_SHOWN:
+            lines[MOST_SHOWN:] = [f"{len(lines) - MOST_SHOWN} more: see events"]
+        headlines = "<br>".join(map(escape, lines))
         table = as_html(table_lines(self.model, weight_sum=self.weight_sum))
         return f"<p>{headlines}</p>{table}"
 

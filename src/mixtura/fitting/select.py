@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ from mixtura.mixture.table import counted
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS
+from mixtura.text import short_repr
 
 __all__ = ["GMMSelection", "select_gmm"]
 
@@ -68,6 +70,8 @@ class GMMSelection:
     standard_error: Floats | None = None
     fits: dict[tuple[int, str], GMMFit] = field(default_factory=dict)
     reasons: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     def top(self, n: int = 3) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
@@ -119,22 +123,45 @@ class GMMSelection:
         """
         width = max(10, *(len(name) + 2 for name in self.covariance_types))
         lines = [
-            f"{self.criterion.upper()} of {len(self.fits)} mixtures; lower is better",
+            self._title(),
             "",
             "components" + "".join(f"{name:>{width}}" for name in self.covariance_types),
         ]
         for k, values in zip(self.n_components, self.table, strict=True):
-            cells = ("-" if math.isnan(value) else f"{value:.1f}" for value in values)
-            lines.append(f"{k:>10}" + "".join(f"{cell:>{width}}" for cell in cells))
-        lines += ["", "best"]
-        for k, name, value in self.top():
-            fit = self.fits[k, name]
-            lines.append(
-                f"  {name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
-                f"{fit.log_likelihood:.3f}, {fit.model.n_parameters} parameters)"
-            )
+            lines.append(f"{k:>10}" + "".join(f"{_cell(value):>{width}}" for value in values))
+        lines += ["", "best", *(f"  {self._described(model)}" for model in self.top())]
         missing = [f"  {name}, {k}: {why}" for (k, name), why in self.reasons.items()]
         return "\n".join([*lines, *(["", "not fitted", *missing] if missing else [])])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table with the best value in bold, and the best models."""
+        best = next(iter(self.top(1)), None)
+        rows = [
+            f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in ('', *self.covariance_types))}"
+        ]
+        for k, values in zip(self.n_components, self.table, strict=True):
+            cells = [_cell(value) for value in values]
+            if best is not None and best[0] == k:
+                j = self.covariance_types.index(best[1])
+                cells[j] = f"<strong>{cells[j]}</strong>"
+            rows.append(f"<tr><th>{k}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}")
+        lines = [self._title(), *map(self._described, self.top())]
+        if self.reasons:
+            lines.append(f"{counted(len(self.reasons), 'model')} not fitted: see reasons")
+        headlines = "<br>".join(map(escape, lines))
+        return f"<p>{headlines}</p><table>{''.join(f'{row}</tr>' for row in rows)}</table>"
+
+    def _title(self) -> str:
+        return f"{self.criterion.upper()} of {len(self.fits)} mixtures; lower is better"
+
+    def _described(self, model: tuple[int, str, float]) -> str:
+        """One model in a line."""
+        k, name, value = model
+        fit = self.fits[k, name]
+        return (
+            f"{name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
+            f"{fit.log_likelihood:.3f}, {fit.n_parameters} parameters)"
+        )
 
     def to_pandas(self) -> Any:
         """The table as a DataFrame, a row for each number of components.
@@ -303,6 +330,10 @@ def select_gmm(
         count.close()
     _warn_of_unconverged(selection, settings.tol)
     return selection
+
+
+def _cell(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.1f}"
 
 
 def _ends(

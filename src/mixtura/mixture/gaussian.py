@@ -22,6 +22,7 @@ from mixtura.mixture.checks import (
 )
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
+from mixtura.text import short
 
 __all__ = ["GaussianMixture"]
 
@@ -242,8 +243,10 @@ class GaussianMixture:
         return hash((self._family.name, *self.weights.tolist(), *self.means.ravel().tolist()))
 
     def __repr__(self) -> str:
-        arrays = (_short(getattr(self, name)) for name in ("weights", "means", "covariances"))
-        names = "" if self.feature_names is None else f", feature_names={list(self.feature_names)}"
+        arrays = (short(getattr(self, name)) for name in ("weights", "means", "covariances"))
+        names = ""
+        if self.feature_names is not None:
+            names = f", feature_names={short(list(self.feature_names))}"
         return "{}(weights={}, means={}, covariances={}, covariance_type={!r}{})".format(
             type(self).__name__, *arrays, self.covariance_type, names
         )
@@ -258,11 +261,3 @@ class GaussianMixture:
             self.precisions_cholesky,
             self.feature_names,
         )
-
-
-def _short(array: Floats) -> str:
-    """Return the numbers in one line, without the middle of a large array."""
-    text = np.array2string(
-        array, separator=", ", threshold=8, edgeitems=1, formatter={"float_kind": "{:.4g}".format}
-    )
-    return " ".join(text.split())

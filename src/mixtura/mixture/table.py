@@ -11,6 +11,7 @@ import numpy as np
 from mixtura.mixture.checks import check_feature_names
 from mixtura.mixture.separation import nearest_components
 from mixtura.shapes import Floats
+from mixtura.text import cut
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
@@ -20,6 +21,8 @@ __all__ = ["as_html", "as_text", "counted", "html", "summary", "table_lines", "t
 COLUMNS = 5  # components side by side
 MOST_CORRELATED = 5  # features: more have too many pairs to read
 MOST_COMPARED = 50  # components: each is compared with each
+WIDEST = 60  # characters of a name
+MOST_SHOWN = 20  # components, and lines below a heading, in a notebook
 
 Line = tuple[str, Floats | None]  # a label, and a number for each component unless a heading
 
@@ -129,7 +132,7 @@ def table_lines(
 
 def _section(heading: str, labels: list[str], values: Floats) -> list[Line]:
     rows = zip(labels, values.T, strict=True)
-    return [(heading, None), *((f"  {label}", numbers) for label, numbers in rows)]
+    return [(heading, None), *((f"  {cut(label, WIDEST)}", numbers) for label, numbers in rows)]
 
 
 def as_text(lines: list[Line]) -> str:
@@ -138,8 +141,26 @@ def as_text(lines: list[Line]) -> str:
 
 
 def as_html(lines: list[Line]) -> str:
-    """Return the lines as HTML tables, a few components side by side."""
-    return "".join(_html_block(lines, components) for components in _blocks(lines))
+    """Return the lines as HTML tables, a few components side by side, and not too many of them."""
+    blocks = _blocks(lines)
+    shown, left = blocks[: MOST_SHOWN // COLUMNS], blocks[-1].stop - MOST_SHOWN
+    tables = "".join(_html_block(_abridged(lines), components) for components in shown)
+    return (
+        tables if left <= 0 else f"{tables}<p>{counted(left, 'more component')}: see summary()</p>"
+    )
+
+
+def _abridged(lines: list[Line]) -> list[Line]:
+    """Return the lines without the end of a long section."""
+    kept: list[Line] = []
+    below = 0
+    for position, (label, numbers) in enumerate(lines):
+        below = below + 1 if label.startswith(" ") else 0
+        if below <= MOST_SHOWN:
+            kept.append((label, numbers))
+        elif position + 1 == len(lines) or not lines[position + 1][0].startswith(" "):
+            kept.append((f"  {below - MOST_SHOWN} more: see summary()", None))
+    return kept
 
 
 def _blocks(lines: list[Line]) -> list[range]:
