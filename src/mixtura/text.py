@@ -68,7 +68,8 @@ def short_html(self: Any) -> str:
 def _texts(result: Any) -> Iterator[tuple[str, str]]:
     names = getattr(result, "_fields", None) or [each.name for each in fields(result)]
     for name in names:
-        yield name, " ".join(short(getattr(result, name)).split())
+        line = " ".join(short(getattr(result, name)).split())
+        yield name, line.replace("( ", "(").replace(", )", ")")
 
 
 def _array(array: np.ndarray[Any, Any]) -> str:
@@ -78,7 +79,7 @@ def _array(array: np.ndarray[Any, Any]) -> str:
         separator=", ",
         threshold=MOST_VALUES,
         edgeitems=1,
-        formatter={"float_kind": "{:.6g}".format},
+        formatter={"float_kind": "{:.6g}".format, "int_kind": str},
     )
     text = cut(" ".join(text.split()), MOST_CHARACTERS - 40)
     if array.size <= MOST_VALUES:
