@@ -2,6 +2,8 @@
 
 import dataclasses
 import pickle
+import re
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -103,6 +105,37 @@ def test_feature_names_of_a_mixture_are_shown_kept_and_checked() -> None:
     assert pickle.loads(pickle.dumps(named)).feature_names == ("length", "width")
     with pytest.raises(ValueError, match="feature_names must be 2 strings, one for each feature"):
         dataclasses.replace(plain, feature_names=["length"])
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_frame_of_a_mixture_has_a_row_for_each_component(covariance_type: str) -> None:
+    mixture = dataclasses.replace(make(covariance_type), feature_names=["length", "width"])
+    table = mixture.to_pandas()
+    assert table.index.name == "component"
+    assert table.index.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(table["weight"], mixture.weights)
+    np.testing.assert_array_equal(table["mean"], mixture.means)
+    variances = np.einsum("jaa->ja", mixture.covariance_matrices())
+    np.testing.assert_allclose(table["standard deviation"], np.sqrt(variances), rtol=1e-15)
+    assert table["mean"].columns.tolist() == ["length", "width"]
+    assert make().to_pandas()["mean"].columns.tolist() == ["feature 0", "feature 1"]
+
+
+def test_frame_of_one_component_and_feature_is_one_row() -> None:
+    table = GaussianMixture([1.0], [[3.0]], [4.0], "spherical").to_pandas()
+    assert table.to_numpy().tolist() == [[1.0, 3.0, 2.0]]
+
+
+@pytest.mark.parametrize("result", [make(), fit_gmm(make().means, 1)])
+def test_frame_without_pandas_says_how_to_install_it(
+    result: GaussianMixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    message = re.escape(
+        "to_pandas needs pandas, which is not installed. Install it with: pip install pandas."
+    )
+    with pytest.raises(ImportError, match=message):
+        result.to_pandas()
 
 
 class Reader(HTMLParser):

@@ -12,7 +12,15 @@ from mixtura import files
 from mixtura.files import Contents, fact, numbers
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.answers import Answers
-from mixtura.mixture.table import MOST_SHOWN, as_html, as_text, counted, table_lines, title
+from mixtura.mixture.table import (
+    MOST_SHOWN,
+    as_html,
+    as_text,
+    counted,
+    counted_rows,
+    table_lines,
+    title,
+)
 from mixtura.schedules import StopReason
 from mixtura.shapes import Floats
 from mixtura.text import short_repr
@@ -104,11 +112,19 @@ class GMMFit(Answers):
         k = self.model.n_components
         end = "converged" if self.converged else f"stopped ({self.stop_reason})"
         lines = [
-            f"{title(self.model)}, {counted(self.n_samples, 'row')}",
-            f"log-likelihood {self.log_likelihood:.6f} nats, {self.model.n_parameters} parameters",
+            f"{title(self.model)}, {counted_rows(self.n_samples, self.weight_sum)}",
+            f"log-likelihood {self.log_likelihood:.6f} nats, {self.n_parameters} parameters",
             f"{end} after {counted(self.n_iter, 'iteration')}",
         ]
-        if k > 1:
+        missing = f"not computed, because the fit was {self.stop_reason}"
+        if math.isnan(self.log_likelihood):
+            lines[1] = (
+                f"log-likelihood {missing}: use fit.model.log_likelihood(X); "
+                f"{self.n_parameters} parameters"
+            )
+        if k > 1 and math.isnan(self.entropy):
+            lines.append(f"entropy of the assignments {missing}")
+        elif k > 1:
             share = self.entropy / (self.weight_sum * math.log(k))
             lines.append(
                 f"entropy of the assignments {self.entropy:.6g} nats, {share:.2%} of the most "

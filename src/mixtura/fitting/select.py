@@ -28,7 +28,7 @@ from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import Search
 from mixtura.fitting.stages import Settings
 from mixtura.fitting.survey import Survey
-from mixtura.mixture.table import counted
+from mixtura.mixture.table import counted, import_pandas
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS
@@ -175,10 +175,7 @@ class GMMSelection:
         ImportError
             Where pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_pandas needs pandas: python -m pip install pandas") from error
+        pd = import_pandas()
         index = pd.Index(self.n_components, name="n_components")
         columns = pd.Index(self.covariance_types, name="covariance_type")
         return pd.DataFrame(self.table, index=index, columns=columns)

@@ -46,6 +46,7 @@ class Answers:
     icl = _answered(GaussianMixture.icl)
     sample = _answered(GaussianMixture.sample)
     covariance_matrices = _answered(GaussianMixture.covariance_matrices)
+    to_pandas = _answered(GaussianMixture.to_pandas)
     to_sklearn = _answered(GaussianMixture.to_sklearn)
 
     @property

@@ -132,6 +132,7 @@ class GaussianMixture:
 
     # The table of its numbers
     summary = table.summary
+    to_pandas = table.to_pandas
     _repr_html_ = table.html
 
     # Files, and scikit-learn
