@@ -23,6 +23,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.exceptions import ConvergenceWarning, FitError
+from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import check_reg_covar, start_returned
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Fitting, Settings
@@ -148,6 +149,15 @@ def bootstrap_lrt(
     FitError
         When the rows cannot be fitted, or none of the samples.
 
+    Warns
+    -----
+    ConvergenceWarning
+        When `max_iter` ended one of the two fits to the rows and `tol` is not 0.
+    CoarseColumnsWarning
+        When components of one of them sat on ties and each row was spread over its cell of the
+        data's grid, for columns in which that matters: those of two values, and counts that are
+        mostly zero.
+
     References
     ----------
     .. [1] G. J. McLachlan, "On bootstrapping the likelihood ratio test statistic for the number of
@@ -196,6 +206,8 @@ def bootstrap_lrt(
                 ConvergenceWarning,
                 stacklevel=2,
             )
+    survey = Survey(source, Backend(n_threads=1))
+    warn_of_coarse_columns(survey, settings.reg_covar, (null, alternative), stacklevel=2)
     found = drawn[np.isfinite(drawn)]
     if not len(found):
         raise FitError(

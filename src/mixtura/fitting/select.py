@@ -22,6 +22,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
+from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.progress import ModelCount, Verbose
 from mixtura.fitting.result import GMMFit
@@ -39,6 +40,8 @@ __all__ = ["GMMSelection", "select_gmm"]
 Criterion = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]
 CRITERIA = ("bic", "aic", "icl", "cv")
 NOT_REACHED = "interrupted"
+MARK = "*"
+NOTE = f"{MARK} has spurious components, which sit on ties or on a handful of rows"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +130,14 @@ class GMMSelection:
             "",
             "components" + "".join(f"{name:>{width}}" for name in self.covariance_types),
         ]
-        for k, values in zip(self.n_components, self.table, strict=True):
-            lines.append(f"{k:>10}" + "".join(f"{_cell(value):>{width}}" for value in values))
+        for k, cells in self._rows():
+            line, mark = f"{k:>10}", ""
+            for value, after in cells:
+                line += f"{value:>{width - len(mark)}}{after}"
+                mark = after
+            lines.append(line)
         lines += ["", "best", *(f"  {self._described(model)}" for model in self.top())]
+        lines += ["", NOTE] if self._has_spurious() else []
         missing = [f"  {name}, {k}: {why}" for (k, name), why in self.reasons.items()]
         return "\n".join([*lines, *(["", "not fitted", *missing] if missing else [])])
 
@@ -139,13 +147,14 @@ class GMMSelection:
         rows = [
             f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in ('', *self.covariance_types))}"
         ]
-        for k, values in zip(self.n_components, self.table, strict=True):
-            cells = [_cell(value) for value in values]
+        for k, values in self._rows():
+            cells = [value + mark for value, mark in values]
             if best is not None and best[0] == k:
                 j = self.covariance_types.index(best[1])
                 cells[j] = f"<strong>{cells[j]}</strong>"
             rows.append(f"<tr><th>{k}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}")
         lines = [self._title(), *map(self._described, self.top())]
+        lines += [NOTE] if self._has_spurious() else []
         if self.reasons:
             lines.append(f"{counted(len(self.reasons), 'model')} not fitted: see reasons")
         headlines = "<br>".join(map(escape, lines))
@@ -154,13 +163,27 @@ class GMMSelection:
     def _title(self) -> str:
         return f"{self.criterion.upper()} of {len(self.fits)} mixtures; lower is better"
 
+    def _rows(self) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+        """Each number of components, and the text and the mark of each cell in its row."""
+        for k, values in zip(self.n_components, self.table, strict=True):
+            cells = []
+            for name, value in zip(self.covariance_types, values, strict=True):
+                mark = MARK if _spurious(self.fits.get((k, name))) else ""
+                cells.append(("-" if math.isnan(value) else f"{value:.1f}", mark))
+            yield k, cells
+
+    def _has_spurious(self) -> bool:
+        return any(map(_spurious, self.fits.values()))
+
     def _described(self, model: tuple[int, str, float]) -> str:
         """One model in a line."""
         k, name, value = model
         fit = self.fits[k, name]
+        which = ", ".join(map(str, _spurious(fit)))
         return (
             f"{name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
-            f"{fit.log_likelihood:.3f}, {fit.n_parameters} parameters)"
+            f"{fit.log_likelihood:.3f}, {fit.n_parameters} parameters"
+            f"{which and f'; spurious: component {which}'})"
         )
 
     def to_pandas(self) -> Any:
@@ -258,6 +281,9 @@ def select_gmm(
     -----
     ConvergenceWarning
         When `max_iter` ended fits and `tol` is not 0.
+    CoarseColumnsWarning
+        When components sat on ties and each row was spread over its cell of the data's grid, for
+        columns in which that matters: those of two values, and counts that are mostly zero.
 
     Notes
     -----
@@ -326,11 +352,13 @@ def select_gmm(
     finally:
         count.close()
     _warn_of_unconverged(selection, settings.tol)
+    warn_of_coarse_columns(survey, settings.reg_covar, selection.fits.values(), stacklevel=2)
     return selection
 
 
-def _cell(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.1f}"
+def _spurious(fit: GMMFit | None) -> list[int]:
+    """Positions of the components that are spurious in the end."""
+    return [event.component for event in fit.events if event.action == "kept"] if fit else []
 
 
 def _ends(
