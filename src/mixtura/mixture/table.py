@@ -135,15 +135,16 @@ def frame(
 ) -> Any:
     """Return a DataFrame with a row for each component; without what is None."""
     pd = import_pandas()
-    columns: dict[tuple[str, str], Floats] = {}
-    if weights is not None:
-        columns["weight", ""] = weights
+    labels = [] if weights is None else [("weight", "")]
+    columns = [] if weights is None else [weights]
     for heading, values in (("mean", means), ("standard deviation", deviations)):
         if values is not None:
-            columns |= {(heading, name): values[:, a] for a, name in enumerate(names)}
+            labels += [(heading, name) for name in names]
+            columns.append(values)
     index = pd.RangeIndex(len(means), name=part)
-    labels = pd.MultiIndex.from_tuples(list(columns))
-    return pd.DataFrame(np.column_stack(list(columns.values())), index=index, columns=labels)
+    return pd.DataFrame(
+        np.column_stack(columns), index=index, columns=pd.MultiIndex.from_tuples(labels)
+    )
 
 
 def import_pandas() -> Any:

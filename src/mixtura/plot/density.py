@@ -43,6 +43,10 @@ class DensityDisplay(ModelDisplay):
 
     Parameters
     ----------
+    names : list of str or None
+        Names of the components.
+    legend : bool
+        Whether the picture has a legend.
     x : ndarray of shape (n_x,)
         Where the density is evaluated on the horizontal axis, ascending.
     y : ndarray of shape (n_y,)
@@ -59,10 +63,6 @@ class DensityDisplay(ModelDisplay):
         Rows to draw; may be empty.
     feature_names : tuple of two str
         Labels of the axes.
-    names : list of str or None
-        Names of the components.
-    legend : bool
-        Whether the picture has a legend.
 
     Attributes
     ----------

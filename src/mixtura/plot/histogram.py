@@ -43,6 +43,10 @@ class HistogramDisplay(ModelDisplay):
 
     Parameters
     ----------
+    names : list of str or None
+        Names of the components.
+    legend : bool
+        Whether the picture has a legend.
     grid : ndarray of shape (n_grid,)
         Where the densities are evaluated, ascending.
     component_densities : ndarray of shape (n_components, n_grid)
@@ -58,10 +62,6 @@ class HistogramDisplay(ModelDisplay):
     part : {"component", "cluster"}
         What the legend calls the components. Of clusters the densities are histograms of their own
         rows.
-    names : list of str or None
-        Names of the components.
-    legend : bool
-        Whether the picture has a legend.
 
     Attributes
     ----------

@@ -39,6 +39,10 @@ class PairDisplay(ModelDisplay):
 
     Parameters
     ----------
+    names : list of str or None
+        Names of the components.
+    legend : bool
+        Whether the picture has a legend.
     histograms : list of n_features HistogramDisplay
         Panels of the diagonal.
     scatters : list of lists of ScatterDisplay
@@ -53,8 +57,6 @@ class PairDisplay(ModelDisplay):
         Figure of the axes.
     axes_ : ndarray of shape (n_features, n_features), object
         Axes of the panels; None above the diagonal.
-    names, legend
-        As given.
     """
 
     histograms: list[HistogramDisplay]

@@ -54,6 +54,10 @@ class ScatterDisplay(ModelDisplay):
 
     Parameters
     ----------
+    names : list of str or None
+        Names of the components.
+    legend : bool
+        Whether the picture has a legend.
     weights : ndarray of shape (n_components,)
         Share of each component, shown in the legend.
     means : ndarray of shape (n_components, 2)
@@ -79,10 +83,6 @@ class ScatterDisplay(ModelDisplay):
         What colours and sizes of the rows mean.
     part : {"component", "cluster"}
         What the legend calls the components.
-    names : list of str or None
-        Names of the components.
-    legend : bool
-        Whether the picture has a legend.
 
     Attributes
     ----------
