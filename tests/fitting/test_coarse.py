@@ -121,6 +121,12 @@ def test_ridge_that_is_larger_than_the_cell_is_the_users_own() -> None:
     assert caught == []
 
 
+def test_few_rows_of_different_values_are_not_taken_for_a_column_of_few() -> None:
+    X = np.random.default_rng(0).normal(size=(2, 3))
+    fit = fit_gmm(X, 2, reg_covar=1e-3, rng=0, max_iter=2, tol=0)
+    assert "smoothed" in {event.action for event in fit.events}
+
+
 def test_fit_of_ordinary_rounded_numbers_is_spread_without_a_warning() -> None:
     X: Floats = np.round(datasets.load_banknote().data[:, 3:5], 0)
     fit = fit_gmm(X, 6, covariance_type="diag", rng=0)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from mixtura.data.frames import listed
+from mixtura.data.rounding import MOST_ROWS
 from mixtura.exceptions import CoarseColumnsWarning
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.survey import Survey
@@ -40,7 +41,10 @@ def warn_of_coarse_columns(
         return
     wide = survey.rounding >= LEAST_SHARE * survey.variance
     wide &= survey.rounding > survey.absolute_ridge(reg_covar)
-    columns = np.flatnonzero(wide).tolist()
+    rows, _ = survey.source.sample(MOST_ROWS, np.random.default_rng(0))
+    columns = [
+        a for a in np.flatnonzero(wide).tolist() if 2 * len(np.unique(rows[:, a])) <= len(rows)
+    ]
     if not columns:
         return
     names, several = survey.source.feature_names, len(columns) > 1
