@@ -279,7 +279,8 @@ def fit_kmeans(
 
     Notes
     -----
-    An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). k-means++ looks at no
+    An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). One more pass, of
+    2 n d multiply-adds, computes the standard deviations in the end. k-means++ looks at no
     more than 20,000 rows, or 100 for each cluster if that is more: up to there, a row of weight two
     and two equal rows begin alike. A cluster that has lost its rows is given the row farthest from
     its center, taken from that row's cluster.
