@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from clusters import clustered
 
-from mixtura import ConvergenceWarning, FitError, GMMFit, fit_gmm
+from mixtura import CoarseColumnsWarning, ConvergenceWarning, FitError, GMMFit, fit_gmm
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
@@ -88,6 +88,7 @@ def outcome(X: Floats, k: int, covariance_type: str, **options: object) -> GMMFi
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.simplefilter("ignore", CoarseColumnsWarning)
             return fit_gmm(X, k, covariance_type=covariance_type, **options)
     except (FitError, ValueError) as error:
         return error

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.cluster.hierarchy import linkage
 
-from mixtura import GaussianMixture, GMMFit, datasets, fit_gmm, plot
+from mixtura import GaussianMixture, GMMFit, KMeansFit, datasets, fit_gmm, fit_kmeans, plot
 from mixtura.covariance import FAMILIES
 
 FAITHFUL = datasets.load_faithful()
@@ -29,6 +29,7 @@ MODEL_DISPLAYS = [
     plot.DensityDisplay,
     plot.HistogramDisplay,
 ]
+CLUSTER_DISPLAYS = [plot.ScatterDisplay, plot.PairDisplay, plot.HistogramDisplay]
 
 
 def mixture(covariance_type: str = "full") -> GaussianMixture:
@@ -47,6 +48,11 @@ def faithful_fit() -> GMMFit:
 
 
 @cache
+def kmeans_fit() -> KMeansFit:
+    return fit_kmeans(FAITHFUL.data, 3, rng=0)
+
+
+@cache
 def tree() -> SimpleNamespace:
     return SimpleNamespace(linkage=linkage(FAITHFUL.data / FAITHFUL.data.std(axis=0), "ward"))
 
@@ -60,9 +66,9 @@ def selection() -> SimpleNamespace:
     )
 
 
-def _of_faithful(display: type[Any]) -> Callable[..., Any]:
+def _of_faithful(display: type[Any], fit: Callable[[], Any] = faithful_fit) -> Callable[..., Any]:
     return lambda **options: display.from_fit(
-        faithful_fit(), FAITHFUL.data, feature_names=LONG_NAMES, **options
+        fit(), FAITHFUL.data, feature_names=LONG_NAMES, **options
     )
 
 
@@ -72,6 +78,11 @@ PICTURES: dict[str, Callable[..., Any]] = {
     "uncertainty": lambda **options: plot.ScatterDisplay.from_fit(
         faithful_fit(), FAITHFUL.data, show="uncertainty", **options
     ),
+    **{f"{each.__name__} of k-means": _of_faithful(each, kmeans_fit) for each in CLUSTER_DISPLAYS},
+    "history of k-means": lambda **options: plot.HistoryDisplay.from_fit(kmeans_fit(), **options),
+    "history of an easy fit": lambda **options: plot.HistoryDisplay(
+        history=-4.155 - 3e-9 * 0.4 ** np.arange(8), stop_reason="converged"
+    ).plot(**options),
     "HistoryDisplay": lambda **options: plot.HistoryDisplay.from_fit(faithful_fit(), **options),
     "CriterionDisplay": lambda **options: plot.CriterionDisplay.from_selection(
         selection(), **options

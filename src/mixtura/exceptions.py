@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ConvergenceWarning", "FitError", "FitInterrupted", "SelectionInterrupted"]
+__all__ = [
+    "CoarseColumnsWarning",
+    "ConvergenceWarning",
+    "FitError",
+    "FitInterrupted",
+    "SelectionInterrupted",
+]
 
 
 class FitError(RuntimeError):
@@ -39,6 +45,10 @@ class SelectionInterrupted(KeyboardInterrupt):
     def __init__(self, selection: Any) -> None:
         super().__init__("the selection was interrupted; `selection` holds what was done")
         self.selection = selection
+
+
+class CoarseColumnsWarning(UserWarning):
+    """A fit has spread the rows over cells in columns of so few values that it matters."""
 
 
 class ConvergenceWarning(UserWarning):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.shapes import Floats, Shape
+from mixtura.text import short_repr
 
 __all__ = ["NOTHING", "Parameters", "Seen"]
 
@@ -32,6 +33,9 @@ class Parameters(NamedTuple):
     covariances: Floats
     precisions_cholesky: Floats
     shape: Shape
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     def arrays(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Weights, means, covariances and precision factors."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from mixtura.parameters import NOTHING
 from mixtura.shapes import FULL, SHAPES, Floats, Shape, ShapeName
+from mixtura.text import short_html, short_repr
 
 __all__ = ["Statistics"]
 
@@ -74,6 +75,9 @@ class Statistics:
     log_likelihood: float
     weight_sum: float
     extras: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+    __repr__ = short_repr
+    _repr_html_ = short_html
 
     @property
     def shape(self) -> Shape:

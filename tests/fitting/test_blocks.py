@@ -258,6 +258,7 @@ def test_fit_of_blocks_recovers_from_a_collapse_as_that_of_their_rows(on_collaps
     assert_same_fits(one, other, X)
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.CoarseColumnsWarning")
 def test_fit_of_rounded_rows_in_blocks_is_smoothed_as_that_of_their_rows() -> None:
     """Ties are found, and the grid of the numbers, across blocks."""
     X = np.round(datasets.load_iris().data)

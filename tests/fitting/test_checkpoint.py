@@ -87,6 +87,7 @@ def test_killed_fit_of_blocks_that_carry_bounds_ends_with_the_same_bits(
     assert_same(fit, fit_gmm(rows, 64, **options))
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.CoarseColumnsWarning")
 def test_killed_fit_that_was_smoothed_ends_with_the_same_bits(tmp_path: Path) -> None:
     rows = np.round(mixtura.datasets.load_banknote().data)  # to millimetres: many ties
     options = {"rng": 0, "n_init": 2}

@@ -215,6 +215,7 @@ def test_fit_of_any_kind_recovers_from_a_singular_start(em: str) -> None:
     assert fit.model.n_components == 3
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.CoarseColumnsWarning")
 @every_kind
 def test_fit_of_any_kind_is_started_again_where_it_ends_on_ties(em: str) -> None:
     X = np.round(datasets.load_iris().data)

@@ -339,6 +339,7 @@ def test_fit_in_extreme_units_is_finite(unit: float) -> None:
     np.testing.assert_allclose(fit.model.means / unit, expected.model.means, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.CoarseColumnsWarning")
 @every_type
 @pytest.mark.parametrize("init", ["kmeans++", "kmeans", "random", "hierarchical"])
 @pytest.mark.parametrize("n_distinct", [1, 2, 3])

@@ -1,13 +1,16 @@
 """k-means: Lloyd's algorithm against plain loops and scikit-learn, weights, ties, lost clusters."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from clusters import clustered
 from helpers import LAYOUTS, unchanged
 
-from mixtura import ConvergenceWarning, KMeansFit, fit_kmeans, hierarchical
+import mixtura
+from mixtura import ConvergenceWarning, KMeansFit, fit_kmeans, hierarchical, scan
 from mixtura.shapes import Floats
 
 
@@ -349,3 +352,98 @@ def test_run_from_lists_a_fit_or_a_tree_starts_from_their_centers() -> None:
 def assert_same_clusters(one: KMeansFit, other: KMeansFit) -> None:
     np.testing.assert_array_equal(one.centers, other.centers)
     np.testing.assert_array_equal(one.labels, other.labels)
+
+
+# What a fit says of its clusters
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("d", "k"), [(1, 1), (2, 3), (9, 4)])
+def test_sizes_and_deviations_are_those_of_the_rows_of_each_cluster(
+    d: int, k: int, weighted: bool, dtype: type
+) -> None:
+    X = (clustered(240, d, 3)[0] + 50).astype(dtype)
+    weight = np.r_[0.0, np.random.default_rng(0).exponential(size=239)] if weighted else None
+    fit = fit_kmeans(X, k, sample_weight=weight, rng=0, tol=0)
+    w = np.ones(240) if weight is None else weight
+    members = [fit.labels == c for c in range(k)]
+    np.testing.assert_allclose(fit.sizes, [w[mine].sum() for mine in members], rtol=1e-12)
+    for mine, center, deviation in zip(members, fit.centers, fit.deviations, strict=True):
+        variance = np.average((X[mine].astype(float) - center) ** 2, axis=0, weights=w[mine])
+        np.testing.assert_allclose(deviation, np.sqrt(variance), rtol=1e-5)
+    assert fit.n_samples == (239 if weighted else 240)
+    assert (fit.n_clusters, fit.n_features) == (k, d)
+
+
+def test_deviations_of_one_row_and_of_equal_rows_are_zero() -> None:
+    fit = fit_kmeans([[1e8], [3.0], [3.0]], 2, init=[[1e8], [3.0]])
+    np.testing.assert_array_equal(fit.deviations, 0.0)
+    np.testing.assert_array_equal(fit.sizes, [1.0, 2.0])
+
+
+def test_facts_of_blocks_of_rows_are_those_of_all_rows() -> None:
+    X = clustered()[0]
+    one, other = (fit_kmeans(rows, 3, init=X[:3]) for rows in (X, scan([X[:7], X[7:]])))
+    np.testing.assert_allclose(other.sizes, one.sizes)
+    np.testing.assert_allclose(other.deviations, one.deviations, rtol=1e-9)
+
+
+def test_history_has_the_inertia_after_each_iteration() -> None:
+    X = clustered()[0]
+    steps: list[float] = []
+    fit = fit_kmeans(X, 5, rng=0, tol=0, callback=lambda step: steps.append(step.inertia))
+    assert fit.history.tolist() == steps
+    assert len(fit.history) == fit.n_iter
+    assert fit.history[-1] == fit.inertia
+    assert (np.diff(fit.history) <= 1e-12 * fit.inertia).all()
+
+
+def test_summary_of_clusters_says_what_came_out() -> None:
+    X = np.array([[0.0, 1.0], [2.0, 1.0], [10.0, 4.0], [10.0, 8.0]])
+    fit = fit_kmeans(X, 2, init=X[[0, 2]], sample_weight=[1, 1, 30, 10])
+    first, second, empty, *table = fit.summary(["length", "width"]).splitlines()
+    assert first == "k-means: 2 clusters, 2 features, 4 rows of total weight 42"
+    assert second == "inertia 122, converged after 1 iteration"
+    assert empty == ""
+    assert [" ".join(line.split()) for line in table] == [
+        "cluster 0 cluster 1",
+        "share 0.047619 0.95238",
+        "size 2 40",
+        "center",
+        "length 1 10",
+        "width 1 5",
+        "standard deviation",
+        "length 1 0",
+        "width 0 1.7321",
+    ]
+    assert fit_kmeans(X, 1).summary().startswith("k-means: 1 cluster, 2 features, 4 rows\n")
+    html = fit._repr_html_()
+    assert "4 rows of total weight 42<br>inertia 122" in html
+    assert "<th>cluster 1</th>" in html
+
+
+def test_frame_of_clusters_has_a_row_for_each() -> None:
+    frame = pd.DataFrame(clustered()[0], columns=["a", "b"])
+    fit = fit_kmeans(frame, 3, rng=0)
+    table = fit.to_pandas()
+    assert table.index.name == "cluster"
+    np.testing.assert_allclose(table["weight"], np.bincount(fit.labels) / len(frame))
+    np.testing.assert_array_equal(table["mean"], fit.centers)
+    np.testing.assert_array_equal(table["standard deviation"], fit.deviations)
+    assert table["mean"].columns.tolist() == ["a", "b"]
+
+
+def test_clusters_of_an_older_file_are_shown_without_what_it_lacks() -> None:
+    old = mixtura.load(Path(__file__).parent.parent / "data" / "kmeans-v1.npz")
+    assert old.sizes is None
+    assert old.deviations is None
+    assert old.n_samples is None
+    assert old.history.shape == (0,)
+    assert old.summary().splitlines()[:3] == [
+        "k-means: 2 clusters, 2 features",
+        "inertia 2.5, stopped after 7 iterations",
+        "",
+    ]
+    assert "size" not in old.summary()
+    assert old.to_pandas().columns.get_level_values(0).unique().tolist() == ["mean"]

@@ -207,6 +207,42 @@ def test_summary_of_a_fit_says_what_came_out_and_how() -> None:
     assert "\n".join(table) == fit.model.summary(["length", "width"])
 
 
+def test_summary_of_a_weighted_fit_gives_the_total_that_sizes_sum_to() -> None:
+    X = clustered()[0]
+    fit = fit_gmm(X, 3, rng=0, sample_weight=np.full(240, 133_512 / 240))
+    assert fit.summary().startswith(
+        "Gaussian mixture: 3 components, full covariances, 2 features, "
+        "240 rows of total weight 133512\n"
+    )
+    assert "240 rows of total weight 133512<br>" in fit._repr_html_()
+
+
+@pytest.mark.parametrize("reg_covar", [0.0, 1e-6])
+def test_summary_of_an_interrupted_fit_says_why_numbers_are_missing(reg_covar: float) -> None:
+    X = clustered()[0]
+    calls: list[State] = []
+
+    def interrupt(state: State) -> None:
+        calls.append(state)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(FitInterrupted) as caught:
+        fit_gmm(X, 3, rng=0, reg_covar=reg_covar, callback=interrupt, tol=0)
+    text = caught.value.fit.summary()
+    assert "nan" not in text
+    _, second, third, fourth, *_ = text.splitlines()
+    if reg_covar:
+        assert second == (
+            "log-likelihood not computed, because the fit was interrupted: use "
+            "fit.model.log_likelihood(X); 17 parameters"
+        )
+    else:
+        assert second.startswith("log-likelihood -")
+    assert third == "stopped (interrupted) after 3 iterations"
+    assert fourth == "entropy of the assignments not computed, because the fit was interrupted"
+
+
 def test_summary_of_a_small_fit_is_in_the_singular() -> None:
     fit = fit_gmm([[1.0], [2.0]], 1, max_iter=1, tol=0.0)
     first, _, third, fourth, *_ = fit.summary().splitlines()

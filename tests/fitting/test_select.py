@@ -309,6 +309,34 @@ def test_table_as_text_and_as_data_frame(selection: GMMSelection) -> None:
     assert (frame.index.name, frame.columns.name) == ("n_components", "covariance_type")
 
 
+def test_summary_and_html_mark_models_with_spurious_components_and_name_these() -> None:
+    X = np.random.default_rng(0).integers(0, 5, size=(300, 2)).astype(float)
+
+    def labels(X: Floats, n_components: int, rng: object) -> np.ndarray:  # noqa: ARG001
+        return (X[:, 0] == 3.0).astype(int) * (n_components - 1)
+
+    found = select_gmm(X, [1, 2], ["EEE", "VVI"], init=labels, rng=0)
+    assert [event.action for event in found.fits[2, "VVI"].events] == ["kept"]
+    lines = found.summary().splitlines()
+    assert lines[3].split()[1:] == [f"{value:.1f}" for value in found.table[0]]
+    assert lines[4].split()[1:] == [f"{found.table[1, 0]:.1f}", f"{found.table[1, 1]:.1f}*"]
+    assert [line.rindex(".") for line in lines[3:5]] == [lines[3].rindex(".")] * 2
+    best = next(line for line in lines if line.startswith("  VVI, 2 components: "))
+    assert best.endswith(", 9 parameters; spurious: component 1)")
+    (note,) = (line for line in lines if line.startswith("* "))
+    assert note == "* has spurious components, which sit on ties or on a handful of rows"
+    html = found._repr_html_()
+    assert f"<strong>{found.table[1, 1]:.1f}*</strong>" in html
+    assert "spurious: component 1)" in html
+    assert note in html
+
+
+def test_summary_without_spurious_components_has_no_mark(selection: GMMSelection) -> None:
+    assert "*" not in selection.summary()
+    assert "spurious" not in selection.summary()
+    assert "*" not in selection._repr_html_()
+
+
 def test_progress_goes_to_standard_error(
     faithful: Floats, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -301,6 +301,33 @@ def test_mixture_of_other_kinds_is_refused(changed: dict[str, object], message: 
 
 
 @pytest.mark.parametrize(
+    ("args", "options", "got"),
+    [
+        ((), {"n_components": 2}, "got n_components"),
+        ((2,), {}, "got no means, covariances"),
+        ((), {"n_components": 2, "random_state": 0}, "got n_components, random_state"),
+        ((WEIGHTS, MEANS, MATRICES), {"reg_covar": 1e-3}, "got reg_covar"),
+        ((WEIGHTS, MEANS), {}, "got no covariances"),
+        ((), {}, "got no weights, means, covariances"),
+    ],
+)
+def test_mixture_made_as_an_estimator_says_what_fits_one(
+    args: tuple[object, ...], options: dict[str, object], got: str
+) -> None:
+    expected = f"GaussianMixture takes the weights, means and covariances of a mixture; {got}. "
+    with pytest.raises(TypeError, match=re.escape(expected)) as caught:
+        GaussianMixture(*args, **options)
+    assert "mixtura.fit_gmm(X, n_components)" in str(caught.value)
+    assert "mixtura.sklearn.GaussianMixture" in str(caught.value)
+
+
+def test_mixture_has_the_signature_of_its_parameters() -> None:
+    assert list(inspect.signature(GaussianMixture).parameters) == [
+        "weights", "means", "covariances", "covariance_type", "feature_names",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
     ("covariance_type", "error", "message"),
     [
         ("ful", ValueError, "got 'ful'. Did you mean 'full'?"),

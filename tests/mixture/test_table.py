@@ -2,6 +2,8 @@
 
 import dataclasses
 import pickle
+import re
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -113,6 +115,42 @@ def test_feature_names_of_a_mixture_are_shown_kept_and_checked() -> None:
         dataclasses.replace(plain, feature_names=["length"])
 
 
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_frame_of_a_mixture_has_a_row_for_each_component(covariance_type: str) -> None:
+    mixture = dataclasses.replace(make(covariance_type), feature_names=["length", "width"])
+    table = mixture.to_pandas()
+    assert table.index.name == "component"
+    assert table.index.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(table["weight"], mixture.weights)
+    np.testing.assert_array_equal(table["mean"], mixture.means)
+    variances = np.einsum("jaa->ja", mixture.covariance_matrices())
+    np.testing.assert_allclose(table["standard deviation"], np.sqrt(variances), rtol=1e-15)
+    assert table["mean"].columns.tolist() == ["length", "width"]
+    assert make().to_pandas()["mean"].columns.tolist() == ["feature 0", "feature 1"]
+
+
+def test_frame_of_features_with_one_name_has_them_all() -> None:
+    table = dataclasses.replace(make(), feature_names=["a", "a"]).to_pandas()
+    np.testing.assert_array_equal(table["mean"], make().means)
+
+
+def test_frame_of_one_component_and_feature_is_one_row() -> None:
+    table = GaussianMixture([1.0], [[3.0]], [4.0], "spherical").to_pandas()
+    assert table.to_numpy().tolist() == [[1.0, 3.0, 2.0]]
+
+
+@pytest.mark.parametrize("result", [make(), fit_gmm(make().means, 1)])
+def test_frame_without_pandas_says_how_to_install_it(
+    result: GaussianMixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    message = re.escape(
+        "to_pandas needs pandas, which is not installed. Install it with: pip install pandas."
+    )
+    with pytest.raises(ImportError, match=message):
+        result.to_pandas()
+
+
 class Reader(HTMLParser):
     """Collects the cells of tables and expects tags to be closed in order."""
 
@@ -147,6 +185,24 @@ def test_html_says_what_the_summary_says_with_names_escaped() -> None:
     assert "3 components, full covariances, 2 features" in html
     said = [" ".join(filter(None, row)).split() for row in Reader(html).rows]
     assert said == [line.split() for line in mixture.summary().splitlines()]
+
+
+def test_names_that_are_very_long_are_cut_in_tables() -> None:
+    named = dataclasses.replace(make(), feature_names=["x" * 500, "y"])
+    assert max(map(len, named.summary().splitlines())) < 200
+    assert f"{'x' * 57}..." in named.summary()
+
+
+def test_html_of_many_components_and_features_shows_twenty_and_counts_the_others() -> None:
+    k, d = 23, 22
+    mixture = GaussianMixture(np.full(k, 1 / k), np.zeros((k, d)), np.ones(k), "spherical")
+    html = mixture._repr_html_()
+    assert "component 19" in html
+    assert "component 20" not in html
+    assert "<p>3 more components: see summary()</p>" in html
+    assert "feature 19" in html
+    assert "feature 20" not in html
+    assert html.count("2 more: see summary()") == 2 * 4
 
 
 def test_html_of_a_fit_says_how_it_ended_and_shows_sizes() -> None:

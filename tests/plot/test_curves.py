@@ -1,5 +1,6 @@
 """Histories, curves of criteria, and trees."""
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from pictures import FAITHFUL, faithful_fit, selection, tree
 from scipy.cluster.hierarchy import dendrogram, fcluster, linkage
 
-from mixtura import Event, fit_gmm, hierarchical
+from mixtura import Event, fit_gmm, fit_kmeans, hierarchical
 
 pytest.importorskip("matplotlib")
 
@@ -28,7 +29,7 @@ def test_history_of_a_fit_is_drawn_value_by_value() -> None:
     np.testing.assert_array_equal(display.line_.get_ydata(), fit.history)
     assert display.line_.get_xdata().tolist() == list(range(1, fit.n_iter + 1))
     assert display.ax_.get_xlabel() == "iteration"
-    assert display.ax_.get_ylabel() == "objective per unit of weight (nats)"
+    assert display.ax_.get_ylabel() == "objective (nats per unit of weight)"
     (note,) = display.ax_.texts
     assert note.get_text().startswith(f"{fit.n_iter} iterations: converged")
 
@@ -72,6 +73,65 @@ def test_prediction_after_a_collapse_looks_at_what_came_later() -> None:
     assert [line.get_xdata()[0] for line in display.ax_.lines[1:]] == [3]
     assert "dotted: a component collapsed" in display.ax_.texts[0].get_text()
     assert HistoryDisplay(history=history, stop_reason="max_iter").predicted_gain == 0.25
+
+
+@pytest.mark.parametrize("span", [3e-9, 1e-12, 1e-5])
+def test_history_of_an_easy_fit_shows_short_ticks_from_its_start(span: float) -> None:
+    history = -4.155294212 - span * 0.4 ** np.arange(8)
+    display = HistoryDisplay(history=history, stop_reason="converged").plot()
+    ax = display.ax_
+    display.figure_.canvas.draw()
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert 3 <= len(labels) <= 8
+    assert "0" in labels
+    assert max(map(len, labels)) <= 8
+    np.testing.assert_allclose(
+        [float(label) for label in labels], ax.get_yticks() - history[0], atol=0.01 * span
+    )
+    expected = "objective less that of the first iteration\n(nats per unit of weight)"
+    assert ax.get_ylabel() == expected
+    assert f"first: {history[0]:.10g}" in ax.texts[0].get_text()
+    bottom, top = ax.get_ylim()
+    assert bottom < history[0] < display.limit_line_.get_ydata()[0] < top
+    assert top - bottom < 2 * span
+
+
+def test_history_without_a_rise_is_a_flat_line_with_ordinary_ticks() -> None:
+    for history in ([-4.0], [-4.0] * 6, [0.0] * 3, [-4.0, -4.0 + 1e-15]):
+        ax = HistoryDisplay(history=np.array(history), stop_reason="max_iter").plot().ax_
+        ax.figure.canvas.draw()
+        assert ax.get_ylabel() == "objective (nats per unit of weight)"
+        assert max(len(text.get_text()) for text in ax.get_yticklabels()) <= 6
+
+
+def test_history_of_a_fit_with_a_clear_rise_shows_its_values() -> None:
+    history = -4.0 - 0.5 ** np.arange(8)
+    ax = HistoryDisplay(history=history, stop_reason="max_iter").plot().ax_
+    ax.figure.canvas.draw()
+    shown = [float(text.get_text().replace("\u2212", "-")) for text in ax.get_yticklabels()]
+    np.testing.assert_allclose(shown, ax.get_yticks())
+    assert "first" not in ax.texts[0].get_text()
+
+
+def test_history_of_kmeans_is_its_inertia_and_falls_to_the_limit() -> None:
+    fit = fit_kmeans(np.random.default_rng(0).normal(size=(3000, 2)), 8, rng=0, tol=0, max_iter=25)
+    display = HistoryDisplay.from_fit(fit)
+    np.testing.assert_array_equal(display.line_.get_ydata(), fit.history)
+    assert display.ax_.get_ylabel() == "inertia (squared units)"
+    assert display.ax_.texts[0].get_text().startswith(f"{fit.n_iter} iterations: stopped")
+    falling = 5.0 + 3.0 * 0.8 ** np.arange(12)
+    display = HistoryDisplay(history=falling, stop_reason="stopped", quantity="inertia").plot()
+    np.testing.assert_allclose(display.limit_line_.get_ydata(), 5.0, rtol=1e-12)
+    assert "predicted limit, 0.3 below the last" in display.ax_.texts[0].get_text()
+
+
+def test_history_of_what_has_none_says_what_is_expected() -> None:
+    with pytest.raises(TypeError, match="fit must be a GMMFit or a KMeansFit; got GaussianMix"):
+        HistoryDisplay.from_fit(faithful_fit().model)
+    old = dataclasses.replace(fit_kmeans(FAITHFUL.data, 2, rng=0), history=np.empty(0))
+    message = "fit must have a history; got a KMeansFit of a file without one. Fit it again."
+    with pytest.raises(ValueError, match=message):
+        HistoryDisplay.from_fit(old)
 
 
 # Criterion

@@ -1,5 +1,6 @@
 """What all pictures have in common: axes, names of columns, legibility, and errors."""
 
+import re
 import subprocess
 import sys
 from io import BytesIO
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pictures import FAITHFUL, MODEL_DISPLAYS, PICTURES, faithful_fit, mixture
 
-from mixtura import GaussianMixture, fit_gmm, plot, scan
+from mixtura import GaussianMixture, datasets, fit_gmm, plot, scan
 
 pytest.importorskip("matplotlib")
 
@@ -21,6 +22,9 @@ from matplotlib import pyplot as plt
 
 from mixtura.plot import HistogramDisplay, PairDisplay, ScatterDisplay
 from mixtura.plot.style import component_style
+
+IRIS = datasets.load_iris()
+NEVER_HAVE_A_LEGEND = {"DendrogramDisplay", *(name for name in PICTURES if "istory" in name)}
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 
@@ -119,6 +123,118 @@ def test_picture_of_blocks_of_rows_is_that_of_all_rows(display: type[Any]) -> No
     whole = display.from_fit(fit, X, sample_weight=weight)
     blocks = display.from_fit(fit, scan([X[:100], X[100:]]), sample_weight=weight)
     np.testing.assert_array_equal(painted(blocks.figure_), painted(whole.figure_))
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+def test_features_are_chosen_by_name_as_by_number(display: type[Any]) -> None:
+    def drawn(columns: tuple[Any, ...], **options: Any) -> np.ndarray:
+        chosen = {"feature": columns[0]} if display is HistogramDisplay else {"features": columns}
+        return painted(display.from_fit(fit, rows, **chosen, **options).figure_, dpi=40)
+
+    fit, rows = fit_gmm(IRIS.data, 2, rng=0, n_init=1), IRIS.data
+    names = ["a", "b", "age", "income"]
+    expected = drawn((2, 3), feature_names=names)
+    np.testing.assert_array_equal(drawn(("age", "income"), feature_names=names), expected)
+    np.testing.assert_array_equal(drawn((np.str_("age"), 3), feature_names=names), expected)
+    rows = pd.DataFrame(rows, columns=names)
+    np.testing.assert_array_equal(drawn(("age", "income")), expected)
+    fit, rows = fit_gmm(rows, 2, init=fit.model, max_iter=1, tol=0), IRIS.data
+    assert drawn(("age", "income")).shape == expected.shape
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+@pytest.mark.parametrize(
+    ("columns", "names", "error", "message"),
+    [
+        (("agee", "b"), ["age", "b"], ValueError,
+         "a feature to draw must be one of 'age', 'b'; got 'agee'. Did you mean 'age'?"),
+        (("a", "b"), None, ValueError, "must be one of 'feature 0', 'feature 1'; got 'a'"),
+        (("a", 0), ["a", "a"], ValueError,
+         "a feature to draw must be one column; 'a' names 2. Pass the number of the column."),
+        ((0.5, 1), None, TypeError, "a feature to draw must be an integer, 0 or more; got 0.5"),
+        ((7, 1), None, ValueError,
+         "must be from 0 to 1; got 7. Pass the number or the name of a column of the mixture."),
+    ],
+)  # fmt: skip
+def test_feature_that_is_not_there_is_named_with_those_that_are(
+    display: type[Any],
+    columns: tuple[Any, ...],
+    names: list[str] | None,
+    error: type[Exception],
+    message: str,
+) -> None:
+    chosen = {"feature": columns[0]} if display is HistogramDisplay else {"features": columns}
+    with pytest.raises(error, match=re.escape(message)):
+        display.from_model(mixture(), feature_names=names, **chosen)
+
+
+@pytest.mark.parametrize("display", [ScatterDisplay, PairDisplay, plot.DensityDisplay])
+def test_single_name_for_several_features_is_not_taken_letter_by_letter(display: type[Any]) -> None:
+    message = "features must be a tuple of numbers or names of columns; got 'ab'. Pass two or more"
+    with pytest.raises(TypeError, match=message):
+        display.from_model(mixture(), features="ab", feature_names=["a", "b"])
+
+
+def test_same_column_by_name_and_by_number_is_one() -> None:
+    message = r"features must be two different columns; got \('a', 0\)"
+    with pytest.raises(ValueError, match=message):
+        ScatterDisplay.from_model(mixture(), features=("a", 0), feature_names=["a", "b"])
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES.keys() - NEVER_HAVE_A_LEGEND))
+def test_picture_without_legend_has_none_also_when_drawn_again(name: str) -> None:
+    assert PICTURES[name]().ax_.get_legend() is not None
+    display = PICTURES[name](legend=False)
+    for _ in range(2):
+        assert all(ax.get_legend() is None for ax in display.figure_.axes)
+        display.plot()
+
+
+@pytest.mark.parametrize("display", [ScatterDisplay, PairDisplay, HistogramDisplay])
+def test_names_of_components_are_in_the_legend_beside_their_numbers(display: type[Any]) -> None:
+    drawn = display.from_model(mixture(), np.zeros((3, 2)), names=["US$", "other"])
+    texts = [text.get_text() for text in drawn.ax_.get_legend().get_texts()]
+    assert texts[-2:] == [r"0: US\$ (25%)", "1: other (75%)"]
+
+
+def test_names_of_components_of_a_density_are_at_their_means() -> None:
+    ax = plot.DensityDisplay.from_model(mixture(), names=("first", "second")).ax_
+    assert [text.get_text() for text in ax.texts] == ["first", "second"]
+    np.testing.assert_array_equal([text.xy for text in ax.texts], mixture().means)
+
+
+@pytest.mark.parametrize("display", MODEL_DISPLAYS)
+@pytest.mark.parametrize(
+    ("names", "error", "message"),
+    [
+        (["a"], ValueError, "names must be 2 strings, one for each component; got 1. Name each"),
+        ("ab", TypeError, "names must be 2 strings, one for each component; got 'ab'. Put it in"),
+    ],
+)
+def test_bad_names_of_components_are_refused(
+    display: type[Any], names: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        display.from_model(mixture(), names=names)
+
+
+@pytest.mark.parametrize("name", [name for name in PICTURES if name != "DendrogramDisplay"])
+def test_common_limits_are_the_widest_of_all_pictures(name: str) -> None:
+    one, other = PICTURES[name](), PICTURES[name]()
+    one.ax_.set_xlim(-3, 1)
+    for panel in other._panels():
+        panel.set_ylim(-10, 50_000)
+    plot.common_limits(one, other)
+    for a, b in zip(one._panels(), other._panels(), strict=True):
+        assert (a.get_xlim(), a.get_ylim()) == (b.get_xlim(), b.get_ylim())
+        assert a.get_ylim()[1] == 50_000
+
+
+def test_common_limits_of_pictures_with_other_panels_are_refused() -> None:
+    message = r"displays must have the same number of panels; got \[1, 3\]. Draw the same features"
+    with pytest.raises(ValueError, match=message):
+        plot.common_limits(PICTURES["ScatterDisplay"](), PICTURES["PairDisplay"]())
+    assert plot.common_limits() is None
 
 
 def test_long_name_with_dollars_is_drawn_on_two_lines_as_it_stands() -> None:

@@ -14,6 +14,7 @@ from mixtura.shapes import FULL, SHAPES, Floats
 from mixtura.updates import Guard
 from mixtura.updates.spurious import LEAST_ROUNDING, LEAST_VARIANCE
 
+pytestmark = pytest.mark.filterwarnings("ignore::mixtura.CoarseColumnsWarning")
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 OWN_COVARIANCES = [name for name in COVARIANCE_TYPES if name != "tied"]
 

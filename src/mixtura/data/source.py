@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, wraps
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from mixtura.data.middle import LOOKED_AT, middle_scale, near_interval
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.data.values import check_count
 from mixtura.shapes import Floats
+from mixtura.text import short
 
 __all__ = ["Block", "RowSource", "check_promises"]
 
@@ -123,6 +125,10 @@ class RowSource(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.n_samples} x {self.n_features} of {self.dtype}>"
+
+    def _repr_html_(self) -> str:
+        names = "" if self.feature_names is None else f" {short(self.feature_names)}"
+        return f"<p>{escape(repr(self) + names)}</p>"
 
     def weights(self) -> Floats | None:
         """Weights of all rows, shape (n_samples,), read-only; None where each row counts once."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.exceptions import ConvergenceWarning, FitError
+from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.init import returned_begin
 from mixtura.fitting.result import GMMFit
@@ -32,6 +34,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS
+from mixtura.text import short_repr
 
 __all__ = ["BootstrapLRT", "bootstrap_lrt"]
 
@@ -64,6 +67,12 @@ class BootstrapLRT:
     null: GMMFit
     alternative: GMMFit
     n_failed: int
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<p>{'<br>'.join(map(escape, self.summary().splitlines()))}</p>"
 
     def summary(self) -> str:
         """The test in two lines.
@@ -141,6 +150,15 @@ def bootstrap_lrt(
     FitError
         When the rows cannot be fitted, or none of the samples.
 
+    Warns
+    -----
+    ConvergenceWarning
+        When `max_iter` ended one of the two fits to the rows and `tol` is not 0.
+    CoarseColumnsWarning
+        When components of one of them sat on ties and each row was spread over its cell of the
+        data's grid, for columns in which that matters: those of two values, and counts that are
+        mostly zero.
+
     References
     ----------
     .. [1] G. J. McLachlan, "On bootstrapping the likelihood ratio test statistic for the number of
@@ -189,6 +207,8 @@ def bootstrap_lrt(
                 ConvergenceWarning,
                 stacklevel=2,
             )
+    survey = Survey(source, Backend(n_threads=1))
+    warn_of_coarse_columns(survey, settings.reg_covar, (null, alternative), stacklevel=2)
     found = drawn[np.isfinite(drawn)]
     if not len(found):
         raise FitError(

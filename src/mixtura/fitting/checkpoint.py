@@ -13,7 +13,6 @@ import hashlib
 import json
 import math
 import os
-import reprlib
 import time
 from collections.abc import Mapping
 from dataclasses import astuple
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from mixtura._build_config import VERSION
 from mixtura.data.checks import check_components
 from mixtura.data.fingerprint import array_fingerprint, digest_of
+from mixtura.data.frames import described
 from mixtura.files import DAMAGE, Contents, Saveable, fact, numbers, read, write
 from mixtura.kernels.instruction_set import INSTRUCTION_SET
 from mixtura.mixture.checks import check_mixture_weights
@@ -369,9 +369,9 @@ def _check_state(state: Any) -> None:
     hints = get_type_hints(type(state))
     for name, value in state._asdict().items():
         if not _is_of_type(value, hints[name]):
-            raise ValueError(f"{name} of its schedule is {reprlib.repr(value)}")
+            raise ValueError(f"{name} of its schedule is {described(value)}")
     if not state.is_possible():
-        raise ValueError(f"the state of its schedule is {reprlib.repr(state)}")
+        raise ValueError(f"the state of its schedule is {described(state)}")
 
 
 def _is_of_type(value: Any, hint: Any) -> bool:

@@ -22,6 +22,7 @@ from mixtura.data.checks import (
 )
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.fitting.checkpoint import Checkpoint
+from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.init import check_begin, names_of, returned_begin
 from mixtura.fitting.kmeans import KMeansFit
 from mixtura.fitting.progress import Verbose, new_progress
@@ -161,6 +162,9 @@ def fit_gmm(
     -----
     ConvergenceWarning
         When `max_iter` ends the fit and `tol` is not 0.
+    CoarseColumnsWarning
+        When components sat on ties and each row was spread over its cell of the data's grid, for
+        columns in which that matters: those of two values, and counts that are mostly zero.
 
     Notes
     -----
@@ -253,6 +257,7 @@ def fit_gmm(
             ConvergenceWarning,
             stacklevel=2,
         )
+    warn_of_coarse_columns(survey, ridge, [fit], stacklevel=2)
     return fit
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -24,14 +25,17 @@ from mixtura.data.frames import Names, described
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import Contents, fact, feature_names_of, numbers
 from mixtura.fitting.survey import Survey
+from mixtura.mixture.checks import check_feature_names
 from mixtura.mixture.reordering import heaviest_first
+from mixtura.mixture.table import Line, as_html, as_text, counted, counted_rows, frame, section
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.schedules.plain import Plain, PlainState
-from mixtura.shapes import SPHERICAL, Floats
+from mixtura.shapes import DIAG, SPHERICAL, Floats
 from mixtura.starts import HierarchicalTree, tree_labels
 from mixtura.starts.seeding import Clusters, kmeans_plusplus, lloyd, random_rows
+from mixtura.text import short_repr
 
 __all__ = ["KMeansFit", "fit_kmeans"]
 
@@ -39,6 +43,8 @@ __all__ = ["KMeansFit", "fit_kmeans"]
 LEAST_SAMPLE, SAMPLE_PER_CLUSTER = 20_000, 100
 
 LEAST_PRODUCTS = 4096  # of a row with all centers; below, bounds cost more than they save
+
+ADDED_ARRAYS = ("history", "sizes", "deviations")  # which older files lack
 
 KMeansInit = Literal["kmeans++", "random"]
 METHODS: tuple[KMeansInit, ...] = ("kmeans++", "random")
@@ -64,6 +70,19 @@ class KMeansFit:
         Whether the stopping rule ended the iterations, not `max_iter`.
     feature_names : tuple of str or None
         Names of the columns, where the rows were a frame's.
+    history : ndarray of shape (n_iter,), squared units of the features
+        The inertia after each iteration. It may rise where an empty cluster was given a row.
+    sizes : ndarray of shape (n_clusters,)
+        Total weight of each cluster's rows.
+    deviations : ndarray of shape (n_clusters, n_features)
+        Standard deviation of each feature within each cluster, 0 for one row. None for the fits
+        that a callback gets.
+    n_samples : int
+        Rows of positive weight.
+
+    Notes
+    -----
+    A file that was saved before these were added has no `history`, and None for the other three.
     """
 
     centers: Floats
@@ -72,8 +91,82 @@ class KMeansFit:
     n_iter: int
     converged: bool
     feature_names: Names | None = None
+    history: Floats = field(default_factory=lambda: np.empty(0))
+    sizes: Floats | None = None
+    deviations: Floats | None = None
+    n_samples: int | None = None
 
+    __repr__ = short_repr
     save = files.save
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return len(self.centers)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features: columns of the rows that were clustered."""
+        return len(self.centers[0])
+
+    def summary(self, feature_names: Sequence[str] | None = None) -> str:
+        """The fit in two lines, and a table of sizes, centers and standard deviations.
+
+        Parameters
+        ----------
+        feature_names : sequence of str, optional
+            Names of the columns in the table; None takes the fit's, or numbers them.
+
+        Returns
+        -------
+        str
+        """
+        table = as_text(self._table_lines(feature_names), "cluster")
+        return "\n".join([*self._headlines(), "", table])
+
+    def to_pandas(self) -> Any:
+        """Shares, centers and standard deviations as a DataFrame, a row for each cluster.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns "weight", ("mean", name) and ("standard deviation", name), in the units of the
+            features, as `GaussianMixture.to_pandas` has them.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        names = check_feature_names(self.feature_names, self.n_features)
+        shares = None if self.sizes is None else self.sizes / self.sizes.sum()
+        return frame("cluster", names, shares, self.centers, self.deviations)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        headlines = "<br>".join(map(escape, self._headlines()))
+        return f"<p>{headlines}</p>{as_html(self._table_lines(), 'cluster')}"
+
+    def _headlines(self) -> list[str]:
+        """What a reader learns before the table."""
+        clusters = counted(self.n_clusters, "cluster")
+        title = f"k-means: {clusters}, {counted(self.n_features, 'feature')}"
+        if self.n_samples is not None and self.sizes is not None:
+            title += f", {counted_rows(self.n_samples, float(self.sizes.sum()))}"
+        end = "converged" if self.converged else "stopped"
+        end = f"{end} after {counted(self.n_iter, 'iteration')}"
+        return [title, f"inertia {self.inertia:.10g}, {end}"]
+
+    def _table_lines(self, feature_names: Sequence[str] | None = None) -> list[Line]:
+        names = self.feature_names if feature_names is None else feature_names
+        names = check_feature_names(names, self.n_features)
+        lines: list[Line] = []
+        if self.sizes is not None:
+            lines += [("share", self.sizes / self.sizes.sum()), ("size", self.sizes)]
+        lines += section("center", names, self.centers)
+        if self.deviations is not None:
+            lines += section("standard deviation", names, self.deviations)
+        return lines
 
     def predict(
         self, X: ArrayLike | RowSource, *, n_threads: int | None = None
@@ -92,26 +185,35 @@ class KMeansFit:
         ndarray of shape (n_samples,), int64
         """
         check_n_threads(n_threads)
-        n_features = self.centers.shape[1]
-        source = open_rows(X, n_features=n_features, feature_names=self.feature_names)
+        source = open_rows(X, n_features=self.n_features, feature_names=self.feature_names)
         return _nearest(source, self.centers, Backend(n_threads=n_threads))
 
     def _contents(self) -> Contents:
-        names = ("inertia", "n_iter", "converged", "feature_names")
+        names = ("inertia", "n_iter", "converged", "feature_names", "n_samples")
         facts = {name: getattr(self, name) for name in names}
-        return Contents(facts, {"centers": self.centers, "labels": self.labels})
+        arrays = {name: getattr(self, name) for name in ("centers", "labels", *ADDED_ARRAYS)}
+        return Contents(facts, {name: each for name, each in arrays.items() if each is not None})
 
     @classmethod
     def _from_contents(cls, contents: Contents) -> Self:
         facts, arrays = contents
         centers = numbers(arrays, "centers", (-1, -1))
+        k, d = centers.shape
+        shapes = {"history": (-1,), "sizes": (k,), "deviations": (k, d)}
+        added = {
+            name: numbers(arrays, name, shapes[name]).copy()
+            for name in ADDED_ARRAYS
+            if name in arrays
+        }
         return cls(
-            check_centres(centers, centers.shape[1], name="centers"),
+            check_centres(centers, d, name="centers"),
             numbers(arrays, "labels", (-1,), np.int64).copy(),
             fact(facts, "inertia", float),
             fact(facts, "n_iter", int),
             fact(facts, "converged", bool),
-            feature_names_of(facts, centers.shape[1]),
+            feature_names_of(facts, d),
+            n_samples=None if facts.get("n_samples") is None else fact(facts, "n_samples", int),
+            **added,
         )
 
 
@@ -184,7 +286,8 @@ def fit_kmeans(
 
     Notes
     -----
-    An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). k-means++ looks at no
+    An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). One more pass, of
+    2 n d multiply-adds, computes the standard deviations in the end. k-means++ looks at no
     more than 20,000 rows, or 100 for each cluster if that is more: up to there, a row of weight two
     and two equal rows begin alike. A cluster that has lost its rows is given the row farthest from
     its center, taken from that row's cluster.
@@ -220,12 +323,15 @@ def fit_kmeans(
         runs = _Runs(source, Backend(backend, n_threads), tol, max_iter, callback)
         for stream in generator.spawn(n_init):
             best = _better(best, runs.run(runs.seed(n_clusters, begin, stream)))
+        assert best is not None
+        if isinstance(begin, str):
+            best = _largest_first(best, source)
+        best = replace(best, deviations=runs.deviations(best))
     except KeyboardInterrupt:
         reached = _better(best, runs.last if runs else None)
         if reached is not None and isinstance(begin, str):
             reached = _largest_first(reached, source)
         raise FitInterrupted(reached) from None
-    assert best is not None
     if best.n_iter == max_iter and not best.converged and tol > 0.0:
         warnings.warn(
             f"k-means used up its {best.n_iter} iterations before the predicted remaining decrease "
@@ -233,8 +339,6 @@ def fit_kmeans(
             ConvergenceWarning,
             stacklevel=2,
         )
-    if isinstance(begin, str):
-        best = _largest_first(best, source)
     return replace(best, feature_names=source.feature_names)
 
 
@@ -249,7 +353,8 @@ def _largest_first(fit: KMeansFit, source: RowSource) -> KMeansFit:
     weight = known.astype(np.float64) if weights is None else known * weights
     sizes: Floats = np.bincount(labels, weight, k).astype(np.float64)
     order = heaviest_first(sizes, fit.centers)
-    return replace(fit, centers=fit.centers[order], labels=np.argsort(order)[labels])
+    renumbered = np.where(known, np.argsort(order)[labels], fit.labels)
+    return replace(fit, centers=fit.centers[order], labels=renumbered, sizes=sizes[order])
 
 
 def _check_init(init: Any, source: RowSource, n_clusters: int) -> str | Floats | NDArray[np.int64]:
@@ -337,6 +442,7 @@ class _Runs:
         """Iterate until no row changes its center, or little is left to gain."""
         rule, state = Plain(self._tol, self._rows.rounding), PlainState()
         before: NDArray[np.int64] | None = None
+        history: list[float] = []
         for n_iter, clusters in enumerate(lloyd(self._rows, centers, self._refilled)):
             height = clusters.statistics.log_likelihood
             converged = False
@@ -346,7 +452,14 @@ class _Runs:
                 moved = clusters.labels != before
                 converged = rule.is_over(earlier, state) or not moved[self._present].any()
             before = clusters.labels
-            fit = KMeansFit(clusters.centers, before, 2.0 * abs(height), n_iter, converged)
+            inertia = 2.0 * abs(height)
+            history += [inertia] * (n_iter > 0)
+            fit = KMeansFit(
+                clusters.centers, before, inertia, n_iter, converged,
+                history=np.array(history),
+                sizes=clusters.statistics.resp_sum,
+                n_samples=self._source.n_rows,
+            )  # fmt: skip
             self.last = fit
             if n_iter and self._callback is not None and self._callback(fit):
                 fit = replace(fit, converged=False)
@@ -359,6 +472,14 @@ class _Runs:
             if self._source.not_finite is not None:
                 fit.labels[self._source.not_finite] = -1
         return fit
+
+    def deviations(self, fit: KMeansFit) -> Floats:
+        """Return the standard deviation of each feature within each cluster."""
+        rows = RowsPass(self._source, DIAG, self._backend, em="nearest")
+        statistics = rows.given(np.maximum(fit.labels, 0), fit.centers)
+        weight = np.where(statistics.resp_sum > 0.0, statistics.resp_sum, 1.0)[:, None]
+        variances = (statistics.resp_xx - np.square(statistics.resp_x) / weight) / weight
+        return np.sqrt(np.maximum(variances, 0.0))
 
     def _refilled(self, clusters: Clusters) -> Floats:
         """Means, after the rows farthest from their centers have moved to the empty clusters.

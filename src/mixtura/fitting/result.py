@@ -11,9 +11,19 @@ from typing import Any, Self
 from mixtura import files
 from mixtura.files import Contents, fact, numbers
 from mixtura.mixture import GaussianMixture
-from mixtura.mixture.table import as_html, as_text, counted, table_lines, title
+from mixtura.mixture.answers import Answers
+from mixtura.mixture.table import (
+    MOST_SHOWN,
+    as_html,
+    as_text,
+    counted,
+    counted_rows,
+    table_lines,
+    title,
+)
 from mixtura.schedules import StopReason
 from mixtura.shapes import Floats
+from mixtura.text import short_repr
 from mixtura.updates import Event
 
 __all__ = ["GMMFit"]
@@ -21,8 +31,11 @@ __all__ = ["GMMFit"]
 
 @files.saved_as("GMMFit")
 @dataclass(frozen=True, eq=False)
-class GMMFit:
+class GMMFit(Answers):
     """A mixture and how it was found.
+
+    It has the methods and attributes of its mixture, too: ``fit.predict(X)`` is
+    ``fit.model.predict(X)``.
 
     Attributes
     ----------
@@ -67,6 +80,7 @@ class GMMFit:
     weight_sum: float
     entropy: float
 
+    __repr__ = short_repr
     save = files.save
 
     def summary(self, feature_names: Sequence[str] | None = None) -> str:
@@ -86,7 +100,10 @@ class GMMFit:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        headlines = "<br>".join(map(escape, self._headlines()))
+        lines = self._headlines()
+        if len(lines) > MOST_SHOWN:
+            lines[MOST_SHOWN:] = [f"{len(lines) - MOST_SHOWN} more: see events"]
+        headlines = "<br>".join(map(escape, lines))
         table = as_html(table_lines(self.model, weight_sum=self.weight_sum))
         return f"<p>{headlines}</p>{table}"
 
@@ -95,11 +112,19 @@ class GMMFit:
         k = self.model.n_components
         end = "converged" if self.converged else f"stopped ({self.stop_reason})"
         lines = [
-            f"{title(self.model)}, {counted(self.n_samples, 'row')}",
-            f"log-likelihood {self.log_likelihood:.6f} nats, {self.model.n_parameters} parameters",
+            f"{title(self.model)}, {counted_rows(self.n_samples, self.weight_sum)}",
+            f"log-likelihood {self.log_likelihood:.6f} nats, {self.n_parameters} parameters",
             f"{end} after {counted(self.n_iter, 'iteration')}",
         ]
-        if k > 1:
+        missing = f"not computed, because the fit was {self.stop_reason}"
+        if math.isnan(self.log_likelihood):
+            lines[1] = (
+                f"log-likelihood {missing}: use fit.model.log_likelihood(X); "
+                f"{self.n_parameters} parameters"
+            )
+        if k > 1 and math.isnan(self.entropy):
+            lines.append(f"entropy of the assignments {missing}")
+        elif k > 1:
             share = self.entropy / (self.weight_sum * math.log(k))
             lines.append(
                 f"entropy of the assignments {self.entropy:.6g} nats, {share:.2%} of the most "

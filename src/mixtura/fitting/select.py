@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
+from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import Init, check_reg_covar
 from mixtura.fitting.init import check_begin, names_of
 from mixtura.fitting.progress import ModelCount, Verbose
@@ -28,16 +30,19 @@ from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import Search
 from mixtura.fitting.stages import Settings
 from mixtura.fitting.survey import Survey
-from mixtura.mixture.table import counted
+from mixtura.mixture.table import counted, import_pandas
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.starts import HierarchicalTree
+from mixtura.text import short_repr
 
 __all__ = ["GMMSelection", "select_gmm"]
 
 Criterion = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]
 CRITERIA = ("bic", "aic", "icl", "cv")
 NOT_REACHED = "interrupted"
+MARK = "*"
+NOTE = f"{MARK} has spurious components, which sit on ties or on a handful of rows"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +74,8 @@ class GMMSelection:
     standard_error: Floats | None = None
     fits: dict[tuple[int, str], GMMFit] = field(default_factory=dict)
     reasons: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     def top(self, n: int = 3) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
@@ -120,22 +127,65 @@ class GMMSelection:
         """
         width = max(10, *(len(name) + 2 for name in self.covariance_types))
         lines = [
-            f"{self.criterion.upper()} of {len(self.fits)} mixtures; lower is better",
+            self._title(),
             "",
             "components" + "".join(f"{name:>{width}}" for name in self.covariance_types),
         ]
-        for k, values in zip(self.n_components, self.table, strict=True):
-            cells = ("-" if math.isnan(value) else f"{value:.1f}" for value in values)
-            lines.append(f"{k:>10}" + "".join(f"{cell:>{width}}" for cell in cells))
-        lines += ["", "best"]
-        for k, name, value in self.top():
-            fit = self.fits[k, name]
-            lines.append(
-                f"  {name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
-                f"{fit.log_likelihood:.3f}, {fit.model.n_parameters} parameters)"
-            )
+        for k, cells in self._rows():
+            line, mark = f"{k:>10}", ""
+            for value, after in cells:
+                line += f"{value:>{width - len(mark)}}{after}"
+                mark = after
+            lines.append(line)
+        lines += ["", "best", *(f"  {self._described(model)}" for model in self.top())]
+        lines += ["", NOTE] if self._has_spurious() else []
         missing = [f"  {name}, {k}: {why}" for (k, name), why in self.reasons.items()]
         return "\n".join([*lines, *(["", "not fitted", *missing] if missing else [])])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table with the best value in bold, and the best models."""
+        best = next(iter(self.top(1)), None)
+        rows = [
+            f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in ('', *self.covariance_types))}"
+        ]
+        for k, values in self._rows():
+            cells = [value + mark for value, mark in values]
+            if best is not None and best[0] == k:
+                j = self.covariance_types.index(best[1])
+                cells[j] = f"<strong>{cells[j]}</strong>"
+            rows.append(f"<tr><th>{k}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}")
+        lines = [self._title(), *map(self._described, self.top())]
+        lines += [NOTE] if self._has_spurious() else []
+        if self.reasons:
+            lines.append(f"{counted(len(self.reasons), 'model')} not fitted: see reasons")
+        headlines = "<br>".join(map(escape, lines))
+        return f"<p>{headlines}</p><table>{''.join(f'{row}</tr>' for row in rows)}</table>"
+
+    def _title(self) -> str:
+        return f"{self.criterion.upper()} of {len(self.fits)} mixtures; lower is better"
+
+    def _rows(self) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+        """Each number of components, and the text and the mark of each cell in its row."""
+        for k, values in zip(self.n_components, self.table, strict=True):
+            cells = []
+            for name, value in zip(self.covariance_types, values, strict=True):
+                mark = MARK if _spurious(self.fits.get((k, name))) else ""
+                cells.append(("-" if math.isnan(value) else f"{value:.1f}", mark))
+            yield k, cells
+
+    def _has_spurious(self) -> bool:
+        return any(map(_spurious, self.fits.values()))
+
+    def _described(self, model: tuple[int, str, float]) -> str:
+        """One model in a line."""
+        k, name, value = model
+        fit = self.fits[k, name]
+        which = ", ".join(map(str, _spurious(fit)))
+        return (
+            f"{name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
+            f"{fit.log_likelihood:.3f}, {fit.n_parameters} parameters"
+            f"{which and f'; spurious: component {which}'})"
+        )
 
     def to_pandas(self) -> Any:
         """The table as a DataFrame, a row for each number of components.
@@ -149,10 +199,7 @@ class GMMSelection:
         ImportError
             Where pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_pandas needs pandas: python -m pip install pandas") from error
+        pd = import_pandas()
         index = pd.Index(self.n_components, name="n_components")
         columns = pd.Index(self.covariance_types, name="covariance_type")
         return pd.DataFrame(self.table, index=index, columns=columns)
@@ -236,6 +283,9 @@ def select_gmm(
     -----
     ConvergenceWarning
         When `max_iter` ended fits and `tol` is not 0.
+    CoarseColumnsWarning
+        When components sat on ties and each row was spread over its cell of the data's grid, for
+        columns in which that matters: those of two values, and counts that are mostly zero.
 
     Notes
     -----
@@ -303,7 +353,13 @@ def select_gmm(
     finally:
         count.close()
     _warn_of_unconverged(selection, settings.tol)
+    warn_of_coarse_columns(survey, settings.reg_covar, selection.fits.values(), stacklevel=2)
     return selection
+
+
+def _spurious(fit: GMMFit | None) -> list[int]:
+    """Positions of the components that are spurious in the end."""
+    return [event.component for event in fit.events if event.action == "kept"] if fit else []
 
 
 def _ends(

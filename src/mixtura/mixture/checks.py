@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
 
 from numpy.typing import ArrayLike
 
@@ -10,9 +12,37 @@ from mixtura.data.checks import check_centres, check_weights, contiguous
 from mixtura.data.frames import repetitions
 from mixtura.shapes import Floats
 
-__all__ = ["SUM_TOLERANCE", "check_feature_names", "check_means", "check_mixture_weights"]
+__all__ = [
+    "SUM_TOLERANCE",
+    "check_feature_names",
+    "check_means",
+    "check_mixture_weights",
+    "naming_what_fits",
+]
 
 SUM_TOLERANCE = 1e-8  # of the weights: what Generator.choice accepts
+NEEDED = ("weights", "means", "covariances")
+OPTIONS = ("covariance_type", "feature_names")
+Arguments = ParamSpec("Arguments")
+
+
+def naming_what_fits(init: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Return an `__init__` that names the functions that fit, for a call with other arguments."""
+
+    @wraps(init)
+    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        got = [name for name in kwargs if name not in NEEDED + OPTIONS]
+        missing = [name for name in NEEDED[max(len(args) - 1, 0) :] if name not in kwargs]
+        if got or missing:
+            raise TypeError(
+                f"GaussianMixture takes the weights, means and covariances of a mixture; got "
+                f"{', '.join(got) or 'no ' + ', '.join(missing)}. To fit one to rows, use "
+                f"mixtura.fit_gmm(X, n_components), or mixtura.sklearn.GaussianMixture, which "
+                f"takes scikit-learn's arguments."
+            )
+        init(*args, **kwargs)
+
+    return checked
 
 
 def check_means(means: ArrayLike) -> Floats:

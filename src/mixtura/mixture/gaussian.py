@@ -25,9 +25,15 @@ from mixtura.mixture import (
     saving,
     table,
 )
-from mixtura.mixture.checks import check_feature_names, check_means, check_mixture_weights
+from mixtura.mixture.checks import (
+    check_feature_names,
+    check_means,
+    check_mixture_weights,
+    naming_what_fits,
+)
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
+from mixtura.text import short
 
 __all__ = ["GaussianMixture"]
 
@@ -147,6 +153,7 @@ class GaussianMixture:
 
     # The table of its numbers
     summary = table.summary
+    to_pandas = table.to_pandas
     _repr_html_ = table.html
 
     # Files, and scikit-learn
@@ -155,6 +162,7 @@ class GaussianMixture:
     to_sklearn = convert.to_sklearn
     from_sklearn = classmethod(convert.from_sklearn)
 
+    @naming_what_fits
     def __init__(
         self,
         weights: ArrayLike,
@@ -257,8 +265,10 @@ class GaussianMixture:
         return hash((self._family.name, *self.weights.tolist(), *self.means.ravel().tolist()))
 
     def __repr__(self) -> str:
-        arrays = (_short(getattr(self, name)) for name in ("weights", "means", "covariances"))
-        names = "" if self.feature_names is None else f", feature_names={list(self.feature_names)}"
+        arrays = (short(getattr(self, name)) for name in ("weights", "means", "covariances"))
+        names = ""
+        if self.feature_names is not None:
+            names = f", feature_names={short(list(self.feature_names))}"
         return "{}(weights={}, means={}, covariances={}, covariance_type={!r}{})".format(
             type(self).__name__, *arrays, self.covariance_type, names
         )
@@ -273,11 +283,3 @@ class GaussianMixture:
             self.precisions_cholesky,
             self.feature_names,
         )
-
-
-def _short(array: Floats) -> str:
-    """Return the numbers in one line, without the middle of a large array."""
-    text = np.array2string(
-        array, separator=", ", threshold=8, edgeitems=1, formatter={"float_kind": "{:.4g}".format}
-    )
-    return " ".join(text.split())

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mixtura.mixture.checks import check_feature_names
 from mixtura.mixture.separation import nearest_components
 from mixtura.shapes import Floats
+from mixtura.text import cut
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
-__all__ = ["as_html", "as_text", "counted", "html", "summary", "table_lines", "title"]
+__all__ = [
+    "MOST_SHOWN",
+    "Line",
+    "as_html",
+    "as_text",
+    "counted",
+    "counted_rows",
+    "frame",
+    "html",
+    "import_pandas",
+    "section",
+    "summary",
+    "table_lines",
+    "title",
+    "to_pandas",
+]
 
 COLUMNS = 5  # components side by side
 MOST_CORRELATED = 5  # features: more have too many pairs to read
 MOST_COMPARED = 50  # components: each is compared with each
+WIDEST = 60  # characters of a name
+MOST_SHOWN = 20  # components, and lines below a heading, in a notebook
 
 Line = tuple[str, Floats | None]  # a label, and a number for each component unless a heading
 
@@ -82,6 +100,64 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}{'s'[: count != 1]}"
 
 
+def counted_rows(n_samples: int, weight_sum: float) -> str:
+    """Return a number of rows in words, and their total weight where that is another number."""
+    weight = "" if weight_sum == n_samples else f" of total weight {weight_sum:.10g}"
+    return f"{counted(n_samples, 'row')}{weight}"
+
+
+def to_pandas(self: GaussianMixture) -> Any:
+    """Weights, means and standard deviations as a DataFrame, a row for each component.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns "weight", ("mean", name) and ("standard deviation", name), in the units of the
+        features: ``table["mean"]`` has a column for each feature.
+
+    Raises
+    ------
+    ImportError
+        Where pandas is not installed.
+    """
+    names = check_feature_names(self.feature_names, self.n_features)
+    matrices = map(self._parameters().covariance, range(self.n_components))
+    deviations = np.sqrt([matrix.diagonal() for matrix in matrices])
+    return frame("component", names, self.weights, self.means, deviations)
+
+
+def frame(
+    part: str,
+    names: Sequence[str],
+    weights: Floats | None,
+    means: Floats,
+    deviations: Floats | None,
+) -> Any:
+    """Return a DataFrame with a row for each component; without what is None."""
+    pd = import_pandas()
+    labels = [] if weights is None else [("weight", "")]
+    columns = [] if weights is None else [weights]
+    for heading, values in (("mean", means), ("standard deviation", deviations)):
+        if values is not None:
+            labels += [(heading, name) for name in names]
+            columns.append(values)
+    index = pd.RangeIndex(len(means), name=part)
+    return pd.DataFrame(
+        np.column_stack(columns), index=index, columns=pd.MultiIndex.from_tuples(labels)
+    )
+
+
+def import_pandas() -> Any:
+    """Return pandas; raise an error that says how to install it."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(
+            "to_pandas needs pandas, which is not installed. Install it with: pip install pandas."
+        ) from error
+    return pd
+
+
 def table_lines(
     mixture: GaussianMixture,
     feature_names: Sequence[str] | None = None,
@@ -119,27 +195,45 @@ def table_lines(
     if 1 < k <= MOST_COMPARED:
         distances, nearest = nearest_components(mixture.means, mixture.covariance_matrices())
         lines += [("separation", distances), ("nearest component", nearest.astype(np.float64))]
-    lines += _section("mean", names, mixture.means)
-    lines += _section("standard deviation", names, deviations)
+    lines += section("mean", names, mixture.means)
+    lines += section("standard deviation", names, deviations)
     if correlations.any():
         pairs = [f"{names[a]}, {names[b]}" for a, b in zip(first, second, strict=True)]
-        lines += _section("correlation", pairs, correlations)
+        lines += section("correlation", pairs, correlations)
     return lines
 
 
-def _section(heading: str, labels: list[str], values: Floats) -> list[Line]:
+def section(heading: str, labels: Sequence[str], values: Floats) -> list[Line]:
+    """Return a heading, and a line for each column of an array with a row for each component."""
     rows = zip(labels, values.T, strict=True)
-    return [(heading, None), *((f"  {label}", numbers) for label, numbers in rows)]
+    return [(heading, None), *((f"  {cut(label, WIDEST)}", numbers) for label, numbers in rows)]
 
 
-def as_text(lines: list[Line]) -> str:
+def as_text(lines: list[Line], part: str = "component") -> str:
     """Return the lines in columns, a few components side by side."""
-    return "\n\n".join(_block(lines, components) for components in _blocks(lines))
+    return "\n\n".join(_block(lines, components, part) for components in _blocks(lines))
 
 
-def as_html(lines: list[Line]) -> str:
-    """Return the lines as HTML tables, a few components side by side."""
-    return "".join(_html_block(lines, components) for components in _blocks(lines))
+def as_html(lines: list[Line], part: str = "component") -> str:
+    """Return the lines as HTML tables, a few components side by side, and not too many of them."""
+    blocks = _blocks(lines)
+    shown, left = blocks[: MOST_SHOWN // COLUMNS], blocks[-1].stop - MOST_SHOWN
+    tables = "".join(_html_block(_abridged(lines), components, part) for components in shown)
+    others = f"<p>{counted(left, f'more {part}')}: see summary()</p>"
+    return tables + others * (left > 0)
+
+
+def _abridged(lines: list[Line]) -> list[Line]:
+    """Return the lines without the end of a long section."""
+    kept: list[Line] = []
+    below = 0
+    for position, (label, numbers) in enumerate(lines):
+        below = below + 1 if label.startswith(" ") else 0
+        if below <= MOST_SHOWN:
+            kept.append((label, numbers))
+        elif position + 1 == len(lines) or not lines[position + 1][0].startswith(" "):
+            kept.append((f"  {below - MOST_SHOWN} more: see summary()", None))
+    return kept
 
 
 def _blocks(lines: list[Line]) -> list[range]:
@@ -147,9 +241,9 @@ def _blocks(lines: list[Line]) -> list[range]:
     return [range(start, min(start + COLUMNS, k)) for start in range(0, k, COLUMNS)]
 
 
-def _block(lines: list[Line], components: range) -> str:
+def _block(lines: list[Line], components: range, part: str) -> str:
     width = max(len(label) for label, _ in lines)
-    header = " " * width + "".join(f"{f'component {j}':>14}" for j in components)
+    header = " " * width + "".join(f"{f'{part} {j}':>14}" for j in components)
     rows = (
         label
         if numbers is None
@@ -159,8 +253,8 @@ def _block(lines: list[Line], components: range) -> str:
     return "\n".join([header, *rows])
 
 
-def _html_block(lines: list[Line], components: range) -> str:
-    header = "".join(f"<th>component {j}</th>" for j in components)
+def _html_block(lines: list[Line], components: range, part: str) -> str:
+    header = "".join(f"<th>{part} {j}</th>" for j in components)
     rows = [f"<tr><th></th>{header}</tr>"]
     for label, numbers in lines:
         indent = "&emsp;" * label.startswith(" ")

@@ -1,4 +1,4 @@
-"""Pictures of mixtures, as display objects like those of scikit-learn.
+"""Pictures of mixtures and of k-means, as display objects like those of scikit-learn.
 
 A display holds the numbers of its picture. `from_model`, `from_fit`, `from_selection` or
 `from_tree` compute them and draw. `plot` draws them again, on new axes or on given ones. Afterwards
@@ -13,6 +13,7 @@ matplotlib is imported when something is drawn. Install it with ``pip install 'm
 from mixtura.plot.criterion import CriterionDisplay
 from mixtura.plot.dendrogram import DendrogramDisplay
 from mixtura.plot.density import DensityDisplay
+from mixtura.plot.display import common_limits
 from mixtura.plot.histogram import HistogramDisplay
 from mixtura.plot.history import HistoryDisplay
 from mixtura.plot.pairs import MAX_FEATURES, PairDisplay
@@ -28,5 +29,6 @@ __all__ = [
     "HistoryDisplay",
     "PairDisplay",
     "ScatterDisplay",
+    "common_limits",
     "new_axes",
 ]

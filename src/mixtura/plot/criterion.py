@@ -41,6 +41,8 @@ class CriterionDisplay(Display):
         The criterion, lower is better; NaN or infinite where there is none.
     criterion : str or callable
         Name of the criterion: "bic", "aic", "icl", "cv" or any other. Of a callable, its own name.
+    legend : bool
+        Whether the picture has a legend.
 
     Attributes
     ----------
@@ -72,6 +74,7 @@ class CriterionDisplay(Display):
     covariance_types: Sequence[str]
     table: Any
     criterion: str | Callable[..., float] = "bic"
+    legend: bool = True
     lines_: list[Line2D] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +94,7 @@ class CriterionDisplay(Display):
             )
 
     @classmethod
-    def from_selection(cls, selection: Any, *, ax: Axes | None = None) -> Self:
+    def from_selection(cls, selection: Any, *, legend: bool = True, ax: Axes | None = None) -> Self:
         """Draw the table of a selection among models.
 
         Parameters
@@ -99,6 +102,8 @@ class CriterionDisplay(Display):
         selection : object
             Anything with the attributes `n_components`, `covariance_types`, `table` and
             `criterion`, such as the result of `select_gmm`.
+        legend : bool
+            Whether to draw a legend.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -112,6 +117,7 @@ class CriterionDisplay(Display):
             covariance_types=selection.covariance_types,
             table=selection.table,
             criterion=selection.criterion,
+            legend=legend,
         )
         return display.plot(ax)
 
@@ -150,7 +156,8 @@ class CriterionDisplay(Display):
             label="lowest of all",
         )  # fmt: skip
         self._set_scale(ax, float(np.nanmax(values)) - lowest)
-        self._draw_legend(ax, ring, k, values)
+        if self.legend:
+            self._draw_legend(ax, ring, k, values)
         ax.set_xlim(k[0] - 0.5, k[-1] + 0.5)
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.set_xlabel("number of components")

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.mixture import GaussianMixture
 from mixtura.plot.display import ModelDisplay
+from mixtura.plot.model import AnyModel, as_mixture
 from mixtura.plot.rows import (
+    Feature,
     Points,
     check_pair,
     check_shares,
@@ -18,14 +21,12 @@ from mixtura.plot.rows import (
     density_grid,
     marginal,
 )
-from mixtura.plot.style import INK, blend, draw_number, wrapped
+from mixtura.plot.style import INK, blend, check_names, draw_number, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
     from matplotlib.contour import QuadContourSet
-
-    from mixtura.mixture import GaussianMixture
 
 __all__ = ["DensityDisplay"]
 
@@ -42,6 +43,10 @@ class DensityDisplay(ModelDisplay):
 
     Parameters
     ----------
+    names : list of str or None
+        Names of the components.
+    legend : bool
+        Whether the picture has a legend.
     x : ndarray of shape (n_x,)
         Where the density is evaluated on the horizontal axis, ascending.
     y : ndarray of shape (n_y,)
@@ -90,34 +95,40 @@ class DensityDisplay(ModelDisplay):
     @classmethod
     def from_model(
         cls,
-        model: GaussianMixture,
+        model: AnyModel,
         X: ArrayLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        features: tuple[int, int] = (0, 1),
+        features: tuple[Feature, Feature] = (0, 1),
         feature_names: Sequence[str] | None = None,
         shares: Sequence[float] = (0.95, 0.75, 0.5, 0.25),
         max_points: int = 5_000,
+        names: Sequence[str] | None = None,
+        legend: bool = True,
         ax: Axes | None = None,
     ) -> Self:
         """Draw the density of two features of a mixture and, where given, data.
 
         Parameters
         ----------
-        model : GaussianMixture
+        model : GaussianMixture or GMMFit
             Mixture with at least two features; of more, the marginal density is drawn.
         X : array_like of shape (n_samples, n_features) or None
             Rows to draw; None draws the contours alone.
         sample_weight : array_like of shape (n_samples,) or None
             Weights of the rows; a row of weight zero is not drawn.
-        features : tuple of two int
-            Columns on the horizontal and the vertical axis.
+        features : tuple of two int or str
+            Columns, by number or by name, on the horizontal and the vertical axis.
         feature_names : sequence of n_features str or None
             Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         shares : sequence of float
             Share of the mixture within each contour, between 0 and 1.
         max_points : int
             Of more rows than this a random sample, the same at each call, is drawn.
+        names : sequence of n_components str or None
+            Names of the components, written at their means; None for their numbers.
+        legend : bool
+            Whether to draw a legend.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -131,6 +142,8 @@ class DensityDisplay(ModelDisplay):
         ValueError
             If the mixture has one feature only, or another argument does not fit the mixture and
             the data.
+        TypeError
+            If `model` is something else; for a KMeansFit, which has no density.
         ImportError
             If matplotlib is missing.
 
@@ -139,13 +152,14 @@ class DensityDisplay(ModelDisplay):
         Levels are quantiles of the density at 20,000 rows drawn from the mixture, the same at each
         call.
         """
-        pair = check_pair(features, model.n_features)
+        mixture = as_mixture(model)
         if len(shares) == 0:
             raise ValueError("shares must have one number or more; got none. Pass (0.5, 0.95).")
         check_shares("shares", shares)
-        data = data_to_draw(model, X, sample_weight, feature_names)
-        points = Points.of(model, data, max_points).rows[:, pair]
-        both = marginal(model, pair)
+        data = data_to_draw(mixture, X, sample_weight, feature_names)
+        pair = check_pair(features, data.names)
+        points = Points.of(mixture, data, max_points).rows[:, pair]
+        both = marginal(mixture, pair)
         descending = tuple(sorted(set(shares), reverse=True))
         drawn, _ = both.sample(DRAWS, rng=0)
         log_prob = both.log_prob(drawn)
@@ -162,6 +176,8 @@ class DensityDisplay(ModelDisplay):
             means=both.means,
             points=points,
             feature_names=(data.names[pair[0]], data.names[pair[1]]),
+            names=check_names(names, mixture.n_components),
+            legend=legend,
         )
         return display.plot(ax)
 
@@ -186,10 +202,12 @@ class DensityDisplay(ModelDisplay):
         self.contours_ = ax.contour(
             self.x, self.y, height, self.levels, colors=INK, linestyles="-", linewidths=1, zorder=3
         )
-        regions = [Patch(facecolor=depth, edgecolor=INK) for depth in depths]
-        ax.legend(regions, [f"holds {share:.3g}%" for share in 100 * np.array(self.shares)])
+        if self.legend:
+            regions = [Patch(facecolor=depth, edgecolor=INK) for depth in depths]
+            ax.legend(regions, [f"holds {share:.3g}%" for share in 100 * np.array(self.shares)])
         for j, mean in enumerate(self.means):
-            draw_number(ax, j, len(self.means), mean[0], mean[1])
+            name = None if self.names is None else self.names[j]
+            draw_number(ax, j, len(self.means), mean[0], mean[1], name)
         ax.set_xlim(self.x[0], self.x[-1])
         ax.set_ylim(self.y[0], self.y[-1])
         ax.set_xlabel(wrapped(self.feature_names[0]))

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
+from mixtura.plot.model import AnyModel
 from mixtura.plot.style import check_axes, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from mixtura.fitting.result import GMMFit
-    from mixtura.mixture import GaussianMixture
-
-__all__ = ["Display", "ModelDisplay"]
+__all__ = ["Display", "ModelDisplay", "common_limits"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -60,6 +58,10 @@ class Display(ABC):
         self._draw(self.ax_)
         return self
 
+    def _panels(self) -> list[Axes]:
+        """Axes that the data are drawn on."""
+        return [self.ax_]
+
     def _size(self) -> tuple[float, float]:
         """Width and height of a new figure in inches."""
         return (6.4, 4.8)
@@ -71,21 +73,32 @@ class Display(ABC):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ModelDisplay(Display):
-    """Picture of a mixture and, where given, of data."""
+    """Picture of a mixture or of clusters and, where given, of data.
+
+    Attributes
+    ----------
+    names : list of str or None
+        Names of the components; None where they have numbers only.
+    legend : bool
+        Whether the picture has a legend.
+    """
+
+    names: list[str] | None = None
+    legend: bool = True
 
     @classmethod
     @abstractmethod
-    def from_model(cls, model: GaussianMixture, *args: Any, **options: Any) -> Self:
-        """Draw a mixture and, where given, data."""
+    def from_model(cls, model: AnyModel, *args: Any, **options: Any) -> Self:
+        """Draw a mixture or clusters and, where given, data."""
 
     @classmethod
-    def from_fit(cls, fit: GMMFit, X: ArrayLike | None = None, **options: Any) -> Self:
-        """Draw a fitted mixture; see `from_model`.
+    def from_fit(cls, fit: AnyModel, X: ArrayLike | None = None, **options: Any) -> Self:
+        """Draw a fitted mixture, or the clusters of k-means; see `from_model`.
 
         Parameters
         ----------
-        fit : GMMFit
-            Fit whose model is drawn.
+        fit : GMMFit or KMeansFit
+            What is drawn.
         X : array_like of shape (n_samples, n_features) or None
             Rows to draw with it.
         **options : dict
@@ -96,4 +109,38 @@ class ModelDisplay(Display):
         ModelDisplay
             The display, drawn.
         """
-        return cls.from_model(fit.model, X, **options)
+        return cls.from_model(fit, X, **options)
+
+
+def common_limits(*displays: Display) -> None:
+    """Give the axes of several pictures the same limits: the widest of each.
+
+    Parameters
+    ----------
+    *displays : Display
+        Pictures that have been drawn, of one kind: a panel of each has the limits of the same
+        panel of the others.
+
+    Raises
+    ------
+    ValueError
+        For pictures with different numbers of panels.
+
+    Notes
+    -----
+    A density is drawn for its own limits only; beyond them its picture is empty. Limits of one
+    picture are set with ``display.ax_.set_xlim``.
+    """
+    panels = [display._panels() for display in displays]
+    if len({len(each) for each in panels}) > 1:
+        raise ValueError(
+            f"displays must have the same number of panels; got {[len(each) for each in panels]}. "
+            f"Draw the same features in each of them."
+        )
+    for alike in zip(*panels, strict=True):
+        for axis in ("x", "y"):
+            limits = [getattr(ax, f"get_{axis}lim")() for ax in alike]
+            for ax in alike:
+                getattr(ax, f"set_{axis}lim")(
+                    min(low for low, _ in limits), max(high for _, high in limits)
+                )

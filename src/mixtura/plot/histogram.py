@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.mixture import GaussianMixture
 from mixtura.plot.display import ModelDisplay
-from mixtura.plot.rows import Data, check_feature, data_to_draw, density_grid, marginal
+from mixtura.plot.model import AnyModel, Clusters, Drawn, as_drawn, assign
+from mixtura.plot.rows import Data, Feature, check_feature, data_to_draw, density_grid, marginal
 from mixtura.plot.style import (
     INK,
     MAX_LEGEND,
     PALE,
+    check_names,
     component_label,
     component_style,
     draw_number,
     wrapped,
 )
+from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.container import BarContainer
     from matplotlib.lines import Line2D
 
-    from mixtura.mixture import GaussianMixture
-
-__all__ = ["HistogramDisplay"]
+__all__ = ["HistogramDisplay", "labels_of"]
 
 MAX_BINS = 200
 MOST_EDGED = 60  # bars with white edges: more would be too thin to be seen between them
@@ -41,6 +43,10 @@ class HistogramDisplay(ModelDisplay):
 
     Parameters
     ----------
+    names : list of str or None
+        Names of the components.
+    legend : bool
+        Whether the picture has a legend.
     grid : ndarray of shape (n_grid,)
         Where the densities are evaluated, ascending.
     component_densities : ndarray of shape (n_components, n_grid)
@@ -53,6 +59,9 @@ class HistogramDisplay(ModelDisplay):
         Share of the data in each bin, divided by its width.
     feature_name : str
         Label of the horizontal axis.
+    part : {"component", "cluster"}
+        What the legend calls the components. Of clusters the densities are histograms of their own
+        rows.
 
     Attributes
     ----------
@@ -74,6 +83,7 @@ class HistogramDisplay(ModelDisplay):
     edges: NDArray[np.float64]
     heights: NDArray[np.float64]
     feature_name: str = "feature 0"
+    part: str = "component"
     bars_: BarContainer = field(init=False)
     component_lines_: list[Line2D] = field(init=False)
     mixture_line_: Line2D = field(init=False)
@@ -81,28 +91,35 @@ class HistogramDisplay(ModelDisplay):
     @classmethod
     def from_model(
         cls,
-        model: GaussianMixture,
+        model: AnyModel,
         X: ArrayLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        feature: int = 0,
+        feature: Feature = 0,
         feature_names: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+        legend: bool = True,
         ax: Axes | None = None,
     ) -> Self:
-        """Draw one feature of a mixture and, where given, of data.
+        """Draw one feature of a mixture or of clusters and, where given, of data.
 
         Parameters
         ----------
-        model : GaussianMixture
-            Mixture; of more than one feature its marginal density is drawn.
+        model : GaussianMixture, GMMFit or KMeansFit
+            Of a mixture of more than one feature the marginal density is drawn, of clusters the
+            histogram of each.
         X : array_like of shape (n_samples, n_features) or None
-            Data of the histogram; None draws the densities alone.
+            Data of the histogram; None draws the densities of a mixture alone.
         sample_weight : array_like of shape (n_samples,) or None
             Weights of the rows in the histogram.
-        feature : int
-            Column to draw.
+        feature : int or str
+            Column to draw, by number or by name.
         feature_names : sequence of n_features str or None
             Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
+        names : sequence of n_components str or None
+            Names of the components, in the legend beside their numbers; None for numbers alone.
+        legend : bool
+            Whether to draw a legend. More than 12 components are not listed in it.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -114,33 +131,48 @@ class HistogramDisplay(ModelDisplay):
         Raises
         ------
         ValueError
-            If `feature`, `feature_names` or `sample_weight` do not fit the mixture and the data.
+            If `feature`, `feature_names` or `sample_weight` do not fit the mixture and the data;
+            for k-means without rows.
+        TypeError
+            If `model` is something else.
         ImportError
             If matplotlib is missing.
         """
-        a = check_feature(feature, model.n_features)
-        data = data_to_draw(model, X, sample_weight, feature_names)
-        return cls._of_feature(model, data, a).plot(ax)
+        drawn = as_drawn(model)
+        data = data_to_draw(drawn, X, sample_weight, feature_names)
+        a = check_feature(feature, data.names)
+        look = {"names": check_names(names, drawn.n_components), "legend": legend}
+        return cls._of_feature(drawn, data, a, labels_of(drawn, data), **look).plot(ax)
 
     @classmethod
-    def _of_feature(cls, model: GaussianMixture, data: Data, feature: int) -> Self:
+    def _of_feature(
+        cls,
+        drawn: Drawn,
+        data: Data,
+        feature: int,
+        labels: NDArray[np.int64] | None,
+        **look: Any,
+    ) -> Self:
         """Make the display of one column, from checked arguments, without drawing it."""
-        alone = marginal(model, [feature])
-        means, deviations = alone.means[:, 0], np.sqrt(alone.covariances[:, 0, 0])
-        edges = heights = np.empty(0)
+        edges = heights = values = np.empty(0)
         if len(data.rows):
             values = data.rows[:, feature].astype(np.float64)
             edges = _bin_edges(values, data.sample_weight)
             heights, _ = np.histogram(values, edges, weights=data.sample_weight, density=True)
-        ends = np.concatenate([means - 5 * deviations, means + 5 * deviations, edges])
-        grid = density_grid(ends.min(), ends.max(), means, deviations)
+        if isinstance(drawn, Clusters):
+            assert labels is not None
+            grid, densities = _steps(values, data.sample_weight, labels, edges, drawn.n_components)
+        else:
+            grid, densities = _curves(marginal(drawn, [feature]), edges)
         return cls(
             grid=grid,
-            component_densities=np.exp(alone.component_log_prob(grid[:, None])).T,
-            weights=model.weights,
+            component_densities=densities,
+            weights=drawn.weights,
             edges=edges,
             heights=heights,
             feature_name=data.names[feature],
+            part="component" if labels is None else "cluster",
+            **look,
         )
 
     def _draw(self, ax: Axes) -> None:
@@ -158,7 +190,11 @@ class HistogramDisplay(ModelDisplay):
         if len(self.heights):  # which would be low beside the peak of a narrow component
             highest = max(self.heights.max(), min(highest, TALLEST * self.heights.max()))
         (self.mixture_line_,) = ax.plot(
-            self.grid, density, color=INK, linewidth=2.2, label="mixture"
+            self.grid,
+            density,
+            color=INK,
+            linewidth=2.2,
+            label="mixture" if self.part == "component" else "all rows",
         )
         self.component_lines_ = [
             self._draw_component(ax, j, highest) for j in range(len(self.weights))
@@ -170,7 +206,7 @@ class HistogramDisplay(ModelDisplay):
         ax.set_ylim(0, 1.08 * highest)
         ax.set_xlabel(wrapped(self.feature_name))
         ax.set_ylabel("density")
-        if len(self.weights) <= MAX_LEGEND:
+        if self.legend and len(self.weights) <= MAX_LEGEND:
             ax.legend()
 
     def _draw_component(self, ax: Axes, j: int, highest: float) -> Line2D:
@@ -183,11 +219,49 @@ class HistogramDisplay(ModelDisplay):
             color=style.colour,
             linestyle=style.line_style,
             linewidth=1.8,
-            label=component_label(j, self.weights[j]),
+            label=component_label(j, self.weights[j], self.part, self.names),
         )
-        peak = density.argmax()
-        draw_number(ax, j, len(self.weights), self.grid[peak], min(density[peak], highest))
+        top = np.flatnonzero(density == density.max())[:2]  # the two ends of a step
+        draw_number(ax, j, len(self.weights), self.grid[top].mean(), min(density[top[0]], highest))
         return line
+
+
+def labels_of(drawn: Drawn, data: Data) -> NDArray[np.int64] | None:
+    """Return the cluster of each row, where there are clusters; None for a mixture."""
+    if not isinstance(drawn, Clusters):
+        return None
+    if not len(data.rows):
+        raise ValueError(
+            "X must hold the rows to draw for a KMeansFit, which has no density; got none. Pass X."
+        )
+    return assign(drawn, data.rows)[0]
+
+
+def _curves(alone: GaussianMixture, edges: Floats) -> tuple[Floats, Floats]:
+    """Points across the picture, and weight times density of each component there."""
+    means, deviations = alone.means[:, 0], np.sqrt(alone.covariances[:, 0, 0])
+    ends = np.concatenate([means - 5 * deviations, means + 5 * deviations, edges])
+    grid = density_grid(ends.min(), ends.max(), means, deviations)
+    return grid, np.exp(alone.component_log_prob(grid[:, None])).T
+
+
+def _steps(
+    values: Floats,
+    sample_weight: Floats | None,
+    labels: NDArray[np.int64],
+    edges: Floats,
+    n_clusters: int,
+) -> tuple[Floats, Floats]:
+    """Both ends of each bin, and there the share of each cluster's rows by the bin's width."""
+    weight = np.ones(len(values)) if sample_weight is None else sample_weight
+    counts = np.stack(
+        [
+            np.histogram(values[labels == c], edges, weights=weight[labels == c])[0]
+            for c in range(n_clusters)
+        ]
+    )
+    heights = counts / (weight.sum() * np.diff(edges))
+    return np.repeat(edges, 2)[1:-1], np.repeat(heights, 2, axis=1)
 
 
 def _bin_edges(

@@ -1,13 +1,16 @@
-"""Log-likelihood against iteration, and its predicted limit."""
+"""Log-likelihood or inertia against iteration, and its predicted limit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.frames import described
+from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.result import GMMFit
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style
 from mixtura.schedules import predicted_gains
@@ -17,28 +20,36 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from mixtura.fitting.result import GMMFit
-
 __all__ = ["HistoryDisplay"]
 
 # The first iterations of EM gain most. In a longer history a logarithmic axis shows them.
 LINEAR_ITERATIONS = 50
 
+# Values that differ by a smaller share of themselves have ticks of too many digits to be read, or
+# differ by rounding only.
+FEW_DIGITS = 1e-4
+SAME = 1e-14
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class HistoryDisplay(Display):
-    """Log-likelihood against iteration, with its predicted limit.
+    """Log-likelihood against iteration, with its predicted limit; for k-means the inertia.
 
     The limit is Aitken's extrapolation of the last three iterations, as the stopping rule has it.
+    Where all values agree to four digits or more, the vertical axis shows the change since the
+    first iteration, and a note gives the value there.
 
     Parameters
     ----------
-    history : ndarray of shape (n_iter,), nats per unit of weight
-        Objective after each iteration.
+    history : ndarray of shape (n_iter,), nats per unit of weight or squared units
+        Objective or inertia after each iteration.
     stop_reason : str
         Why the fit stopped.
     events : tuple of Event
         Components that collapsed: the objective may fall there.
+    quantity : {"objective", "inertia"}
+        What the history is of: the objective of a mixture, which rises, or the inertia of k-means,
+        which falls.
 
     Attributes
     ----------
@@ -55,16 +66,17 @@ class HistoryDisplay(Display):
     history: NDArray[np.float64]
     stop_reason: str
     events: tuple[Event, ...] = ()
+    quantity: Literal["objective", "inertia"] = "objective"
     line_: Line2D = field(init=False)
     limit_line_: Line2D | None = field(init=False)
 
     @classmethod
-    def from_fit(cls, fit: GMMFit, *, ax: Axes | None = None) -> Self:
+    def from_fit(cls, fit: GMMFit | KMeansFit, *, ax: Axes | None = None) -> Self:
         """Draw the history of a fit.
 
         Parameters
         ----------
-        fit : GMMFit
+        fit : GMMFit or KMeansFit
             Fit whose history is drawn.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
@@ -73,15 +85,38 @@ class HistoryDisplay(Display):
         -------
         HistoryDisplay
             The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If `fit` is something else, such as a mixture, which has no history.
+        ValueError
+            If a k-means fit was saved by a mixtura that kept no history.
         """
+        if isinstance(fit, KMeansFit):
+            if not len(fit.history):
+                raise ValueError(
+                    "fit must have a history; got a KMeansFit of a file without one. Fit it again."
+                )
+            reason = "converged" if fit.converged else "stopped"
+            return cls(history=fit.history, stop_reason=reason, quantity="inertia").plot(ax)
+        if not isinstance(fit, GMMFit):
+            raise TypeError(
+                f"fit must be a GMMFit or a KMeansFit; got {described(fit)}. Pass the result of "
+                f"fit_gmm or fit_kmeans."
+            )
         display = cls(history=fit.history, stop_reason=fit.stop_reason, events=fit.events)
         return display.plot(ax)
 
     @property
     def predicted_gain(self) -> float:
-        """Predicted remaining gain in nats per unit of weight; inf if there is no prediction."""
+        """Predicted remaining gain, of k-means the decrease; inf if there is no prediction."""
         disturbed = {event.iteration for event in self.events}
-        return [np.inf, *predicted_gains(self.history.tolist(), disturbed)][-1]
+        return [np.inf, *predicted_gains((self._sign * self.history).tolist(), disturbed)][-1]
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.quantity == "objective" else -1.0
 
     def _draw(self, ax: Axes) -> None:
         n_iter = len(self.history)
@@ -93,13 +128,16 @@ class HistoryDisplay(Display):
             markersize=3.5,
             linewidth=1.6,
         )
+        shown = [*self.history]
         notes = [f"{n_iter} iteration{'s'[: n_iter != 1]}: {self.stop_reason}"]
         self.limit_line_ = None
         gain = self.predicted_gain
         if np.isfinite(gain):
-            limit = self.history[-1] + gain
+            limit = self.history[-1] + self._sign * gain
+            shown.append(limit)
             self.limit_line_ = ax.axhline(limit, color=INK, linestyle="--", linewidth=1, zorder=1)
-            notes.append(f"dashed: predicted limit, {gain:.1g} above the last")
+            side = "above" if self.quantity == "objective" else "below"
+            notes.append(f"dashed: predicted limit, {gain:.1g} {side} the last")
         for iteration in {event.iteration for event in self.events}:
             ax.axvline(iteration, color=component_style(3).colour, linestyle=":", zorder=1)
         if self.events:
@@ -112,13 +150,38 @@ class HistoryDisplay(Display):
         else:
             ax.set_xlim(0.5, n_iter + 0.5)
             ax.locator_params(axis="x", integer=True, min_n_ticks=1)
-        ax.ticklabel_format(axis="y", style="plain", useOffset=False)
         ax.set_xlabel("iteration")
-        ax.set_ylabel("objective per unit of weight (nats)")
+        if self._set_scale(ax, np.array(shown)):
+            notes.append(f"first: {self.history[0]:.10g}")
         ax.annotate(
             "\n".join(notes),
-            (0.97, 0.06),
+            (0.97, 0.06 if self.quantity == "objective" else 0.94),
             xycoords="axes fraction",
             horizontalalignment="right",
+            verticalalignment="baseline" if self.quantity == "objective" else "top",
             color=INK,
         )
+
+    def _set_scale(self, ax: Axes, values: NDArray[np.float64]) -> bool:
+        """Label the vertical axis; return whether its ticks are changes since the first value."""
+        from matplotlib.ticker import MaxNLocator
+
+        first, low, high = values[0], values.min(), values.max()
+        size = np.abs(values).max()
+        unit = "nats per unit of weight" if self.quantity == "objective" else "squared units"
+        ax.ticklabel_format(axis="y", style="plain", useOffset=False)
+        ax.set_ylabel(f"{self.quantity} ({unit})")
+        if not np.isfinite(size) or high - low > FEW_DIGITS * size:
+            return False
+        if high - low <= SAME * size:  # nothing but rounding
+            ax.set_ylim(low - 0.05 * (size or 1.0), high + 0.05 * (size or 1.0))
+            return False
+        margin = 0.06 * (high - low)
+        ax.set_ylim(low - margin, high + margin)
+        ends = low - margin - first, high + margin - first
+        ticks = np.array(MaxNLocator(6).tick_values(*ends))
+        ticks[np.abs(ticks) < 1e-9 * np.abs(ticks).max()] = 0.0
+        inside = (low - margin <= first + ticks) & (first + ticks <= high + margin)
+        ax.set_yticks(first + ticks[inside], [f"{tick:.3g}" for tick in ticks[inside]])
+        ax.set_ylabel(f"{self.quantity} less that of the first iteration\n({unit})")
+        return True

@@ -10,15 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.plot.display import ModelDisplay
-from mixtura.plot.histogram import HistogramDisplay
-from mixtura.plot.rows import Points, check_feature, check_shares, data_to_draw
+from mixtura.plot.histogram import HistogramDisplay, labels_of
+from mixtura.plot.model import AnyModel, as_drawn
+from mixtura.plot.rows import (
+    Feature,
+    Points,
+    check_feature,
+    check_listed,
+    check_shares,
+    data_to_draw,
+)
 from mixtura.plot.scatter import ScatterDisplay, Show, check_show
-from mixtura.plot.style import check_place, plain, wrapped
+from mixtura.plot.style import check_names, check_place, plain, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from mixtura.mixture import GaussianMixture
 
 __all__ = ["MAX_FEATURES", "PairDisplay"]
 
@@ -33,6 +39,10 @@ class PairDisplay(ModelDisplay):
 
     Parameters
     ----------
+    names : list of str or None
+        Names of the components.
+    legend : bool
+        Whether the picture has a legend.
     histograms : list of n_features HistogramDisplay
         Panels of the diagonal.
     scatters : list of lists of ScatterDisplay
@@ -56,30 +66,32 @@ class PairDisplay(ModelDisplay):
     @classmethod
     def from_model(
         cls,
-        model: GaussianMixture,
+        model: AnyModel,
         X: ArrayLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        features: Sequence[int] | None = None,
+        features: Sequence[Feature] | None = None,
         feature_names: Sequence[str] | None = None,
         coverage: tuple[float, ...] = (0.5, 0.95),
         show: Show = "classification",
         max_points: int = 2_000,
+        names: Sequence[str] | None = None,
+        legend: bool = True,
         ax: Axes | None = None,
     ) -> Self:
-        """Draw several features of a mixture and, where given, of data.
+        """Draw several features of a mixture or of clusters and, where given, of data.
 
         Parameters
         ----------
-        model : GaussianMixture
-            Mixture with at least two features.
+        model : GaussianMixture, GMMFit or KMeansFit
+            With at least two features. Clusters of k-means have no ellipses.
         X : array_like of shape (n_samples, n_features) or None
-            Rows to draw, each in the style of its most probable component given all features;
-            None draws the mixture alone.
+            Rows to draw, each in the style of its most probable component given all features, or
+            of its cluster; None draws a mixture alone.
         sample_weight : array_like of shape (n_samples,) or None
             Weights of the rows; a row of weight zero is not drawn.
-        features : sequence of int or None
-            Columns to draw, at most 8; None for all.
+        features : sequence of int or str, or None
+            Columns to draw, by number or by name, at most 8; None for all.
         feature_names : sequence of n_features str or None
             Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         coverage : tuple of float
@@ -89,6 +101,10 @@ class PairDisplay(ModelDisplay):
         max_points : int
             Of more rows than this the scatters show a random sample, the same at each call. The
             histograms count all rows.
+        names : sequence of n_components str or None
+            Names of the components, in the legend beside their numbers; None for numbers alone.
+        legend : bool
+            Whether to draw a legend. More than 12 components are not listed in it.
         ax : matplotlib.axes.Axes or None
             Axes, made by ``subplots``, whose place the panels take; None makes a new figure.
 
@@ -101,24 +117,33 @@ class PairDisplay(ModelDisplay):
         ------
         ValueError
             If the features are fewer than two or more than 8, or another argument does not fit
-            the mixture and the data.
+            the mixture and the data; for k-means without rows.
+        TypeError
+            If `model` is something else.
         ImportError
             If matplotlib is missing.
         """
-        columns = _check_features(features, model.n_features)
+        drawn = as_drawn(model)
         check_shares("coverage", coverage)
-        check_show(show)
-        data = data_to_draw(model, X, sample_weight, feature_names)
-        points = Points.of(model, data, max_points)
+        check_show(show, drawn)
+        data = data_to_draw(drawn, X, sample_weight, feature_names)
+        columns = _check_features(features, data.names)
+        points = Points.of(drawn, data, max_points)
+        look: Any = {"names": check_names(names, drawn.n_components), "legend": legend}
+        make = ScatterDisplay._of_pair
+        labels = labels_of(drawn, data)
         display = cls(
-            histograms=[HistogramDisplay._of_feature(model, data, a) for a in columns],
+            histograms=[
+                HistogramDisplay._of_feature(drawn, data, a, labels, **look) for a in columns
+            ],
             scatters=[
                 [
-                    ScatterDisplay._of_pair(model, points, (b, a), data.names, coverage, show)
+                    make(drawn, points, (b, a), data.names, coverage, show, **look)
                     for b in columns[:position]
                 ]
                 for position, a in enumerate(columns)
             ],
+            **look,
         )
         return display.plot(ax)
 
@@ -140,7 +165,11 @@ class PairDisplay(ModelDisplay):
                 (self.histograms[a] if a == b else self.scatters[a][b]).plot(panel)
                 self._label(panel, a, b)
         self._align()
-        self.scatters[1][0]._draw_legend(ax, loc="upper right", borderaxespad=0)
+        if self.legend:
+            self.scatters[1][0]._draw_legend(ax, loc="upper right", borderaxespad=0)
+
+    def _panels(self) -> list[Axes]:
+        return [panel for panel in self.axes_.flat if panel is not None]
 
     def _label(self, panel: Axes, a: int, b: int) -> None:
         """Keep names and numbers only in the first column and in the last row of panels."""
@@ -168,9 +197,12 @@ class PairDisplay(ModelDisplay):
                 panel.set_ylim(lowest, highest)
 
 
-def _check_features(features: Sequence[int] | None, n_features: int) -> list[int]:
+def _check_features(features: Sequence[Feature] | None, names: Sequence[str]) -> list[int]:
     """Columns of the picture: two or more, all different, and not too many."""
-    columns = list(range(n_features) if features is None else features)
+    if features is not None:
+        check_listed(features)
+    given = list(range(len(names)) if features is None else features)
+    columns = [check_feature(feature, names) for feature in given]
     if len(columns) < 2:
         raise ValueError(
             f"a pair plot needs two features or more; got {len(columns)}. "
@@ -179,10 +211,10 @@ def _check_features(features: Sequence[int] | None, n_features: int) -> list[int
     if len(columns) > MAX_FEATURES:
         raise ValueError(
             f"a pair plot shows {MAX_FEATURES} features at most; got {len(columns)}. "
-            f"Choose some, such as features={tuple(columns[:3])}."
+            f"Choose some, such as features={tuple(given[:3])}."
         )
     if len(set(columns)) < len(columns):
         raise ValueError(
-            f"features must be different columns; got {tuple(columns)}. Name each one once."
+            f"features must be different columns; got {tuple(given)}. Name each one once."
         )
-    return [check_feature(column, n_features) for column in columns]
+    return columns

@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import open_rows
-from mixtura.data.checks import check_count
+from mixtura.data.checks import check_count, check_option
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_feature_names
+from mixtura.plot.model import Drawn, assign
 from mixtura.shapes import Floats
 
 __all__ = [
     "Data",
+    "Feature",
     "Points",
     "check_feature",
+    "check_listed",
     "check_pair",
     "check_shares",
     "data_to_draw",
@@ -26,32 +29,52 @@ __all__ = [
     "marginal",
 ]
 
+Feature = int | str  # the number of a column, or its name
 GRID_POINTS = 401  # across a picture: more than one for each of its pixels
 
 
-def check_feature(feature: int, n_features: int) -> int:
-    """Return the number of a column that the mixture has."""
-    if check_count("a feature to draw", feature, minimum=0) >= n_features:
+def check_feature(feature: Feature, names: Sequence[str]) -> int:
+    """Return the number of a column, given by its number or its name."""
+    if isinstance(feature, str):
+        name = check_option("a feature to draw", feature, names)
+        if names.count(name) > 1:
+            raise ValueError(
+                f"a feature to draw must be one column; {name!r} names {names.count(name)}. "
+                f"Pass the number of the column."
+            )
+        return names.index(name)
+    if check_count("a feature to draw", feature, minimum=0) >= len(names):
         raise ValueError(
-            f"a feature to draw must be from 0 to {n_features - 1}; got {feature}. "
-            f"Pass the number of a column of the mixture."
+            f"a feature to draw must be from 0 to {len(names) - 1}; got {feature}. "
+            f"Pass the number or the name of a column of the mixture."
         )
     return feature
 
 
-def check_pair(features: Sequence[int], n_features: int) -> list[int]:
-    """Return the numbers of two different columns."""
-    if n_features < 2:
+def check_pair(features: Sequence[Feature], names: Sequence[str]) -> list[int]:
+    """Return the numbers of two different columns, given by numbers or names."""
+    if len(names) < 2:
         raise ValueError(
             "this picture needs a mixture of two features or more; got one of 1. "
             "For one column draw a HistogramDisplay."
         )
-    if len(features) != 2 or features[0] == features[1]:
+    check_listed(features)
+    columns = [check_feature(feature, names) for feature in features]
+    if len(columns) != 2 or columns[0] == columns[1]:
         raise ValueError(
             f"features must be two different columns; got {features}. "
             f"For one column draw a HistogramDisplay."
         )
-    return [check_feature(feature, n_features) for feature in features]
+    return columns
+
+
+def check_listed(features: Sequence[Feature]) -> None:
+    """Raise an error for a single name, whose letters would be taken for names."""
+    if isinstance(features, str):
+        raise TypeError(
+            f"features must be a tuple of numbers or names of columns; got {features!r}. "
+            f"Pass two or more, or draw a HistogramDisplay with feature={features!r}."
+        )
 
 
 def check_shares(name: str, shares: Sequence[float]) -> None:
@@ -72,7 +95,7 @@ class Data(NamedTuple):
 
 
 def data_to_draw(
-    model: GaussianMixture,
+    model: Drawn,
     X: ArrayLike | None,
     sample_weight: ArrayLike | None,
     feature_names: Sequence[str] | None,
@@ -123,15 +146,14 @@ class Points:
     n_rows: int
 
     @classmethod
-    def of(cls, model: GaussianMixture, data: Data, max_points: int) -> Self:
+    def of(cls, model: Drawn, data: Data, max_points: int) -> Self:
         """Take at most `max_points` of the rows, and assign them to components."""
         rows, weight, _ = data
         n_rows = len(rows)
         if n_rows > check_count("max_points", max_points):
             kept = np.random.default_rng(0).choice(n_rows, max_points, replace=False)
             rows, weight = rows[kept], None if weight is None else weight[kept]
-        resp = model.responsibilities(rows)
-        return cls(rows, resp.argmax(axis=1), 1 - resp.max(axis=1), weight, n_rows)
+        return cls(rows, *assign(model, rows), weight, n_rows)
 
 
 def marginal(model: GaussianMixture, columns: Sequence[int]) -> GaussianMixture:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data.checks import check_option
 from mixtura.plot.display import ModelDisplay
-from mixtura.plot.rows import Points, check_pair, check_shares, data_to_draw, marginal
+from mixtura.plot.model import AnyModel, Clusters, Drawn, as_drawn
+from mixtura.plot.rows import Feature, Points, check_pair, check_shares, data_to_draw, marginal
 from mixtura.plot.style import (
     MAX_LEGEND,
     blend,
+    check_names,
     component_label,
     component_style,
     draw_number,
@@ -27,11 +29,10 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.patches import PathPatch
 
-    from mixtura.mixture import GaussianMixture
-
 __all__ = ["ScatterDisplay", "Show", "check_show"]
 
 Show = Literal["classification", "uncertainty"]
+SHOWN: tuple[Show, ...] = get_args(Show)
 
 # Areas of markers in points squared. Few rows get large ones; many rows share the total.
 LARGEST_AREA = 30.0
@@ -53,12 +54,16 @@ class ScatterDisplay(ModelDisplay):
 
     Parameters
     ----------
+    names : list of str or None
+        Names of the components.
+    legend : bool
+        Whether the picture has a legend.
     weights : ndarray of shape (n_components,)
         Share of each component, shown in the legend.
     means : ndarray of shape (n_components, 2)
         Means of the two features.
     covariances : ndarray of shape (n_components, 2, 2)
-        Covariances of the two features.
+        Covariances of the two features; none for clusters.
     points : ndarray of shape (n_points, 2)
         Rows to draw; may be empty.
     labels : ndarray of shape (n_points,), int
@@ -76,6 +81,8 @@ class ScatterDisplay(ModelDisplay):
         Share of a component that each of its ellipses holds, between 0 and 1.
     show : {"classification", "uncertainty"}
         What colours and sizes of the rows mean.
+    part : {"component", "cluster"}
+        What the legend calls the components.
 
     Attributes
     ----------
@@ -100,36 +107,39 @@ class ScatterDisplay(ModelDisplay):
     feature_names: tuple[str, str] = ("feature 0", "feature 1")
     coverage: tuple[float, ...] = (0.5, 0.95)
     show: Show = "classification"
+    part: str = "component"
     points_: list[PathCollection] = field(init=False)
     ellipses_: list[list[PathPatch]] = field(init=False)
 
     @classmethod
     def from_model(
         cls,
-        model: GaussianMixture,
+        model: AnyModel,
         X: ArrayLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        features: tuple[int, int] = (0, 1),
+        features: tuple[Feature, Feature] = (0, 1),
         feature_names: Sequence[str] | None = None,
         coverage: tuple[float, ...] = (0.5, 0.95),
         show: Show = "classification",
         max_points: int = 5_000,
+        names: Sequence[str] | None = None,
+        legend: bool = True,
         ax: Axes | None = None,
     ) -> Self:
-        """Draw two features of a mixture and, where given, of data.
+        """Draw two features of a mixture or of clusters and, where given, of data.
 
         Parameters
         ----------
-        model : GaussianMixture
-            Mixture with at least two features.
+        model : GaussianMixture, GMMFit or KMeansFit
+            With at least two features. Clusters of k-means have no ellipses.
         X : array_like of shape (n_samples, n_features) or None
-            Rows to draw, each in the style of its most probable component given all features;
-            None draws the ellipses alone.
+            Rows to draw, each in the style of its most probable component given all features, or
+            of its cluster; None draws the ellipses alone.
         sample_weight : array_like of shape (n_samples,) or None
             Weights of the rows; a row of weight zero is not drawn.
-        features : tuple of two int
-            Columns on the horizontal and the vertical axis.
+        features : tuple of two int or str
+            Columns, by number or by name, on the horizontal and the vertical axis.
         feature_names : sequence of n_features str or None
             Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         coverage : tuple of float
@@ -139,6 +149,10 @@ class ScatterDisplay(ModelDisplay):
             is less certain from which component they come.
         max_points : int
             Of more rows than this a random sample, the same at each call, is drawn.
+        names : sequence of n_components str or None
+            Names of the components, in the legend beside their numbers; None for numbers alone.
+        legend : bool
+            Whether to draw a legend. More than 12 components are not listed in it.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
 
@@ -151,41 +165,52 @@ class ScatterDisplay(ModelDisplay):
         ------
         ValueError
             If the mixture has one feature only, or another argument does not fit the mixture and
-            the data.
+            the data; for uncertainties of k-means, which knows none.
+        TypeError
+            If `model` is something else.
         ImportError
             If matplotlib is missing.
         """
-        pair = check_pair(features, model.n_features)
+        drawn = as_drawn(model)
         check_shares("coverage", coverage)
-        check_show(show)
-        data = data_to_draw(model, X, sample_weight, feature_names)
-        points = Points.of(model, data, max_points)
-        return cls._of_pair(model, points, pair, data.names, coverage, show).plot(ax)
+        check_show(show, drawn)
+        data = data_to_draw(drawn, X, sample_weight, feature_names)
+        pair = check_pair(features, data.names)
+        points = Points.of(drawn, data, max_points)
+        look = {"names": check_names(names, drawn.n_components), "legend": legend}
+        return cls._of_pair(drawn, points, pair, data.names, coverage, show, **look).plot(ax)
 
     @classmethod
     def _of_pair(
         cls,
-        model: GaussianMixture,
+        drawn: Drawn,
         points: Points,
         pair: Sequence[int],
-        names: Sequence[str],
+        feature_names: Sequence[str],
         coverage: tuple[float, ...],
         show: Show,
+        **look: Any,
     ) -> Self:
         """Make the display of two columns, from checked arguments, without drawing it."""
-        both = marginal(model, pair)
+        part, covariances = "cluster", np.empty((0, 2, 2))
+        if isinstance(drawn, Clusters):
+            coverage = ()
+        else:
+            part, covariances = "component", marginal(drawn, pair).covariances
         return cls(
-            weights=both.weights,
-            means=both.means,
-            covariances=both.covariances,
+            weights=drawn.weights,
+            means=drawn.means[:, list(pair)],
+            covariances=covariances,
             points=points.rows[:, list(pair)],
             labels=points.labels,
             uncertainty=points.uncertainty,
             sample_weight=points.sample_weight,
             n_rows=points.n_rows,
-            feature_names=(names[pair[0]], names[pair[1]]),
+            feature_names=(feature_names[pair[0]], feature_names[pair[1]]),
             coverage=coverage,
             show=show,
+            part=part,
+            **look,
         )
 
     def _draw(self, ax: Axes) -> None:
@@ -193,10 +218,12 @@ class ScatterDisplay(ModelDisplay):
         self.ellipses_ = [self._draw_ellipses(ax, j) for j in range(len(self.means))]
         for j, mean in enumerate(self.means):
             draw_number(ax, j, len(self.means), mean[0], mean[1])
+        ax.update_datalim(self.means)
         ax.autoscale_view()
         ax.set_xlabel(wrapped(self.feature_names[0]))
         ax.set_ylabel(wrapped(self.feature_names[1]))
-        self._draw_legend(ax)
+        if self.legend:
+            self._draw_legend(ax)
 
     def _draw_legend(self, ax: Axes, **options: Any) -> None:
         """Explain markers and ellipses on `ax`, which may be other axes than the picture's."""
@@ -226,7 +253,8 @@ class ScatterDisplay(ModelDisplay):
         elif len(self.weights) <= MAX_LEGEND:
             for j, weight in enumerate(self.weights):
                 style = component_style(j)
-                looks.append((component_label(j, weight), style.marker, style.colour, LARGEST_AREA))
+                label = component_label(j, weight, self.part, self.names)
+                looks.append((label, style.marker, style.colour, LARGEST_AREA))
         return [
             Line2D([], [], linestyle="", marker=marker, color=colour, markersize=np.sqrt(area),
                    markeredgecolor="white", markeredgewidth=0.4, label=label)
@@ -277,7 +305,7 @@ class ScatterDisplay(ModelDisplay):
         style = component_style(j)
         circle = Path.unit_circle()
         # Eigenvectors would lose a feature whose units make it much smaller than the other.
-        lower = np.linalg.cholesky(self.covariances[j])
+        lower = np.linalg.cholesky(self.covariances[j]) if self.coverage else np.eye(2)
         ellipses = []
         for share in self.coverage:
             radius = np.sqrt(-2 * np.log1p(-share))
@@ -297,6 +325,10 @@ class ScatterDisplay(ModelDisplay):
         return ellipses
 
 
-def check_show(show: Show) -> None:
+def check_show(show: Show, drawn: Drawn) -> None:
     """Raise an error for anything else that rows could show."""
-    check_option("show", show, ("classification", "uncertainty"))
+    if check_option("show", show, SHOWN) == "uncertainty" and isinstance(drawn, Clusters):
+        raise ValueError(
+            'show must be "classification" for a KMeansFit, which knows no uncertainty; got '
+            '"uncertainty". Draw a mixture for that.'
+        )

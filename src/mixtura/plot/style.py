@@ -21,6 +21,7 @@ __all__ = [
     "ComponentStyle",
     "blend",
     "check_axes",
+    "check_names",
     "check_place",
     "component_label",
     "component_style",
@@ -79,9 +80,22 @@ def blend(colours: Sequence[str], places: Any) -> NDArray[np.float64]:
     return np.stack([np.interp(places, evenly, channel) for channel in stops.T], axis=-1)
 
 
-def component_label(j: int, weight: float) -> str:
-    """Return the text of component j in a legend."""
-    return f"component {j} ({weight:.0%})"
+def component_label(j: int, weight: float, part: str, names: Sequence[str] | None) -> str:
+    """Return the text of component j in a legend, or of a cluster if that is what a part is."""
+    name = f"{part} {j}" if names is None else f"{j}: {wrapped(names[j])}"
+    return f"{name} ({weight:.0%})"
+
+
+def check_names(names: Sequence[str] | None, n_components: int) -> list[str] | None:
+    """Return the names of the components, if there are any."""
+    if names is None:
+        return None
+    expected = f"names must be {n_components} strings, one for each component"
+    if isinstance(names, str):
+        raise TypeError(f"{expected}; got {names!r}. Put it in a list.")
+    if len(names) != n_components:
+        raise ValueError(f"{expected}; got {len(names)}. Name each component once.")
+    return list(map(str, names))
 
 
 def new_axes(
@@ -154,10 +168,13 @@ def wrapped(name: str, width: int = 48) -> str:
     return lines.replace("$", r"\$")
 
 
-def draw_number(ax: Axes, j: int, n_components: int, x: float, y: float) -> None:
-    """Write the number of component j into a disc at (x, y), a small one if there are many."""
+def draw_number(
+    ax: Axes, j: int, n_components: int, x: float, y: float, name: str | None = None
+) -> None:
+    """Write the number or name of component j at (x, y), small if there are many."""
+    padding = 0.25 if n_components <= MAX_LEGEND else 0.1
     ax.annotate(
-        str(j),
+        str(j) if name is None else wrapped(name),
         (x, y),
         horizontalalignment="center",
         verticalalignment="center",
@@ -165,7 +182,7 @@ def draw_number(ax: Axes, j: int, n_components: int, x: float, y: float) -> None
         fontweight="bold",
         color=INK,
         bbox={
-            "boxstyle": f"circle,pad={0.25 if n_components <= MAX_LEGEND else 0.1}",
+            "boxstyle": f"{'circle' if name is None else 'round'},pad={padding}",
             "facecolor": "white",
             "edgecolor": component_style(j).colour,
             "linewidth": 1.2,

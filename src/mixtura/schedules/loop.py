@@ -14,6 +14,7 @@ from mixtura.parameters import Parameters
 from mixtura.passes import Pass
 from mixtura.schedules.protocol import Point, Schedule
 from mixtura.statistics import Statistics
+from mixtura.text import short_html, short_repr
 from mixtura.updates import Collapse, Event, Guard, Update
 
 __all__ = ["EM", "Outcome", "State", "StopReason"]
@@ -42,6 +43,9 @@ class State:
     objective: float
     predicted_gain: float
     parameters: Parameters
+
+    __repr__ = short_repr
+    _repr_html_ = short_html
 
 
 @dataclass(eq=False)

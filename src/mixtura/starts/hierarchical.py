@@ -28,6 +28,7 @@ from mixtura.data.checks import (
 from mixtura.kernels.threads import choose_n_threads
 from mixtura.passes.backend import BACKENDS, Backend, BackendName
 from mixtura.shapes import Floats
+from mixtura.text import short_html, short_repr
 
 __all__ = ["UNITLESS_TRANSFORMS", "HierarchicalTree", "hierarchical", "most_leaves"]
 
@@ -64,6 +65,9 @@ class HierarchicalTree:
     leaves: NDArray[np.int64]
     leaf: NDArray[np.int64]
     model: TreeModel
+
+    __repr__ = short_repr
+    _repr_html_ = short_html
 
     def labels(self, n_clusters: int) -> NDArray[np.int64]:
         """Cluster of each row when the tree is cut into so many.

@@ -13,6 +13,7 @@ from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
+from mixtura.text import short_html
 from mixtura.updates.protocol import Mask, Update
 
 __all__ = ["Collapse", "Event", "OnCollapse", "split_heaviest"]
@@ -45,6 +46,8 @@ class Event:
     component: int
     cause: Literal["empty", "singular", "spurious", "ridge"]
     action: Literal["reseeded", "dropped", "smoothed", "kept"]
+
+    _repr_html_ = short_html
 
     def __str__(self) -> str:
         return f"iteration {self.iteration}: component {self.component} {self.cause}, {self.action}"

@@ -1,0 +1,110 @@
+"""What a mixture answers, for results that have one.
+
+``fit.predict(X)`` is ``fit.model.predict(X)``. A question to a mixture that is added to
+`GaussianMixture` is added here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from mixtura.data.frames import Names
+from mixtura.mixture.gaussian import GaussianMixture
+from mixtura.shapes import Floats
+
+__all__ = ["Answers"]
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+def _answered(
+    method: Callable[Concatenate[GaussianMixture, Arguments], Answer],
+) -> Callable[Concatenate[Answers, Arguments], Answer]:
+    """Return the method for an object that has the mixture."""
+
+    @wraps(method)
+    def answer(self: Answers, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        return method(self.model, *args, **kwargs)
+
+    return answer
+
+
+class Answers:
+    """Methods and attributes of `GaussianMixture`, answered by the attribute `model`."""
+
+    model: GaussianMixture
+
+    log_prob = _answered(GaussianMixture.log_prob)
+    component_log_prob = _answered(GaussianMixture.component_log_prob)
+    responsibilities = _answered(GaussianMixture.responsibilities)
+    predict = _answered(GaussianMixture.predict)
+    aic = _answered(GaussianMixture.aic)
+    bic = _answered(GaussianMixture.bic)
+    icl = _answered(GaussianMixture.icl)
+    sample = _answered(GaussianMixture.sample)
+    covariance_matrices = _answered(GaussianMixture.covariance_matrices)
+    to_pandas = _answered(GaussianMixture.to_pandas)
+    to_sklearn = _answered(GaussianMixture.to_sklearn)
+
+    @property
+    def weights(self) -> Floats:
+        """Weight of each component."""
+        return self.model.weights
+
+    @property
+    def means(self) -> Floats:
+        """Mean of each component."""
+        return self.model.means
+
+    @property
+    def covariances(self) -> Floats:
+        """Covariances, in the shape of `covariance_type`."""
+        return self.model.covariances
+
+    @property
+    def precisions_cholesky(self) -> Floats:
+        """Precision factors, in the shape of `covariances`."""
+        return self.model.precisions_cholesky
+
+    @property
+    def covariance_type(self) -> str:
+        """How covariances are restricted."""
+        return self.model.covariance_type
+
+    @property
+    def feature_names(self) -> Names | None:
+        """Names of the columns; None where there are none."""
+        return self.model.feature_names
+
+    @property
+    def n_components(self) -> int:
+        """Number of components, including those of weight zero."""
+        return self.model.n_components
+
+    @property
+    def n_features(self) -> int:
+        """Number of features: columns of the rows that the mixture describes."""
+        return self.model.n_features
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters of the mixture."""
+        return self.model.n_parameters
+
+    @property
+    def volume(self) -> Floats:
+        """See `GaussianMixture.volume`."""
+        return self.model.volume  # type: ignore[no-any-return]
+
+    @property
+    def shape(self) -> Floats:
+        """See `GaussianMixture.shape`."""
+        return self.model.shape  # type: ignore[no-any-return]
+
+    @property
+    def orientation(self) -> Floats:
+        """See `GaussianMixture.orientation`."""
+        return self.model.orientation  # type: ignore[no-any-return]
