@@ -251,6 +251,28 @@ def test_check_option_of_an_array_refuses_its_kind() -> None:
         checks.check_option("init", np.array([1, 2]), ("random", "kmeans"))
 
 
+@pytest.mark.parametrize("value", [True, np.False_])
+def test_check_flag_of_a_truth_value_returns_bool(value: object) -> None:
+    assert checks.check_flag("accelerate", value) is bool(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("no", "'no' (str)"),
+        (np.nan, "nan (float)"),
+        ([], "[] (list)"),
+        (1, "1 (int)"),
+        (None, "None (NoneType)"),
+        (np.array(True), "array(True) (ndarray)"),
+    ],
+)
+def test_check_flag_of_other_kinds_refuses_them(value: object, shown: str) -> None:
+    message = f"accelerate must be True or False; got {shown}. Pass one of these."
+    with refused(TypeError, message):
+        checks.check_flag("accelerate", value)
+
+
 @pytest.mark.parametrize("n_threads", [None, 1, 7])
 def test_check_n_threads_of_good_values_returns_them(n_threads: int | None) -> None:
     assert checks.check_n_threads(n_threads) == n_threads

@@ -380,6 +380,8 @@ def test_selections_in_two_threads_leave_the_warning_filters_alone(faithful: Flo
         ({"reg_covar": -1.0}, ValueError, "reg_covar must be a finite number, 0 or more"),
         ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape (4,)"),
         ({"rng": "0"}, TypeError, "rng must be None"),
+        ({"avoid_spurious": "no"}, TypeError, "avoid_spurious must be True or False; got 'no'"),
+        ({"verbose": []}, TypeError, "verbose must be True or False; got [] (list)"),
     ],
 )
 def test_argument_that_is_bad_is_refused(

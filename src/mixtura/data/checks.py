@@ -20,6 +20,8 @@ from mixtura.data.frames import real_array
 from mixtura.data.row_checks import RowArray, check_rows, check_sample_weight
 from mixtura.data.values import (
     check_count,
+    check_flag,
+    check_level,
     check_n_threads,
     check_number,
     check_option,
@@ -40,7 +42,9 @@ __all__ = [
     "check_centres",
     "check_components",
     "check_count",
+    "check_flag",
     "check_labels",
+    "check_level",
     "check_n_threads",
     "check_number",
     "check_option",

@@ -14,6 +14,7 @@ from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource, open_rows
 from mixtura.data.checks import (
     check_count,
+    check_flag,
     check_n_threads,
     check_number,
     check_option,
@@ -22,7 +23,7 @@ from mixtura.data.checks import (
 )
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.fitting.checkpoint import Checkpoint
-from mixtura.fitting.progress import Verbose, new_progress
+from mixtura.fitting.progress import Verbose, check_verbose, new_progress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -182,8 +183,9 @@ def fit_gmm(
     backend = check_option("backend", backend, tuple(BACKENDS))
     n_threads = check_n_threads(n_threads)
     generator = check_rng(rng)
-    if isinstance(verbose, str):
-        check_option("verbose", verbose, ("bar",))
+    verbose = check_verbose(verbose)
+    accelerate = check_flag("accelerate", accelerate)
+    avoid_spurious = check_flag("avoid_spurious", avoid_spurious)
     checkpoint_every = check_number("checkpoint_every", checkpoint_every)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")

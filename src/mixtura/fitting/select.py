@@ -15,6 +15,7 @@ from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, fam
 from mixtura.data import RowSource, open_rows
 from mixtura.data.checks import (
     check_count,
+    check_flag,
     check_n_threads,
     check_number,
     check_option,
@@ -22,7 +23,7 @@ from mixtura.data.checks import (
 )
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fitting.gmm import check_reg_covar
-from mixtura.fitting.progress import ModelCount, Verbose
+from mixtura.fitting.progress import ModelCount, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import Search
 from mixtura.fitting.stages import Settings
@@ -264,11 +265,10 @@ def select_gmm(
         tol=check_number("tol", tol),
         max_iter=check_count("max_iter", max_iter),
         on_collapse=check_option("on_collapse", on_collapse, ("reseed", "raise")),
-        avoid_spurious=avoid_spurious,
+        avoid_spurious=check_flag("avoid_spurious", avoid_spurious),
     )
     n_threads = check_n_threads(n_threads)
-    if isinstance(verbose, str):
-        check_option("verbose", verbose, ("bar",))
+    verbose = check_verbose(verbose)
     n_folds = check_count("n_folds", n_folds, minimum=2)
     if criterion == "cv":
         _check_folds(n_folds, source.n_rows)
