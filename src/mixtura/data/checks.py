@@ -188,15 +188,18 @@ def check_labels(
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def check_output(out: Floats | None, shape: tuple[int, ...]) -> Floats:
+def check_output(out: Floats | None, shape: tuple[int, ...], **inputs: NDArray[Any]) -> Floats:
     """Array to write into: the caller's, or a new one of float64 with arbitrary content."""
     if out is None:
         return np.empty(shape)
-    return check_writeable("out", out, shape, f"Pass np.empty({shape}), or None for a new array.")
+    remedy = f"Pass np.empty({shape}), or None for a new array."
+    return check_writeable("out", out, shape, remedy, **inputs)
 
 
-def check_writeable(name: str, out: Floats, shape: tuple[int, ...], remedy: str) -> Floats:
-    """The caller's array to write into."""
+def check_writeable(
+    name: str, out: Floats, shape: tuple[int, ...], remedy: str, **inputs: NDArray[Any]
+) -> Floats:
+    """The caller's array to write into, while the inputs are read."""
     expected = f"{name} must be a writeable, C-contiguous float64 array of shape {shape}"
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{expected}; got {type(out).__name__}. {remedy}")
@@ -208,6 +211,12 @@ def check_writeable(name: str, out: Floats, shape: tuple[int, ...], remedy: str)
         raise ValueError(f"{expected}; got a read-only one. {remedy}")
     if not out.flags.carray:
         raise ValueError(f"{expected}; got strides {out.strides}. {remedy}")
+    for other, array in inputs.items():
+        if np.shares_memory(out, array):
+            raise ValueError(
+                f"{name} must not share memory with {other}, which is read while it is written; "
+                f"got an overlap. {remedy}"
+            )
     return out
 
 
