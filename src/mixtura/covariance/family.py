@@ -111,6 +111,10 @@ class CovarianceFamily:
         """
         counts = statistics.resp_sum
         scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
+        # As shares to within a power of two: in another such unit of weight, rules that take
+        # logarithms would round otherwise.
+        exponent = -np.frexp(counts.sum())[1]
+        counts, scatter = np.ldexp(counts, exponent), np.ldexp(scatter, exponent)
         if self.shape.is_shared or (counts.min() > 0.0 and np.isfinite(scatter.sum())):
             return self.rule(scatter, counts, previous)
         present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))
