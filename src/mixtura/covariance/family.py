@@ -66,6 +66,11 @@ class CovarianceFamily:
         """What users call the family."""
         return self.given_name or self.letters
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether components have some part of their covariances in common."""
+        return "E" in self.letters
+
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Return how many numbers in the covariances are free."""
         k, d = n_components, n_features

@@ -11,12 +11,13 @@ are written in files of their own, and can be imported from here as well.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data.frames import real_array
+from mixtura.data.frames import described, real_array
 from mixtura.data.row_checks import RowArray, check_rows, check_sample_weight
 from mixtura.data.values import (
     check_count,
@@ -42,6 +43,7 @@ __all__ = [
     "check_centres",
     "check_components",
     "check_count",
+    "check_fixed",
     "check_flag",
     "check_labels",
     "check_level",
@@ -60,10 +62,13 @@ __all__ = [
     "refuse_non_finite",
 ]
 
+Part = Literal["weights", "means", "covariances"]
 TreeModel = Literal["VVV", "EEE", "VII", "EII"]
 MODELS: tuple[TreeModel, ...] = get_args(TreeModel)
 
 SUM_TOLERANCE = 1e-6  # admits responsibilities computed or stored in float32
+PARTS: tuple[Part, ...] = get_args(Part)  # of a mixture, in this order
+
 LEAST_BLUR = 1e-12  # squared; above what rounding does to determinants of rows of unit spread
 
 
@@ -186,6 +191,42 @@ def check_labels(
             f"the components from 0."
         )
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def check_fixed(fixed: object, n_components: int) -> NDArray[np.bool_] | None:
+    """Which parameters stay as they are: a row for each of PARTS; None where none do."""
+    masks = dict.fromkeys(PARTS, np.zeros(n_components, dtype=bool))
+    if isinstance(fixed, str):
+        fixed = (fixed,)
+    if isinstance(fixed, tuple | list) and all(isinstance(part, str) for part in fixed):
+        fixed = dict.fromkeys(fixed, True)
+    if fixed is None:
+        return None
+    if isinstance(fixed, Mapping):
+        for part, mask in fixed.items():
+            known = check_option("fixed", part, PARTS)
+            if isinstance(mask, bool | np.bool_):
+                mask = np.full(n_components, mask)
+            masks[known] = _check_mask(mask, n_components, f"fixed[{known!r}]")
+    else:
+        masks = dict.fromkeys(PARTS, _check_mask(fixed, n_components, "fixed"))
+    found = np.array(list(masks.values()))
+    return found if found.any() else None
+
+
+def _check_mask(mask: Any, n_components: int, name: str) -> NDArray[np.bool_]:
+    array: NDArray[Any] = np.asarray(mask)
+    if array.dtype != bool:
+        raise TypeError(
+            f"{name} must be a boolean mask of components, or name {', '.join(map(repr, PARTS))}; "
+            f"got {described(mask)}. Pass an array of True and False, one for each component."
+        )
+    if array.shape != (n_components,):
+        raise ValueError(
+            f"{name} must have shape ({n_components},), True or False for each component; "
+            f"got {array.shape}. Give each component one value."
+        )
+    return array
 
 
 def check_output(out: Floats | None, shape: tuple[int, ...], **inputs: NDArray[Any]) -> Floats:

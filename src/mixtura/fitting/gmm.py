@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource, open_rows
 from mixtura.data.checks import (
     check_count,
+    check_fixed,
     check_flag,
     check_n_threads,
     check_number,
@@ -38,6 +39,7 @@ from mixtura.updates import OnCollapse
 
 __all__ = ["check_reg_covar", "fit_gmm", "start_returned"]
 
+FixedParts = str | Sequence[str] | ArrayLike | Mapping[str, bool | ArrayLike] | None
 Init = Start | ArrayLike | GaussianMixture | Callable[..., Any]
 
 
@@ -56,6 +58,7 @@ def fit_gmm(
     em: EMKind = "soft",
     on_collapse: OnCollapse = "reseed",
     avoid_spurious: bool = True,
+    fixed: FixedParts = None,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     backend: BackendName = "compiled",
@@ -111,6 +114,10 @@ def fit_gmm(
     avoid_spurious : bool
         Avoid components that sit on ties or on a handful of rows; False lets the likelihood decide
         alone.
+    fixed : str, sequence of str, array_like of shape (n_components,), bool, or dict, optional
+        What stays as in the mixture that `init` is: "weights", "means", "covariances" or several
+        of them; a mask of components that stay altogether; or a dict from these names to masks, or
+        to True for all. None estimates everything.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -197,10 +204,14 @@ def fit_gmm(
     )
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
-    settings = Settings(n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious)
+    parts = check_fixed(fixed, n_components)
+    settings = Settings(
+        n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious, parts
+    )
     begin: Begin | None = None
     if not callable(init):
         begin = check_init(init, source, n_components, family)
+        _check_start_of_fixed(begin, parts, family)
     follower: Checkpoint | None = None
     if checkpoint is not None:
         problem = source.fingerprint() | {
@@ -216,6 +227,7 @@ def fit_gmm(
             generator = check_rng(follower.seed)
     if begin is None:
         begin = start_returned(init, source, n_components, family, generator)
+        _check_start_of_fixed(begin, parts, family)
 
     progress = new_progress(verbose)
     try:
@@ -249,6 +261,34 @@ def fit_gmm(
             stacklevel=2,
         )
     return fit
+
+
+def _check_start_of_fixed(
+    begin: Begin, fixed: NDArray[np.bool_] | None, family: CovarianceFamily
+) -> None:
+    """Refuse a start that has no values for what is fixed, and values that leave no room."""
+    if fixed is None:
+        return
+    if not isinstance(begin, GaussianMixture):
+        got = repr(begin) if isinstance(begin, str) else type(begin).__name__
+        raise ValueError(
+            f"init must be a mixture where parameters are fixed: they stay as it has them; got "
+            f"{got}. Pass a GaussianMixture with the fixed values and a start for the others."
+        )
+    weights, _, covariances = fixed
+    total = begin.weights[weights].sum()
+    if not weights.all() and not total < 1.0:
+        raise ValueError(
+            f"fixed weights must leave something for the other components; those of init sum to "
+            f"{total}. Start from smaller ones, or fix all of them."
+        )
+    if family.is_shared and covariances.any() and not covariances.all():
+        raise ValueError(
+            f"fixed covariances must be those of all components for covariance_type "
+            f"{family.name!r}, whose components share a part of them; got "
+            f"{np.count_nonzero(covariances)} of {len(covariances)}. Fix all or none, or use "
+            f'"full", "diag" or "spherical".'
+        )
 
 
 def start_returned(

@@ -31,7 +31,17 @@ from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Annealed, Outcome, Plain, Schedule, Squarem, State
 from mixtura.shapes import Floats
 from mixtura.starts import AutomaticStart, Start, given_start
-from mixtura.updates import Collapse, Event, Guard, OnCollapse, Ridge, Update
+from mixtura.updates import (
+    Collapse,
+    CollapseBesideFixed,
+    Event,
+    Fixed,
+    Guard,
+    OnCollapse,
+    Ridge,
+    Update,
+    components_left,
+)
 
 __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
 
@@ -80,6 +90,7 @@ class Settings:
     em: EMKind = "soft"
     on_collapse: OnCollapse = "reseed"
     avoid_spurious: bool = True
+    fixed: NDArray[np.bool_] | None = None
 
     @property
     def kind(self) -> Kind:
@@ -143,8 +154,11 @@ class Fitting:
 
     def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
         """Go through the stages; the events name the components that are spurious in the end."""
+        if self._settings.fixed is not None:
+            self._fix(begin, self._settings.fixed)
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
         outcome.events += _spurious_events(outcome, "kept")
+        outcome.events += _stuck_events(outcome, self._update_for(outcome))
         return outcome
 
     def report(self, outcome: Outcome) -> GMMFit:
@@ -181,6 +195,12 @@ class Fitting:
         start = self._best_start(method, smoother, same_again)
         events = _spurious_events(outcome, "smoothed")
         return self._iterate(smoother, Outcome(start, events=events))
+
+    def _fix(self, begin: Begin, fixed: NDArray[np.bool_]) -> None:
+        """Hold parameters at their values in the mixture that the fit starts from."""
+        assert isinstance(begin, GaussianMixture | Parameters)
+        start = begin._parameters() if isinstance(begin, GaussianMixture) else begin
+        self._update = Fixed(self._update, start, fixed, shared=self._family.is_shared)
 
     def _given(self, begin: Given) -> Outcome:
         """From the user's start, and by the family's alternative update where it has one."""
@@ -228,9 +248,8 @@ class Fitting:
 
     def _started(self, update: Update, begin: Given) -> Outcome:
         """The parameters that the user's start stands for."""
-        collapse = Collapse(self._settings.on_collapse, self._survey.scale)
         return given_start(
-            begin, self._n_components, self._rows, update, collapse, self._survey.centre
+            begin, self._n_components, self._rows, update, self._collapse(), self._survey.centre
         )
 
     def _iterate(self, update: Update, begun: Outcome) -> Outcome:
@@ -251,8 +270,12 @@ class Fitting:
         schedule = settings.schedule(settings.tol, self._rows.rounding, scale)
         if settings.kind.around is not None:
             schedule = settings.kind.around(schedule)
-        collapse = Collapse(settings.on_collapse, scale)
-        return EM(self._rows, update, schedule, collapse, self._guard)
+        return EM(self._rows, update, schedule, self._collapse(), self._guard)
+
+    def _collapse(self) -> Collapse:
+        """What is done with components that fail."""
+        kind = Collapse if self._settings.fixed is None else CollapseBesideFixed
+        return kind(self._settings.on_collapse, self._survey.scale)
 
     def _brief_em(self, update: Update, sample: RowSource) -> EM:
         """The algorithm of brief runs on a sample of the rows."""
@@ -263,6 +286,11 @@ class Fitting:
 
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
         return Ridge(family, ridge, self._survey.backend.factorise)
+
+    def _update_for(self, outcome: Outcome) -> Update:
+        """The update for the components that are left."""
+        left = components_left(outcome.events, len(outcome.parameters.weights))
+        return self._update.select(left)
 
     def _smoother(self) -> Update | None:
         """The update for rows spread over their cells of the data's grid, if that differs."""
@@ -304,7 +332,8 @@ class Fitting:
 
     def _has_seen_the_mixture(self, outcome: Outcome) -> bool:
         """Whether the last pass was an ordinary E-step under the mixture itself."""
-        seen, own = self._update.as_seen(outcome.parameters)[0], outcome.parameters.seen()
+        update, own = self._update_for(outcome), outcome.parameters.seen()
+        seen = update.as_seen(outcome.parameters)[0]
         return (
             self._settings.kind.step == "soft"
             and outcome.inverse_temperature == 1.0
@@ -315,6 +344,19 @@ class Fitting:
 
 def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> list[Event]:
     return [Event(len(outcome.history), j, "spurious", action) for j in outcome.spurious]
+
+
+def _stuck_events(outcome: Outcome, update: Update) -> list[Event]:
+    """Components with fixed parameters of which nothing else could be estimated in the end."""
+    statistics, parameters = outcome.statistics, outcome.parameters
+    if not isinstance(update, Fixed) or statistics is None:
+        return []
+    empty = update.held & (statistics.resp_sum <= 0.0)
+    stuck = empty | update.stuck(statistics, parameters)
+    return [
+        Event(len(outcome.history), j, "empty" if empty[j] else "singular", "kept")
+        for j in map(int, np.flatnonzero(stuck))
+    ]
 
 
 def _both(

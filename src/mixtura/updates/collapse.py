@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -14,7 +16,7 @@ from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates.protocol import Mask, Update
 
-__all__ = ["Collapse", "Event", "OnCollapse", "split_heaviest"]
+__all__ = ["Collapse", "Event", "OnCollapse", "components_left", "split_heaviest"]
 
 OnCollapse = Literal["reseed", "drop", "raise"]
 
@@ -108,6 +110,26 @@ class Collapse:
                 events.append(Event(iteration, j, cause, "dropped"))
         kept = np.sort(sound)
         return parameters.select(kept), kept
+
+
+def components_left(events: Iterable[Event], n_left: int) -> NDArray[np.intp]:
+    """Return the positions, before any was dropped, of the components that are left.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        In the order in which they happened.
+    n_left : int
+
+    Returns
+    -------
+    ndarray of int
+    """
+    dropped = [event for event in events if event.action == "dropped"]
+    left = np.arange(n_left + len(dropped))
+    for _, together in groupby(dropped, key=lambda event: event.iteration):
+        left = np.delete(left, [event.component for event in together])
+    return left
 
 
 def split_heaviest(
