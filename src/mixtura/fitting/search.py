@@ -207,7 +207,7 @@ class Search:
         """The best fit; started again with a larger ridge where it is spurious."""
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         fit = self._best(name, n_components, inits, ridge)
-        kept = [event for event in fit.events if event.action == "kept"]
+        kept = [e for e in fit.events if (e.cause, e.action) == ("spurious", "kept")]
         if not kept or not isinstance(self.init, str) or not ridge.any():
             return fit
         try:

@@ -41,6 +41,7 @@ from mixtura.updates import (
     Ridge,
     Update,
     components_left,
+    identical,
 )
 
 __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
@@ -153,12 +154,16 @@ class Fitting:
         self._guard = Guard(survey.rounding) if settings.avoid_spurious else None
 
     def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
-        """Go through the stages; the events name the components that are spurious in the end."""
+        """Go through the stages; the last events name components as they are in the end."""
         if self._settings.fixed is not None:
             self._fix(begin, self._settings.fixed)
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
         outcome.events += _spurious_events(outcome, "kept")
         outcome.events += _stuck_events(outcome, self._update_for(outcome))
+        outcome.events += [
+            Event(len(outcome.history), j, "identical", "kept")
+            for j in identical(outcome.parameters)
+        ]
         return outcome
 
     def report(self, outcome: Outcome) -> GMMFit:

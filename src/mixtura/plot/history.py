@@ -80,8 +80,12 @@ class HistoryDisplay(Display):
     @property
     def predicted_gain(self) -> float:
         """Predicted remaining gain in nats per unit of weight; inf if there is no prediction."""
-        disturbed = {event.iteration for event in self.events}
-        return [np.inf, *predicted_gains(self.history.tolist(), disturbed)][-1]
+        return [np.inf, *predicted_gains(self.history.tolist(), self._collapses)][-1]
+
+    @property
+    def _collapses(self) -> set[int]:
+        """Iterations in which components were replaced or dropped."""
+        return {e.iteration for e in self.events if e.action in ("reseeded", "dropped")}
 
     def _draw(self, ax: Axes) -> None:
         n_iter = len(self.history)
@@ -100,9 +104,9 @@ class HistoryDisplay(Display):
             limit = self.history[-1] + gain
             self.limit_line_ = ax.axhline(limit, color=INK, linestyle="--", linewidth=1, zorder=1)
             notes.append(f"dashed: predicted limit, {gain:.1g} above the last")
-        for iteration in {event.iteration for event in self.events}:
+        for iteration in self._collapses:
             ax.axvline(iteration, color=component_style(3).colour, linestyle=":", zorder=1)
-        if self.events:
+        if self._collapses:
             notes.append("dotted: a component collapsed")
         if n_iter > LINEAR_ITERATIONS:
             ax.set_xscale("log")

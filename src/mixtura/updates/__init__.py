@@ -8,6 +8,7 @@ An update is named where a fit is put together: `mixtura.fitting` for `Ridge`, `
 from mixtura.updates.absolute import AbsoluteRidge
 from mixtura.updates.collapse import Collapse, Event, OnCollapse, components_left
 from mixtura.updates.fixed import CollapseBesideFixed, Fixed
+from mixtura.updates.identical import identical
 from mixtura.updates.protocol import Update
 from mixtura.updates.ridge import Ridge
 from mixtura.updates.spurious import Guard
@@ -23,4 +24,5 @@ __all__ = [
     "Ridge",
     "Update",
     "components_left",
+    "identical",
 ]

@@ -33,9 +33,10 @@ class Event:
         Counted from 1; 0 is the start.
     component : int
         Its position at that time.
-    cause : {"empty", "singular", "spurious"}
-        No weight left; a covariance that is not positive definite; or one so narrow that it sits
-        on ties or on a handful of rows (see `mixtura.updates.spurious`).
+    cause : {"empty", "singular", "spurious", "identical"}
+        No weight left; a covariance that is not positive definite; one so narrow that it sits
+        on ties or on a handful of rows (see `mixtura.updates.spurious`); or the mean and covariance
+        of an earlier component, from which EM never separates it.
     action : {"reseeded", "dropped", "smoothed", "kept"}
         What was done. "smoothed": the fit was started again with each row spread over its cell of
         the grid to which the data are rounded. "kept": nothing.
@@ -43,7 +44,7 @@ class Event:
 
     iteration: int
     component: int
-    cause: Literal["empty", "singular", "spurious"]
+    cause: Literal["empty", "singular", "spurious", "identical"]
     action: Literal["reseeded", "dropped", "smoothed", "kept"]
 
     def __str__(self) -> str:
