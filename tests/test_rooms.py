@@ -106,6 +106,16 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         visit(name, ())
 
 
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_no_module_but_the_command_line_changes_warning_filters(path: Path) -> None:
+    """They belong to the whole process: two fits in two threads would restore each other's."""
+    if path.parts[0] == "cli":
+        return
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        name = getattr(node, "attr", getattr(node, "name", ""))
+        assert name not in {"catch_warnings", "simplefilter", "filterwarnings", "resetwarnings"}
+
+
 # Names of shapes and of families, which only their own rooms may branch on.
 SHAPE_NAMES = {"full", "tied", "diag", "spherical"}
 FAMILY_NAMES = set(CELEUX_GOVAERT)

@@ -52,4 +52,7 @@ class CoarseColumnsWarning(UserWarning):
 
 
 class ConvergenceWarning(UserWarning):
-    """A fit used up `max_iter` before its predicted remaining gain fell to `tol`."""
+    """A fit used up `max_iter` before its predicted remaining gain fell to `tol`.
+
+    Or k-means ended with fewer clusters than it was asked for.
+    """

@@ -16,6 +16,9 @@ from bad_input import (
     BAD_WEIGHTS,
     GOOD,
     Bad,
+    D,
+    K,
+    N,
     changed,
 )
 from helpers import BACKENDS, LAYOUTS, unchanged
@@ -90,6 +93,42 @@ def test_resp_and_centres_that_are_bad_are_refused(backend: ModuleType, bad: Bad
 def test_output_that_is_bad_is_refused(backend: ModuleType, bad: Bad) -> None:
     with refused(bad.error, bad.message):
         call(backend, "log_density", out=bad.value)
+
+
+@pytest.mark.parametrize("start", [0, 1, N * D - 1])
+def test_output_that_shares_memory_with_the_rows_is_refused(
+    backend: ModuleType, start: int
+) -> None:
+    memory = np.append(GOOD["X"], np.zeros(N * K))
+    rows, out = memory[: N * D].reshape(N, D), memory[start : start + N * K].reshape(N, K)
+    message = "out must not share memory with X, which is read while it is written; got an overlap"
+    with unchanged(memory), refused(ValueError, f"{message}. Pass np.empty((4, 2)), or None for"):
+        call(backend, "log_density", X=rows, out=out)
+
+
+def test_output_beside_the_rows_in_one_array_is_written(backend: ModuleType) -> None:
+    memory = np.append(GOOD["X"], np.zeros(N * K))
+    rows, out = memory[: N * D].reshape(N, D), memory[N * D :].reshape(N, K)
+    call(backend, "log_density", X=rows, out=out)
+    np.testing.assert_array_equal(out, call(backend, "log_density"))
+
+
+def test_output_that_shares_memory_with_the_factors_is_refused(backend: ModuleType) -> None:
+    factors = np.ones((N, D))
+    with refused(ValueError, "out must not share memory with precisions_cholesky, which is read"):
+        backend.log_density(
+            GOOD["X"][:D], np.zeros((N, D)), factors, covariance_type="diag",
+            out=factors.reshape(D, N),
+        )  # fmt: skip
+
+
+def test_nearest_that_shares_memory_with_what_is_read_is_refused(backend: ModuleType) -> None:
+    nearest = np.ones(N)
+    remedy = "got an overlap. Begin with np.full(len(X), np.inf)."
+    for name, X in (("X", nearest.reshape(N, 1)), ("sample_weight", np.eye(N))):
+        message = f"nearest must not share memory with {name}, which is read while it is written"
+        with unchanged(nearest), refused(ValueError, f"{message}; {remedy}"):
+            backend.potentials(X, X[:1].copy(), nearest, sample_weight=nearest)
 
 
 @pytest.mark.parametrize("function", ARGUMENTS)
@@ -249,6 +288,28 @@ def test_check_option_of_an_array_refuses_its_kind() -> None:
     message = "init must be one of 'random', 'kmeans'; got array([1, 2]) (ndarray). Pass one of"
     with refused(TypeError, message):
         checks.check_option("init", np.array([1, 2]), ("random", "kmeans"))
+
+
+@pytest.mark.parametrize("value", [True, np.False_])
+def test_check_flag_of_a_truth_value_returns_bool(value: object) -> None:
+    assert checks.check_flag("accelerate", value) is bool(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("no", "'no' (str)"),
+        (np.nan, "nan (float)"),
+        ([], "[] (list)"),
+        (1, "1 (int)"),
+        (None, "None (NoneType)"),
+        (np.array(True), "array(True) (ndarray)"),
+    ],
+)
+def test_check_flag_of_other_kinds_refuses_them(value: object, shown: str) -> None:
+    message = f"accelerate must be True or False; got {shown}. Pass one of these."
+    with refused(TypeError, message):
+        checks.check_flag("accelerate", value)
 
 
 @pytest.mark.parametrize("n_threads", [None, 1, 7])

@@ -135,6 +135,15 @@ def option(name: str, *known: str) -> dict[str, Bad]:
     }
 
 
+def flag(name: str) -> dict[str, Bad]:
+    expected = f"{name} must be True or False; got"
+    remedy = "Pass one of these."
+    return {
+        f"{name} nan": Bad({name: np.nan}, TypeError, f"{expected} nan (float). {remedy}"),
+        f"{name} empty": Bad({name: []}, TypeError, f"{expected} [] (list). {remedy}"),
+    }
+
+
 RNG = "rng must be None, an integer seed, a SeedSequence, a BitGenerator or a Generator; got"
 OF_BOTH = {
     **count("n_init"),
@@ -152,6 +161,14 @@ OF_GMM = {
     **option("on_collapse", "reseed", "drop", "raise"),
     **option("em", "soft", "hard", "annealed"),
     **number("reg_covar"),
+    **flag("accelerate"),
+    **flag("avoid_spurious"),
+    **flag("verbose"),
+    "accelerate a word": Bad(
+        {"accelerate": "no"},
+        TypeError,
+        "accelerate must be True or False; got 'no' (str). Pass one of these.",
+    ),
     "covariance_type for one column": Bad(
         {"covariance_type": "V"},
         ValueError,
@@ -343,7 +360,7 @@ def test_option_that_is_bad_is_refused(
 @each_of(OF_GMM)
 @pytest.mark.usefixtures("no_work")
 def test_option_of_fit_gmm_that_is_bad_is_refused(bad: Bad, capsys: Capture) -> None:
-    assert_refused(fit_gmm, bad, capsys, verbose=True, **bad.value)
+    assert_refused(fit_gmm, bad, capsys, **({"verbose": True} | bad.value))
 
 
 @each_of(OF_KMEANS)

@@ -158,7 +158,8 @@ def test_clusters_that_lose_their_rows_take_those_that_they_take_in_scikit_learn
 
 def test_cluster_that_loses_its_rows_where_none_is_off_a_center_stays() -> None:
     X = np.array([[100.0], [0.0], [0.0], [0.0]])
-    fit = fit_kmeans(X, 2, init=[[0.0], [50.0]], sample_weight=[0.0, 1.0, 1.0, 1.0])
+    with pytest.warns(ConvergenceWarning, match="k-means found 1 of 2 clusters"):
+        fit = fit_kmeans(X, 2, init=[[0.0], [50.0]], sample_weight=[0.0, 1.0, 1.0, 1.0])
     assert fit.centers.tolist() == [[0.0], [50.0]]
     assert fit.converged
 
@@ -167,8 +168,16 @@ def test_center_equally_near_is_the_first() -> None:
     X = np.array([[-1.0], [0.0], [1.0]])
     fit = fit_kmeans(X, 2, init=[[-1.0], [1.0]], max_iter=1, tol=0)
     assert fit.labels.tolist() == [0, 0, 1]
-    same = fit_kmeans(np.repeat([[2.0], [9.0]], 3, axis=0), 3, init=[[2.0], [2.0], [9.0]])
+    with pytest.warns(ConvergenceWarning, match="k-means found 2 of 3 clusters"):
+        same = fit_kmeans(np.repeat([[2.0], [9.0]], 3, axis=0), 3, init=[[2.0], [2.0], [9.0]])
     assert same.labels.tolist() == [0, 0, 0, 2, 2, 2]
+
+
+def test_clusters_of_rows_without_weight_are_not_found() -> None:
+    X, weight = np.array([[0.0], [0.0], [5.0], [5.0]]), [1.0, 1.0, 0.0, 0.0]
+    with pytest.warns(ConvergenceWarning, match="k-means found 1 of 2 clusters"):
+        fit_kmeans(X, 2, sample_weight=weight, init=[[0.0], [5.0]])
+    assert fit_kmeans(X, 2, sample_weight=[1.0, 0.0, 1.0, 0.0], rng=0).inertia == 0.0
 
 
 @pytest.mark.parametrize("init", ["kmeans++", "random"])
@@ -186,7 +195,9 @@ def test_fit_of_as_many_clusters_as_rows_has_no_inertia(init: str, n: int) -> No
 @pytest.mark.parametrize("n_distinct", [1, 2])
 def test_fit_of_fewer_different_rows_than_clusters_is_exact(init: str, n_distinct: int) -> None:
     X = np.repeat([[0.0, 1.0], [3.0, 5.0]][:n_distinct], 10, axis=0)
-    fit = fit_kmeans(X, 4, init=init, rng=0)
+    message = f"k-means found {n_distinct} of 4 clusters: no row is nearest to the other centers"
+    with pytest.warns(ConvergenceWarning, match=message):
+        fit = fit_kmeans(X, 4, init=init, rng=0)
     assert fit.converged
     assert fit.inertia == 0.0
     np.testing.assert_array_equal(fit.centers[fit.labels], X)

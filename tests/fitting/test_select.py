@@ -24,7 +24,7 @@ from mixtura import (
     select_gmm,
 )
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
-from mixtura.fitting import search
+from mixtura.fitting import search, select
 from mixtura.shapes import Floats
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 
@@ -136,7 +136,8 @@ def test_cross_validation_holds_each_fold_out_once(faithful: Floats) -> None:
 
 def test_cross_validation_leaves_out_what_a_fold_cannot_fit() -> None:
     X = clustered(13, 3, 1)[0]
-    found = select_gmm(X, 3, ["EII", "VVV"], criterion="cv", n_folds=2, **QUICK)
+    options = QUICK | {"n_folds": 2, "reg_covar": 0}
+    found = select_gmm(X, 3, ["EII", "VVV"], criterion="cv", **options)
     assert np.isfinite(found.table[0, 0])
     assert np.isnan(found.table[0, 1])
     assert found.reasons[3, "VVV"].startswith("fold 0: VVV needs at least 12 rows")
@@ -147,7 +148,7 @@ def test_model_with_too_few_rows_is_nan_with_the_reason() -> None:
     assert select_gmm(X, 4, ["VVV"], **QUICK).top() == []
     found = select_gmm(X, [1, 4], ["EII", "VVV"], **QUICK)
     assert np.isnan(found.table).tolist() == [[False, False], [False, True]]
-    assert found.reasons == {(4, "VVV"): "VVV needs at least 12 rows, and there are 8"}
+    assert found.reasons[4, "VVV"].startswith("VVV needs at least 12 rows, and there are 8")
     assert "not fitted\n  VVV, 4: VVV needs at least 12 rows" in found.summary()
 
 
@@ -159,6 +160,102 @@ def test_model_that_is_singular_is_nan_with_the_reason() -> None:
     assert "singular covariance" in found.reasons[2, "EEE"]
     with pytest.raises(mixtura.FitError, match="no model has a value"):
         _ = select_gmm(X, 2, ["EEE"], reg_covar=0, **QUICK).best
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (np.linalg.LinAlgError("Singular matrix"), "Singular matrix (LinAlgError)"),
+        (MemoryError(), "not enough memory (MemoryError)"),
+    ],
+)
+@pytest.mark.parametrize("criterion", ["bic", "cv"])
+def test_model_whose_fit_breaks_off_is_nan_with_the_reason(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str, criterion: str
+) -> None:
+    class Breaking(search.Fitting):
+        def run(self, begin: object, rng: np.random.Generator) -> object:
+            if self._covariance_type == "VVE" and self._n_components == 2:
+                raise error
+            return super().run(begin, rng)
+
+    monkeypatch.setattr(search, "Fitting", Breaking)
+    options = QUICK | {"criterion": criterion, "n_folds": 2}
+    found = select_gmm(faithful, [1, 2], ["EEI", "VVE"], **options)
+    assert np.isnan(found.table).tolist() == [[False, False], [False, True]]
+    assert found.reasons == {(2, "VVE"): reason}
+    assert (2, "VVE") not in found.fits
+
+
+def test_start_that_breaks_off_leaves_the_other_numbers_of_components(faithful: Floats) -> None:
+    def init(X: Floats, n_components: int, _: np.random.Generator) -> object:
+        if n_components == 2:
+            raise np.linalg.LinAlgError("Singular matrix")
+        return np.arange(len(X)) % n_components
+
+    found = select_gmm(faithful, [1, 2, 3], ["EEI", "VVV"], init=init, **QUICK)
+    assert np.isnan(found.table).tolist() == [[False] * 2, [True] * 2, [False] * 2]
+    assert set(found.reasons.values()) == {"Singular matrix (LinAlgError)"}
+
+
+def test_criterion_that_is_nan_is_missing_with_the_reason(faithful: Floats) -> None:
+    def never(*_: object) -> float:
+        return np.nan
+
+    found = select_gmm(faithful, 1, ["EEI"], criterion=never, **QUICK)
+    assert found.reasons == {(1, "EEI"): "never is nan"}
+    assert found.top() == []
+
+
+def test_interrupted_cross_validation_keeps_what_was_done(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the last fold, the models of one component are done, and those of two are not."""
+    fitted: list[tuple[int, str]] = []
+
+    class Interrupted(search.Search):
+        def fits(self, n_components: int, rng: np.random.Generator) -> object:
+            for name, end in super().fits(n_components, rng):
+                fitted.append((n_components, name))
+                if fitted.count((2, "EEI")) == 4:
+                    raise KeyboardInterrupt
+                yield name, end
+
+    monkeypatch.setattr(select, "Search", Interrupted)
+    options = QUICK | {"criterion": "cv", "n_folds": 3}
+    with pytest.raises(SelectionInterrupted) as caught:
+        select_gmm(faithful, [1, 2], ["EEI", "VVV"], **options)
+    done = caught.value.selection
+    assert np.isfinite(done.table).tolist() == [[True, True], [False, False]]
+    assert np.isfinite(done.standard_error).tolist() == [[True, True], [False, False]]
+    assert done.reasons == {(2, "EEI"): "interrupted", (2, "VVV"): "interrupted"}
+    assert len(done.fits) == 4
+    monkeypatch.undo()
+    whole = select_gmm(faithful, [1, 2], ["EEI", "VVV"], **options)
+    np.testing.assert_array_equal(whole.table[0], done.table[0])
+    assert not whole.reasons
+
+
+@pytest.mark.parametrize("criterion", ["bic", "aic", "icl"])
+def test_few_rows_under_a_ridge_are_not_compared_by_their_likelihood(criterion: str) -> None:
+    X = clustered(8, 2, 2)[0]
+    found = select_gmm(X, 4, ["VVV"], criterion=criterion, **QUICK)
+    assert found.reasons == {
+        (4, "VVV"): "VVV needs at least 12 rows, and there are 8; with fewer, reg_covar alone "
+        'decides its likelihood. Use criterion="cv", or fit_gmm for this model'
+    }
+
+
+def test_few_rows_under_a_ridge_are_fitted_where_the_criterion_is_not_their_likelihood() -> None:
+    X = clustered(12, 2, 2)[0]
+    names = ["EII", "VVV"]
+    folds = select_gmm(X, 3, names, criterion="cv", n_folds=3, reg_covar=0.1, **QUICK)
+    assert np.isfinite(folds.table).all()
+    assert not folds.reasons
+    own = select_gmm(X, 5, names, criterion=lambda model, *_: model.n_parameters, **QUICK)
+    assert own.table.tolist() == [[15, 29]]
+    without = select_gmm(X, 5, names, criterion="cv", n_folds=2, reg_covar=0, **QUICK)
+    assert without.reasons[5, "VVV"] == "VVV needs at least 15 rows, and there are 12"
 
 
 def test_given_labels_begin_every_family(faithful: Floats) -> None:
@@ -435,6 +532,8 @@ def test_selections_in_two_threads_leave_the_warning_filters_alone(faithful: Flo
         ({"reg_covar": -1.0}, ValueError, "reg_covar must be a finite number, 0 or more"),
         ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape (4,)"),
         ({"rng": "0"}, TypeError, "rng must be None"),
+        ({"avoid_spurious": "no"}, TypeError, "avoid_spurious must be True or False; got 'no'"),
+        ({"verbose": []}, TypeError, "verbose must be True or False; got [] (list)"),
     ],
 )
 def test_argument_that_is_bad_is_refused(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixtura import GaussianMixture, fit_gmm, fit_kmeans, kernels, reference
+from mixtura.covariance import CELEUX_GOVAERT
 from mixtura.shapes import Floats
 
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -81,6 +82,22 @@ def test_weights_in_other_units_change_nothing_but_totals(
     )
     np.testing.assert_array_equal(same.centers, clusters.centers)
     assert same.inertia == clusters.inertia * unit
+
+
+@pytest.mark.parametrize("covariance_type", CELEUX_GOVAERT)
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_weights_in_other_units_change_no_bit_of_any_family(
+    covariance_type: str, accelerate: bool
+) -> None:
+    X, labels = clustered(200, 3, 3, spread=1.5)
+    times = np.random.default_rng(1).integers(0, 4, size=len(X)).astype(float)
+    options = {"covariance_type": covariance_type, "init": labels, "accelerate": accelerate}
+    options |= {"tol": 1e-6} if accelerate else {"tol": 0.0, "max_iter": 12}
+    one = fit_gmm(X, 3, sample_weight=times, **options)
+    for exponent in (-200, -41, -3, 1, 17):
+        other = fit_gmm(X, 3, sample_weight=times * 2.0**exponent, **options)
+        assert other.model == one.model
+        np.testing.assert_array_equal(other.history, one.history)
 
 
 @every_type

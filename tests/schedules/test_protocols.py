@@ -198,3 +198,6 @@ def test_update_of_ones_own_is_asked_for_the_components_that_are_left() -> None:
     assert [(event.component, event.action) for event in outcome.events] == [(1, "dropped")]
     expected = penalised(X, outcome.parameters, strength[[0, 2]])
     assert outcome.objective == pytest.approx(expected, rel=1e-12)
+    whole = em.run(far, 80)
+    continued = em.run(outcome, 80)
+    np.testing.assert_array_equal(continued.history, whole.history)

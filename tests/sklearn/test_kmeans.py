@@ -177,6 +177,8 @@ def test_verbose_fit_prints_what_scikit_learn_prints(capsys: pytest.CaptureFixtu
         ({"n_init": 0}, ValueError, "n_init must be an integer, 1 or more; got 0"),
         ({"n_init": "many"}, TypeError, "n_init must be an integer"),
         ({"algorithm": "full"}, ValueError, "algorithm must be one of 'lloyd', 'elkan'"),
+        ({"copy_x": "no"}, TypeError, "copy_x must be True or False; got 'no'"),
+        ({"verbose": "no"}, TypeError, "verbose must be an integer, 0 or more; got 'no'"),
         ({"n_threads": 0}, ValueError, "n_threads must be an integer, 1 or more; got 0"),
         ({"n_clusters": 61}, ValueError, "n_samples=60 should be >= n_clusters=61"),
         ({"init": [[0.0, 0.0]]}, ValueError, r"initial centers \(1, 2\) does not match the number"),

@@ -387,6 +387,8 @@ def test_fit_that_is_interrupted_raises(monkeypatch: pytest.MonkeyPatch) -> None
         ({"init_params": "kmeans++"}, ValueError, r"Did you mean 'k-means\+\+'\?"),
         ({"verbose_interval": 0}, ValueError, "verbose_interval must be an integer, 1 or more"),
         ({"on_collapse": "ignore"}, ValueError, "on_collapse must be one of 'raise', 'reseed'"),
+        ({"warm_start": "no"}, TypeError, "warm_start must be True or False; got 'no'"),
+        ({"verbose": -1}, ValueError, "verbose must be an integer, 0 or more; got -1"),
         ({"n_threads": 0}, ValueError, "n_threads must be an integer, 1 or more; got 0"),
         ({"weights_init": [0.5]}, ValueError, r"'weights' should have the shape of \(2,\)"),
         ({"weights_init": [1.5, -0.5]}, ValueError, r"max value 1\.50000, min value -0\.50000"),

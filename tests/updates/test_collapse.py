@@ -16,7 +16,7 @@ from mixtura.passes import Pass
 from mixtura.schedules import EM, Outcome, Plain
 from mixtura.shapes import FULL, SHAPES, Floats
 from mixtura.updates import Collapse, OnCollapse, Ridge
-from mixtura.updates.collapse import MOST_RESEEDS, split_heaviest
+from mixtura.updates.collapse import MOST_RESEEDS, components_left, split_heaviest
 
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 OWN_COVARIANCES = [name for name in COVARIANCE_TYPES if name != "tied"]
@@ -399,3 +399,12 @@ def test_compiled_pass_of_the_collapse_sees_no_row_in_the_empty_component() -> N
     X, start = collapsing("empty", "full")
     statistics = em_on(X).rows.accumulate(parameters_of(start).seen())
     assert statistics.resp_sum[1] == 0.0
+
+
+def test_components_left_are_counted_in_the_numbers_of_the_beginning() -> None:
+    events = [
+        Event(2, 1, "empty", "dropped"), Event(2, 3, "empty", "dropped"),
+        Event(3, 0, "empty", "reseeded"), Event(5, 0, "singular", "dropped"),
+    ]  # fmt: skip
+    assert components_left(events, 2).tolist() == [2, 4]
+    assert components_left([], 3).tolist() == [0, 1, 2]

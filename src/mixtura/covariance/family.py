@@ -69,6 +69,11 @@ class CovarianceFamily:
         """What users call the family."""
         return self.given_name or self.letters
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether components have some part of their covariances in common."""
+        return "E" in self.letters
+
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Return how many numbers in the covariances are free."""
         k, d = n_components, n_features
@@ -115,6 +120,10 @@ class CovarianceFamily:
         """
         counts = statistics.resp_sum
         scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
+        # As shares to within a power of two: in another such unit of weight, rules that take
+        # logarithms would round otherwise.
+        exponent = -np.frexp(counts.sum())[1]
+        counts, scatter = np.ldexp(counts, exponent), np.ldexp(scatter, exponent)
         if self.shape.is_shared or (counts.min() > 0.0 and np.isfinite(scatter.sum())):
             return self.rule(scatter, counts, previous, by)
         present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))

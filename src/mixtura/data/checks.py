@@ -11,15 +11,18 @@ are written in files of their own, and can be imported from here as well.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data.frames import real_array
+from mixtura.data.frames import described, real_array
 from mixtura.data.row_checks import RowArray, check_rows, check_sample_weight
 from mixtura.data.values import (
     check_count,
+    check_flag,
+    check_level,
     check_n_threads,
     check_number,
     check_option,
@@ -41,7 +44,10 @@ __all__ = [
     "check_centres",
     "check_components",
     "check_count",
+    "check_fixed",
+    "check_flag",
     "check_labels",
+    "check_level",
     "check_n_threads",
     "check_number",
     "check_option",
@@ -59,12 +65,15 @@ __all__ = [
     "without_rounding",
 ]
 
+Part = Literal["weights", "means", "covariances"]
 TreeModel = Literal["VVV", "EEE", "VII", "EII"]
 MODELS: tuple[TreeModel, ...] = get_args(TreeModel)
 
 SUM_TOLERANCE = 1e-6  # admits responsibilities computed or stored in float32
 EXACT_SUM = 1e-8  # of weights: what Generator.choice accepts
 ROUNDINGS = 16.0  # of each weight; scikit-learn adds ten to the total of a component
+PARTS: tuple[Part, ...] = get_args(Part)  # of a mixture, in this order
+
 LEAST_BLUR = 1e-12  # squared; above what rounding does to determinants of rows of unit spread
 
 
@@ -229,15 +238,54 @@ def _to_integers(labels: NDArray[Any]) -> str:
     )
 
 
-def check_output(out: Floats | None, shape: tuple[int, ...]) -> Floats:
+def check_fixed(fixed: object, n_components: int) -> NDArray[np.bool_] | None:
+    """Which parameters stay as they are: a row for each of PARTS; None where none do."""
+    masks = dict.fromkeys(PARTS, np.zeros(n_components, dtype=bool))
+    if isinstance(fixed, str):
+        fixed = (fixed,)
+    if isinstance(fixed, tuple | list) and all(isinstance(part, str) for part in fixed):
+        fixed = dict.fromkeys(fixed, True)
+    if fixed is None:
+        return None
+    if isinstance(fixed, Mapping):
+        for part, mask in fixed.items():
+            known = check_option("fixed", part, PARTS)
+            if isinstance(mask, bool | np.bool_):
+                mask = np.full(n_components, mask)
+            masks[known] = _check_mask(mask, n_components, f"fixed[{known!r}]")
+    else:
+        masks = dict.fromkeys(PARTS, _check_mask(fixed, n_components, "fixed"))
+    found = np.array(list(masks.values()))
+    return found if found.any() else None
+
+
+def _check_mask(mask: Any, n_components: int, name: str) -> NDArray[np.bool_]:
+    array: NDArray[Any] = np.asarray(mask)
+    if array.dtype != bool:
+        raise TypeError(
+            f"{name} must be a boolean mask of components, or name {', '.join(map(repr, PARTS))}; "
+            f"got {described(mask)}. Pass an array of True and False, one for each component."
+        )
+    if array.shape != (n_components,):
+        raise ValueError(
+            f"{name} must have shape ({n_components},), True or False for each component; "
+            f"got {array.shape}. Give each component one value."
+        )
+    return array
+
+
+def check_output(out: Floats | None, shape: tuple[int, ...], **inputs: NDArray[Any]) -> Floats:
     """Array to write into: the caller's, or a new one of float64 with arbitrary content."""
     if out is None:
         return np.empty(shape)
-    return check_writeable("out", out, shape, f"Pass np.empty({shape}), or None for a new array.")
+    remedy = f"Pass np.empty({shape}), or None for a new array."
+    return check_writeable("out", out, shape, remedy, **inputs)
 
 
-def check_writeable(name: str, out: Floats, shape: tuple[int, ...], remedy: str) -> Floats:
-    """The caller's array to write into."""
+def check_writeable(
+    name: str, out: Floats, shape: tuple[int, ...], remedy: str, **inputs: NDArray[Any]
+) -> Floats:
+    """The caller's array to write into, while the inputs are read."""
     expected = f"{name} must be a writeable, C-contiguous float64 array of shape {shape}"
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{expected}; got {type(out).__name__}. {remedy}")
@@ -249,6 +297,12 @@ def check_writeable(name: str, out: Floats, shape: tuple[int, ...], remedy: str)
         raise ValueError(f"{expected}; got a read-only one. {remedy}")
     if not out.flags.carray:
         raise ValueError(f"{expected}; got strides {out.strides}. {remedy}")
+    for other, array in inputs.items():
+        if np.shares_memory(out, array):
+            raise ValueError(
+                f"{name} must not share memory with {other}, which is read while it is written; "
+                f"got an overlap. {remedy}"
+            )
     return out
 
 

@@ -19,6 +19,8 @@ __all__ = [
     "ELEMENTS_LOOKED_AT_AT_ONCE",
     "all_finite",
     "check_count",
+    "check_flag",
+    "check_level",
     "check_n_threads",
     "check_number",
     "check_option",
@@ -46,6 +48,18 @@ def check_count(name: str, value: object, *, minimum: int = 1) -> int:
     if count < minimum:
         raise ValueError(f"{expected}; got {count}. Pass {minimum} or more.")
     return count
+
+
+def check_flag(name: str, value: object) -> bool:
+    """True or False, Python's or NumPy's; no other value stands for one of them."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise TypeError(f"{name} must be True or False; got {described(value)}. Pass one of these.")
+
+
+def check_level(name: str, value: object) -> int:
+    """How much to report, as scikit-learn takes it: 0 or more, or True for 1."""
+    return check_count(name, int(value) if isinstance(value, bool) else value, minimum=0)
 
 
 def check_number(name: str, value: object, *, minimum: float = 0.0) -> float:

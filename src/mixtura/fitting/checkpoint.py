@@ -43,7 +43,8 @@ __all__ = ["Checkpoint", "digest_of_record"]
 KIND = "checkpoint"
 RECORD_VERSION = 2
 PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
-CAUSES, ACTIONS = ("empty", "singular", "spurious"), ("reseeded", "dropped", "smoothed", "kept")
+CAUSES = ("empty", "singular", "spurious", "identical")
+ACTIONS = ("reseeded", "dropped", "smoothed", "kept")
 
 
 class Checkpoint:

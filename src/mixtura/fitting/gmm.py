@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from mixtura.covariance import family_named
+from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource, open_rows
 from mixtura.data.checks import (
     check_count,
+    check_fixed,
+    check_flag,
     check_n_threads,
     check_number,
     check_option,
@@ -25,7 +27,7 @@ from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.init import check_begin, names_of, returned_begin
 from mixtura.fitting.kmeans import KMeansFit
-from mixtura.fitting.progress import Verbose, new_progress
+from mixtura.fitting.progress import Verbose, check_verbose, new_progress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -40,6 +42,7 @@ from mixtura.updates import OnCollapse
 
 __all__ = ["check_reg_covar", "fit_gmm"]
 
+FixedParts = str | Sequence[str] | ArrayLike | Mapping[str, bool | ArrayLike] | None
 Init = (
     Start | ArrayLike | GaussianMixture | GMMFit | KMeansFit | HierarchicalTree | Callable[..., Any]
 )
@@ -60,6 +63,7 @@ def fit_gmm(
     em: EMKind = "soft",
     on_collapse: OnCollapse = "reseed",
     avoid_spurious: bool = True,
+    fixed: FixedParts = None,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     backend: BackendName = "compiled",
@@ -121,6 +125,10 @@ def fit_gmm(
     avoid_spurious : bool
         Avoid components that sit on ties or on a handful of rows; False lets the likelihood decide
         alone.
+    fixed : str, sequence of str, array_like of shape (n_components,), bool, or dict, optional
+        What stays as in the mixture that `init` is: "weights", "means", "covariances" or several
+        of them; a mask of components that stay altogether; or a dict from these names to masks, or
+        to True for all. None estimates everything.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -198,18 +206,23 @@ def fit_gmm(
     backend = check_option("backend", backend, tuple(BACKENDS))
     n_threads = check_n_threads(n_threads)
     generator = check_rng(rng)
-    if isinstance(verbose, str):
-        check_option("verbose", verbose, ("bar",))
+    verbose = check_verbose(verbose)
+    accelerate = check_flag("accelerate", accelerate)
+    avoid_spurious = check_flag("avoid_spurious", avoid_spurious)
     checkpoint_every = check_number("checkpoint_every", checkpoint_every)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     source = open_rows(X, sample_weight, minimum=n_components, feature_names=names_of(init))
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
-    settings = Settings(n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious)
+    parts = check_fixed(fixed, n_components)
+    settings = Settings(
+        n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious, parts
+    )
     begin: Begin | None = None
     if not callable(init):
         begin = check_begin(init, source, n_components)
+        _check_start_of_fixed(begin, parts, family)
     follower: Checkpoint | None = None
     if checkpoint is not None:
         problem = source.fingerprint() | {
@@ -225,6 +238,7 @@ def fit_gmm(
             generator = check_rng(follower.seed)
     if begin is None:
         begin = returned_begin(init, source, n_components, generator)
+        _check_start_of_fixed(begin, parts, family)
 
     progress = new_progress(verbose)
     try:
@@ -259,6 +273,40 @@ def fit_gmm(
         )
     warn_of_coarse_columns(survey, ridge, [fit], stacklevel=2)
     return fit
+
+
+def _check_start_of_fixed(
+    begin: Begin, fixed: NDArray[np.bool_] | None, family: CovarianceFamily
+) -> None:
+    """Refuse a start that has no values for what is fixed, and values that leave no room."""
+    if fixed is None:
+        return
+    if not isinstance(begin, GaussianMixture):
+        got = repr(begin) if isinstance(begin, str) else type(begin).__name__
+        raise ValueError(
+            f"init must be a mixture where parameters are fixed: they stay as it has them; got "
+            f"{got}. Pass a GaussianMixture with the fixed values and a start for the others."
+        )
+    own = family_named(begin.covariance_type, begin.n_features)
+    if own is not family:
+        raise ValueError(
+            f"init must be a mixture of covariance_type {family.name!r} where parameters are "
+            f"fixed; got {own.name!r}. Fit with its covariance_type."
+        )
+    weights, _, covariances = fixed
+    total = begin.weights[weights].sum()
+    if not weights.all() and not total < 1.0:
+        raise ValueError(
+            f"fixed weights must leave something for the other components; those of init sum to "
+            f"{total}. Start from smaller ones, or fix all of them."
+        )
+    if family.is_shared and covariances.any() and not covariances.all():
+        raise ValueError(
+            f"fixed covariances must be those of all components for covariance_type "
+            f"{family.name!r}, whose components share a part of them; got "
+            f"{np.count_nonzero(covariances)} of {len(covariances)}. Fix all or none, or use "
+            f'"full", "diag" or "spherical".'
+        )
 
 
 def check_reg_covar(reg_covar: float | ArrayLike, n_features: int) -> float | Floats:

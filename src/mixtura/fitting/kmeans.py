@@ -282,7 +282,8 @@ def fit_kmeans(
     Warns
     -----
     ConvergenceWarning
-        When `max_iter` ends the run and `tol` is not 0.
+        When `max_iter` ends the run and `tol` is not 0; when some clusters have no rows in the
+        end, as where fewer rows differ than there are clusters.
 
     Notes
     -----
@@ -336,6 +337,14 @@ def fit_kmeans(
         warnings.warn(
             f"k-means used up its {best.n_iter} iterations before the predicted remaining decrease "
             f"fell to tol={tol:g}. Raise max_iter, or tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    n_found = np.count_nonzero(np.bincount(best.labels, source.weights(), n_clusters))
+    if n_found < n_clusters and best.converged:
+        warnings.warn(
+            f"k-means found {n_found} of {n_clusters} clusters: no row is nearest to the other "
+            f"centers, as where X has fewer distinct rows than clusters. Use fewer clusters.",
             ConvergenceWarning,
             stacklevel=2,
         )

@@ -9,13 +9,23 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mixtura.data.checks import check_flag, check_option
 from mixtura.schedules import Outcome, State
 
-__all__ = ["Bar", "ModelCount", "Progress", "Verbose", "new_progress"]
+__all__ = ["Bar", "ModelCount", "Progress", "Verbose", "check_verbose", "new_progress"]
 
-Verbose = bool | Literal["bar"]
+Bars = Literal["bar"]
+Verbose = bool | Bars
 SECONDS_BETWEEN_LINES = 0.5
 SECONDS_OF_SILENCE = 10.0  # after which a long pass is reported
+
+
+def check_verbose(verbose: object) -> Verbose:
+    """Return whether to report progress, or the name of a bar."""
+    if isinstance(verbose, str):
+        bars: tuple[Bars, ...] = ("bar",)
+        return check_option("verbose", verbose, bars)
+    return check_flag("verbose", verbose)
 
 
 def new_progress(verbose: Verbose) -> Progress | None:

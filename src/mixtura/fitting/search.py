@@ -32,8 +32,14 @@ from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.statistics import Statistics
 from mixtura.updates import Ridge
 
-__all__ = ["Search"]
+__all__ = ["FAILURES", "Search", "reason"]
 
+LIKELIHOOD_OF_FEW = (
+    "; with fewer, reg_covar alone decides its likelihood. "
+    'Use criterion="cv", or fit_gmm for this model'
+)
+# What may end the fit of one model, and leaves the others as they are.
+FAILURES = (FitError, np.linalg.LinAlgError, MemoryError)
 BRIEF_ITERATIONS = 5  # of each start, before the best is run to convergence
 
 
@@ -53,6 +59,9 @@ class Search:
         Of all fits, with an absolute ridge.
     tree_seed : int
         For the rows that stand for all in trees.
+    by_likelihood : bool
+        Whether models are compared by their likelihood. With too few rows for a maximum, a model is
+        fitted only where they are not, and only under a ridge.
     """
 
     survey: Survey
@@ -60,6 +69,7 @@ class Search:
     init: Any
     settings: Settings
     tree_seed: int
+    by_likelihood: bool = True
 
     def fits(
         self, n_components: int, rng: np.random.Generator
@@ -69,26 +79,28 @@ class Search:
         source = self.survey.source
         for name in sorted(self.covariance_types, key=_freedom):
             needed = FAMILIES[name].least_rows(n_components, source.n_features)
-            if source.n_rows >= needed:
+            ridge = bool(np.any(self.settings.reg_covar))
+            if source.n_rows >= needed or (ridge and not self.by_likelihood):
                 possible.append(name)
-            else:
-                yield name, f"{name} needs at least {needed} rows, and there are {source.n_rows}"
+                continue
+            few = f"{name} needs at least {needed} rows, and there are {source.n_rows}"
+            yield name, few + LIKELIHOOD_OF_FEW * ridge
         try:
             automatic, scouted, starts = self._starts(n_components, possible, rng)
-        except FitError as error:
-            yield from ((name, str(error)) for name in possible)
+        except FAILURES as error:
+            yield from ((name, reason(error)) for name in possible)
             return
         done: dict[str, GMMFit] = {}
         for name in possible:
             inits: list[Begin | None] = []
             if name in scouted:
                 inits.append(scouted[name].parameters)
-            inits += [self._maximised(start, name) for start in starts]
-            inits += [self._written_as(name, done[parent].model) for parent in _parents(name, done)]
             try:
+                inits += [self._maximised(start, name) for start in starts]
+                inits += [self._written_as(name, done[one].model) for one in _parents(name, done)]
                 done[name] = self._clear_of_ties(name, n_components, inits, automatic)
-            except FitError as error:
-                yield name, str(error)
+            except FAILURES as error:
+                yield name, reason(error)
             else:
                 yield name, done[name]
 
@@ -136,13 +148,13 @@ class Search:
     ) -> dict[str, Outcome]:
         """Fits of the families that have a shape's own name, or else of the first and the last."""
         plain = [name for name in possible if FAMILIES[name].name in SHAPE_NAMES]
-        failure = FitError("no start")
+        failure: Exception = FitError("no start")
         for scouts in (plain, dict.fromkeys(possible[:1] + possible[-1:])):
             scouted: dict[str, Outcome] = {}
             for name in scouts:
                 try:
                     scouted[name] = self._run(name, n_components, init, rng)[1]
-                except FitError as error:
+                except FAILURES as error:
                     failure = error
             if scouted:
                 return scouted
@@ -199,15 +211,13 @@ class Search:
         """The best fit; started again with a larger ridge where it is spurious."""
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         fit = self._best(name, n_components, inits, ridge, automatic)
-        kept = [
-            event for event in fit.events if event.cause == "spurious" and event.action == "kept"
-        ]
+        kept = [e for e in fit.events if (e.cause, e.action) == ("spurious", "kept")]
         if not kept or not isinstance(self.init, str) or not ridge.any():
             return fit
         try:
             larger = np.maximum(ridge, self.survey.rounding)
             again = self._best(name, n_components, inits, larger, automatic)
-        except FitError:
+        except FAILURES:
             return fit
         smoothed = (replace(event, action="smoothed") for event in kept)
         others = (event for event in again.events if event.cause != "ridge")  # it is said already
@@ -223,7 +233,7 @@ class Search:
     ) -> GMMFit:
         """Fit from the start that is ahead after a few iterations."""
         ahead: Outcome | None = None
-        failure = FitError("its covariances are singular at every start")
+        failure: Exception = FitError("its covariances are singular at every start")
         for init in inits:
             if init is None:
                 continue
@@ -231,7 +241,7 @@ class Search:
                 _, brief = self._run(
                     name, n_components, init, reg_covar=ridge, max_iter=BRIEF_ITERATIONS, tol=0.0
                 )
-            except FitError as error:
+            except FAILURES as error:
                 failure = error
                 continue
             if ahead is None or _rank(brief) > _rank(ahead):
@@ -243,6 +253,13 @@ class Search:
         if fit.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return fit
+
+
+def reason(error: Exception) -> str:
+    """Return why a model could not be fitted, as the table of models says it."""
+    if isinstance(error, FitError):
+        return str(error)
+    return f"{str(error) or 'not enough memory'} ({type(error).__name__})"
 
 
 def _rank(outcome: Outcome) -> tuple[int, float]:

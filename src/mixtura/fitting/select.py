@@ -16,6 +16,7 @@ from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, fam
 from mixtura.data import RowSource, open_rows
 from mixtura.data.checks import (
     check_count,
+    check_flag,
     check_n_threads,
     check_number,
     check_option,
@@ -25,9 +26,9 @@ from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupte
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import Init, check_reg_covar
 from mixtura.fitting.init import check_begin, names_of
-from mixtura.fitting.progress import ModelCount, Verbose
+from mixtura.fitting.progress import ModelCount, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
-from mixtura.fitting.search import Search
+from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.stages import Settings
 from mixtura.fitting.survey import Survey
 from mixtura.mixture.table import counted, import_pandas
@@ -40,6 +41,7 @@ __all__ = ["GMMSelection", "select_gmm"]
 
 Criterion = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]
 CRITERIA = ("bic", "aic", "icl", "cv")
+OF_LIKELIHOOD = ("bic", "aic", "icl")
 NOT_REACHED = "interrupted"
 MARK = "*"
 NOTE = f"{MARK} has spurious components, which sit on ties or on a handful of rows"
@@ -58,13 +60,13 @@ class GMMSelection:
     covariance_types : tuple of str
         Columns of the table.
     table : ndarray of shape (len(n_components), len(covariance_types))
-        The criterion of each model; NaN for one that could not be fitted.
+        The criterion of each model; NaN for one that has none.
     standard_error : ndarray of the shape of `table`, or None
         Of a cross-validated criterion, from the differences between folds.
     fits : dict from (n_components, covariance_type) to GMMFit
         The models that were fitted.
     reasons : dict from (n_components, covariance_type) to str
-        Why the others were not.
+        Why each NaN of the table is there.
     """
 
     criterion: str
@@ -76,6 +78,17 @@ class GMMSelection:
     reasons: dict[tuple[int, str], str] = field(default_factory=dict)
 
     __repr__ = short_repr
+
+    def _enter(self, k: int, name: str, value: float, standard_error: float = np.nan) -> None:
+        """Write the criterion of a model into the table."""
+        place = self.n_components.index(k), self.covariance_types.index(name)
+        self.table[place] = value
+        if self.standard_error is not None:
+            self.standard_error[place] = standard_error
+        if math.isnan(value):
+            self.reasons[k, name] = f"{self.criterion} is nan"
+        else:
+            del self.reasons[k, name]
 
     def top(self, n: int = 3) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
@@ -250,7 +263,8 @@ def select_gmm(
     n_folds : int
         Parts of the rows that are held out in turn, for "cv"; no more than there are rows.
     reg_covar : float or array_like of shape (n_features,)
-        As for `fit_gmm`.
+        As for `fit_gmm`. Models with too few rows for maximum likelihood are not ranked by "bic",
+        "aic" and "icl", whatever the ridge: it alone would decide.
     tol : float, nats per unit of weight
         As for `fit_gmm`.
     max_iter : int
@@ -315,11 +329,10 @@ def select_gmm(
         tol=check_number("tol", tol),
         max_iter=check_count("max_iter", max_iter),
         on_collapse=check_option("on_collapse", on_collapse, ("reseed", "raise")),
-        avoid_spurious=avoid_spurious,
+        avoid_spurious=check_flag("avoid_spurious", avoid_spurious),
     )
     n_threads = check_n_threads(n_threads)
-    if isinstance(verbose, str):
-        check_option("verbose", verbose, ("bar",))
+    verbose = check_verbose(verbose)
     n_folds = check_count("n_folds", n_folds, minimum=2)
     if criterion == "cv":
         _check_folds(n_folds, source.n_rows)
@@ -327,12 +340,16 @@ def select_gmm(
     survey = Survey(source, Backend(n_threads=n_threads))
     settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))
     *streams, seed = generator.spawn(n_folds + 2)
-    search = Search(survey, names, init, settings, int(seed.integers(2**32)))
+    search = Search(
+        survey, names, init, settings, int(seed.integers(2**32)), criterion in OF_LIKELIHOOD
+    )
+    missing = np.full((len(sizes), len(names)), np.nan)
     selection = GMMSelection(
         criterion if isinstance(criterion, str) else getattr(criterion, "__name__", "criterion"),
         sizes,
         names,
-        np.full((len(sizes), len(names)), np.nan),
+        missing,
+        missing.copy() if criterion == "cv" else None,
         reasons={(k, name): NOT_REACHED for k in sizes for name in names},
     )
     count = ModelCount(len(selection.reasons) * (1 + n_folds * (criterion == "cv")), verbose)
@@ -341,13 +358,14 @@ def select_gmm(
             if isinstance(end, str):
                 selection.reasons[k, name] = end
                 continue
-            del selection.reasons[k, name]
             selection.fits[k, name] = end
             if criterion != "cv":
-                value = _value(criterion, end, source, n_threads)
-                selection.table[sizes.index(k), names.index(name)] = value
+                try:
+                    selection._enter(k, name, _value(criterion, end, source, n_threads))
+                except FAILURES as error:
+                    selection.reasons[k, name] = reason(error)
         if criterion == "cv":
-            selection = _cross_validate(selection, search, streams[:-1], count)
+            _cross_validate(selection, search, streams[:-1], count)
     except KeyboardInterrupt:
         raise SelectionInterrupted(selection) from None
     finally:
@@ -383,29 +401,32 @@ def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int 
 
 def _cross_validate(
     selection: GMMSelection, search: Search, streams: list[np.random.Generator], count: ModelCount
-) -> GMMSelection:
-    """The selection with minus twice the log-likelihood of held-out rows in its table."""
+) -> None:
+    """Enter minus twice the log-likelihood of held-out rows, when all folds of a model are done."""
     source, n_folds = search.survey.source, len(streams)
     weights = source.weights()
     present = np.arange(source.n_samples) if weights is None else np.flatnonzero(weights)
     fold_of_row = np.full(source.n_samples, n_folds)  # none, for rows without weight
     fold_of_row[present] = streams[0].permutation(len(present)) % n_folds
-    shape = (n_folds, *selection.table.shape)
-    deviance, share = np.full(shape, np.nan), np.empty(n_folds)
+    deviances = {model: np.full(n_folds, np.nan) for model in selection.fits}
+    share = np.empty(n_folds)
     for fold, stream in enumerate(streams):
         held = source.subset(fold_of_row == fold)
         share[fold] = held.weight_sum
         training = search.on(source.subset(fold_of_row != fold))
         for k, name, end in _ends(training, selection.n_components, stream, count):
-            if isinstance(end, str):
-                selection.reasons.setdefault((k, name), f"fold {fold}: {end}")
+            if (k, name) not in deviances:  # not fitted to all rows, or not in an earlier fold
                 continue
-            place = selection.n_components.index(k), selection.covariance_types.index(name)
+            if isinstance(end, str):
+                selection.reasons[k, name] = f"fold {fold}: {end}"
+                del deviances[k, name]
+                continue
+            deviance = deviances[k, name]
             total = end.model.log_likelihood(held, n_threads=search.survey.backend.n_threads)
-            deviance[fold, *place] = -2.0 * total
-    rates = deviance / share[:, None, None]
-    errors = share.sum() * rates.std(axis=0, ddof=1) / math.sqrt(n_folds)
-    return replace(selection, table=deviance.sum(axis=0), standard_error=errors)
+            deviance[fold] = -2.0 * total
+            if fold == n_folds - 1:
+                error = share.sum() * (deviance / share).std(ddof=1) / math.sqrt(n_folds)
+                selection._enter(k, name, deviance.sum(), error)
 
 
 def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:

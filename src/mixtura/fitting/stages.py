@@ -32,7 +32,19 @@ from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Annealed, Outcome, Plain, Schedule, Squarem, State
 from mixtura.shapes import Floats
 from mixtura.starts import AutomaticStart, Means, Start, given_start
-from mixtura.updates import Collapse, Event, Guard, OnCollapse, Ridge, Update
+from mixtura.updates import (
+    Cause,
+    Collapse,
+    CollapseBesideFixed,
+    Event,
+    Fixed,
+    Guard,
+    OnCollapse,
+    Ridge,
+    Update,
+    components_left,
+    identical,
+)
 
 __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
 
@@ -81,6 +93,7 @@ class Settings:
     em: EMKind = "soft"
     on_collapse: OnCollapse = "reseed"
     avoid_spurious: bool = True
+    fixed: NDArray[np.bool_] | None = None
 
     @property
     def kind(self) -> Kind:
@@ -145,11 +158,19 @@ class Fitting:
             self._guard = Guard(survey.rounding, survey.unit, survey.backend.algebra)
 
     def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
-        """Go through the stages; events name components that are spurious or blurred in the end."""
+        """Go through the stages; the last events name components as they are in the end."""
+        if self._settings.fixed is not None:
+            self._fix(begin, self._settings.fixed)
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
         outcome.events += _spurious_events(outcome, "kept")
-        blurred = self._update.blurred(outcome.parameters)
-        outcome.events += [Event(len(outcome.history), j, "ridge", "kept") for j in blurred]
+        update = self._update_for(outcome)
+        outcome.events += _stuck_events(outcome, update)
+        final: dict[Cause, list[int]] = {
+            "ridge": update.blurred(outcome.parameters),
+            "identical": identical(outcome.parameters),
+        }
+        for cause, components in final.items():
+            outcome.events += [Event(len(outcome.history), j, cause, "kept") for j in components]
         return outcome
 
     def report(self, outcome: Outcome, *, automatic: bool) -> GMMFit:
@@ -206,6 +227,12 @@ class Fitting:
         events = _spurious_events(outcome, "smoothed")
         return self._iterate(smoother, Outcome(start, events=events))
 
+    def _fix(self, begin: Begin, fixed: NDArray[np.bool_]) -> None:
+        """Hold parameters at their values in the mixture that the fit starts from."""
+        assert isinstance(begin, GaussianMixture | Parameters)
+        start = begin._parameters() if isinstance(begin, GaussianMixture) else begin
+        self._update = Fixed(self._update, start, fixed, shared=self._family.is_shared)
+
     def _given(self, begin: Given) -> Outcome:
         """From the user's start, and by the family's alternative update where it has one."""
         outcome = self._iterate(self._update, self._resumed() or self._started(self._update, begin))
@@ -252,14 +279,13 @@ class Fitting:
 
     def _started(self, update: Update, begin: Given) -> Outcome:
         """The parameters that the user's start stands for."""
-        collapse = self._collapse(self._settings.on_collapse)
         return given_start(
             begin,
             self._n_components,
             self._rows,
             self._family,
             update,
-            collapse,
+            self._collapse(self._settings.on_collapse),
             self._survey.centre,
         )
 
@@ -292,10 +318,17 @@ class Fitting:
         return EM(rows, update, schedule, self._collapse("reseed"), self._guard)
 
     def _collapse(self, action: OnCollapse) -> Collapse:
-        return Collapse(action, self._survey.scale, self._survey.backend.algebra)
+        """What is done with components that fail."""
+        kind = Collapse if self._settings.fixed is None else CollapseBesideFixed
+        return kind(action, self._survey.scale, self._survey.backend.algebra)
 
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
         return Ridge(family, ridge, self._survey.backend.algebra)
+
+    def _update_for(self, outcome: Outcome) -> Update:
+        """The update for the components that are left."""
+        left = components_left(outcome.events, len(outcome.parameters.weights))
+        return self._update.select(left)
 
     def _smoother(self) -> Update | None:
         """The update for rows spread over their cells of the data's grid, if that differs."""
@@ -338,7 +371,8 @@ class Fitting:
 
     def _has_seen_the_mixture(self, outcome: Outcome) -> bool:
         """Whether the last pass was an ordinary E-step under the mixture itself."""
-        seen, own = self._update.as_seen(outcome.parameters)[0], outcome.parameters.seen()
+        update, own = self._update_for(outcome), outcome.parameters.seen()
+        seen = update.as_seen(outcome.parameters)[0]
         return (
             self._settings.kind.step == "soft"
             and outcome.inverse_temperature == 1.0
@@ -349,6 +383,19 @@ class Fitting:
 
 def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> list[Event]:
     return [Event(len(outcome.history), j, "spurious", action) for j in outcome.spurious]
+
+
+def _stuck_events(outcome: Outcome, update: Update) -> list[Event]:
+    """Components with fixed parameters of which nothing else could be estimated in the end."""
+    statistics, parameters = outcome.statistics, outcome.parameters
+    if not isinstance(update, Fixed) or statistics is None:
+        return []
+    empty = update.held & (statistics.resp_sum <= 0.0)
+    stuck = empty | update.stuck(statistics, parameters)
+    return [
+        Event(len(outcome.history), j, "empty" if empty[j] else "singular", "kept")
+        for j in map(int, np.flatnonzero(stuck))
+    ]
 
 
 def _both(

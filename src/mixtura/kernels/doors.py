@@ -55,7 +55,7 @@ def log_density(
     check_n_threads(n_threads)
     X = check_rows(X)
     means, factors = check_components(means, precisions_cholesky, covariance_type, X.shape[1])
-    out = check_output(out, (len(X), len(means)))
+    out = check_output(out, (len(X), len(means)), X=X, precisions_cholesky=factors)
     seen = Seen.of_factors(np.ones(len(means)), means, factors, SHAPES[covariance_type])
     Rows(X).evaluate("soft", seen, n_threads, log_density=out)
     return out
@@ -173,8 +173,9 @@ def potentials(
     check_n_threads(n_threads)
     X = check_rows(X)
     seeds = check_centres(seeds, X.shape[1], name="seeds")
-    check_writeable("nearest", nearest, (len(X),), "Begin with np.full(len(X), np.inf).")
     sample_weight = check_sample_weight(sample_weight, len(X))
+    remedy = "Begin with np.full(len(X), np.inf)."
+    check_writeable("nearest", nearest, (len(X),), remedy, X=X, sample_weight=sample_weight)
     return Rows(X, sample_weight).potentials(seeds, nearest, n_threads)
 
 

@@ -111,12 +111,17 @@ class HistoryDisplay(Display):
     @property
     def predicted_gain(self) -> float:
         """Predicted remaining gain, of k-means the decrease; inf if there is no prediction."""
-        disturbed = {event.iteration for event in self.events}
-        return [np.inf, *predicted_gains((self._sign * self.history).tolist(), disturbed)][-1]
+        values = (self._sign * self.history).tolist()
+        return [np.inf, *predicted_gains(values, self._collapses)][-1]
 
     @property
     def _sign(self) -> float:
         return 1.0 if self.quantity == "objective" else -1.0
+
+    @property
+    def _collapses(self) -> set[int]:
+        """Iterations in which components were replaced or dropped."""
+        return {e.iteration for e in self.events if e.action in ("reseeded", "dropped")}
 
     def _draw(self, ax: Axes) -> None:
         n_iter = len(self.history)
@@ -138,9 +143,9 @@ class HistoryDisplay(Display):
             self.limit_line_ = ax.axhline(limit, color=INK, linestyle="--", linewidth=1, zorder=1)
             side = "above" if self.quantity == "objective" else "below"
             notes.append(f"dashed: predicted limit, {gain:.1g} {side} the last")
-        for iteration in {event.iteration for event in self.events}:
+        for iteration in self._collapses:
             ax.axvline(iteration, color=component_style(3).colour, linestyle=":", zorder=1)
-        if self.events:
+        if self._collapses:
             notes.append("dotted: a component collapsed")
         if n_iter > LINEAR_ITERATIONS:
             ax.set_xscale("log")

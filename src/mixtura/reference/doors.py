@@ -63,7 +63,7 @@ def log_density(
     n_threads : int or None
         Number of threads, None for as many as are useful. The reference uses one.
     out : ndarray of shape (n_samples, n_components), float64, optional
-        Written and returned when given.
+        Written and returned when given. It shares no memory with the other arguments.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def log_density(
     check_n_threads(n_threads)
     X = check_rows(X)
     means, factors = check_components(means, precisions_cholesky, covariance_type, X.shape[1])
-    out = check_output(out, (len(X), len(means)))
+    out = check_output(out, (len(X), len(means)), X=X, precisions_cholesky=factors)
     seen = Seen.of_factors(np.ones(len(means)), means, factors, SHAPES[covariance_type])
     Rows(X).evaluate("soft", seen, n_threads, log_density=out)
     return out
@@ -437,7 +437,8 @@ def potentials(
         The seed just chosen, then the candidates for the next.
     nearest : ndarray of shape (n_samples,), float64
         Squared distance of each row to the nearest of the seeds before, infinite before the first.
-        It is brought up to date with the seed just chosen.
+        It is brought up to date with the seed just chosen. It shares no memory with the other
+        arguments.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each. A row of weight zero is absent, and
         its value in `nearest` becomes arbitrary.
@@ -478,6 +479,7 @@ def potentials(
     check_n_threads(n_threads)
     X = check_rows(X)
     seeds = check_centres(seeds, X.shape[1], name="seeds")
-    check_writeable("nearest", nearest, (len(X),), "Begin with np.full(len(X), np.inf).")
     sample_weight = check_sample_weight(sample_weight, len(X))
+    remedy = "Begin with np.full(len(X), np.inf)."
+    check_writeable("nearest", nearest, (len(X),), remedy, X=X, sample_weight=sample_weight)
     return Rows(X, sample_weight).potentials(seeds, nearest, n_threads)

@@ -15,7 +15,7 @@ from mixtura.passes import Pass
 from mixtura.schedules.protocol import Point, Schedule
 from mixtura.statistics import Statistics
 from mixtura.text import short_html, short_repr
-from mixtura.updates import Collapse, Event, Guard, Update
+from mixtura.updates import Collapse, Event, Guard, Update, components_left
 
 __all__ = ["EM", "Outcome", "State", "StopReason"]
 
@@ -150,7 +150,8 @@ class EM:
         """
         outcome = start if isinstance(start, Outcome) else Outcome(start)
         outcome.stop_reason = "max_iter"
-        update = self.update
+        left = components_left(outcome.events, len(outcome.parameters.weights))
+        update = self.update.select(left)
         try:
             if outcome.statistics is None:
                 first = self._start_point(outcome.parameters)

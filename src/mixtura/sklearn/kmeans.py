@@ -23,6 +23,8 @@ from mixtura.data import ArrayRows
 from mixtura.data.checks import (
     check_centres,
     check_count,
+    check_flag,
+    check_level,
     check_n_threads,
     check_number,
     check_option,
@@ -302,6 +304,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_count("max_iter", self.max_iter)
         check_number("tol", self.tol)
         check_option("algorithm", self.algorithm, ("lloyd", "elkan"))
+        check_flag("copy_x", self.copy_x)
+        check_level("verbose", self.verbose)
         check_n_threads(self.n_threads)
         if isinstance(self.init, str):
             check_option("init", self.init, ("k-means++", "random"))

@@ -12,7 +12,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from mixtura.data.checks import check_count, check_n_threads, check_number, check_option
+from mixtura.data.checks import (
+    check_count,
+    check_flag,
+    check_level,
+    check_n_threads,
+    check_number,
+    check_option,
+)
 from mixtura.data.row_checks import check_n_rows
 from mixtura.mixture import GaussianMixture as Mixture
 from mixtura.mixture.convert import register
@@ -413,6 +420,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         check_count("max_iter", self.max_iter, minimum=0)
         check_count("n_init", self.n_init)
         check_option("init_params", self.init_params, INIT_PARAMS)
+        check_flag("warm_start", self.warm_start)
+        check_level("verbose", self.verbose)
         check_count("verbose_interval", self.verbose_interval)
         check_option("on_collapse", self.on_collapse, ("raise", "reseed", "drop"))
         check_n_threads(self.n_threads)

@@ -2,13 +2,28 @@
 
 `Update` (protocol.py) is all that the loop, the starts and the stages of a fit know of an update.
 An update is named where a fit is put together: `mixtura.fitting` for `Ridge`, `mixtura.sklearn` for
-`AbsoluteRidge`.
+`AbsoluteRidge`. `Fixed` contains another one.
 """
 
 from mixtura.updates.absolute import AbsoluteRidge
-from mixtura.updates.collapse import Collapse, Event, OnCollapse
+from mixtura.updates.collapse import Cause, Collapse, Event, OnCollapse, components_left
+from mixtura.updates.fixed import CollapseBesideFixed, Fixed
+from mixtura.updates.identical import identical
 from mixtura.updates.protocol import Update
 from mixtura.updates.ridge import Ridge
 from mixtura.updates.spurious import Guard
 
-__all__ = ["AbsoluteRidge", "Collapse", "Event", "Guard", "OnCollapse", "Ridge", "Update"]
+__all__ = [
+    "AbsoluteRidge",
+    "Cause",
+    "Collapse",
+    "CollapseBesideFixed",
+    "Event",
+    "Fixed",
+    "Guard",
+    "OnCollapse",
+    "Ridge",
+    "Update",
+    "components_left",
+    "identical",
+]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -16,9 +18,10 @@ from mixtura.statistics import Statistics
 from mixtura.text import short_html
 from mixtura.updates.protocol import Mask, Update
 
-__all__ = ["Collapse", "Event", "OnCollapse", "split_heaviest"]
+__all__ = ["Cause", "Collapse", "Event", "OnCollapse", "components_left", "split_heaviest"]
 
 OnCollapse = Literal["reseed", "drop", "raise"]
+Cause = Literal["empty", "singular", "spurious", "ridge", "identical"]
 
 MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
 
@@ -33,10 +36,11 @@ class Event:
         Counted from 1; 0 is the start.
     component : int
         Its position at that time; where nothing was done ("kept"), its position in the model.
-    cause : {"empty", "singular", "spurious", "ridge"}
+    cause : {"empty", "singular", "spurious", "ridge", "identical"}
         No weight left; a covariance that is not positive definite; one so narrow that it sits on
-        ties or on a handful of rows (see `mixtura.updates.spurious`); or one of which `reg_covar`
-        makes more than a tenth in some direction.
+        ties or on a handful of rows (see `mixtura.updates.spurious`); one of which `reg_covar`
+        makes more than a tenth in some direction; or the mean and covariance of an earlier
+        component, from which EM never separates it.
     action : {"reseeded", "dropped", "smoothed", "kept"}
         What was done. "smoothed": the fit was started again with each row spread over its cell of
         the grid to which the data are rounded. "kept": nothing.
@@ -44,7 +48,7 @@ class Event:
 
     iteration: int
     component: int
-    cause: Literal["empty", "singular", "spurious", "ridge"]
+    cause: Cause
     action: Literal["reseeded", "dropped", "smoothed", "kept"]
 
     _repr_html_ = short_html
@@ -104,7 +108,7 @@ class Collapse:
         if self.action == "raise" or len(sound) == 0:
             raise FitError(update.explain(statistics, parameters, failed, iteration, self.scale))
         for j in map(int, np.flatnonzero(failed)):
-            cause: Literal["empty", "singular"] = "singular" if statistics.resp_sum[j] else "empty"
+            cause: Cause = "singular" if statistics.resp_sum[j] else "empty"
             earlier = sum(e.component == j and e.action == "reseeded" for e in events)
             if self.action == "reseed" and earlier < MOST_RESEEDS:
                 parameters = split_heaviest(parameters, j, sound, self.scale, self.algebra)
@@ -114,6 +118,26 @@ class Collapse:
                 events.append(Event(iteration, j, cause, "dropped"))
         kept = np.sort(sound)
         return parameters.select(kept), kept
+
+
+def components_left(events: Iterable[Event], n_left: int) -> NDArray[np.intp]:
+    """Return the positions, before any was dropped, of the components that are left.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        In the order in which they happened.
+    n_left : int
+
+    Returns
+    -------
+    ndarray of int
+    """
+    dropped = [event for event in events if event.action == "dropped"]
+    left = np.arange(n_left + len(dropped))
+    for _, together in groupby(dropped, key=lambda event: event.iteration):
+        left = np.delete(left, [event.component for event in together])
+    return left
 
 
 def split_heaviest(
