@@ -319,7 +319,7 @@ STATISTICS = {"statistics": "state_seen_0"}
         ("plain", {"events": [[1, 2, "empty", "kept", 5]]}, "too many values to unpack"),
         ("plain", {"events": [[1, 2, "full", "kept"]]}, "an event in it is [1, 2, 'full', 'kept']"),
         ("plain", {"events": [[1, 2, "empty", []]]}, "an event in it is [1, 2, 'empty', []]"),
-        ("plain", {"events": [[1, 0.5, "empty", "kept"]]}, "0.5 stands for a count in it"),
+        ("plain", {"events": [[1, 0.5, "empty", "kept"]]}, "an event in it is [1, 0.5, 'em"),
         ("plain", {"bounds": []}, "there are bounds of 0 blocks for 1"),
         ("blocks", {"bounds": [[7, 13]] * 2}, "there are bounds of 2 blocks for 3"),
         ("order", {"bounds": [[7, -1]]}, "-1 stands for a count in it"),

@@ -220,6 +220,31 @@ def with_header_of_array(text: bytes, data: bytes = b"\0" * 16) -> bytes:
     return file.getvalue()
 
 
+FIT_FACTS = {
+    "log_likelihood": -1.0, "converged": True, "stop_reason": "converged", "n_samples": 4,
+    "weight_sum": 4.0, "entropy": 0.5, "events": [[1, 0, "empty", "kept"]],
+}  # fmt: skip
+KMEANS_FACTS = {"inertia": 1.0, "n_iter": 3, "converged": True}
+
+
+def fit_file(**changes: object) -> bytes:
+    return npz(header(kind="GMMFit", **(FIT_FACTS | changes)), history=np.array([-1.0]))
+
+
+def kmeans_file(labels: object = (0, 1), **changes: object) -> bytes:
+    arrays = {"centers": ARRAYS["means"], "labels": np.array(labels)}
+    return npz(header(kind="KMeansFit", **(KMEANS_FACTS | changes)), **arrays)
+
+
+def full_file(covariances: list[object], **changes: object) -> bytes:
+    """Return the file of a mixture with two features, whose factors are those of unit matrices."""
+    arrays = {"means": np.zeros((2, 2)), "precisions_cholesky": np.array([np.eye(2)] * 2)}
+    facts = header(**({"covariance_type": "full"} | changes))
+    return npz(facts, covariances=np.array(covariances, dtype=float), **arrays)
+
+
+EYE = [[1, 0], [0, 1]]
+NO_INVERSE = "covariances must be positive definite and fit precisions_cholesky: U.T @ covariance"
 PLAIN = b"{'descr': '<f8', 'fortran_order': False, 'shape': %s, }"
 NO_ARRAY = "a member is not a plain array of numbers or strings"
 GOOD = npz()
@@ -253,6 +278,47 @@ BAD = {
         npz(precisions_cholesky=np.array([1.0, -0.5])),
         "precisions_cholesky must be positive on the diagonal",
     ),
+    "covariances below zero": (
+        npz(covariances=np.array([1.0, -4.0])),
+        f"{NO_INVERSE} @ U must be the identity; for component 1 it is off by 2. Set both, or make",
+    ),
+    "covariances of zero": (npz(covariances=np.zeros(2)), f"{NO_INVERSE} @ U must be the identity"),
+    "covariances of other factors": (npz(covariances=np.array([1.0, 9.0])), "it is off by 1.2. S"),
+    "matrices not positive definite": (full_file([EYE, [[1, 2], [2, 1]]]), "it is off by 2. Set"),
+    "matrices that are zero": (full_file([EYE, [[0, 0], [0, 0]]]), "component 1 it is off by nan"),
+    "matrices not symmetric": (
+        full_file([EYE, [[1, 0.5], [0, 1]]]), "covariances must be symmetric; row 0, column 1 of",
+    ),
+    "a matrix for all that does not fit": (
+        npz(
+            header(covariance_type="tied"), means=np.zeros((2, 2)),
+            covariances=np.diag([1.0, 2.0]), precisions_cholesky=np.eye(2),
+        ),
+        "for the covariance that all share it is off by 1. Set both",
+    ),
+    "matrices of another family": (
+        npz(
+            header(covariance_type="EII"), covariances=np.array([1.0, 4.0]),
+        ),
+        "covariances must be of covariance_type 'EII'; that of component",
+    ),
+    "a fit that ended for no reason": (
+        fit_file(stop_reason="tired"), "its stop_reason is 'tired' and its converged True",
+    ),
+    "a fit that converged and did not": (
+        fit_file(converged=False), "its stop_reason is 'converged' and its converged False",
+    ),
+    "a fit of rows below zero": (fit_file(n_samples=-1), "its n_samples is -1"),
+    "a fit of no weight": (fit_file(weight_sum=0.0), "its weight_sum is 0.0"),
+    "a fit with an event of another kind": (
+        fit_file(events=[[1, 0, "bored", "kept"]]), "an event in it is [1, 0, 'bored', 'kept']",
+    ),
+    "a fit with half an event": (fit_file(events=[[1, 0]]), "not enough values to unpack"),
+    "k-means with a label too many": (
+        kmeans_file([0, 2]), "labels must lie between 0 and 1; row 1 has 2",
+    ),
+    "k-means with inertia below zero": (kmeans_file(inertia=-1.0), "its inertia is -1.0"),
+    "k-means that iterated backwards": (kmeans_file(n_iter=-3), "its n_iter is -3"),
     "covariance type unknown": (npz(header(covariance_type="round")), "'round'"),
     "names too many": (npz(header(feature_names=["a", "b"])), "its feature_names are ['a', 'b']"),
     "names no words": (npz(header(feature_names=[1])), "its feature_names are [1]"),
@@ -297,6 +363,26 @@ def test_bad_file_is_refused_and_runs_nothing(
     assert tracemalloc.get_traced_memory()[1] < 20_000_000
     tracemalloc.stop()
     assert [p.name for p in tmp_path.iterdir()] == ["m.npz"]
+
+
+def test_good_files_of_these_facts_load(tmp_path: Path) -> None:
+    for name, data in (("fit", fit_file()), ("kmeans", kmeans_file()), ("m", full_file([EYE] * 2))):
+        (tmp_path / name).write_bytes(data)
+        assert mixtura.load(tmp_path / name) is not None
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "EEV"])
+def test_nearly_singular_mixture_in_mixed_units_loads(tmp_path: Path, covariance_type: str) -> None:
+    units = np.array([1e-80, 1.0, 1e80])
+    root = np.array([[1.0, 1.0, 1.0], [0.0, 1e-6, 1.0], [0.0, 0.0, 1e-1]]) * units
+    matrix = root.T @ root
+    means = np.zeros((1 if covariance_type == "EEV" else 2, 3))
+    covariances = matrix if covariance_type == "tied" else [matrix] * len(means)
+    weights = np.ones(len(means)) / len(means)
+    model = GaussianMixture(weights, means, covariances, covariance_type)
+    inverse = model.precisions_cholesky @ model.precisions_cholesky.swapaxes(-1, -2)
+    assert (inverse * matrix)[..., range(3), range(3)].max() > 1e11  # a variance inflation
+    assert_same_bits(model, round_trip(model, tmp_path / "m.npz"))
 
 
 def test_good_file_of_these_arrays_loads(tmp_path: Path) -> None:

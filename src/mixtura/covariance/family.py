@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance.axes import axes_of_one, common_axes
 from mixtura.data.checks import contiguous, refuse_non_finite
-from mixtura.shapes import FactoriseMatrices, Floats, Shape
+from mixtura.shapes import EPS, FactoriseMatrices, Floats, Shape
 from mixtura.statistics import Statistics
 
 __all__ = ["CovarianceFamily", "Rule"]
@@ -18,6 +18,9 @@ __all__ = ["CovarianceFamily", "Rule"]
 FREEDOM = "IEV"  # each letter allows what those before it allow
 SYMMETRY_TOLERANCE = 1e-8  # in units of standard deviations: a computed inverse is no better
 FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
+FACTOR_TOLERANCE = 1e-6  # of U^T covariance U, beyond rounding
+FACTOR_ROUNDING = 16.0  # times rounding and inflation; ten times the most of 1000 matrices
+MOST_MISMATCH = 0.5  # below one, so that the covariance is positive definite as its factor is
 
 
 class Rule(Protocol):
@@ -180,17 +183,7 @@ class CovarianceFamily:
         TypeError
             For values that are not real numbers.
         """
-        array = contiguous(covariances, "covariances")
-        expected = self.shape.array_shape(n_components, n_features)
-        if array.shape != expected:
-            raise ValueError(
-                f"covariances must have shape {expected} for covariance_type {self.name!r}, "
-                f"{n_components} components and {n_features} features; got {array.shape}. Pass "
-                f"covariances of this covariance_type."
-            )
-        refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
-        if not self.shape.is_diagonal:
-            array = _symmetric(array)
+        array = self._check_array(covariances, n_components, n_features)
         factors, failed = self.factorise(array, by)
         if failed.any():
             j = int(np.argmax(failed))
@@ -206,6 +199,66 @@ class CovarianceFamily:
             self._refuse_other_families(array)
         return array, factors
 
+    def check_factored(
+        self, covariances: ArrayLike, factors: Floats, means: Floats, *, rounding: float = EPS
+    ) -> Floats:
+        """Return a user's covariances, exactly symmetric, that belong to given precision factors.
+
+        Parameters
+        ----------
+        covariances : array_like of the family's shape
+        factors : ndarray of the family's shape
+            Upper triangular, with positive diagonals.
+        means : ndarray of shape (n_components, n_features)
+        rounding : float
+            Relative error of a number, such as the unit roundoff of the type that was given.
+
+        Raises
+        ------
+        ValueError
+            As for `check`, and for covariances that are not the inverse of ``U @ U.T``.
+        TypeError
+            For values that are not real numbers.
+
+        Notes
+        -----
+        Nothing is factored again. As ``U^T covariance U`` is near the identity, the covariance is
+        positive definite. O(k d^3).
+        """
+        k, d = means.shape
+        array = self._check_array(covariances, k, d, rounding)
+        off, inflation = self.shape.mismatch(array, factors)
+        most = FACTOR_TOLERANCE + FACTOR_ROUNDING * rounding * inflation
+        wrong = ~(off <= np.minimum(most, MOST_MISMATCH))  # true for NaN
+        if wrong.any():
+            j = int(np.argmax(wrong))
+            owner = "the covariance that all share" if self.shape.is_shared else f"component {j}"
+            raise ValueError(
+                f"covariances must be positive definite and fit precisions_cholesky: U.T @ "
+                f"covariance @ U must be the identity; for {owner} it is off by {off[j]:.2g}. "
+                f"Set both, or make a mixture of the covariances alone."
+            )
+        if not self.shape.is_shared:
+            self._refuse_other_families(array)
+        return array
+
+    def _check_array(
+        self, covariances: ArrayLike, n_components: int, n_features: int, rounding: float = EPS
+    ) -> Floats:
+        """Return finite numbers of the family's shape, exactly symmetric."""
+        array = contiguous(covariances, "covariances")
+        expected = self.shape.array_shape(n_components, n_features)
+        if array.shape != expected:
+            raise ValueError(
+                f"covariances must have shape {expected} for covariance_type {self.name!r}, "
+                f"{n_components} components and {n_features} features; got {array.shape}. Pass "
+                f"covariances of this covariance_type."
+            )
+        refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
+        if not self.shape.is_diagonal:
+            array = _symmetric(array, max(SYMMETRY_TOLERANCE, 8.0 * rounding))
+        return array
+
     def _refuse_other_families(self, covariances: Floats) -> None:
         """A covariance belongs to the family if the rule gives it back."""
         best = self.rule(covariances, np.ones(len(covariances)), covariances)
@@ -220,7 +273,7 @@ class CovarianceFamily:
             )
 
 
-def _symmetric(matrices: Floats) -> Floats:
+def _symmetric(matrices: Floats, tolerance: float) -> Floats:
     """Return the symmetric part of matrices that are symmetric to rounding."""
     transposed = matrices.swapaxes(-1, -2)
     unequal = matrices != transposed
@@ -228,7 +281,7 @@ def _symmetric(matrices: Floats) -> Floats:
         return matrices
     deviations = np.sqrt(np.abs(np.einsum("...aa->...a", matrices)))
     unit = deviations[..., :, None] * deviations[..., None, :]
-    wrong = np.argwhere(np.abs(matrices - transposed) > SYMMETRY_TOLERANCE * unit)
+    wrong = np.argwhere(np.abs(matrices - transposed) > tolerance * unit)
     if len(wrong):
         *component, a, b = map(int, wrong[0])
         of = f"of component {component[0]} " if component else ""

@@ -42,7 +42,6 @@ __all__ = ["Checkpoint", "digest_of_record"]
 KIND = "checkpoint"
 RECORD_VERSION = 2
 PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
-CAUSES, ACTIONS = ("empty", "singular", "spurious"), ("reseeded", "dropped", "smoothed", "kept")
 
 
 class Checkpoint:
@@ -270,7 +269,7 @@ class _Reader:
         history = numbers(self._arrays, "history", (-1,), finite=False).tolist()
         if not history:
             raise ValueError("its history is empty")
-        events = [_event(event) for event in fact(self._facts, "events", list)]
+        events = [Event.checked(event) for event in fact(self._facts, "events", list)]
         before, objective = None, self._facts["objective_before"]
         if objective is not None:
             before = Point(*self._point("before"), _objective(objective))
@@ -411,13 +410,6 @@ def _natural(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} stands for a count in it")
     return value
-
-
-def _event(values: Any) -> Event:
-    iteration, component, cause, action = values
-    if cause not in CAUSES or action not in ACTIONS:
-        raise ValueError(f"an event in it is {values!r}")
-    return Event(_natural(iteration), _natural(component), cause, action)
 
 
 def _fingerprint(value: Any) -> Any:

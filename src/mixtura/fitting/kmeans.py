@@ -15,6 +15,7 @@ from mixtura.data import ArrayRows, RowSource, open_rows
 from mixtura.data.checks import (
     check_centres,
     check_count,
+    check_labels,
     check_n_threads,
     check_number,
     check_option,
@@ -22,7 +23,7 @@ from mixtura.data.checks import (
 )
 from mixtura.data.frames import Names
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
-from mixtura.files import Contents, fact, feature_names_of, numbers
+from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.fitting.survey import Survey
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
@@ -101,11 +102,16 @@ class KMeansFit:
     def _from_contents(cls, contents: Contents) -> Self:
         facts, arrays = contents
         centers = numbers(arrays, "centers", (-1, -1))
+        centers = check_centres(centers, centers.shape[1], name="centers")
+        labels = numbers(arrays, "labels", (-1,), np.int64)
+        inertia = fact(facts, "inertia", float)
+        if not 0.0 <= inertia < np.inf:
+            raise ValueError(f"its inertia is {inertia}")
         return cls(
-            check_centres(centers, centers.shape[1], name="centers"),
-            numbers(arrays, "labels", (-1,), np.int64).copy(),
-            fact(facts, "inertia", float),
-            fact(facts, "n_iter", int),
+            centers,
+            check_labels(labels, len(labels), len(centers)).copy(),
+            inertia,
+            count(facts, "n_iter"),
             fact(facts, "converged", bool),
             feature_names_of(facts, centers.shape[1]),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from mixtura.updates.protocol import Mask, Update
 __all__ = ["Collapse", "Event", "OnCollapse", "split_heaviest"]
 
 OnCollapse = Literal["reseed", "drop", "raise"]
+Cause = Literal["empty", "singular", "spurious"]
+Action = Literal["reseeded", "dropped", "smoothed", "kept"]
 
 MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
 
@@ -41,8 +43,17 @@ class Event:
 
     iteration: int
     component: int
-    cause: Literal["empty", "singular", "spurious"]
-    action: Literal["reseeded", "dropped", "smoothed", "kept"]
+    cause: Cause
+    action: Action
+
+    @classmethod
+    def checked(cls, values: Any) -> Self:
+        """Return an event made of values from a file, which may be anything."""
+        iteration, component, cause, action = values
+        counts = all(type(count) is int and count >= 0 for count in (iteration, component))
+        if not counts or cause not in get_args(Cause) or action not in get_args(Action):
+            raise ValueError(f"an event in it is {values!r}")
+        return cls(iteration, component, cause, action)
 
     def __str__(self) -> str:
         return f"iteration {self.iteration}: component {self.component} {self.cause}, {self.action}"
