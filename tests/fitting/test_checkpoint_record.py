@@ -388,6 +388,8 @@ def test_forged_record_with_a_fact_that_is_impossible_is_refused_with_the_reason
             "precisions_cholesky must be upper triangular",
         ),
         ("plain", "last_precisions_cholesky", lambda a: -a, "must be positive on the diagonal"),
+        ("plain", "last_covariances", lambda a: 2.0 * a, "and fit precisions_cholesky: U.T @"),
+        ("order", "bounds_0_seen_covariances", np.zeros_like, "and fit precisions_cholesky: U.T"),
         ("plain", "last_resp_xx", lambda a: a[:2], "should be float64 of shape (3, 2, 2)"),
         ("plain", "history", lambda a: a[:0], "its history is empty"),
         ("order", "bounds_0_order", np.zeros_like, "that a pass carries are of other rows"),
@@ -420,6 +422,17 @@ def test_forged_record_with_more_components_than_the_fit_is_refused(tmp_path: Pa
     forge_record(tmp_path / "c", Contents(record.facts, record.arrays | four))
     with pytest.raises(ValueError, match="foreign or damaged: it has 4 components of 3"):
         CASES["plain"].resume(tmp_path / "c")
+
+
+@pytest.mark.parametrize("name", ["last", "state_seen_0"])
+@pytest.mark.parametrize("sums", [np.ones(3), np.array(["a"])])
+def test_forged_record_with_sums_that_no_pass_returns_is_refused(
+    name: str, sums: Array, tmp_path: Path
+) -> None:
+    record = CASES["squarem"].begin(tmp_path / "c")
+    forge_record(tmp_path / "c", Contents(record.facts, record.arrays | {f"{name}_extra_x": sums}))
+    with pytest.raises(ValueError, match=f"foreign or damaged: its sums are {name}_extra_x\\."):
+        CASES["squarem"].resume(tmp_path / "c")
 
 
 class PhasesState(NamedTuple):
@@ -461,6 +474,7 @@ def test_record_of_another_schedule_and_of_further_sums_has_all_their_values(
     fit_gmm(CLUSTERED, 3, rng=0, n_init=1, callback=states.append)
     parameters = states[-1].parameters
     sums = {"squares": np.arange(6.0).reshape(3, 2), "count": 7.5}
+    rows.extras = tuple(sums)
     statistics = replace(rows.accumulate(parameters.seen()), extras=sums)
     state = PhasesState((np.ones(3), np.zeros((2, 2))), "second")
     outcome = Outcome(parameters, -3.0, [-3.5, -3.0], statistics=statistics, state=state)

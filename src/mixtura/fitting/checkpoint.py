@@ -24,16 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura._build_config import VERSION
-from mixtura.data.checks import check_components
+from mixtura.covariance import family_named
 from mixtura.data.fingerprint import array_fingerprint, digest_of
 from mixtura.files import DAMAGE, Contents, Saveable, fact, numbers, read, write
 from mixtura.kernels.instruction_set import INSTRUCTION_SET
-from mixtura.mixture.checks import check_mixture_weights
+from mixtura.mixture.checks import check_factored, check_mixture_weights
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import RowsPass
 from mixtura.passes.bounds import BoundsRecord
 from mixtura.schedules import STATES, Outcome, Point, Schedule
-from mixtura.shapes import Floats, Shape
+from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
@@ -136,7 +136,7 @@ class Checkpoint:
         if self._found is None:
             return None
         try:
-            reader = _Reader(self._found, rows.shape, rows.source.n_features)
+            reader = _Reader(self._found, rows)
             outcome, bounds = reader.outcome(n_components), reader.bounds()
             if not _is_state_of(schedule, outcome.state):
                 raise ValueError("its state is not one of this schedule")
@@ -257,9 +257,9 @@ class _Writer:
 class _Reader:
     """Takes the values of a record by their names, and checks each."""
 
-    def __init__(self, record: Contents, shape: Shape, n_features: int) -> None:
+    def __init__(self, record: Contents, rows: RowsPass) -> None:
         self._facts, self._arrays = record
-        self._shape, self._d = shape, n_features
+        self._shape, self._d, self._extras = rows.shape, rows.source.n_features, rows.extras
 
     def outcome(self, n_components: int) -> Outcome:
         parameters, statistics = self._point("last")
@@ -306,16 +306,20 @@ class _Reader:
     def _array(self, name: str, shape: tuple[int, ...]) -> Floats:
         return numbers(self._arrays, name, shape).copy()
 
+    def _sums(self, name: str) -> Any:
+        """Further sums of a pass, or a single one, of the shape that they have now."""
+        array = numbers(self._arrays, name, (-1,) * self._arrays[name].ndim)
+        return array.copy()[()]
+
     def _components(self, name: str, k: int) -> tuple[Floats, Floats, Floats]:
         """Means, covariances and precision factors."""
         kept = self._shape.array_shape(k, self._d)
-        means, factors = check_components(
-            self._array(f"{name}_means", (k, self._d)),
-            self._array(f"{name}_precisions_cholesky", kept),
-            self._shape.name,
-            self._d,
-        )
-        return means, self._array(f"{name}_covariances", kept), factors
+        means = self._array(f"{name}_means", (k, self._d))
+        covariances = self._array(f"{name}_covariances", kept)
+        factors = self._array(f"{name}_precisions_cholesky", kept)
+        family = family_named(self._shape.name, self._d)
+        check_factored(family, np.full(k, 1.0 / k), means, covariances, factors)
+        return means, covariances, factors
 
     def _point(self, name: str) -> tuple[Parameters, Statistics]:
         weights = self._array(f"{name}_weights", (-1,))
@@ -327,11 +331,10 @@ class _Reader:
     def _statistics(self, name: str, k: int) -> Statistics:
         log_likelihood, weight_sum = numbers(self._arrays, f"{name}_sums", (2,), finite=False)
         prefix = f"{name}_extra_"
-        extras = {
-            array.removeprefix(prefix): self._arrays[array].copy()[()]
-            for array in self._arrays
-            if array.startswith(prefix)
-        }
+        found = {array for array in self._arrays if array.startswith(prefix)}
+        if found != {prefix + extra for extra in self._extras}:
+            raise ValueError(f"its sums are {', '.join(sorted(found))}")
+        extras = {extra: self._sums(prefix + extra) for extra in self._extras}
         return Statistics(
             self._shape.name,
             self._array(f"{name}_centres", (k, self._d)),
