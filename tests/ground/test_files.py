@@ -255,7 +255,6 @@ BAD = {
     "cut in the middle": (GOOD[: len(GOOD) // 2], "File is not a zip file"),
     "a bit flipped": (GOOD.replace(b"\0\0\xf0?", b"\0\0\xf1?", 1), "Bad CRC-32"),
     "pickle": (pickle.dumps(Trap()), "File is not a zip file"),
-    "arrays without header": (npz(header=None), "'header'"),
     "header no JSON": (npz("{"), "Expecting property name"),
     "header of another program": (npz(header(format="other")), "its format is 'other'"),
     "header no object": (npz("[1, 2]"), ""),
@@ -417,11 +416,84 @@ def test_file_of_another_kind_is_named(tmp_path: Path) -> None:
         mixtura.load(tmp_path / "m.npz")
 
 
-def test_missing_file_is_the_error_of_the_system(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_file_of_somebody_else_is_named_with_its_arrays(
+    tmp_path: Path, save: Callable[..., None]
+) -> None:
+    save(tmp_path / "m.npz", **{name: np.zeros(2) for name in "abcdefgh"})
+    message = (
+        f"{tmp_path / 'm.npz'} must be a file written by mixtura; it is an archive of a.npy, "
+        f"b.npy, c.npy, d.npy, e.npy and 3 more, without a header of mixtura. Open it with the "
+        f"program that wrote it, or with numpy.load."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         mixtura.load(tmp_path / "m.npz")
-    with pytest.raises(FileNotFoundError):
-        GaussianMixture([1.0], [[0.0]], [1.0], "spherical").save(tmp_path / "no" / "m.npz")
+
+
+def test_missing_file_is_the_error_of_the_system_with_the_path_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    model = GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: 'm\.npz'$"):
+        mixtura.load("m.npz")
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: 'no/m\.npz'$"):
+        model.save("no/m.npz")
+    with pytest.raises(IsADirectoryError, match=r"Is a directory: 'folder'$"):
+        model.save(Path("folder"))
+    with pytest.raises(IsADirectoryError, match=r"Is a directory: ''$"):
+        model.save("")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and pipes of POSIX")
+def test_save_keeps_the_mode_of_the_file_that_it_replaces(tmp_path: Path) -> None:
+    path, model = tmp_path / "m.npz", GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    before = os.umask(0o022)
+    try:
+        model.save(path)
+        assert path.stat().st_mode & 0o777 == 0o644
+        for mode in (0o600, 0o640, 0o666):
+            path.chmod(mode)
+            model.save(path)
+            assert path.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and pipes of POSIX")
+def test_secret_file_is_never_readable_while_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, model = tmp_path / "m.npz", GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    model.save(path)
+    path.chmod(0o600)
+    modes: list[int] = []
+
+    def savez(file: io.BufferedWriter, **_: object) -> None:
+        modes.append(os.fstat(file.fileno()).st_mode & 0o777)
+
+    monkeypatch.setattr(np, "savez", savez)
+    model.save(path)
+    assert modes == [0o600]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and pipes of POSIX")
+def test_pipe_is_neither_replaced_nor_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    message = (
+        f"{path} must be an ordinary file or a new name; it is a pipe, a device or another special "
+        f"file. Name another one."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        GaussianMixture([1.0], [[0.0]], [1.0], "spherical").save(path)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        mixtura.load(path)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        fit_gmm(X, 2, checkpoint=path)
+    assert path.is_fifo()
 
 
 @given(st.data())
