@@ -28,6 +28,7 @@ from mixtura.fitting.survey import Survey
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BACKENDS, BackendName
+from mixtura.schedules import stops
 from mixtura.schedules.plain import Plain, PlainState
 from mixtura.shapes import SPHERICAL, Floats
 from mixtura.starts.seeding import Clusters, kmeans_plusplus, lloyd, random_rows
@@ -157,8 +158,8 @@ def fit_kmeans(
     n_threads : int or None
         Threads; None for as many as are useful. The result is the same to the bit.
     callback : callable, optional
-        Called after each iteration with a `KMeansFit` as it stands, whose labels are good until the
-        callback returns; a true result stops the run.
+        Called after each iteration with a `KMeansFit` as it stands, which does not change later; a
+        true result stops the run. Each one costs a copy of the labels, 8 bytes a row.
     backend : {"compiled", "reference"}
         The compiled kernels, or plain NumPy for comparison.
 
@@ -309,7 +310,7 @@ class _Runs:
             before = clusters.labels
             fit = KMeansFit(clusters.centers, before, 2.0 * abs(height), n_iter, converged)
             self.last = fit
-            if n_iter and self._callback is not None and self._callback(fit):
+            if n_iter and self._calls_to_stop(fit):
                 fit = replace(fit, converged=False)
                 break
             if converged or n_iter == self._max_iter:
@@ -318,6 +319,13 @@ class _Runs:
             unweighted = self._source.reweighted(np.ones(self._source.n_samples))
             fit.labels[:] = _nearest(unweighted, fit.centers, self._backend)
         return fit
+
+    def _calls_to_stop(self, fit: KMeansFit) -> bool:
+        """Whether the callback stops the run; its labels are its own, ours are written again."""
+        if self._callback is None:
+            return False
+        names = self._source.feature_names
+        return stops(self._callback(replace(fit, labels=fit.labels.copy(), feature_names=names)))
 
     def _refilled(self, clusters: Clusters) -> Floats:
         """Means, after the rows farthest from their centers have moved to the empty clusters.

@@ -134,7 +134,9 @@ class Fitting:
         self._survey, self._settings, self._family = survey, settings, family
         self._covariance_type, self._n_components = covariance_type, n_components
         self._progress, self._checkpoint = progress, checkpoint
-        self._callback = callback if progress is None else _both(progress, callback)
+        self._callback = None if callback is None else self._with_names(callback)
+        if progress is not None:
+            self._callback = _both(progress, self._callback)
         self._rows = survey.rows(family.shape, settings.kind.step)
         self._ridge = survey.absolute_ridge(settings.reg_covar)
         self._update = self._update_with(family, self._ridge)
@@ -241,6 +243,13 @@ class Fitting:
             self._settings.max_iter,
             callback=self._callback,
             follow=None if checkpoint is None else partial(checkpoint.follow, self._rows),
+        )
+
+    def _with_names(self, callback: Callable[[State], object]) -> Callable[[State], object]:
+        """The user's callback, with what a state needs to make a mixture."""
+        names = self._survey.source.feature_names
+        return lambda state: callback(
+            replace(state, covariance_type=self._covariance_type, feature_names=names)
         )
 
     # ---- rows x pass x update x schedule ----
