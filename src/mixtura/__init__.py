@@ -7,7 +7,13 @@ of them saved; `kernels` and `reference` are the passes over rows, compiled and 
 from mixtura import datasets, kernels, plot, reference
 from mixtura._build_config import VERSION as __version__
 from mixtura.data import scan
-from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted, SelectionInterrupted
+from mixtura.exceptions import (
+    CheckpointWarning,
+    ConvergenceWarning,
+    FitError,
+    FitInterrupted,
+    SelectionInterrupted,
+)
 from mixtura.files import load
 from mixtura.fitting import (
     BootstrapLRT,
@@ -28,6 +34,7 @@ from mixtura.updates import Event
 
 __all__ = [
     "BootstrapLRT",
+    "CheckpointWarning",
     "ConvergenceWarning",
     "Event",
     "FitError",

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ConvergenceWarning", "FitError", "FitInterrupted", "SelectionInterrupted"]
+__all__ = [
+    "CheckpointWarning",
+    "ConvergenceWarning",
+    "FitError",
+    "FitInterrupted",
+    "SelectionInterrupted",
+]
 
 
 class FitError(RuntimeError):
@@ -43,3 +49,7 @@ class SelectionInterrupted(KeyboardInterrupt):
 
 class ConvergenceWarning(UserWarning):
     """A fit used up `max_iter` before its predicted remaining gain fell to `tol`."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written, as on a full disk; the fit goes on without."""

@@ -42,6 +42,7 @@ __all__ = [
     "load",
     "numbers",
     "read",
+    "remove_leftovers",
     "save",
     "saved_as",
     "write",
@@ -49,6 +50,7 @@ __all__ = [
 
 FORMAT, FORMAT_VERSION = "mixtura", 1
 MOST_MEMBERS = 10_000
+LEFTOVER_BYTES = 6  # random ones, in the name of a temporary file
 HEADER = re.compile(  # of an .npy file; NumPy would evaluate it as Python
     rb"\x93NUMPY\x01\x00..{'descr': '(?P<dtype>[<>|][biufU]\d+)', 'fortran_order': "
     rb"(?P<order>False|True), 'shape': \((?P<shape>[\d, ]*)\), } *\n",
@@ -279,7 +281,7 @@ def _replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
     It has the mode of the file that it replaces and, where that is allowed, its owner.
     """
     status, target = _status(path), Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(LEFTOVER_BYTES)}")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(temporary, flags, 0o666 if status is None else 0o600), "wb") as file:
@@ -303,6 +305,18 @@ def _replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def remove_leftovers(path: AnyPath) -> None:
+    """Delete temporary files that killed processes left when they replaced this file.
+
+    Nobody else may be writing the file now.
+    """
+    target = Path(os.path.realpath(path))
+    leftover = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{{2 * LEFTOVER_BYTES}}}")
+    for file in target.parent.iterdir():
+        if leftover.fullmatch(file.name):
+            file.unlink(missing_ok=True)
 
 
 def fact(facts: dict[str, Any], name: str, kind: type[Fact]) -> Fact:

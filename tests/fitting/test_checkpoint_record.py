@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::mixtura.ConvergenceWarning")
 DAMAGED = r"c must be a checkpoint of fit_gmm; it is foreign or damaged: .+ Delete it, or name an"
 REFUSED = (
     rf"{DAMAGED}|c must be "
-    r"(a checkpoint of this fit; it is of another one: .+\. Delete it, or name another|"
+    r"(the checkpoint of this fit; it is of another one: .+\. Pass what it was to continue|"
     r"a checkpoint of record version 2; it has version .+\. Continue with that version|"
     r"a complete file written by mixtura; it is damaged or from another program: |"
     r"of format version 1 or earlier; )"
@@ -320,6 +320,8 @@ STATISTICS = {"statistics": "state_seen_0"}
         ("plain", {"events": [[1, 2, "full", "kept"]]}, "an event in it is [1, 2, 'full', 'kept']"),
         ("plain", {"events": [[1, 2, "empty", []]]}, "an event in it is [1, 2, 'empty', []]"),
         ("plain", {"events": [[1, 0.5, "empty", "kept"]]}, "an event in it is [1, 0.5, 'em"),
+        ("plain", {"events": [[9, 2, "empty", "kept"]]}, "an event in it is iteration 9: comp"),
+        ("plain", {"events": [[1, 3, "empty", "kept"]]}, "an event in it is iteration 1: comp"),
         ("plain", {"bounds": []}, "there are bounds of 0 blocks for 1"),
         ("blocks", {"bounds": [[7, 13]] * 2}, "there are bounds of 2 blocks for 3"),
         ("order", {"bounds": [[7, -1]]}, "-1 stands for a count in it"),
@@ -461,8 +463,10 @@ def test_state_that_no_reader_knows_is_refused_when_it_is_saved(tmp_path: Path) 
     outcome = Outcome(
         parameters, -3.0, [-3.0], statistics=statistics, state=PhasesState((), "first")
     )
-    with pytest.raises(TypeError, match=r"of a class in mixtura.schedules.STATES; got PhasesState"):
-        Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}).follow(rows, outcome)
+    message = r"of a class in mixtura.schedules.STATES; got PhasesState"
+    checkpoint = Checkpoint(tmp_path / "c", 0.0, {"rows": "some"})
+    with checkpoint, pytest.raises(TypeError, match=message):
+        checkpoint.follow(rows, outcome)
 
 
 def test_record_of_another_schedule_and_of_further_sums_has_all_their_values(
@@ -478,8 +482,10 @@ def test_record_of_another_schedule_and_of_further_sums_has_all_their_values(
     statistics = replace(rows.accumulate(parameters.seen()), extras=sums)
     state = PhasesState((np.ones(3), np.zeros((2, 2))), "second")
     outcome = Outcome(parameters, -3.0, [-3.5, -3.0], statistics=statistics, state=state)
-    Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}).follow(rows, outcome)
-    again = Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}).resume(rows, Phases(), 3)
+    with Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}) as checkpoint:
+        checkpoint.follow(rows, outcome)
+    with Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}) as checkpoint:
+        again = checkpoint.resume(rows, Phases(), 3, 2)
     assert again.statistics.extras["count"] == 7.5
     np.testing.assert_array_equal(again.statistics.extras["squares"], sums["squares"])
     assert (again.state.phase, again.history) == ("second", [-3.5, -3.0])

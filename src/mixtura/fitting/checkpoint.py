@@ -9,24 +9,27 @@ before they are used.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 import reprlib
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura._build_config import VERSION
 from mixtura.covariance import family_named
-from mixtura.data.fingerprint import array_fingerprint, digest_of
-from mixtura.files import DAMAGE, Contents, Saveable, fact, numbers, read, write
+from mixtura.data.fingerprint import digest_of
+from mixtura.exceptions import CheckpointWarning
+from mixtura.files import DAMAGE, Contents, fact, numbers, read, remove_leftovers, write
+from mixtura.fitting.lock import Lock
+from mixtura.fitting.problem import differences, digest_of_text, fingerprint
 from mixtura.kernels.instruction_set import INSTRUCTION_SET
 from mixtura.mixture.checks import check_factored, check_mixture_weights
 from mixtura.parameters import Parameters, Seen
@@ -45,7 +48,7 @@ PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are
 
 
 class Checkpoint:
-    """A file that follows a fit.
+    """A file that follows a fit, and no other one at the same time; a context manager.
 
     Parameters
     ----------
@@ -63,19 +66,37 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        If the file that exists is damaged, or of another problem.
+        If the file that exists is damaged, of another problem or in use.
+    TypeError
+        For an argument that cannot be told from others.
+    OSError
+        If the file cannot be read, or a new one not be written.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: float, problem: dict[str, Any]) -> None:
         self._path, self._every = Path(path), every
-        self._problem = {name: _fingerprint(value) for name, value in problem.items()}
+        self._problem = {name: fingerprint(name, value) for name, value in problem.items()}
         self._found: Contents | None = None
+        self._has_warned = False
         self._last_saved = time.monotonic()
-        if self._path.exists():
-            self._open()
-        else:
-            self.seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
-            self._save(_Writer())
+        self._lock = Lock(path)
+        try:
+            if self._lock.held:
+                remove_leftovers(path)
+            if self._path.exists():
+                self._open()
+            else:
+                self.seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+                self._save(_Writer())
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
     def _open(self) -> None:
         kind, (facts, arrays) = read(self._path)
@@ -106,18 +127,17 @@ class Checkpoint:
         )
 
     def _refuse_another(self, problem: dict[str, Any]) -> None:
-        differences = [
-            f"{name} is {problem.get(name)} there and {self._problem.get(name)} here"
-            for name in self._problem | problem
-            if problem.get(name) != self._problem.get(name)
-        ]
-        if differences:
+        found = differences(problem, self._problem)
+        if found:
             raise ValueError(
-                f"{self._path} must be a checkpoint of this fit; it is of another one: "
-                f"{'; '.join(differences)}. Delete it, or name another file."
+                f"{self._path} must be the checkpoint of this fit; it is of another one: "
+                f"{'; '.join(found)}. Pass what it was to continue that fit; to begin this one, "
+                f"delete the file or name another."
             )
 
-    def resume(self, rows: RowsPass, schedule: Schedule, n_components: int) -> Outcome | None:
+    def resume(
+        self, rows: RowsPass, schedule: Schedule, n_components: int, max_iter: int
+    ) -> Outcome | None:
         """Return where the fit was, with the pass over the rows as it was then; None for a new fit.
 
         Parameters
@@ -127,11 +147,13 @@ class Checkpoint:
             Whose state the record must hold.
         n_components : int
             Before any was dropped.
+        max_iter : int
 
         Raises
         ------
         ValueError
-            If the record does not fit the rows or the schedule, or is damaged.
+            If the record does not fit the rows or the schedule, has more iterations than `max_iter`
+            or is damaged.
         """
         if self._found is None:
             return None
@@ -144,16 +166,34 @@ class Checkpoint:
                 rows.restore(bounds)
         except DAMAGE as error:
             raise self._damaged(error) from error
+        done = max([len(outcome.history), *(event.iteration for event in outcome.events)])
+        if done > max_iter:
+            raise ValueError(
+                f"max_iter must be {done} or more, the iterations that {self._path} has; got "
+                f"{max_iter}. Pass {done} for the fit as it stands there."
+            )
         return outcome
 
     def follow(self, rows: RowsPass, outcome: Outcome) -> None:
-        """Save where the fit is, if it is time."""
+        """Save where the fit is, if it is time; where that fails, warn once and let it continue."""
         if time.monotonic() - self._last_saved >= self._every:
             writer = _Writer()
             writer.outcome(outcome)
             writer.bounds(rows.record())
-            self._save(writer)
+            try:
+                self._save(writer)
+            except OSError as error:
+                self._warn(
+                    f"{self._path} must be a file that can be written; after iteration "
+                    f"{len(outcome.history)} it could not be: {error}. The fit continues, the file "
+                    f"stays as it was, and each time it is due it is tried again. Make room for it."
+                )
             self._last_saved = time.monotonic()
+
+    def _warn(self, message: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(message, CheckpointWarning, stacklevel=3)
 
     def _save(self, writer: _Writer) -> None:
         record = Contents(
@@ -175,7 +215,10 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file: the fit is done, and its result is with the caller."""
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            self._warn(f"{self._path} must be deleted, as the fit is done; {error}. Delete it.")
 
 
 def digest_of_record(record: Contents) -> str:
@@ -184,7 +227,7 @@ def digest_of_record(record: Contents) -> str:
         name: [array.dtype.str, array.shape, digest_of([array.reshape(-1)])]
         for name, array in record.arrays.items()
     }
-    return _digest(json.dumps([record.facts, arrays], sort_keys=True))
+    return digest_of_text(json.dumps([record.facts, arrays], sort_keys=True))
 
 
 class _Writer:
@@ -270,6 +313,10 @@ class _Reader:
         if not history:
             raise ValueError("its history is empty")
         events = [Event.checked(event) for event in fact(self._facts, "events", list)]
+        for event in events:
+            late = event.iteration > len(history) and event.action != "smoothed"
+            if late or event.component >= n_components:
+                raise ValueError(f"an event in it is {event}")
         before, objective = None, self._facts["objective_before"]
         if objective is not None:
             before = Point(*self._point("before"), _objective(objective))
@@ -413,24 +460,3 @@ def _natural(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} stands for a count in it")
     return value
-
-
-def _fingerprint(value: Any) -> Any:
-    """Something short that JSON can write, the same for equal values only."""
-    if isinstance(value, np.ndarray):
-        return array_fingerprint(value)
-    if isinstance(value, np.random.Generator):
-        bits = value.bit_generator
-        spawned = getattr(bits.seed_seq, "n_children_spawned", 0)
-        return f"a {type(bits).__name__}, {_digest(f'{bits.state}, {spawned}')}"
-    if isinstance(value, Saveable):
-        facts, arrays = value._contents()
-        digests = {name: array_fingerprint(array) for name, array in arrays.items()}
-        return f"a {type(value).__name__}, {_digest(json.dumps([facts, digests]))}"
-    if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    return value
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

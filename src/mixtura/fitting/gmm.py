@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def fit_gmm(
         Called with a `State` after each iteration; a true result stops the fit.
     checkpoint : str or path-like, optional
         File that keeps the state of the fit: the same call continues from there after the process
-        was killed, and ends with the same bits.
+        was killed, and ends with the same bits. One fit at a time may use it.
     checkpoint_every : float, seconds
         Least time between two savings of it.
     verbose : bool or "bar"
@@ -136,7 +137,10 @@ def fit_gmm(
     ValueError
         For values that cannot be used, before any work is done.
     TypeError
-        For arguments of the wrong kind.
+        For arguments of the wrong kind; for a lambda, a local function or a callable object as
+        `init` together with `checkpoint`.
+    OSError
+        When `checkpoint` cannot be read, or not be written at the start.
     FitError
         When there are too few rows for the covariances and `reg_covar` is 0; when components
         collapse, under labels or responsibilities in `init` or later, and `on_collapse` does not
@@ -149,6 +153,8 @@ def fit_gmm(
     -----
     ConvergenceWarning
         When `max_iter` ends the fit and `tol` is not 0.
+    CheckpointWarning
+        When `checkpoint` cannot be written during the fit, as on a full disk; once a fit.
 
     Notes
     -----
@@ -199,6 +205,7 @@ def fit_gmm(
     begin: Begin | None = None
     if not callable(init):
         begin = check_init(init, source, n_components, family)
+    progress = new_progress(verbose)
     follower: Checkpoint | None = None
     if checkpoint is not None:
         problem = source.fingerprint() | {
@@ -207,38 +214,33 @@ def fit_gmm(
             "covariance_type": family.name,
             **{name: value for name, value in vars(settings).items() if name != "max_iter"},
             "backend": backend,
-            "rng": None if rng is None else generator,
+            "rng": rng if rng is None or isinstance(rng, int | np.integer) else generator,
         }
         follower = Checkpoint(checkpoint, checkpoint_every, problem)
-        if rng is None:
-            generator = check_rng(follower.seed)
-    if begin is None:
-        begin = start_returned(init, source, n_components, family, generator)
-
-    progress = new_progress(verbose)
     try:
-        survey = Survey(source, Backend(backend, n_threads))
-        fitting = Fitting(
-            survey, settings, covariance_type, n_components,
-            progress=progress, callback=callback, checkpoint=follower,
-        )  # fmt: skip
-        outcome = fitting.run(begin, generator)
+        with follower or nullcontext(), progress or nullcontext():
+            if follower is not None and rng is None:
+                generator = check_rng(follower.seed)
+            if begin is None:
+                begin = start_returned(init, source, n_components, family, generator)
+            survey = Survey(source, Backend(backend, n_threads))
+            fitting = Fitting(
+                survey, settings, covariance_type, n_components,
+                progress=progress, callback=callback, checkpoint=follower,
+            )  # fmt: skip
+            fit = fitting.report(fitting.run(begin, generator))
+            if follower is not None and fit.stop_reason != "interrupted":
+                follower.remove()
     except StartInterrupted as interrupted:
-        outcome = interrupted.outcome
+        fit = fitting.report(interrupted.outcome)
     except KeyboardInterrupt:
         raise FitInterrupted(None) from None
-    finally:
-        if progress is not None:
-            progress.close()
-    if not outcome.history:
+    if not fit.n_iter:
         raise FitInterrupted(None)
-    fit = fitting.report(outcome)
     if progress is not None:
         progress.write(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
     if fit.stop_reason == "interrupted":
         raise FitInterrupted(fit)
-    if follower is not None:
-        follower.remove()
     if fit.stop_reason == "max_iter" and tol > 0.0:
         warnings.warn(
             f"the fit used up its {counted(fit.n_iter, 'iteration')} before the predicted "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -53,6 +53,12 @@ class Progress:
         self._took = 0.0
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="mixtura progress", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def report_run(self, outcome: Outcome) -> None:
         """Report a brief run from an automatic start, if it is time."""

@@ -215,7 +215,8 @@ class Fitting:
         if self._checkpoint is None:
             return None
         schedule = self._em(self._update).schedule
-        return self._checkpoint.resume(self._rows, schedule, self._n_components)
+        max_iter = self._settings.max_iter
+        return self._checkpoint.resume(self._rows, schedule, self._n_components, max_iter)
 
     def _best_start(self, method: Start, update: Update, rng: np.random.Generator) -> Parameters:
         start = AutomaticStart(
