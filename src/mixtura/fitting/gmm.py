@@ -23,7 +23,7 @@ from mixtura.data.checks import (
 )
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.fitting.checkpoint import Checkpoint
-from mixtura.fitting.progress import Verbose, new_progress
+from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -62,7 +62,7 @@ def fit_gmm(
     callback: Callable[[State], object] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: float = 60.0,
-    verbose: Verbose = False,
+    verbose: Verbose = None,
 ) -> GMMFit:
     """Fit a Gaussian mixture by expectation-maximisation.
 
@@ -124,9 +124,9 @@ def fit_gmm(
         was killed, and ends with the same bits. One fit at a time may use it.
     checkpoint_every : float, seconds
         Least time between two savings of it.
-    verbose : bool or "bar"
-        Report starts, iterations and long passes on standard error, at most twice a second; "bar"
-        for a tqdm bar in a notebook or a terminal.
+    verbose : bool, "bar" or None
+        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
+        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
 
     Returns
     -------
@@ -188,8 +188,7 @@ def fit_gmm(
     backend = check_option("backend", backend, tuple(BACKENDS))
     n_threads = check_n_threads(n_threads)
     generator = check_rng(rng)
-    if isinstance(verbose, str):
-        check_option("verbose", verbose, ("bar",))
+    verbose = check_verbose(verbose)
     checkpoint_every = check_number("checkpoint_every", checkpoint_every)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
@@ -205,7 +204,7 @@ def fit_gmm(
     begin: Begin | None = None
     if not callable(init):
         begin = check_init(init, source, n_components, family)
-    progress = new_progress(verbose)
+    progress = FitProgress(verbose)
     follower: Checkpoint | None = None
     if checkpoint is not None:
         problem = source.fingerprint() | {
@@ -218,7 +217,7 @@ def fit_gmm(
         }
         follower = Checkpoint(checkpoint, checkpoint_every, problem)
     try:
-        with follower or nullcontext(), progress or nullcontext():
+        with follower or nullcontext(), progress:
             if follower is not None and rng is None:
                 generator = check_rng(follower.seed)
             if begin is None:
@@ -237,8 +236,7 @@ def fit_gmm(
         raise FitInterrupted(None) from None
     if not fit.n_iter:
         raise FitInterrupted(None)
-    if progress is not None:
-        progress.write(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
+    progress.finish(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
     if fit.stop_reason == "interrupted":
         raise FitInterrupted(fit)
     if fit.stop_reason == "max_iter" and tol > 0.0:

@@ -24,7 +24,9 @@ from mixtura.data.checks import (
 from mixtura.data.frames import Names
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
+from mixtura.fitting.progress import KMeansProgress, Verbose, check_verbose
 from mixtura.fitting.survey import Survey
+from mixtura.mixture.table import counted
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BACKENDS, BackendName
@@ -131,6 +133,7 @@ def fit_kmeans(
     n_threads: int | None = None,
     callback: Callable[[KMeansFit], object] | None = None,
     backend: BackendName = "compiled",
+    verbose: Verbose = None,
 ) -> KMeansFit:
     """Cluster rows by Lloyd's algorithm.
 
@@ -162,6 +165,9 @@ def fit_kmeans(
         true result stops the run. Each one costs a copy of the labels, 8 bytes a row.
     backend : {"compiled", "reference"}
         The compiled kernels, or plain NumPy for comparison.
+    verbose : bool, "bar" or None
+        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
+        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
 
     Returns
     -------
@@ -209,6 +215,7 @@ def fit_kmeans(
     check_n_threads(n_threads)
     backend = check_option("backend", backend, tuple(BACKENDS))
     generator = check_rng(rng)
+    verbose = check_verbose(verbose)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster")
@@ -224,14 +231,20 @@ def fit_kmeans(
             )
     best: KMeansFit | None = None
     runs: _Runs | None = None
+    progress = KMeansProgress(verbose)
     try:
-        runs = _Runs(source, Backend(backend, n_threads), tol, max_iter, callback)
+        progress.start()
+        runs = _Runs(source, Backend(backend, n_threads), tol, max_iter, progress, callback)
         for stream in generator.spawn(n_init):
             centers = given if given is not None else runs.seed(n_clusters, str(init), stream)
             best = _better(best, runs.run(centers))
     except KeyboardInterrupt:
         raise FitInterrupted(_better(best, runs.last if runs else None)) from None
+    finally:
+        progress.close()
     assert best is not None
+    end = "converged" if best.converged else "stopped"
+    progress.finish(f"{end} after {counted(best.n_iter, 'iteration')}")
     if best.n_iter == max_iter and not best.converged and tol > 0.0:
         warnings.warn(
             f"k-means used up its {best.n_iter} iterations before the predicted remaining decrease "
@@ -265,10 +278,12 @@ class _Runs:
         backend: Backend,
         tol: float,
         max_iter: int,
+        progress: KMeansProgress,
         callback: Callable[[KMeansFit], object] | None,
     ) -> None:
         self._source, self._backend = source, backend
-        self._tol, self._max_iter, self._callback = tol, max_iter, callback
+        self._tol, self._max_iter = tol, max_iter
+        self._progress, self._callback = progress, callback
         survey = Survey(source, backend)
         self._rows = RowsPass(
             source,
@@ -310,6 +325,8 @@ class _Runs:
             before = clusters.labels
             fit = KMeansFit(clusters.centers, before, 2.0 * abs(height), n_iter, converged)
             self.last = fit
+            if n_iter:
+                self._progress(n_iter, fit.inertia)
             if n_iter and self._calls_to_stop(fit):
                 fit = replace(fit, converged=False)
                 break

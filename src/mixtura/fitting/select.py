@@ -22,7 +22,7 @@ from mixtura.data.checks import (
 )
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fitting.gmm import check_reg_covar
-from mixtura.fitting.progress import ModelCount, Verbose
+from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import Search
 from mixtura.fitting.stages import Settings
@@ -174,7 +174,7 @@ def select_gmm(
     avoid_spurious: bool = True,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
-    verbose: Verbose = False,
+    verbose: Verbose = None,
 ) -> GMMSelection:
     """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
 
@@ -214,8 +214,9 @@ def select_gmm(
         Source of random numbers for starts and folds; None for fresh entropy.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
-    verbose : bool or "bar"
-        Report progress on standard error, at most twice a second, or by a tqdm bar of models.
+    verbose : bool, "bar" or None
+        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
+        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
 
     Returns
     -------
@@ -267,8 +268,7 @@ def select_gmm(
         avoid_spurious=avoid_spurious,
     )
     n_threads = check_n_threads(n_threads)
-    if isinstance(verbose, str):
-        check_option("verbose", verbose, ("bar",))
+    verbose = check_verbose(verbose)
     n_folds = check_count("n_folds", n_folds, minimum=2)
     if criterion == "cv":
         _check_folds(n_folds, source.n_rows)
@@ -284,8 +284,10 @@ def select_gmm(
         np.full((len(sizes), len(names)), np.nan),
         reasons={(k, name): NOT_REACHED for k in sizes for name in names},
     )
-    count = ModelCount(len(selection.reasons) * (1 + n_folds * (criterion == "cv")), verbose)
+    n_models = len(selection.reasons) * (1 + n_folds * (criterion == "cv"))
+    count = Counter(n_models, "model", verbose)
     try:
+        count.start()
         for k, name, end in _ends(search, sizes, streams[-1], count):
             if isinstance(end, str):
                 selection.reasons[k, name] = end
@@ -306,7 +308,7 @@ def select_gmm(
 
 
 def _ends(
-    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, count: ModelCount
+    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, count: Counter
 ) -> Iterator[tuple[int, str, GMMFit | str]]:
     """Every model of a search; each number of components has random numbers of its own."""
     for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
@@ -325,7 +327,7 @@ def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int 
 
 
 def _cross_validate(
-    selection: GMMSelection, search: Search, streams: list[np.random.Generator], count: ModelCount
+    selection: GMMSelection, search: Search, streams: list[np.random.Generator], count: Counter
 ) -> GMMSelection:
     """The selection with minus twice the log-likelihood of held-out rows in its table."""
     source, n_folds = search.survey.source, len(streams)

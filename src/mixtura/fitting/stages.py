@@ -21,7 +21,7 @@ from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource
 from mixtura.exceptions import FitError
 from mixtura.fitting.checkpoint import Checkpoint
-from mixtura.fitting.progress import Progress
+from mixtura.fitting.progress import FitProgress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
@@ -104,7 +104,7 @@ class Fitting:
     covariance_type : str
         The family, as the user named it.
     n_components : int
-    progress : Progress, optional
+    progress : FitProgress, optional
         Reports brief runs and iterations.
     callback : callable, optional
         Called with a `State` after each iteration; a true result stops the fit.
@@ -126,7 +126,7 @@ class Fitting:
         covariance_type: str,
         n_components: int,
         *,
-        progress: Progress | None = None,
+        progress: FitProgress | None = None,
         callback: Callable[[State], object] | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
@@ -328,7 +328,7 @@ def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> l
 
 
 def _both(
-    progress: Progress, callback: Callable[[State], object] | None
+    progress: FitProgress, callback: Callable[[State], object] | None
 ) -> Callable[[State], object]:
     """Progress first, then the user's callback, whose answer counts."""
 
