@@ -132,3 +132,52 @@ def test_bad_covariances_are_refused(
 def test_covariances_that_are_not_numbers_are_refused() -> None:
     with pytest.raises(TypeError, match=r"^covariances must hold real numbers"):
         FAMILIES["spherical"].check(list("abcd"), K, D, reference.factorise)
+
+
+# Covariances that come with their factors
+
+
+@each_type
+@each_engine
+def test_covariances_that_fit_their_factors_are_given_back(by: Factorise, name: str) -> None:
+    family, covariances = FAMILIES[name], random_covariances(name)
+    factors, _ = family.factorise(covariances, by)
+    with unchanged(covariances, factors):
+        checked = family.check_factored(covariances, factors, np.zeros((K, D)))
+    np.testing.assert_array_equal(checked, covariances)
+
+
+@each_type
+def test_covariances_rounded_to_single_precision_fit_when_that_is_said(name: str) -> None:
+    family, covariances = FAMILIES[name], random_covariances(name)
+    factors = family.factorise(covariances, reference.factorise)[0]
+    rounded, means = covariances.astype(np.float32), np.zeros((K, D))
+    if name in ("full", "tied"):
+        rounded[..., 0, 1] = np.nextafter(rounded[..., 0, 1], np.float32(9.0))
+    eps = float(np.finfo(np.float32).eps)
+    checked = family.check_factored(rounded, factors.astype(np.float32), means, rounding=eps)
+    np.testing.assert_allclose(checked, covariances, rtol=1e-6)
+    if name in ("full", "tied"):
+        np.testing.assert_array_equal(checked, checked.swapaxes(-1, -2))
+        with pytest.raises(ValueError, match="covariances must be symmetric"):
+            family.check_factored(rounded, factors, means)
+
+
+@each_type
+@pytest.mark.parametrize("change", [1.001, -1.0, 0.0, 1e300, 1e-300])
+def test_covariances_that_do_not_fit_their_factors_are_refused_with_the_component(
+    name: str, change: float
+) -> None:
+    family, covariances = FAMILIES[name], random_covariances(name)
+    factors = family.factorise(covariances, reference.factorise)[0]
+    if name == "tied":
+        changed, owner = change * covariances, "the covariance that all share"
+    else:
+        changed, owner = covariances.copy(), "component 2"
+        changed[2] *= change
+    message = (
+        "covariances must be positive definite and fit precisions_cholesky: U.T @ covariance @ U "
+        f"must be the identity; for {owner} it is off by "
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}.+ Set both, or make a mixture of"):
+        family.check_factored(changed, factors, np.zeros((K, D)))

@@ -17,6 +17,7 @@ __all__ = ["CovarianceFamily", "Rule"]
 
 FREEDOM = "IEV"  # each letter allows what those before it allow
 SYMMETRY_TOLERANCE = 1e-8  # in units of standard deviations: a computed inverse is no better
+SYMMETRY_ROUNDING = 1e3  # times rounding; scikit-learn's tied ones are differences of larger sums
 FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
 FACTOR_TOLERANCE = 1e-6  # of U^T covariance U, beyond rounding
 FACTOR_ROUNDING = 16.0  # times rounding and inflation; ten times the most of 1000 matrices
@@ -256,7 +257,7 @@ class CovarianceFamily:
             )
         refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
         if not self.shape.is_diagonal:
-            array = _symmetric(array, max(SYMMETRY_TOLERANCE, 8.0 * rounding))
+            array = _symmetric(array, max(SYMMETRY_TOLERANCE, SYMMETRY_ROUNDING * rounding))
         return array
 
     def _refuse_other_families(self, covariances: Floats) -> None:
