@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import functools
 import os
@@ -289,6 +290,13 @@ def local_function() -> Callable[..., Any]:
     return labels
 
 
+@dataclasses.dataclass
+class Means:
+    """Values with a name."""
+
+    means: Any
+
+
 class Labels:
     """A callable object, whose state nobody knows."""
 
@@ -309,6 +317,7 @@ class Labels:
         functools.partial(labels_of_size, size=1, words=object()),
         functools.partial(labels_of_size, size=1, words=np.array([object()])),
         functools.partial(labels_of_size, size=1, words={"a": [len, Labels()]}),
+        functools.partial(labels_of_size, size=1, words=Means(Labels())),
     ],
     ids=lambda init: getattr(init, "__qualname__", repr(init)[:40]),
 )
@@ -331,9 +340,11 @@ def test_partial_functions_continue_and_others_are_refused(path: Path) -> None:
         return functools.partial(labels_of_size, **arguments)
 
     options = {"tol": 0.0, "max_iter": 6, "accelerate": np.True_, "avoid_spurious": np.False_}
-    words = {"words": {"a": [1, None, "b", np.float32(0.1)], "b": np.arange(3)}}
+    means, others = (Means(np.arange(3.0) + shift) for shift in (0.0, 1.0))
+    words = {"words": {"a": [1, None, "b", np.float32(0.1)], "b": np.arange(3), "c": means}}
+    others = {"words": words["words"] | {"c": others}}
     kill(path, 3, X, 3, init=init(size=2, **words), **options)
-    for other in (init(size=1, **words), init(size=2), init(size=2, words={"a": 1})):
+    for other in (init(size=1, **words), init(size=2), init(size=2, **others)):
         message = rf"init was partial of {__name__}\.labels_of_size and is another one\. Pass"
         with pytest.raises(ValueError, match=message):
             fit_gmm(X, 3, init=other, checkpoint=path, **options)

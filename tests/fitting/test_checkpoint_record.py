@@ -322,6 +322,14 @@ STATISTICS = {"statistics": "state_seen_0"}
         ("plain", {"events": [[1, 0.5, "empty", "kept"]]}, "an event in it is [1, 0.5, 'em"),
         ("plain", {"events": [[9, 2, "empty", "kept"]]}, "an event in it is iteration 9: comp"),
         ("plain", {"events": [[1, 3, "empty", "kept"]]}, "an event in it is iteration 1: comp"),
+        (
+            "plain", {"events": [[1, 0, "empty", "dropped"], [1, 3, "empty", "dropped"]]},
+            "an event in it is iteration 1: component 3 empty, dropped",
+        ),
+        (
+            "plain", {"events": [[1, 0, "empty", "dropped"]] * 2},
+            "an event in it is iteration 1: component 0 empty, dropped",
+        ),
         ("plain", {"bounds": []}, "there are bounds of 0 blocks for 1"),
         ("blocks", {"bounds": [[7, 13]] * 2}, "there are bounds of 2 blocks for 3"),
         ("order", {"bounds": [[7, -1]]}, "-1 stands for a count in it"),

@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import astuple
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -312,11 +313,7 @@ class _Reader:
         history = numbers(self._arrays, "history", (-1,), finite=False).tolist()
         if not history:
             raise ValueError("its history is empty")
-        events = [Event.checked(event) for event in fact(self._facts, "events", list)]
-        for event in events:
-            late = event.iteration > len(history) and event.action != "smoothed"
-            if late or event.component >= n_components:
-                raise ValueError(f"an event in it is {event}")
+        events = self._events(k, n_components, len(history))
         before, objective = None, self._facts["objective_before"]
         if objective is not None:
             before = Point(*self._point("before"), _objective(objective))
@@ -330,6 +327,22 @@ class _Reader:
             state=self._state(self._facts["state"], k),
             before=before,
         )
+
+    def _events(self, k: int, n_components: int, n_iter: int) -> list[Event]:
+        """Events that can have left k components, after some iterations."""
+        events = [Event.checked(event) for event in fact(self._facts, "events", list)]
+        left = k + sum(event.action == "dropped" for event in events)
+        for iteration, group in groupby(events, key=lambda event: event.iteration):
+            dropped = set()
+            for event in group:
+                before = event.action == "smoothed"  # of the fit before, which had all components
+                known = event.component < (n_components if before else min(left, n_components))
+                if not known or event.component in dropped or (iteration > n_iter and not before):
+                    raise ValueError(f"an event in it is {event}")
+                if event.action == "dropped":
+                    dropped.add(event.component)
+            left -= len(dropped)
+        return events
 
     def bounds(self) -> list[BoundsRecord]:
         records = []

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from functools import partial
 from types import CodeType
 from typing import Any
@@ -59,6 +60,9 @@ def fingerprint(name: str, value: Any) -> Any:
         facts, arrays = value._contents()
         digests = {each: array_fingerprint(array) for each, array in arrays.items()}
         return f"{type(value).__name__}, {digest_of_text(json.dumps([facts, digests]))}"
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = json.dumps(fingerprint(name, vars(value)))
+        return f"{type(value).__name__}, {digest_of_text(parts)}"
     if isinstance(value, partial):
         function = fingerprint(name, value.func)
         parts = json.dumps([function, fingerprint(name, [value.args, value.keywords])])
