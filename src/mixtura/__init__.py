@@ -8,6 +8,7 @@ from mixtura import datasets, kernels, plot, reference
 from mixtura._build_config import VERSION as __version__
 from mixtura.data import scan
 from mixtura.exceptions import (
+    CheckpointWarning,
     CoarseColumnsWarning,
     ConvergenceWarning,
     FitError,
@@ -34,6 +35,7 @@ from mixtura.updates import Event
 
 __all__ = [
     "BootstrapLRT",
+    "CheckpointWarning",
     "CoarseColumnsWarning",
     "ConvergenceWarning",
     "Event",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CheckpointWarning",
     "CoarseColumnsWarning",
     "ConvergenceWarning",
     "FitError",
@@ -56,3 +57,7 @@ class ConvergenceWarning(UserWarning):
 
     Or k-means ended with fewer clusters than it was asked for.
     """
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written, as on a full disk; the fit continues without."""

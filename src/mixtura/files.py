@@ -19,10 +19,11 @@ import math
 import os
 import re
 import secrets
+import stat
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
@@ -35,11 +36,13 @@ __all__ = [
     "DAMAGE",
     "Contents",
     "Saveable",
+    "count",
     "fact",
     "feature_names_of",
     "load",
     "numbers",
     "read",
+    "remove_leftovers",
     "save",
     "saved_as",
     "write",
@@ -47,6 +50,7 @@ __all__ = [
 
 FORMAT, FORMAT_VERSION = "mixtura", 1
 MOST_MEMBERS = 10_000
+LEFTOVER_BYTES = 6  # random ones, in the name of a temporary file
 HEADER = re.compile(  # of an .npy file; NumPy would evaluate it as Python
     rb"\x93NUMPY\x01\x00..{'descr': '(?P<dtype>[<>|][biufU]\d+)', 'fortran_order': "
     rb"(?P<order>False|True), 'shape': \((?P<shape>[\d, ]*)\), } *\n",
@@ -100,12 +104,14 @@ def save(self: Saveable, path: AnyPath) -> None:
     ----------
     path : str or path-like
         Name of the file, usually ending in .npz. An older file is replaced only when the new one
-        is complete and on the disk.
+        is complete and on the disk. The new one has its mode.
 
     Raises
     ------
     OSError
         If the file cannot be written; an older one stays as it was.
+    ValueError
+        For a pipe, a device or another special file.
     """
     kind = next(name for name, cls in KINDS.items() if isinstance(self, cls))
     write(path, kind, self._contents())
@@ -128,13 +134,14 @@ def load(path: AnyPath) -> Any:
     ------
     ValueError
         For a file that is damaged, not written by mixtura, or written by a later version in a
-        format that this one does not know.
+        format that this one does not know; for a pipe, a device or another special file.
     OSError
         If the file cannot be opened.
 
     Notes
     -----
-    All later versions will read files of format version 1. No code in a file is ever run.
+    All later versions will read files of format version 1. No code in a file is ever run. All
+    numbers are checked as by the constructor of `GaussianMixture`, in O(k d^3).
 
     Examples
     --------
@@ -174,13 +181,16 @@ def write(path: AnyPath, kind: str, contents: Contents) -> None:
 
 def read(path: AnyPath) -> tuple[str, Contents]:
     """Return kind and contents of a file; only its format has been checked."""
+    _status(path)
     with Path(path).open("rb") as file:
         try:
-            arrays = _read_members(file)
+            arrays = _read_members(path, file)
             facts = json.loads(str(arrays.pop("header")))
             kind, version = str(facts["kind"]), fact(facts, "format_version", int)
             if facts["format"] != FORMAT:
                 raise ValueError(f"its format is {facts['format']!r}")
+        except _Foreign:
+            raise
         except DAMAGE as error:
             raise _damaged(path, error) from error
     if version > FORMAT_VERSION:
@@ -200,12 +210,24 @@ def _damaged(path: AnyPath, error: BaseException) -> ValueError:
     )
 
 
-def _read_members(file: BinaryIO) -> dict[str, NDArray[Any]]:
+class _Foreign(ValueError):
+    """A sound file of another program."""
+
+
+def _read_members(path: AnyPath, file: BinaryIO) -> dict[str, NDArray[Any]]:
     size = file.seek(0, os.SEEK_END)
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len(members) > MOST_MEMBERS:
             raise ValueError(f"it has {len(members)} members, more than {MOST_MEMBERS}")
+        if members and "header.npy" not in archive.NameToInfo:
+            first = ", ".join(member.filename for member in members[:5])
+            more = f" and {len(members) - 5} more" if len(members) > 5 else ""
+            raise _Foreign(
+                f"{os.fspath(path)} must be a file written by mixtura; it is an archive of "
+                f"{first}{more}, without a header of mixtura. Open it with the program that wrote "
+                f"it, or with numpy.load."
+            )
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > size:
                 raise ValueError(f"its member {member.filename!r} is compressed")
@@ -231,19 +253,51 @@ def _parse(data: bytes) -> NDArray[Any]:
     return np.require(array, dtype.newbyteorder("="))
 
 
+def _status(path: AnyPath) -> os.stat_result | None:
+    """Return the status of an ordinary file or a folder, None where nothing exists.
+
+    Raises
+    ------
+    ValueError
+        For a pipe, a device or another special file, which must not be replaced, and whose opening
+        may wait for ever.
+    """
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        return status
+    raise ValueError(
+        f"{os.fspath(path)} must be an ordinary file or a new name; it is a pipe, a device or "
+        f"another special file. Name another one."
+    )
+
+
 @contextmanager
 def _replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
-    """Give a new file that replaces `path` when the block ends, and is removed if it fails."""
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    """Give a new file that replaces `path` when the block ends, and is removed if it fails.
+
+    It has the mode of the file that it replaces and, where that is allowed, its owner.
+    """
+    status, target = _status(path), Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(LEFTOVER_BYTES)}")
     try:
-        with temporary.open("xb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(temporary, flags, 0o666 if status is None else 0o600), "wb") as file:
+            if status is not None and os.name == "posix":
+                with suppress(OSError):
+                    os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            # With the path that the caller knows, in place of that of the temporary file.
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
     if os.name == "posix":  # so that the new name survives a loss of power, too
         folder = os.open(target.parent, os.O_RDONLY)
@@ -253,12 +307,32 @@ def _replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
             os.close(folder)
 
 
+def remove_leftovers(path: AnyPath) -> None:
+    """Delete temporary files that killed processes left when they replaced this file.
+
+    Nobody else may be writing the file now.
+    """
+    target = Path(os.path.realpath(path))
+    leftover = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{{2 * LEFTOVER_BYTES}}}")
+    for file in target.parent.iterdir():
+        if leftover.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+
+
 def fact(facts: dict[str, Any], name: str, kind: type[Fact]) -> Fact:
     """Return one value of the header, of the type expected."""
     value = facts[name]
     if type(value) is int and kind is float:
         value = float(value)
     if type(value) is not kind:
+        raise ValueError(f"its {name} is {value!r}")
+    return value
+
+
+def count(facts: dict[str, Any], name: str) -> int:
+    """Return one value of the header, an integer not below zero."""
+    value = fact(facts, name, int)
+    if value < 0:
         raise ValueError(f"its {name} is {value!r}")
     return value
 

@@ -202,6 +202,18 @@ class Shape(ABC):
         """Return the numbers of the factors that have to be positive."""
 
     @abstractmethod
+    def mismatch(self, covariances: Floats, factors: Floats) -> tuple[Floats, Floats]:
+        """Return how far ``U^T covariance U`` is from the identity, and what rounding makes of it.
+
+        Returns
+        -------
+        off : ndarray of shape (n_components,) or (1,)
+            Largest absolute deviation; NaN where a variance is not positive.
+        inflation : ndarray of shape (n_components,) or (1,)
+            Sum of variance inflation factors, by which rounding is multiplied in it.
+        """
+
+    @abstractmethod
     def log_dets(self, factors: Floats, n_features: int) -> Floats:
         """Return log det U of each component, shape (n_components,) or (1,)."""
 
@@ -287,6 +299,15 @@ class _Matrices(Shape):
     def diagonal(self, factors: Floats) -> Floats:
         diagonal: Floats = np.einsum("...aa->...a", factors)
         return diagonal
+
+    def mismatch(self, covariances: Floats, factors: Floats) -> tuple[Floats, Floats]:
+        with np.errstate(all="ignore"):
+            deviations = np.sqrt(np.einsum("...aa->...a", covariances))[..., None]
+            correlations = covariances / deviations / deviations.swapaxes(-1, -2)
+            scaled = factors * deviations
+            whitened = scaled.swapaxes(-1, -2) @ correlations @ scaled
+            off = np.abs(whitened - np.eye(factors.shape[-1])).max(axis=(-2, -1))
+            return np.atleast_1d(off), np.atleast_1d(np.square(scaled).sum(axis=(-2, -1)))
 
     def log_dets(self, factors: Floats, n_features: int) -> Floats:  # noqa: ARG002
         log_dets: Floats = np.log(self.diagonal(factors)).sum(axis=-1)
@@ -445,6 +466,10 @@ class _Variances(Shape):
         usable = (covariances >= TINY) & (covariances < np.inf)
         factors = 1.0 / np.sqrt(np.where(usable, covariances, 1.0))
         return factors, np.asarray(~usable.reshape(len(usable), -1).all(axis=1))
+
+    def mismatch(self, covariances: Floats, factors: Floats) -> tuple[Floats, Floats]:
+        off = np.abs(covariances * factors * factors - 1.0).reshape(len(factors), -1).max(axis=1)
+        return off, np.ones(len(factors))
 
     def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
         whitened: Floats = z * factors[component]

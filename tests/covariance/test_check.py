@@ -1,20 +1,19 @@
 """Covariances that users give: what is accepted, and what each bad one is told."""
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from helpers import BACKENDS, unchanged
 
 from mixtura import reference
+from mixtura.algebra import Algebra
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.shapes import FULL, SHAPE_NAMES, Floats
 
 K, D = 4, 3
 each_type = pytest.mark.parametrize("name", SHAPE_NAMES)
 each_engine = pytest.mark.parametrize("by", list(BACKENDS.values()), ids=BACKENDS)
-Factorise = Callable[[Floats], tuple[Floats, np.ndarray]]
 
 
 def random_covariances(name: str, seed: int = 2) -> Floats:
@@ -28,7 +27,7 @@ def random_covariances(name: str, seed: int = 2) -> Floats:
 
 @each_type
 @each_engine
-def test_sound_covariances_are_given_back_with_factors(by: Factorise, name: str) -> None:
+def test_sound_covariances_are_given_back_with_factors(by: Algebra, name: str) -> None:
     family, covariances = FAMILIES[name], random_covariances(name)
     checked, factors = family.check(covariances.tolist(), K, D, by)
     np.testing.assert_array_equal(checked, covariances)
@@ -119,9 +118,7 @@ BAD = [
 
 @each_engine
 @pytest.mark.parametrize(("given", "message"), BAD)
-def test_bad_covariances_are_refused(
-    by: Factorise, given: tuple[str, Floats], message: str
-) -> None:
+def test_bad_covariances_are_refused(by: Algebra, given: tuple[str, Floats], message: str) -> None:
     name, covariances = given
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         FAMILIES[name].check(covariances, K, D, by)
@@ -130,3 +127,54 @@ def test_bad_covariances_are_refused(
 def test_covariances_that_are_not_numbers_are_refused() -> None:
     with pytest.raises(TypeError, match=r"^covariances must hold real numbers"):
         FAMILIES["spherical"].check(list("abcd"), K, D, reference)
+
+
+# Covariances that come with their factors
+
+
+@each_type
+@each_engine
+def test_covariances_that_fit_their_factors_are_given_back(by: Algebra, name: str) -> None:
+    family, covariances = FAMILIES[name], random_covariances(name)
+    factors, _ = family.factorise(covariances, by)
+    with unchanged(covariances, factors):
+        checked = family.check_factored(covariances, factors, np.zeros((K, D)), reference)
+    np.testing.assert_array_equal(checked, covariances)
+
+
+@each_type
+def test_covariances_rounded_to_single_precision_fit_when_that_is_said(name: str) -> None:
+    family, covariances = FAMILIES[name], random_covariances(name)
+    factors = family.factorise(covariances, reference)[0]
+    rounded, means = covariances.astype(np.float32), np.zeros((K, D))
+    if name in ("full", "tied"):
+        rounded[..., 0, 1] = np.nextafter(rounded[..., 0, 1], np.float32(9.0))
+    eps = float(np.finfo(np.float32).eps)
+    checked = family.check_factored(
+        rounded, factors.astype(np.float32), means, reference, rounding=eps
+    )
+    np.testing.assert_allclose(checked, covariances, rtol=1e-6)
+    if name in ("full", "tied"):
+        np.testing.assert_array_equal(checked, checked.swapaxes(-1, -2))
+        with pytest.raises(ValueError, match="covariances must be symmetric"):
+            family.check_factored(rounded, factors, means, reference)
+
+
+@each_type
+@pytest.mark.parametrize("change", [1.001, -1.0, 0.0, 1e300, 1e-300])
+def test_covariances_that_do_not_fit_their_factors_are_refused_with_the_component(
+    name: str, change: float
+) -> None:
+    family, covariances = FAMILIES[name], random_covariances(name)
+    factors = family.factorise(covariances, reference)[0]
+    if name == "tied":
+        changed, owner = change * covariances, "the covariance that all share"
+    else:
+        changed, owner = covariances.copy(), "component 2"
+        changed[2] *= change
+    message = (
+        "covariances must be positive definite and fit precisions_cholesky: U.T @ covariance @ U "
+        f"must be the identity; for {owner} it is off by "
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}.+ Set both, or make a mixture of"):
+        family.check_factored(changed, factors, np.zeros((K, D)), reference)

@@ -325,7 +325,7 @@ def test_fit_of_blocks_does_not_continue_a_fit_of_other_blocks(tmp_path: Path) -
     with pytest.raises(LookupError, match="killed"):
         fit_gmm(in_blocks(X), 3, callback=die, **settings)
     for rows in (X, scan([X[:8], X[8:]])):
-        with pytest.raises(ValueError, match=r"it is of another one: X is float64 .+ in 5 blocks"):
+        with pytest.raises(ValueError, match=r"it is of another one: X was float64 .+ in 5 blocks"):
             fit_gmm(rows, 3, **settings)
 
 

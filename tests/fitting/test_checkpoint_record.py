@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::mixtura.ConvergenceWarning")
 DAMAGED = r"c must be a checkpoint of fit_gmm; it is foreign or damaged: .+ Delete it, or name an"
 REFUSED = (
     rf"{DAMAGED}|c must be "
-    r"(a checkpoint of this fit; it is of another one: .+\. Delete it, or name another|"
+    r"(the checkpoint of this fit; it is of another one: .+\. Pass what it was to continue|"
     r"a checkpoint of record version 2; it has version .+\. Continue with that version|"
     r"a complete file written by mixtura; it is damaged or from another program: |"
     r"of format version 1 or earlier; )"
@@ -319,7 +319,17 @@ STATISTICS = {"statistics": "state_seen_0"}
         ("plain", {"events": [[1, 2, "empty", "kept", 5]]}, "too many values to unpack"),
         ("plain", {"events": [[1, 2, "full", "kept"]]}, "an event in it is [1, 2, 'full', 'kept']"),
         ("plain", {"events": [[1, 2, "empty", []]]}, "an event in it is [1, 2, 'empty', []]"),
-        ("plain", {"events": [[1, 0.5, "empty", "kept"]]}, "0.5 stands for a count in it"),
+        ("plain", {"events": [[1, 0.5, "empty", "kept"]]}, "an event in it is [1, 0.5, 'em"),
+        ("plain", {"events": [[9, 2, "empty", "kept"]]}, "an event in it is iteration 9: comp"),
+        ("plain", {"events": [[1, 3, "empty", "kept"]]}, "an event in it is iteration 1: comp"),
+        (
+            "plain", {"events": [[1, 0, "empty", "dropped"], [1, 3, "empty", "dropped"]]},
+            "an event in it is iteration 1: component 3 empty, dropped",
+        ),
+        (
+            "plain", {"events": [[1, 0, "empty", "dropped"]] * 2},
+            "an event in it is iteration 1: component 0 empty, dropped",
+        ),
         ("plain", {"bounds": []}, "there are bounds of 0 blocks for 1"),
         ("blocks", {"bounds": [[7, 13]] * 2}, "there are bounds of 2 blocks for 3"),
         ("order", {"bounds": [[7, -1]]}, "-1 stands for a count in it"),
@@ -388,6 +398,8 @@ def test_forged_record_with_a_fact_that_is_impossible_is_refused_with_the_reason
             "precisions_cholesky must be upper triangular",
         ),
         ("plain", "last_precisions_cholesky", lambda a: -a, "must be positive on the diagonal"),
+        ("plain", "last_covariances", lambda a: 2.0 * a, "and fit precisions_cholesky: U.T @"),
+        ("order", "bounds_0_seen_covariances", np.zeros_like, "and fit precisions_cholesky: U.T"),
         ("plain", "last_resp_xx", lambda a: a[:2], "should be float64 of shape (3, 2, 2)"),
         ("plain", "history", lambda a: a[:0], "its history is empty"),
         ("order", "bounds_0_order", np.zeros_like, "that a pass carries are of other rows"),
@@ -422,6 +434,17 @@ def test_forged_record_with_more_components_than_the_fit_is_refused(tmp_path: Pa
         CASES["plain"].resume(tmp_path / "c")
 
 
+@pytest.mark.parametrize("name", ["last", "state_seen_0"])
+@pytest.mark.parametrize("sums", [np.ones(3), np.array(["a"])])
+def test_forged_record_with_sums_that_no_pass_returns_is_refused(
+    name: str, sums: Array, tmp_path: Path
+) -> None:
+    record = CASES["squarem"].begin(tmp_path / "c")
+    forge_record(tmp_path / "c", Contents(record.facts, record.arrays | {f"{name}_extra_x": sums}))
+    with pytest.raises(ValueError, match=f"foreign or damaged: its sums are {name}_extra_x\\."):
+        CASES["squarem"].resume(tmp_path / "c")
+
+
 class PhasesState(NamedTuple):
     """The state of a schedule that somebody may write."""
 
@@ -448,8 +471,10 @@ def test_state_that_no_reader_knows_is_refused_when_it_is_saved(tmp_path: Path) 
     outcome = Outcome(
         parameters, -3.0, [-3.0], statistics=statistics, state=PhasesState((), "first")
     )
-    with pytest.raises(TypeError, match=r"of a class in mixtura.schedules.STATES; got PhasesState"):
-        Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}).follow(rows, outcome)
+    message = r"of a class in mixtura.schedules.STATES; got PhasesState"
+    checkpoint = Checkpoint(tmp_path / "c", 0.0, {"rows": "some"})
+    with checkpoint, pytest.raises(TypeError, match=message):
+        checkpoint.follow(rows, outcome)
 
 
 def test_record_of_another_schedule_and_of_further_sums_has_all_their_values(
@@ -461,11 +486,14 @@ def test_record_of_another_schedule_and_of_further_sums_has_all_their_values(
     fit_gmm(CLUSTERED, 3, rng=0, n_init=1, callback=states.append)
     parameters = states[-1].parameters
     sums = {"squares": np.arange(6.0).reshape(3, 2), "count": 7.5}
+    rows.extras = tuple(sums)
     statistics = replace(rows.accumulate(parameters.seen()), extras=sums)
     state = PhasesState((np.ones(3), np.zeros((2, 2))), "second")
     outcome = Outcome(parameters, -3.0, [-3.5, -3.0], statistics=statistics, state=state)
-    Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}).follow(rows, outcome)
-    again = Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}).resume(rows, Phases(), 3)
+    with Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}) as checkpoint:
+        checkpoint.follow(rows, outcome)
+    with Checkpoint(tmp_path / "c", 0.0, {"rows": "some"}) as checkpoint:
+        again = checkpoint.resume(rows, Phases(), 3, 2)
     assert again.statistics.extras["count"] == 7.5
     np.testing.assert_array_equal(again.statistics.extras["squares"], sums["squares"])
     assert (again.state.phase, again.history) == ("second", [-3.5, -3.0])

@@ -254,6 +254,29 @@ def test_fit_that_uses_up_max_iter_warns_where_it_was_called() -> None:
     assert not fit_kmeans(X, 7, init=X[:7], max_iter=2, tol=0.0).converged  # as asked for
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_states_that_a_callback_keeps_do_not_change_later(*, weighted: bool) -> None:
+    frame = pd.DataFrame(clustered(500, 2, 7, spread=1.0)[0], columns=["a", "b"])
+    rows = frame.to_numpy()
+    weight = np.arange(500) % 3 if weighted else None
+    kept: list[KMeansFit] = []
+    fit = fit_kmeans(frame, 7, init=rows[:7], sample_weight=weight, callback=kept.append)
+    assert len(kept) == fit.n_iter > 5
+    present = slice(None) if weight is None else weight > 0
+    for n_iter, state in enumerate(kept, start=1):
+        alone = fit_kmeans(frame, 7, init=rows[:7], sample_weight=weight, max_iter=n_iter, tol=0)
+        np.testing.assert_array_equal(state.centers, alone.centers)
+        np.testing.assert_array_equal(state.labels[present], alone.labels[present])
+        assert state.feature_names == ("a", "b")
+    kept[-1].labels[:] = -1  # they are the caller's
+    assert fit.labels.min() == 0
+
+
+def test_callback_of_kmeans_that_returns_an_array_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"callback must return True .+ got ndarray, .+ Return one"):
+        fit_kmeans(clustered()[0], 2, rng=0, callback=lambda _: np.ones(2))
+
+
 def test_callback_sees_each_iteration_and_stops_the_run() -> None:
     X = clustered(500, 2, 7, spread=1.0)[0]
     seen: list[tuple[Floats, float, int]] = []

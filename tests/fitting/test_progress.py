@@ -1,15 +1,31 @@
 """What a fit reports: lines while it runs, and its summary."""
 
+import io
+import itertools
 import re
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from clusters import clustered
 
-from mixtura import FitError, FitInterrupted, GaussianMixture, State, fit_gmm
+import mixtura.sklearn
+from mixtura import (
+    FitError,
+    FitInterrupted,
+    GaussianMixture,
+    State,
+    bootstrap_lrt,
+    fit_gmm,
+    fit_kmeans,
+    select_gmm,
+)
 from mixtura.fitting import progress
+
+Capture = pytest.CaptureFixture[str]
 
 LINE = re.compile(
     r"mixtura: iteration \d+: objective -?\d+\.\d{6} nats per row, "
@@ -80,15 +96,16 @@ def test_verbose_fit_reports_a_long_pass(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.001)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     written = threading.Event()
-    original = progress.Progress.write
+    original = progress.Lines.wait
 
-    def write(self: progress.Progress, line: str) -> None:
+    def wait(self: progress.Lines, line: str) -> None:
         original(self, line)
         if "iteration 2 under way" in line:
             written.set()
 
-    monkeypatch.setattr(progress.Progress, "write", write)
+    monkeypatch.setattr(progress.Lines, "wait", wait)
     X = clustered()[0]
     labels = np.arange(len(X)) % 3
     fit_gmm(X, 3, init=labels, max_iter=2, tol=0.0, verbose=True,
@@ -132,6 +149,7 @@ def test_bar_shows_starts_and_iterations_with_objective_and_gain(
 def test_bar_updates_its_clock_in_a_long_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tqdm")
     monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.001)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     monkeypatch.setattr("tqdm.auto.tqdm.monitor_interval", 0)  # it may refresh bars too
     refreshed = threading.Event()
     monkeypatch.setattr("tqdm.auto.tqdm.refresh", lambda *_, **__: refreshed.set())
@@ -154,8 +172,6 @@ def test_bar_without_tqdm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     )
     with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
         fit_gmm(clustered()[0], 3, verbose="bar")
-    with pytest.raises(ValueError, match=r"verbose must be one of 'bar'; got 'bars'. Did you mean"):
-        fit_gmm(clustered()[0], 3, verbose="bars")
 
 
 def test_verbose_fit_that_fails_leaves_no_watcher() -> None:
@@ -184,6 +200,226 @@ def test_verbose_fit_that_is_interrupted_or_stopped_says_so(
 def test_fit_that_is_not_verbose_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     fit_gmm(clustered()[0], 3, rng=0)
     assert capsys.readouterr() == ("", "")
+
+
+# Every function, and terminals
+
+
+def run_gmm(**options: Any) -> None:
+    fit_gmm(X, 3, init=LABELS, tol=0.0, max_iter=30, **options)
+
+
+def run_kmeans(**options: Any) -> None:
+    fit_kmeans(clustered(500, 2, 7, spread=1.0)[0], 7, n_init=3, tol=0, rng=0, **options)
+
+
+def run_selection(**options: Any) -> None:
+    select_gmm(X, range(1, 5), ["EII", "VII", "EEI"], n_init=1, rng=0, **options)
+
+
+def run_bootstrap(**options: Any) -> None:
+    bootstrap_lrt(X[:60], 1, covariance_type="EII", n_bootstrap=9, n_init=1, rng=0, **options)
+
+
+X = clustered()[0]
+LABELS = np.arange(len(X)) % 3
+RUNS = (run_gmm, run_kmeans, run_selection, run_bootstrap)
+every_function = pytest.mark.parametrize("run", RUNS)
+Run = Callable[..., None]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> Capture:
+    """Standard error as if it were a terminal."""
+    monkeypatch.setattr(progress, "is_terminal", lambda: True)
+    return capsys
+
+
+def tick(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let each look at the clock take some seconds."""
+    clock = itertools.count()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: seconds * next(clock))
+
+
+@every_function
+def test_verbose_that_is_none_of_the_words_is_refused_by_every_function(run: Run) -> None:
+    message = (
+        'verbose must be True, False, None or "bar"; got {}. Use None for progress on a terminal '
+        "after 2 seconds, True for lines, False for nothing."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message.format(repr('yes') + ' (str)'))}$"):
+        run(verbose="yes")
+    with pytest.raises(TypeError, match=f"^{re.escape(message.format('0.5 (float)'))}$"):
+        run(verbose=0.5)
+
+
+@every_function
+@pytest.mark.parametrize("verbose", [None, False, 0, np.False_])
+def test_progress_is_not_shown_where_standard_error_is_no_terminal(
+    run: Run, verbose: Any, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    tick(monkeypatch, 5.0)
+    run(verbose=verbose)
+    assert capsys.readouterr() == ("", "")
+    assert_no_watcher()
+
+
+@pytest.mark.parametrize("stderr", [None, "closed"])
+def test_fit_without_standard_error_shows_nothing(
+    stderr: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed if stderr else None)
+    assert not progress.is_terminal()
+    run_gmm()
+
+
+def test_standard_error_says_itself_whether_it_is_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert not progress.is_terminal()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert progress.is_terminal()
+
+
+@every_function
+def test_progress_is_not_shown_on_a_terminal_for_work_of_less_than_two_seconds(
+    run: Run, monkeypatch: pytest.MonkeyPatch, terminal: Capture
+) -> None:
+    tick(monkeypatch, 0.0)
+    run()
+    assert terminal.readouterr() == ("", "")
+    assert_no_watcher()
+
+
+@every_function
+def test_progress_is_not_shown_on_a_terminal_when_verbose_is_false(
+    run: Run, monkeypatch: pytest.MonkeyPatch, terminal: Capture
+) -> None:
+    tick(monkeypatch, 5.0)
+    run(verbose=False)
+    assert terminal.readouterr() == ("", "")
+
+
+@every_function
+def test_progress_on_a_terminal_is_a_bar_that_disappears(
+    run: Run, monkeypatch: pytest.MonkeyPatch, terminal: Capture
+) -> None:
+    pytest.importorskip("tqdm")
+    tick(monkeypatch, 0.5)
+    run()
+    out, err = terminal.readouterr()
+    assert out == ""
+    stage = {run_selection: "models", run_bootstrap: "samples"}.get(run, "iterations")
+    assert f"\rmixtura {stage}: " in err
+    assert "\n" not in err
+    assert not err.split("\r")[-2].strip()  # blanks over the bar
+
+
+EXPECTED = {
+    run_gmm: r"iteration \d+: objective -\d\.\d{6} nats per row, about \S+ to gain, (\d+\.\d) s",
+    run_kmeans: r"run [123], iteration \d+: inertia \d+\.?\d*, (\d+\.\d) s",
+    run_selection: r"\d+ of 12 models: (EII|VII|EEI), \d components?",
+    run_bootstrap: r"(1 of 10 samples: the rows|\d+ of 10 samples: statistic \d+\.\d{3})",
+}
+
+
+@every_function
+def test_progress_on_a_terminal_without_tqdm_is_lines_two_seconds_apart(
+    run: Run, monkeypatch: pytest.MonkeyPatch, terminal: Capture
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    tick(monkeypatch, 0.5)
+    run()
+    lines = terminal.readouterr().err.splitlines()
+    assert lines
+    matches = [re.fullmatch(f"mixtura: {EXPECTED[run]}", line) for line in lines]
+    assert all(matches), lines
+    if run in (run_gmm, run_kmeans):
+        seconds = np.array([float(match[1]) for match in matches])
+        assert seconds[0] == 2.0
+        np.testing.assert_array_equal(np.diff(seconds), 2.0)
+
+
+@every_function
+def test_verbose_function_writes_lines_to_the_end(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    tick(monkeypatch, 0.5)
+    run(verbose=True)
+    out, err = capsys.readouterr()
+    *lines, last = err.splitlines()
+    assert out == ""
+    assert all(re.fullmatch(f"mixtura: {EXPECTED[run]}", line) for line in lines)
+    end = {
+        run_gmm: "max_iter after 30 iterations",
+        run_kmeans: r"converged after \d+ iterations",
+        run_selection: r"12 of 12 models: EEI, 4 components",
+        run_bootstrap: r"10 of 10 samples: statistic \d+\.\d{3}",
+    }
+    assert re.fullmatch(f"mixtura: {end[run]}", last)
+
+
+@pytest.mark.parametrize("tqdm", [True, False])
+def test_long_pass_on_a_terminal_is_shown_after_two_seconds(
+    tqdm: bool, monkeypatch: pytest.MonkeyPatch, terminal: Capture
+) -> None:
+    if tqdm:
+        pytest.importorskip("tqdm")
+    else:
+        monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    tick(monkeypatch, 1.0)
+    monkeypatch.setattr(progress, "SECONDS_UNTIL_SHOWN", 0.001)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.001)
+    shown = threading.Event()
+    display = progress.Bar if tqdm else progress.Lines
+    original = display.wait
+
+    def wait(self: Any, line: str) -> None:
+        original(self, line)
+        shown.set()
+
+    monkeypatch.setattr(display, "wait", wait)
+
+    def start(*_: Any) -> Any:
+        assert shown.wait(60)
+        return LABELS
+
+    fit_gmm(X, 3, init=start, tol=0.0, max_iter=1)
+    assert re.search(r"mixtura: the start under way for \d\.\d s", terminal.readouterr().err)
+    assert_no_watcher()
+
+
+@every_function
+def test_ctrl_c_while_the_watcher_starts_leaves_none(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        if self.name == "mixtura progress":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(verbose=True)
+    assert_no_watcher()
+
+
+def test_estimators_of_scikit_learn_are_silent_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, terminal: Capture
+) -> None:
+    tick(monkeypatch, 5.0)
+    mixtura.sklearn.KMeans(3, random_state=0).fit(X)
+    mixtura.sklearn.GaussianMixture(3, random_state=0).fit(X)
+    assert terminal.readouterr() == ("", "")
+
+
+# Summaries
 
 
 def test_summary_of_a_fit_says_what_came_out_and_how() -> None:

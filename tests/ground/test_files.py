@@ -220,6 +220,31 @@ def with_header_of_array(text: bytes, data: bytes = b"\0" * 16) -> bytes:
     return file.getvalue()
 
 
+FIT_FACTS = {
+    "log_likelihood": -1.0, "converged": True, "stop_reason": "converged", "n_samples": 4,
+    "weight_sum": 4.0, "entropy": 0.5, "events": [[1, 0, "empty", "kept"]],
+}  # fmt: skip
+KMEANS_FACTS = {"inertia": 1.0, "n_iter": 3, "converged": True}
+
+
+def fit_file(**changes: object) -> bytes:
+    return npz(header(kind="GMMFit", **(FIT_FACTS | changes)), history=np.array([-1.0]))
+
+
+def kmeans_file(labels: object = (0, 1), **changes: object) -> bytes:
+    arrays = {"centers": ARRAYS["means"], "labels": np.array(labels)}
+    return npz(header(kind="KMeansFit", **(KMEANS_FACTS | changes)), **arrays)
+
+
+def full_file(covariances: list[object], **changes: object) -> bytes:
+    """Return the file of a mixture with two features, whose factors are those of unit matrices."""
+    arrays = {"means": np.zeros((2, 2)), "precisions_cholesky": np.array([np.eye(2)] * 2)}
+    facts = header(**({"covariance_type": "full"} | changes))
+    return npz(facts, covariances=np.array(covariances, dtype=float), **arrays)
+
+
+EYE = [[1, 0], [0, 1]]
+NO_INVERSE = "covariances must be positive definite and fit precisions_cholesky: U.T @ covariance"
 PLAIN = b"{'descr': '<f8', 'fortran_order': False, 'shape': %s, }"
 NO_ARRAY = "a member is not a plain array of numbers or strings"
 GOOD = npz()
@@ -230,7 +255,6 @@ BAD = {
     "cut in the middle": (GOOD[: len(GOOD) // 2], "File is not a zip file"),
     "a bit flipped": (GOOD.replace(b"\0\0\xf0?", b"\0\0\xf1?", 1), "Bad CRC-32"),
     "pickle": (pickle.dumps(Trap()), "File is not a zip file"),
-    "arrays without header": (npz(header=None), "'header'"),
     "header no JSON": (npz("{"), "Expecting property name"),
     "header of another program": (npz(header(format="other")), "its format is 'other'"),
     "header no object": (npz("[1, 2]"), ""),
@@ -253,6 +277,47 @@ BAD = {
         npz(precisions_cholesky=np.array([1.0, -0.5])),
         "precisions_cholesky must be positive on the diagonal",
     ),
+    "covariances below zero": (
+        npz(covariances=np.array([1.0, -4.0])),
+        f"{NO_INVERSE} @ U must be the identity; for component 1 it is off by 2. Set both, or make",
+    ),
+    "covariances of zero": (npz(covariances=np.zeros(2)), f"{NO_INVERSE} @ U must be the identity"),
+    "covariances of other factors": (npz(covariances=np.array([1.0, 9.0])), "it is off by 1.2. S"),
+    "matrices not positive definite": (full_file([EYE, [[1, 2], [2, 1]]]), "it is off by 2. Set"),
+    "matrices that are zero": (full_file([EYE, [[0, 0], [0, 0]]]), "component 1 it is off by nan"),
+    "matrices not symmetric": (
+        full_file([EYE, [[1, 0.5], [0, 1]]]), "covariances must be symmetric; row 0, column 1 of",
+    ),
+    "a matrix for all that does not fit": (
+        npz(
+            header(covariance_type="tied"), means=np.zeros((2, 2)),
+            covariances=np.diag([1.0, 2.0]), precisions_cholesky=np.eye(2),
+        ),
+        "for the covariance that all share it is off by 1. Set both",
+    ),
+    "matrices of another family": (
+        npz(
+            header(covariance_type="EII"), covariances=np.array([1.0, 4.0]),
+        ),
+        "covariances must be of covariance_type 'EII'; that of component",
+    ),
+    "a fit that ended for no reason": (
+        fit_file(stop_reason="tired"), "its stop_reason is 'tired' and its converged True",
+    ),
+    "a fit that converged and did not": (
+        fit_file(converged=False), "its stop_reason is 'converged' and its converged False",
+    ),
+    "a fit of rows below zero": (fit_file(n_samples=-1), "its n_samples is -1"),
+    "a fit of no weight": (fit_file(weight_sum=0.0), "its weight_sum is 0.0"),
+    "a fit with an event of another kind": (
+        fit_file(events=[[1, 0, "bored", "kept"]]), "an event in it is [1, 0, 'bored', 'kept']",
+    ),
+    "a fit with half an event": (fit_file(events=[[1, 0]]), "not enough values to unpack"),
+    "k-means with a label too many": (
+        kmeans_file([0, 2]), "labels must lie between 0 and 1; row 1 has 2",
+    ),
+    "k-means with inertia below zero": (kmeans_file(inertia=-1.0), "its inertia is -1.0"),
+    "k-means that iterated backwards": (kmeans_file(n_iter=-3), "its n_iter is -3"),
     "covariance type unknown": (npz(header(covariance_type="round")), "'round'"),
     "names too many": (npz(header(feature_names=["a", "b"])), "its feature_names are ['a', 'b']"),
     "names no words": (npz(header(feature_names=[1])), "its feature_names are [1]"),
@@ -299,6 +364,26 @@ def test_bad_file_is_refused_and_runs_nothing(
     assert [p.name for p in tmp_path.iterdir()] == ["m.npz"]
 
 
+def test_good_files_of_these_facts_load(tmp_path: Path) -> None:
+    for name, data in (("fit", fit_file()), ("kmeans", kmeans_file()), ("m", full_file([EYE] * 2))):
+        (tmp_path / name).write_bytes(data)
+        assert mixtura.load(tmp_path / name) is not None
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "EEV"])
+def test_nearly_singular_mixture_in_mixed_units_loads(tmp_path: Path, covariance_type: str) -> None:
+    units = np.array([1e-80, 1.0, 1e80])
+    root = np.array([[1.0, 1.0, 1.0], [0.0, 1e-6, 1.0], [0.0, 0.0, 1e-1]]) * units
+    matrix = root.T @ root
+    means = np.zeros((1 if covariance_type == "EEV" else 2, 3))
+    covariances = matrix if covariance_type == "tied" else [matrix] * len(means)
+    weights = np.ones(len(means)) / len(means)
+    model = GaussianMixture(weights, means, covariances, covariance_type)
+    inverse = model.precisions_cholesky @ model.precisions_cholesky.swapaxes(-1, -2)
+    assert (inverse * matrix)[..., range(3), range(3)].max() > 1e11  # a variance inflation
+    assert_same_bits(model, round_trip(model, tmp_path / "m.npz"))
+
+
 def test_good_file_of_these_arrays_loads(tmp_path: Path) -> None:
     (tmp_path / "m.npz").write_bytes(GOOD)
     assert mixtura.load(tmp_path / "m.npz").covariances.tolist() == [1.0, 4.0]
@@ -331,11 +416,84 @@ def test_file_of_another_kind_is_named(tmp_path: Path) -> None:
         mixtura.load(tmp_path / "m.npz")
 
 
-def test_missing_file_is_the_error_of_the_system(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_file_of_somebody_else_is_named_with_its_arrays(
+    tmp_path: Path, save: Callable[..., None]
+) -> None:
+    save(tmp_path / "m.npz", **{name: np.zeros(2) for name in "abcdefgh"})
+    message = (
+        f"{tmp_path / 'm.npz'} must be a file written by mixtura; it is an archive of a.npy, "
+        f"b.npy, c.npy, d.npy, e.npy and 3 more, without a header of mixtura. Open it with the "
+        f"program that wrote it, or with numpy.load."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         mixtura.load(tmp_path / "m.npz")
-    with pytest.raises(FileNotFoundError):
-        GaussianMixture([1.0], [[0.0]], [1.0], "spherical").save(tmp_path / "no" / "m.npz")
+
+
+def test_missing_file_is_the_error_of_the_system_with_the_path_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    model = GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: 'm\.npz'$"):
+        mixtura.load("m.npz")
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: 'no/m\.npz'$"):
+        model.save("no/m.npz")
+    with pytest.raises(IsADirectoryError, match=r"Is a directory: 'folder'$"):
+        model.save(Path("folder"))
+    with pytest.raises(IsADirectoryError, match=r"Is a directory: ''$"):
+        model.save("")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and pipes of POSIX")
+def test_save_keeps_the_mode_of_the_file_that_it_replaces(tmp_path: Path) -> None:
+    path, model = tmp_path / "m.npz", GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    before = os.umask(0o022)
+    try:
+        model.save(path)
+        assert path.stat().st_mode & 0o777 == 0o644
+        for mode in (0o600, 0o640, 0o666):
+            path.chmod(mode)
+            model.save(path)
+            assert path.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and pipes of POSIX")
+def test_secret_file_is_never_readable_while_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, model = tmp_path / "m.npz", GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    model.save(path)
+    path.chmod(0o600)
+    modes: list[int] = []
+
+    def savez(file: io.BufferedWriter, **_: object) -> None:
+        modes.append(os.fstat(file.fileno()).st_mode & 0o777)
+
+    monkeypatch.setattr(np, "savez", savez)
+    model.save(path)
+    assert modes == [0o600]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and pipes of POSIX")
+def test_pipe_is_neither_replaced_nor_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    message = (
+        f"{path} must be an ordinary file or a new name; it is a pipe, a device or another special "
+        f"file. Name another one."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        GaussianMixture([1.0], [[0.0]], [1.0], "spherical").save(path)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        mixtura.load(path)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        fit_gmm(X, 2, checkpoint=path)
+    assert path.is_fifo()
 
 
 @given(st.data())

@@ -240,6 +240,24 @@ def test_below_diagonal_and_diagonal_are_parts_of_the_factors(shape: Shape) -> N
 
 
 @each_shape
+def test_mismatch_is_that_of_the_matrices(shape: Shape) -> None:
+    covariances, factors = upper_factors(shape)
+    scales = np.linspace(1.0, 2.0, K).reshape(-1, *(1,) * (covariances.ndim - 1))
+    others = covariances * (3.0 if shape.is_shared else scales)
+    off, inflation = shape.mismatch(others, factors)
+    U, C = as_matrices(shape, factors), as_matrices(shape, others)
+    whitened = U.swapaxes(1, 2) @ C @ U
+    expected = np.abs(whitened - np.eye(D)).max(axis=(1, 2))
+    np.testing.assert_allclose(np.broadcast_to(off, K), expected, atol=1e-12)
+    deviations = np.sqrt(np.einsum("jaa->ja", C))
+    sums = np.square(U * deviations[:, :, None]).sum(axis=(1, 2))
+    if not shape.is_diagonal:
+        np.testing.assert_allclose(np.broadcast_to(inflation, K), sums, rtol=1e-12)
+    assert (inflation >= 1.0 - 1e-12).all()
+    assert np.isnan(shape.mismatch(-others, factors)[0]).all() or shape.is_diagonal
+
+
+@each_shape
 def test_log_dets_and_traces_are_those_of_the_matrices(shape: Shape) -> None:
     covariances, factors = upper_factors(shape)
     variances = np.array([0.5, 0.0, 3.0])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 import numpy as np
+import pandas as pd
 import pytest
 from clusters import (
     Rounding,
@@ -186,6 +187,33 @@ def test_callback_after_each_iteration_receives_its_state() -> None:
     last = states[-1].parameters
     assert not any(array.flags.writeable for state in states for array in state.parameters.arrays())
     assert GaussianMixture(last.weights, last.means, last.covariances) == fit.model
+
+
+@pytest.mark.parametrize("covariance_type", ["tied", "VVV", "EVI"])
+def test_state_has_the_mixture_as_it_stands_made_when_it_is_asked_for(
+    covariance_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Parameters] = []
+    of = GaussianMixture._of
+
+    def counted(name: str, parameters: Parameters, names: object = None) -> GaussianMixture:
+        made.append(parameters)
+        return of(name, parameters, names)
+
+    frame = pd.DataFrame(clustered()[0], columns=["a", "b"])
+    states: list[State] = []
+    options = {"covariance_type": covariance_type, "rng": 0, "n_init": 2, "tol": 0.0}
+    with monkeypatch.context() as patch:
+        patch.setattr(GaussianMixture, "_of", counted)
+        fit = fit_gmm(frame, 3, max_iter=7, callback=states.append, **options)
+        assert len(made) == 1  # that of the fit
+        models = [state.model for state in states]
+        assert [state.model for state in states] == models
+        assert len(made) == 1 + len(states)
+    assert models[-1] == fit.model
+    for n_iter, model in enumerate(models, start=1):
+        assert model == fit_gmm(frame, 3, max_iter=n_iter, **options).model
+        assert (model.covariance_type, model.feature_names) == (covariance_type, ("a", "b"))
 
 
 @pytest.mark.parametrize("word", [True, 1, "stop"])

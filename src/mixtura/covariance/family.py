@@ -11,13 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura.algebra import Algebra
 from mixtura.covariance.principal import principal_axes
 from mixtura.data.checks import contiguous, refuse_non_finite, rounding_unit
-from mixtura.shapes import Floats, Shape
+from mixtura.shapes import EPS, Floats, Shape
 from mixtura.statistics import Statistics
 
 __all__ = ["CovarianceFamily", "Rule"]
 
 FREEDOM = "IEV"  # each letter allows what those before it allow
 FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
+FACTOR_TOLERANCE = 1e-6  # of U^T covariance U, beyond rounding
+FACTOR_ROUNDING = 16.0  # times rounding and inflation; ten times the most of 1000 matrices
+MOST_MISMATCH = 0.5  # below one, so that the covariance is positive definite as its factor is
 
 
 class Rule(Protocol):
@@ -186,18 +189,8 @@ class CovarianceFamily:
         TypeError
             For values that are not real numbers.
         """
-        array = contiguous(covariances, "covariances")
-        expected = self.shape.array_shape(n_components, n_features)
-        if array.shape != expected:
-            raise ValueError(
-                f"covariances must have shape {expected} for covariance_type {self.name!r}, "
-                f"{n_components} components and {n_features} features; got {array.shape}. Pass "
-                f"covariances of this covariance_type."
-            )
-        refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
-        if not self.shape.is_diagonal:
-            # in units of standard deviations: a computed inverse is no better
-            array = _symmetric(array, np.sqrt(rounding_unit(covariances, "covariances")))
+        rounding = rounding_unit(covariances, "covariances")
+        array = self._check_array(covariances, n_components, n_features, rounding)
         factors, failed = self.factorise(array, by)
         if failed.any():
             j = int(np.argmax(failed))
@@ -212,6 +205,74 @@ class CovarianceFamily:
         if not self.shape.is_shared:
             self._refuse_other_families(array, by)
         return array, factors
+
+    def check_factored(
+        self,
+        covariances: ArrayLike,
+        factors: Floats,
+        means: Floats,
+        by: Algebra,
+        *,
+        rounding: float = EPS,
+    ) -> Floats:
+        """Return a user's covariances, exactly symmetric, that belong to given precision factors.
+
+        Parameters
+        ----------
+        covariances : array_like of the family's shape
+        factors : ndarray of the family's shape
+            Upper triangular, with positive diagonals.
+        means : ndarray of shape (n_components, n_features)
+        by : Algebra
+        rounding : float
+            Relative error of a number, such as the unit roundoff of the type that was given.
+
+        Raises
+        ------
+        ValueError
+            As for `check`, and for covariances that are not the inverse of ``U @ U.T``.
+        TypeError
+            For values that are not real numbers.
+
+        Notes
+        -----
+        Nothing is factored again. As ``U^T covariance U`` is near the identity, the covariance is
+        positive definite. O(k d^3).
+        """
+        k, d = means.shape
+        array = self._check_array(covariances, k, d, rounding)
+        off, inflation = self.shape.mismatch(array, factors)
+        most = FACTOR_TOLERANCE + FACTOR_ROUNDING * rounding * inflation
+        wrong = ~(off <= np.minimum(most, MOST_MISMATCH))  # true for NaN
+        if wrong.any():
+            j = int(np.argmax(wrong))
+            owner = "the covariance that all share" if self.shape.is_shared else f"component {j}"
+            raise ValueError(
+                f"covariances must be positive definite and fit precisions_cholesky: U.T @ "
+                f"covariance @ U must be the identity; for {owner} it is off by {off[j]:.2g}. "
+                f"Set both, or make a mixture of the covariances alone."
+            )
+        if not self.shape.is_shared:
+            self._refuse_other_families(array, by)
+        return array
+
+    def _check_array(
+        self, covariances: ArrayLike, n_components: int, n_features: int, rounding: float
+    ) -> Floats:
+        """Return finite numbers of the family's shape, exactly symmetric."""
+        array = contiguous(covariances, "covariances")
+        expected = self.shape.array_shape(n_components, n_features)
+        if array.shape != expected:
+            raise ValueError(
+                f"covariances must have shape {expected} for covariance_type {self.name!r}, "
+                f"{n_components} components and {n_features} features; got {array.shape}. Pass "
+                f"covariances of this covariance_type."
+            )
+        refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
+        if not self.shape.is_diagonal:
+            # in units of standard deviations: a computed inverse is no better
+            array = _symmetric(array, np.sqrt(rounding))
+        return array
 
     def _refuse_other_families(self, covariances: Floats, by: Algebra) -> None:
         """A covariance belongs to the family if the rule gives it back."""

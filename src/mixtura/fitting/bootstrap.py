@@ -26,6 +26,7 @@ from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.init import returned_begin
+from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -104,6 +105,7 @@ def bootstrap_lrt(
     max_iter: int = 1000,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
+    verbose: Verbose = None,
 ) -> BootstrapLRT:
     """Test a mixture of k components against one of k + 1, by the parametric bootstrap [1]_.
 
@@ -136,6 +138,9 @@ def bootstrap_lrt(
     n_threads : int or None
         Samples that are fitted at the same time; None for as many as are useful. The result is the
         same to the bit.
+    verbose : bool, "bar" or None
+        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
+        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
 
     Returns
     -------
@@ -188,17 +193,15 @@ def bootstrap_lrt(
         tol=check_number("tol", tol),
         max_iter=check_count("max_iter", max_iter),
     )
+    verbose = check_verbose(verbose)
     n_threads = choose_n_threads(check_n_threads(n_threads))
     fit_pair = partial(_fit_pair, n_components, covariance_type, init, settings)
     observed, *streams = check_rng(rng).spawn(n_bootstrap + 1)
-    null, alternative = fit_pair(source, observed)
-    sample = partial(_statistic_of_sample, null.model, source.n_samples, fit_pair)
-    with ThreadPoolExecutor(n_threads) as pool:
-        try:
-            drawn = np.array(list(pool.map(sample, streams)))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Counter(n_bootstrap + 1, "sample", verbose) as count:
+        null, alternative = fit_pair(source, observed)
+        count("the rows")
+        sample = partial(_statistic_of_sample, null.model, source.n_samples, fit_pair)
+        drawn = _in_threads(sample, streams, n_threads, count)
     for fit in (null, alternative):
         if not fit.converged and tol > 0.0:
             warnings.warn(
@@ -218,6 +221,25 @@ def bootstrap_lrt(
     statistic = _ratio(null, alternative)
     p_value = float((1 + np.count_nonzero(found >= statistic)) / (1 + len(found)))
     return BootstrapLRT(statistic, p_value, found, null, alternative, n_bootstrap - len(found))
+
+
+def _in_threads(
+    sample: Callable[[np.random.Generator], float],
+    streams: list[np.random.Generator],
+    n_threads: int,
+    count: Counter,
+) -> Floats:
+    """The statistics of all samples, in their order."""
+    drawn = np.empty(len(streams))
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            for i, statistic in enumerate(pool.map(sample, streams)):
+                drawn[i] = statistic
+                count(f"statistic {statistic:.3f}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return drawn
 
 
 def _fit_pair(

@@ -9,32 +9,35 @@ before they are used.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import astuple
+from itertools import groupby
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura._build_config import VERSION
-from mixtura.data.checks import check_components
-from mixtura.data.fingerprint import array_fingerprint, digest_of
+from mixtura.covariance import family_named
+from mixtura.data.fingerprint import digest_of
 from mixtura.data.frames import described
-from mixtura.files import DAMAGE, Contents, Saveable, fact, numbers, read, write
+from mixtura.exceptions import CheckpointWarning
+from mixtura.files import DAMAGE, Contents, fact, numbers, read, remove_leftovers, write
+from mixtura.fitting.lock import Lock
+from mixtura.fitting.problem import differences, digest_of_text, fingerprint
 from mixtura.kernels.instruction_set import INSTRUCTION_SET
-from mixtura.mixture.checks import check_mixture_weights
+from mixtura.mixture.checks import check_factored, check_mixture_weights
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import RowsPass
 from mixtura.passes.bounds import BoundsRecord
 from mixtura.schedules import STATES, Outcome, Point, Schedule
-from mixtura.shapes import Floats, Shape
-from mixtura.starts import Means
+from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
@@ -43,12 +46,10 @@ __all__ = ["Checkpoint", "digest_of_record"]
 KIND = "checkpoint"
 RECORD_VERSION = 2
 PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
-CAUSES = ("empty", "singular", "spurious", "identical")
-ACTIONS = ("reseeded", "dropped", "smoothed", "kept")
 
 
 class Checkpoint:
-    """A file that follows a fit.
+    """A file that follows a fit, and no other one at the same time; a context manager.
 
     Parameters
     ----------
@@ -66,19 +67,37 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        If the file that exists is damaged, or of another problem.
+        If the file that exists is damaged, of another problem or in use.
+    TypeError
+        For an argument that cannot be told from others.
+    OSError
+        If the file cannot be read, or a new one not be written.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: float, problem: dict[str, Any]) -> None:
         self._path, self._every = Path(path), every
-        self._problem = {name: _fingerprint(value) for name, value in problem.items()}
+        self._problem = {name: fingerprint(name, value) for name, value in problem.items()}
         self._found: Contents | None = None
+        self._has_warned = False
         self._last_saved = time.monotonic()
-        if self._path.exists():
-            self._open()
-        else:
-            self.seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
-            self._save(_Writer())
+        self._lock = Lock(path)
+        try:
+            if self._lock.held:
+                remove_leftovers(path)
+            if self._path.exists():
+                self._open()
+            else:
+                self.seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+                self._save(_Writer())
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
     def _open(self) -> None:
         kind, (facts, arrays) = read(self._path)
@@ -109,18 +128,17 @@ class Checkpoint:
         )
 
     def _refuse_another(self, problem: dict[str, Any]) -> None:
-        differences = [
-            f"{name} is {problem.get(name)} there and {self._problem.get(name)} here"
-            for name in self._problem | problem
-            if problem.get(name) != self._problem.get(name)
-        ]
-        if differences:
+        found = differences(problem, self._problem)
+        if found:
             raise ValueError(
-                f"{self._path} must be a checkpoint of this fit; it is of another one: "
-                f"{'; '.join(differences)}. Delete it, or name another file."
+                f"{self._path} must be the checkpoint of this fit; it is of another one: "
+                f"{'; '.join(found)}. Pass what it was to continue that fit; to begin this one, "
+                f"delete the file or name another."
             )
 
-    def resume(self, rows: RowsPass, schedule: Schedule, n_components: int) -> Outcome | None:
+    def resume(
+        self, rows: RowsPass, schedule: Schedule, n_components: int, max_iter: int
+    ) -> Outcome | None:
         """Return where the fit was, with the pass over the rows as it was then; None for a new fit.
 
         Parameters
@@ -130,16 +148,18 @@ class Checkpoint:
             Whose state the record must hold.
         n_components : int
             Before any was dropped.
+        max_iter : int
 
         Raises
         ------
         ValueError
-            If the record does not fit the rows or the schedule, or is damaged.
+            If the record does not fit the rows or the schedule, has more iterations than `max_iter`
+            or is damaged.
         """
         if self._found is None:
             return None
         try:
-            reader = _Reader(self._found, rows.shape, rows.source.n_features)
+            reader = _Reader(self._found, rows)
             outcome, bounds = reader.outcome(n_components), reader.bounds()
             if not _is_state_of(schedule, outcome.state):
                 raise ValueError("its state is not one of this schedule")
@@ -147,16 +167,34 @@ class Checkpoint:
                 rows.restore(bounds)
         except DAMAGE as error:
             raise self._damaged(error) from error
+        done = max([len(outcome.history), *(event.iteration for event in outcome.events)])
+        if done > max_iter:
+            raise ValueError(
+                f"max_iter must be {done} or more, the iterations that {self._path} has; got "
+                f"{max_iter}. Pass {done} for the fit as it stands there."
+            )
         return outcome
 
     def follow(self, rows: RowsPass, outcome: Outcome) -> None:
-        """Save where the fit is, if it is time."""
+        """Save where the fit is, if it is time; where that fails, warn once and let it continue."""
         if time.monotonic() - self._last_saved >= self._every:
             writer = _Writer()
             writer.outcome(outcome)
             writer.bounds(rows.record())
-            self._save(writer)
+            try:
+                self._save(writer)
+            except OSError as error:
+                self._warn(
+                    f"{self._path} must be a file that can be written; after iteration "
+                    f"{len(outcome.history)} it could not be: {error}. The fit continues, the file "
+                    f"stays as it was, and each time it is due it is tried again. Make room for it."
+                )
             self._last_saved = time.monotonic()
+
+    def _warn(self, message: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(message, CheckpointWarning, stacklevel=3)
 
     def _save(self, writer: _Writer) -> None:
         record = Contents(
@@ -178,7 +216,10 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file: the fit is done, and its result is with the caller."""
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            self._warn(f"{self._path} must be deleted, as the fit is done; {error}. Delete it.")
 
 
 def digest_of_record(record: Contents) -> str:
@@ -187,7 +228,7 @@ def digest_of_record(record: Contents) -> str:
         name: [array.dtype.str, array.shape, digest_of([array.reshape(-1)])]
         for name, array in record.arrays.items()
     }
-    return _digest(json.dumps([record.facts, arrays], sort_keys=True))
+    return digest_of_text(json.dumps([record.facts, arrays], sort_keys=True))
 
 
 class _Writer:
@@ -260,9 +301,9 @@ class _Writer:
 class _Reader:
     """Takes the values of a record by their names, and checks each."""
 
-    def __init__(self, record: Contents, shape: Shape, n_features: int) -> None:
+    def __init__(self, record: Contents, rows: RowsPass) -> None:
         self._facts, self._arrays = record
-        self._shape, self._d = shape, n_features
+        self._shape, self._d, self._extras = rows.shape, rows.source.n_features, rows.extras
 
     def outcome(self, n_components: int) -> Outcome:
         parameters, statistics = self._point("last")
@@ -272,7 +313,7 @@ class _Reader:
         history = numbers(self._arrays, "history", (-1,), finite=False).tolist()
         if not history:
             raise ValueError("its history is empty")
-        events = [_event(event) for event in fact(self._facts, "events", list)]
+        events = self._events(k, n_components, len(history))
         before, objective = None, self._facts["objective_before"]
         if objective is not None:
             before = Point(*self._point("before"), _objective(objective))
@@ -286,6 +327,22 @@ class _Reader:
             state=self._state(self._facts["state"], k),
             before=before,
         )
+
+    def _events(self, k: int, n_components: int, n_iter: int) -> list[Event]:
+        """Events that can have left k components, after some iterations."""
+        events = [Event.checked(event) for event in fact(self._facts, "events", list)]
+        left = k + sum(event.action == "dropped" for event in events)
+        for iteration, group in groupby(events, key=lambda event: event.iteration):
+            dropped = set()
+            for event in group:
+                before = event.action == "smoothed"  # of the fit before, which had all components
+                known = event.component < (n_components if before else min(left, n_components))
+                if not known or event.component in dropped or (iteration > n_iter and not before):
+                    raise ValueError(f"an event in it is {event}")
+                if event.action == "dropped":
+                    dropped.add(event.component)
+            left -= len(dropped)
+        return events
 
     def bounds(self) -> list[BoundsRecord]:
         records = []
@@ -309,16 +366,20 @@ class _Reader:
     def _array(self, name: str, shape: tuple[int, ...]) -> Floats:
         return numbers(self._arrays, name, shape).copy()
 
+    def _sums(self, name: str) -> Any:
+        """Further sums of a pass, or a single one, of the shape that they have now."""
+        array = numbers(self._arrays, name, (-1,) * self._arrays[name].ndim)
+        return array.copy()[()]
+
     def _components(self, name: str, k: int) -> tuple[Floats, Floats, Floats]:
         """Means, covariances and precision factors."""
         kept = self._shape.array_shape(k, self._d)
-        means, factors = check_components(
-            self._array(f"{name}_means", (k, self._d)),
-            self._array(f"{name}_precisions_cholesky", kept),
-            self._shape.name,
-            self._d,
-        )
-        return means, self._array(f"{name}_covariances", kept), factors
+        means = self._array(f"{name}_means", (k, self._d))
+        covariances = self._array(f"{name}_covariances", kept)
+        factors = self._array(f"{name}_precisions_cholesky", kept)
+        family = family_named(self._shape.name, self._d)
+        check_factored(family, np.full(k, 1.0 / k), means, covariances, factors)
+        return means, covariances, factors
 
     def _point(self, name: str) -> tuple[Parameters, Statistics]:
         weights = self._array(f"{name}_weights", (-1,))
@@ -330,11 +391,10 @@ class _Reader:
     def _statistics(self, name: str, k: int) -> Statistics:
         log_likelihood, weight_sum = numbers(self._arrays, f"{name}_sums", (2,), finite=False)
         prefix = f"{name}_extra_"
-        extras = {
-            array.removeprefix(prefix): self._arrays[array].copy()[()]
-            for array in self._arrays
-            if array.startswith(prefix)
-        }
+        found = {array for array in self._arrays if array.startswith(prefix)}
+        if found != {prefix + extra for extra in self._extras}:
+            raise ValueError(f"its sums are {', '.join(sorted(found))}")
+        extras = {extra: self._sums(prefix + extra) for extra in self._extras}
         return Statistics(
             self._shape.name,
             self._array(f"{name}_centres", (k, self._d)),
@@ -413,33 +473,3 @@ def _natural(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} stands for a count in it")
     return value
-
-
-def _event(values: Any) -> Event:
-    iteration, component, cause, action = values
-    if cause not in CAUSES or action not in ACTIONS:
-        raise ValueError(f"an event in it is {values!r}")
-    return Event(_natural(iteration), _natural(component), cause, action)
-
-
-def _fingerprint(value: Any) -> Any:
-    """Something short that JSON can write, the same for equal values only."""
-    if isinstance(value, np.ndarray):
-        return array_fingerprint(value)
-    if isinstance(value, Means):
-        return f"means, {array_fingerprint(value.means)}"
-    if isinstance(value, np.random.Generator):
-        bits = value.bit_generator
-        spawned = getattr(bits.seed_seq, "n_children_spawned", 0)
-        return f"a {type(bits).__name__}, {_digest(f'{bits.state}, {spawned}')}"
-    if isinstance(value, Saveable):
-        facts, arrays = value._contents()
-        digests = {name: array_fingerprint(array) for name, array in arrays.items()}
-        return f"a {type(value).__name__}, {_digest(json.dumps([facts, digests]))}"
-    if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    return value
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

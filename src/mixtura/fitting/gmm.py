@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.init import check_begin, names_of, returned_begin
 from mixtura.fitting.kmeans import KMeansFit
-from mixtura.fitting.progress import Verbose, check_verbose, new_progress
+from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -70,7 +71,7 @@ def fit_gmm(
     callback: Callable[[State], object] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: float = 60.0,
-    verbose: Verbose = False,
+    verbose: Verbose = None,
 ) -> GMMFit:
     """Fit a Gaussian mixture by expectation-maximisation.
 
@@ -139,12 +140,12 @@ def fit_gmm(
         Called with a `State` after each iteration; a true result stops the fit.
     checkpoint : str or path-like, optional
         File that keeps the state of the fit: the same call continues from there after the process
-        was killed, and ends with the same bits.
+        was killed, and ends with the same bits. One fit at a time may use it.
     checkpoint_every : float, seconds
         Least time between two savings of it.
-    verbose : bool or "bar"
-        Report starts, iterations and long passes on standard error, at most twice a second; "bar"
-        for a tqdm bar in a notebook or a terminal.
+    verbose : bool, "bar" or None
+        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
+        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
 
     Returns
     -------
@@ -157,7 +158,10 @@ def fit_gmm(
     ValueError
         For values that cannot be used, before any work is done.
     TypeError
-        For arguments of the wrong kind.
+        For arguments of the wrong kind; for a lambda, a local function or a callable object as
+        `init` together with `checkpoint`.
+    OSError
+        When `checkpoint` cannot be read, or not be written at the start.
     FitError
         When there are too few rows for the covariances and `reg_covar` is 0; when components
         collapse, under labels or responsibilities in `init` or later, and `on_collapse` does not
@@ -170,6 +174,8 @@ def fit_gmm(
     -----
     ConvergenceWarning
         When `max_iter` ends the fit and `tol` is not 0.
+    CheckpointWarning
+        When `checkpoint` cannot be written during the fit, as on a full disk; once a fit.
     CoarseColumnsWarning
         When components sat on ties and each row was spread over its cell of the data's grid, for
         columns in which that matters: those of two values, and counts that are mostly zero.
@@ -223,6 +229,7 @@ def fit_gmm(
     if not callable(init):
         begin = check_begin(init, source, n_components)
         _check_start_of_fixed(begin, parts, family)
+    progress = FitProgress(verbose)
     follower: Checkpoint | None = None
     if checkpoint is not None:
         problem = source.fingerprint() | {
@@ -231,39 +238,34 @@ def fit_gmm(
             "covariance_type": family.name,
             **{name: value for name, value in vars(settings).items() if name != "max_iter"},
             "backend": backend,
-            "rng": None if rng is None else generator,
+            "rng": rng if rng is None or isinstance(rng, int | np.integer) else generator,
         }
         follower = Checkpoint(checkpoint, checkpoint_every, problem)
-        if rng is None:
-            generator = check_rng(follower.seed)
-    if begin is None:
-        begin = returned_begin(init, source, n_components, generator)
-        _check_start_of_fixed(begin, parts, family)
-
-    progress = new_progress(verbose)
     try:
-        survey = Survey(source, Backend(backend, n_threads))
-        fitting = Fitting(
-            survey, settings, covariance_type, n_components,
-            progress=progress, callback=callback, checkpoint=follower,
-        )  # fmt: skip
-        outcome = fitting.run(begin, generator)
+        with follower or nullcontext(), progress:
+            if follower is not None and rng is None:
+                generator = check_rng(follower.seed)
+            if begin is None:
+                begin = returned_begin(init, source, n_components, generator)
+                _check_start_of_fixed(begin, parts, family)
+            survey = Survey(source, Backend(backend, n_threads))
+            fitting = Fitting(
+                survey, settings, covariance_type, n_components,
+                progress=progress, callback=callback, checkpoint=follower,
+            )  # fmt: skip
+            outcome = fitting.run(begin, generator)
+            fit = fitting.report(outcome, automatic=isinstance(begin, str))
+            if follower is not None and fit.stop_reason != "interrupted":
+                follower.remove()
     except StartInterrupted as interrupted:
-        outcome = interrupted.outcome
+        fit = fitting.report(interrupted.outcome, automatic=True)
     except KeyboardInterrupt:
         raise FitInterrupted(None) from None
-    finally:
-        if progress is not None:
-            progress.close()
-    if not outcome.history:
+    if not fit.n_iter:
         raise FitInterrupted(None)
-    fit = fitting.report(outcome, automatic=isinstance(begin, str))
-    if progress is not None:
-        progress.write(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
+    progress.finish(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
     if fit.stop_reason == "interrupted":
         raise FitInterrupted(fit)
-    if follower is not None:
-        follower.remove()
     if fit.stop_reason == "max_iter" and tol > 0.0:
         warnings.warn(
             f"the fit used up its {counted(fit.n_iter, 'iteration')} before the predicted "

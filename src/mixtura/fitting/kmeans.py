@@ -16,6 +16,7 @@ from mixtura.data import ArrayRows, RowSource, open_rows
 from mixtura.data.checks import (
     check_centres,
     check_count,
+    check_labels,
     check_n_threads,
     check_number,
     check_option,
@@ -23,7 +24,8 @@ from mixtura.data.checks import (
 )
 from mixtura.data.frames import Names, described
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
-from mixtura.files import Contents, fact, feature_names_of, numbers
+from mixtura.files import Contents, count, fact, feature_names_of, numbers
+from mixtura.fitting.progress import KMeansProgress, Verbose, check_verbose
 from mixtura.fitting.survey import Survey
 from mixtura.mixture.checks import check_feature_names
 from mixtura.mixture.reordering import heaviest_first
@@ -31,6 +33,7 @@ from mixtura.mixture.table import Line, as_html, as_text, counted, counted_rows,
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BACKENDS, BackendName
+from mixtura.schedules import stops
 from mixtura.schedules.plain import Plain, PlainState
 from mixtura.shapes import DIAG, SPHERICAL, Floats
 from mixtura.starts import HierarchicalTree, tree_labels
@@ -205,11 +208,15 @@ class KMeansFit:
             for name in ADDED_ARRAYS
             if name in arrays
         }
+        labels = numbers(arrays, "labels", (-1,), np.int64)
+        inertia = fact(facts, "inertia", float)
+        if not 0.0 <= inertia < np.inf:
+            raise ValueError(f"its inertia is {inertia}")
         return cls(
             check_centres(centers, d, name="centers"),
-            numbers(arrays, "labels", (-1,), np.int64).copy(),
-            fact(facts, "inertia", float),
-            fact(facts, "n_iter", int),
+            check_labels(labels, len(labels), k, some_without=True).copy(),
+            inertia,
+            count(facts, "n_iter"),
             fact(facts, "converged", bool),
             feature_names_of(facts, d),
             n_samples=None if facts.get("n_samples") is None else fact(facts, "n_samples", int),
@@ -230,6 +237,7 @@ def fit_kmeans(
     n_threads: int | None = None,
     callback: Callable[[KMeansFit], object] | None = None,
     backend: BackendName = "compiled",
+    verbose: Verbose = None,
 ) -> KMeansFit:
     """Cluster rows by Lloyd's algorithm.
 
@@ -258,10 +266,13 @@ def fit_kmeans(
     n_threads : int or None
         Threads; None for as many as are useful. The result is the same to the bit.
     callback : callable, optional
-        Called after each iteration with a `KMeansFit` as it stands, whose labels are good until the
-        callback returns; a true result stops the run.
+        Called after each iteration with a `KMeansFit` as it stands, which does not change later; a
+        true result stops the run. Each one costs a copy of the labels, 8 bytes a row.
     backend : {"compiled", "reference"}
         The compiled kernels, or plain NumPy for comparison.
+    verbose : bool, "bar" or None
+        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
+        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
 
     Returns
     -------
@@ -313,6 +324,7 @@ def fit_kmeans(
     check_n_threads(n_threads)
     backend = check_option("backend", backend, tuple(BACKENDS))
     generator = check_rng(rng)
+    verbose = check_verbose(verbose)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster")
@@ -320,8 +332,10 @@ def fit_kmeans(
     n_init = n_init if isinstance(begin, str) else 1
     best: KMeansFit | None = None
     runs: _Runs | None = None
+    progress = KMeansProgress(verbose)
     try:
-        runs = _Runs(source, Backend(backend, n_threads), tol, max_iter, callback)
+        progress.start()
+        runs = _Runs(source, Backend(backend, n_threads), tol, max_iter, progress, callback)
         for stream in generator.spawn(n_init):
             best = _better(best, runs.run(runs.seed(n_clusters, begin, stream)))
         assert best is not None
@@ -333,6 +347,10 @@ def fit_kmeans(
         if reached is not None and isinstance(begin, str):
             reached = _largest_first(reached, source)
         raise FitInterrupted(reached) from None
+    finally:
+        progress.close()
+    end = "converged" if best.converged else "stopped"
+    progress.finish(f"{end} after {counted(best.n_iter, 'iteration')}")
     if best.n_iter == max_iter and not best.converged and tol > 0.0:
         warnings.warn(
             f"k-means used up its {best.n_iter} iterations before the predicted remaining decrease "
@@ -411,10 +429,12 @@ class _Runs:
         backend: Backend,
         tol: float,
         max_iter: int,
+        progress: KMeansProgress,
         callback: Callable[[KMeansFit], object] | None,
     ) -> None:
         self._source, self._backend = source, backend
-        self._tol, self._max_iter, self._callback = tol, max_iter, callback
+        self._tol, self._max_iter = tol, max_iter
+        self._progress, self._callback = progress, callback
         survey = Survey(source, backend)
         self._centre = survey.centre
         self._rows = RowsPass(
@@ -470,7 +490,9 @@ class _Runs:
                 n_samples=self._source.n_rows,
             )  # fmt: skip
             self.last = fit
-            if n_iter and self._callback is not None and self._callback(fit):
+            if n_iter:
+                self._progress(n_iter, fit.inertia)
+            if n_iter and self._calls_to_stop(fit):
                 fit = replace(fit, converged=False)
                 break
             if converged or n_iter == self._max_iter:
@@ -489,6 +511,13 @@ class _Runs:
         weight = np.where(statistics.resp_sum > 0.0, statistics.resp_sum, 1.0)[:, None]
         variances = (statistics.resp_xx - np.square(statistics.resp_x) / weight) / weight
         return np.sqrt(np.maximum(variances, 0.0))
+
+    def _calls_to_stop(self, fit: KMeansFit) -> bool:
+        """Whether the callback stops the run; its labels are its own, ours are written again."""
+        if self._callback is None:
+            return False
+        names = self._source.feature_names
+        return stops(self._callback(replace(fit, labels=fit.labels.copy(), feature_names=names)))
 
     def _refilled(self, clusters: Clusters) -> Floats:
         """Means, after the rows farthest from their centers have moved to the empty clusters.

@@ -1,38 +1,42 @@
-"""Progress of a fit or a selection on standard error: lines of text, or a bar."""
+"""Progress of long work on standard error: lines of text, or a bar.
+
+Work tells a `Progress` what is done. Whether and when something is shown, and how, is decided here:
+always (True), as a bar ("bar"), or on a terminal after two seconds of work (None). A thread shows
+that work goes on where nothing is done for long.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from mixtura.data.checks import check_flag, check_option
+from mixtura.data.frames import described
 from mixtura.schedules import Outcome, State
 
-__all__ = ["Bar", "ModelCount", "Progress", "Verbose", "check_verbose", "new_progress"]
+__all__ = ["Counter", "FitProgress", "KMeansProgress", "Progress", "Verbose", "check_verbose"]
 
-Bars = Literal["bar"]
-Verbose = bool | Bars
+Verbose = bool | Literal["bar"] | None
 SECONDS_BETWEEN_LINES = 0.5
-SECONDS_OF_SILENCE = 10.0  # after which a long pass is reported
+SECONDS_OF_SILENCE = 10.0  # after which long work is reported
+SECONDS_UNTIL_SHOWN = 2.0  # of work, before a terminal shows it unasked; and between lines then
 
 
 def check_verbose(verbose: object) -> Verbose:
-    """Return whether to report progress, or the name of a bar."""
-    if isinstance(verbose, str):
-        bars: tuple[Bars, ...] = ("bar",)
-        return check_option("verbose", verbose, bars)
-    return check_flag("verbose", verbose)
-
-
-def new_progress(verbose: Verbose) -> Progress | None:
-    """Return the progress report that `verbose` asks for; None for no report."""
-    if isinstance(verbose, str):
-        return Bar()
-    return Progress() if verbose else None
+    """What `verbose` asks for."""
+    if verbose is None or (isinstance(verbose, str) and verbose == "bar"):
+        return verbose  # type: ignore[return-value]
+    if isinstance(verbose, bool | np.bool_):
+        return bool(verbose)
+    raise (ValueError if isinstance(verbose, str) else TypeError)(
+        f'verbose must be True, False, None or "bar"; got {described(verbose)}. Use None for '
+        f"progress on a terminal after {SECONDS_UNTIL_SHOWN:g} seconds, True for lines, False for "
+        f"nothing."
+    )
 
 
 def import_tqdm() -> Any:
@@ -47,129 +51,297 @@ def import_tqdm() -> Any:
     return tqdm
 
 
-def write(line: str) -> None:
-    """Write a line to standard error, at once."""
-    sys.stderr.write(f"mixtura: {line}\n")
-    sys.stderr.flush()
+def is_terminal() -> bool:
+    """Whether somebody may be looking at standard error."""
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        return False
+
+
+class Step(NamedTuple):
+    """What is done, as it is shown: `line` without a bar, the others beside one."""
+
+    line: str
+    stage: str
+    unit: str
+    done: int
+    total: int | None
+    text: str
+
+
+class Display(Protocol):
+    """A way to show progress."""
+
+    pause: float  # seconds between two steps that are shown
+
+    def show(self, step: Step) -> None:
+        """Show what is done."""
+
+    def wait(self, line: str) -> None:
+        """Show that something is under way."""
+
+    def close(self) -> None:
+        """Show no more."""
+
+
+class Lines:
+    """Lines of text."""
+
+    def __init__(self, pause: float) -> None:
+        self.pause = pause
+
+    def show(self, step: Step) -> None:
+        self.wait(step.line)
+
+    def wait(self, line: str) -> None:
+        sys.stderr.write(f"mixtura: {line}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        pass
+
+
+class Bar:
+    """A tqdm bar in a notebook or a terminal, one for each stage; the last one may be left."""
+
+    pause = 0.0  # tqdm has one of its own
+
+    def __init__(self, *, leave: bool) -> None:
+        self._tqdm, self._leave = import_tqdm(), leave
+        self._bar: Any = None
+        self._stage = ""
+
+    def show(self, step: Step) -> None:
+        if self._bar is None or self._stage != step.stage:
+            self.close()
+            self._stage = step.stage
+            self._bar = self._tqdm(
+                desc=f"mixtura {step.stage}",
+                unit=step.unit,
+                total=step.total,
+                initial=max(0, step.done - 1),
+                leave=self._leave,
+            )
+        self._bar.set_postfix_str(step.text, refresh=False)
+        self._bar.update(step.done - self._bar.n)
+
+    def wait(self, line: str) -> None:
+        if self._stage:
+            self._bar.refresh()  # updates the clock in it
+        elif not self._leave:
+            self.close()
+            self._bar = self._tqdm(desc=f"mixtura: {line}", bar_format="{desc}", leave=False)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _display_of_a_terminal() -> Display:
+    """A bar that disappears in the end; lines without tqdm."""
+    try:
+        return Bar(leave=False)
+    except ImportError:
+        return Lines(SECONDS_UNTIL_SHOWN)
 
 
 class Progress:
-    """Writes lines to standard error: at most two a second, at least one in ten seconds."""
+    """Shows the progress of some work, inside a `with` or between `start` and `close`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    verbose : bool, "bar" or None
+        As the functions take it, checked.
+
+    Raises
+    ------
+    ImportError
+        For "bar" without tqdm.
+    """
+
+    def __init__(self, verbose: Verbose) -> None:
+        self.verbose = verbose
         self._started = self._reported = self._since = time.monotonic()
+        self._display: Display | None = None
+        if isinstance(verbose, str):
+            self._display = Bar(leave=True)
+        elif verbose:
+            self._display = Lines(SECONDS_BETWEEN_LINES)
+        self._silent = not is_terminal() if verbose is None else not verbose
+        self._closed = threading.Event()
+        self._showing = threading.Lock()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:  # Ctrl-C, when the thread has started already
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Watch for long work, in a thread that ends after `close`."""
+        if not self._silent:
+            threading.Thread(target=self._watch, name="mixtura progress", daemon=True).start()
+
+    def close(self) -> None:
+        """Show no more."""
+        self._closed.set()
+        with self._showing:
+            if self._display is not None:
+                self._display.close()
+
+    def finish(self, line: str) -> None:
+        """Write a last line, where progress was asked for."""
+        if self.verbose:
+            Lines(0.0).wait(line)
+
+    def _done(self, step: Callable[[float], Step]) -> None:
+        """Show what is done if it is time; `step` is made from the seconds since the beginning."""
+        now = self._since = time.monotonic()
+        pause = SECONDS_UNTIL_SHOWN if self._display is None else self._display.pause
+        if now - self._reported >= pause:
+            self._reported = now
+            self._on_display(lambda display: display.show(step(now - self._started)))
+
+    def _on_display(self, show: Callable[[Display], None]) -> None:
+        with self._showing:
+            if self._closed.is_set():
+                return
+            if self._display is None:
+                self._display = _display_of_a_terminal()
+            show(self._display)
+
+    def _watch(self) -> None:
+        wait = SECONDS_BETWEEN_LINES if self._display is None else SECONDS_OF_SILENCE
+        while not self._closed.wait(wait):
+            silence = SECONDS_UNTIL_SHOWN if self._display is None else SECONDS_OF_SILENCE
+            now = time.monotonic()
+            # Where something is done all the time, it is shown then.
+            if now - self._reported >= silence and now - self._since >= SECONDS_BETWEEN_LINES:
+                self._report_wait(now - self._since)
+            if self._display is not None:
+                wait = SECONDS_OF_SILENCE
+
+    def _report_wait(self, seconds: float) -> None:
+        line = self._under_way(f"under way for {seconds:.1f} s")
+        self._on_display(lambda display: display.wait(line))
+
+    def _under_way(self, since: str) -> str:
+        """Name what is being done now."""
+        raise NotImplementedError
+
+
+class FitProgress(Progress):
+    """Progress of `fit_gmm`: brief runs of the starts, then iterations."""
+
+    def __init__(self, verbose: Verbose) -> None:
+        super().__init__(verbose)
         self._iteration = self._runs = 0
         self._best = -np.inf
         self._took = 0.0
-        self._closed = threading.Event()
-        threading.Thread(target=self._watch, name="mixtura progress", daemon=True).start()
 
     def report_run(self, outcome: Outcome) -> None:
-        """Report a brief run from an automatic start, if it is time."""
+        """Report a brief run from an automatic start."""
+        if self._silent:
+            return
         self._runs += 1
         objective = outcome.history[-1] if outcome.history else -np.inf
         self._best = max(self._best, objective)
-        self._show_run(objective)
+        self._done(
+            lambda seconds: Step(
+                f"run {self._runs} of the starts: objective {objective:.6f} nats per row, best "
+                f"{self._best:.6f}, {seconds:.1f} s",
+                "starts", "run", self._runs, None, f"objective {objective:.6f}",
+            )
+        )  # fmt: skip
 
     def __call__(self, state: State) -> None:
-        """Report an iteration, if it is time."""
-        now = time.monotonic()
-        self._iteration, self._took, self._since = state.iteration, now - self._since, now
-        self._show_iteration(state, now)
-
-    def _show_run(self, objective: float) -> None:
-        now = self._since = time.monotonic()
-        if now - self._reported >= SECONDS_BETWEEN_LINES:
-            self._reported = now
-            self.write(
-                f"run {self._runs} of the starts: objective {objective:.6f} nats per row, "
-                f"best {self._best:.6f}, {now - self._started:.1f} s"
-            )
-
-    def _show_iteration(self, state: State, now: float) -> None:
-        if now - self._reported >= SECONDS_BETWEEN_LINES:
-            self._reported = now
-            self.write(
+        """Report an iteration."""
+        if self._silent:
+            return
+        self._iteration, before = state.iteration, self._since
+        about = f"about {state.predicted_gain:.1e} to gain"
+        self._done(
+            lambda seconds: Step(
                 f"iteration {state.iteration}: objective {state.objective:.6f} nats per row, "
-                f"about {state.predicted_gain:.1e} to gain, {now - self._started:.1f} s"
+                f"{about}, {seconds:.1f} s",
+                "iterations", "it", state.iteration, None,
+                f"objective {state.objective:.6f}, {about}",
             )
+        )  # fmt: skip
+        self._took = self._since - before
 
-    def _watch(self) -> None:
-        while not self._closed.wait(SECONDS_OF_SILENCE):
-            self._report_wait()
-
-    def _report_wait(self) -> None:
-        now = time.monotonic()
-        if now - self._reported >= SECONDS_OF_SILENCE:
-            what = f"iteration {self._iteration + 1}" if self._iteration else "the start"
-            last = f" (the last took {self._took:.1f} s)" if self._iteration else ""
-            self.write(f"{what} under way for {now - self._since:.1f} s{last}")
-
-    def write(self, line: str) -> None:
-        """Write a line at once."""
-        write(line)
-
-    def close(self) -> None:
-        """Stop reporting long passes."""
-        self._closed.set()
+    def _under_way(self, since: str) -> str:
+        if not self._iteration:
+            return f"the start {since}"
+        return f"iteration {self._iteration + 1} {since} (the last took {self._took:.1f} s)"
 
 
-class Bar(Progress):
-    """A tqdm bar in a notebook or a terminal: one for the starts, one for the iterations."""
+class KMeansProgress(Progress):
+    """Progress of `fit_kmeans`: iterations of all runs."""
 
-    def __init__(self) -> None:
-        self._tqdm = import_tqdm()
-        self._bar: Any = None
-        super().__init__()
+    def __init__(self, verbose: Verbose) -> None:
+        super().__init__(verbose)
+        self._run = self._iteration = 0
 
-    def _show_run(self, objective: float) -> None:
-        self._advance("starts", "run", self._runs, f"objective {objective:.6f}")
+    def __call__(self, n_iter: int, inertia: float) -> None:
+        """Report an iteration of a run, counted from 1."""
+        if self._silent:
+            return
+        self._run += n_iter == 1
+        self._iteration += 1
+        text = f"run {self._run}, iteration {n_iter}: inertia {inertia:.6g}"
+        self._done(
+            lambda seconds: Step(
+                f"{text}, {seconds:.1f} s", "iterations", "it", self._iteration, None, text
+            )
+        )
 
-    def _show_iteration(self, state: State, now: float) -> None:  # noqa: ARG002
-        text = f"objective {state.objective:.6f}, about {state.predicted_gain:.1e} to gain"
-        self._advance("iterations", "it", state.iteration, text)
-
-    def _advance(self, what: str, unit: str, done: int, text: str) -> None:
-        title = f"mixtura {what}"
-        if self._bar is None or self._bar.desc.rstrip(": ") != title:
-            if self._bar is not None:
-                self._bar.close()
-            self._bar = self._tqdm(desc=title, unit=unit, initial=done - 1)
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(done - self._bar.n)
-
-    def _report_wait(self) -> None:
-        if self._bar is not None:
-            self._bar.refresh()  # updates the clock in it
-
-    def close(self) -> None:
-        super().close()
-        if self._bar is not None:
-            self._bar.close()
+    def _under_way(self, since: str) -> str:
+        return f"iteration {self._iteration + 1} of all runs {since}"
 
 
-class ModelCount:
-    """Counts the models of a selection, and reports one now and then."""
+class Counter(Progress):
+    """Progress of many fits: how many of them are done.
 
-    def __init__(self, n_models: int, verbose: Verbose) -> None:
-        self._verbose, self._bar = verbose, None
-        if isinstance(verbose, str):
-            self._bar = import_tqdm()(desc="mixtura models", unit="model", total=n_models)
-        self._n_models, self._done, self._reported = n_models, 0, time.monotonic()
+    Parameters
+    ----------
+    total : int
+    what : str
+        One of them.
+    verbose : bool, "bar" or None
+    """
 
-    def __call__(self, model: str) -> None:
-        """Count a model that is done."""
-        self._done += 1
-        now = time.monotonic()
-        last = self._done == self._n_models
-        if self._bar is not None:
-            self._bar.set_postfix_str(model, refresh=False)
-            self._bar.update()
-        elif self._verbose and (last or now - self._reported >= SECONDS_BETWEEN_LINES):
-            self._reported = now
-            write(f"{self._done} of {self._n_models} models: {model}")
+    def __init__(self, total: int, what: str, verbose: Verbose) -> None:
+        super().__init__(verbose)
+        self._total, self._what, self._count = total, what, 0
 
-    def close(self) -> None:
-        """Close the bar."""
-        if self._bar is not None:
-            self._bar.close()
+    def start(self) -> None:
+        super().start()
+        if isinstance(self.verbose, str):
+            self._show("")  # a bar of which nothing is done
+
+    def __call__(self, name: str) -> None:
+        """Count one that is done; the last is shown at any time where progress was asked for."""
+        if self._silent:
+            return
+        self._count += 1
+        if self.verbose and self._count == self._total:
+            self._reported = -np.inf
+        self._show(name)
+
+    def _show(self, name: str) -> None:
+        self._done(
+            lambda _: Step(
+                f"{self._count} of {self._total} {self._what}s: {name}",
+                f"{self._what}s", self._what, self._count, self._total, name,
+            )
+        )  # fmt: skip
+
+    def _under_way(self, since: str) -> str:
+        return f"{self._what} {self._count + 1} of {self._total} {since}"

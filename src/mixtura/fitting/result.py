@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from html import escape
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from mixtura import files
-from mixtura.files import Contents, fact, numbers
+from mixtura.files import Contents, count, fact, numbers
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.answers import Answers
 from mixtura.mixture.table import (
@@ -144,15 +144,20 @@ class GMMFit(Answers):
         facts, arrays = contents
         stop_reason: Any = fact(facts, "stop_reason", str)
         history = numbers(arrays, "history", (-1,), finite=False)
+        converged, weight_sum = fact(facts, "converged", bool), fact(facts, "weight_sum", float)
+        if stop_reason not in get_args(StopReason) or converged != (stop_reason == "converged"):
+            raise ValueError(f"its stop_reason is {stop_reason!r} and its converged {converged}")
+        if not 0.0 < weight_sum < math.inf:
+            raise ValueError(f"its weight_sum is {weight_sum}")
         return cls(
             GaussianMixture._from_contents(contents),
             fact(facts, "log_likelihood", float),
             history.copy(),
             len(history),
-            fact(facts, "converged", bool),
+            converged,
             stop_reason,
-            tuple(Event(*event) for event in fact(facts, "events", list)),
-            fact(facts, "n_samples", int),
-            fact(facts, "weight_sum", float),
+            tuple(Event.checked(event) for event in fact(facts, "events", list)),
+            count(facts, "n_samples"),
+            weight_sum,
             fact(facts, "entropy", float),
         )

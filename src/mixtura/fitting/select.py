@@ -26,7 +26,7 @@ from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupte
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import Init, check_reg_covar
 from mixtura.fitting.init import check_begin, names_of
-from mixtura.fitting.progress import ModelCount, Verbose, check_verbose
+from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.stages import Settings
@@ -235,7 +235,7 @@ def select_gmm(
     avoid_spurious: bool = True,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
-    verbose: Verbose = False,
+    verbose: Verbose = None,
 ) -> GMMSelection:
     """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
 
@@ -277,8 +277,9 @@ def select_gmm(
         Source of random numbers for starts and folds; None for fresh entropy.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
-    verbose : bool or "bar"
-        Report progress on standard error, at most twice a second, or by a tqdm bar of models.
+    verbose : bool, "bar" or None
+        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
+        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
 
     Returns
     -------
@@ -352,8 +353,10 @@ def select_gmm(
         missing.copy() if criterion == "cv" else None,
         reasons={(k, name): NOT_REACHED for k in sizes for name in names},
     )
-    count = ModelCount(len(selection.reasons) * (1 + n_folds * (criterion == "cv")), verbose)
+    n_models = len(selection.reasons) * (1 + n_folds * (criterion == "cv"))
+    count = Counter(n_models, "model", verbose)
     try:
+        count.start()
         for k, name, end in _ends(search, sizes, streams[-1], count):
             if isinstance(end, str):
                 selection.reasons[k, name] = end
@@ -377,11 +380,12 @@ def select_gmm(
 
 def _spurious(fit: GMMFit | None) -> list[int]:
     """Positions of the components that are spurious in the end."""
-    return [event.component for event in fit.events if event.action == "kept"] if fit else []
+    events = () if fit is None else fit.events
+    return [e.component for e in events if (e.cause, e.action) == ("spurious", "kept")]
 
 
 def _ends(
-    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, count: ModelCount
+    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, count: Counter
 ) -> Iterator[tuple[int, str, GMMFit | str]]:
     """Every model of a search; each number of components has random numbers of its own."""
     for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
@@ -400,7 +404,7 @@ def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int 
 
 
 def _cross_validate(
-    selection: GMMSelection, search: Search, streams: list[np.random.Generator], count: ModelCount
+    selection: GMMSelection, search: Search, streams: list[np.random.Generator], count: Counter
 ) -> None:
     """Enter minus twice the log-likelihood of held-out rows, when all folds of a model are done."""
     source, n_folds = search.survey.source, len(streams)

@@ -21,7 +21,7 @@ from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource
 from mixtura.exceptions import FitError
 from mixtura.fitting.checkpoint import Checkpoint
-from mixtura.fitting.progress import Progress
+from mixtura.fitting.progress import FitProgress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
@@ -118,7 +118,7 @@ class Fitting:
     covariance_type : str
         The family, as the user named it.
     n_components : int
-    progress : Progress, optional
+    progress : FitProgress, optional
         Reports brief runs and iterations.
     callback : callable, optional
         Called with a `State` after each iteration; a true result stops the fit.
@@ -140,7 +140,7 @@ class Fitting:
         covariance_type: str,
         n_components: int,
         *,
-        progress: Progress | None = None,
+        progress: FitProgress | None = None,
         callback: Callable[[State], object] | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
@@ -148,7 +148,9 @@ class Fitting:
         self._survey, self._settings, self._family = survey, settings, family
         self._covariance_type, self._n_components = covariance_type, n_components
         self._progress, self._checkpoint = progress, checkpoint
-        self._callback = callback if progress is None else _both(progress, callback)
+        self._callback = None if callback is None else self._with_names(callback)
+        if progress is not None:
+            self._callback = _both(progress, self._callback)
         self._rows = survey.rows(family.shape, settings.kind.step)
         self._ridge = survey.absolute_ridge(settings.reg_covar)
         self._update = self._update_with(family, self._ridge)
@@ -264,7 +266,8 @@ class Fitting:
         if self._checkpoint is None:
             return None
         schedule = self._em(self._update).schedule
-        return self._checkpoint.resume(self._rows, schedule, self._n_components)
+        max_iter = self._settings.max_iter
+        return self._checkpoint.resume(self._rows, schedule, self._n_components, max_iter)
 
     def _best_start(self, method: Start, update: Update, rng: np.random.Generator) -> Parameters:
         start = AutomaticStart(
@@ -297,6 +300,13 @@ class Fitting:
             self._settings.max_iter,
             callback=self._callback,
             follow=None if checkpoint is None else partial(checkpoint.follow, self._rows),
+        )
+
+    def _with_names(self, callback: Callable[[State], object]) -> Callable[[State], object]:
+        """The user's callback, with what a state needs to make a mixture."""
+        names = self._survey.source.feature_names
+        return lambda state: callback(
+            replace(state, covariance_type=self._covariance_type, feature_names=names)
         )
 
     # ---- rows x pass x update x schedule ----
@@ -399,7 +409,7 @@ def _stuck_events(outcome: Outcome, update: Update) -> list[Event]:
 
 
 def _both(
-    progress: Progress, callback: Callable[[State], object] | None
+    progress: FitProgress, callback: Callable[[State], object] | None
 ) -> Callable[[State], object]:
     """Progress first, then the user's callback, whose answer counts."""
 

@@ -8,12 +8,15 @@ from typing import ParamSpec
 
 from numpy.typing import ArrayLike
 
-from mixtura.data.checks import check_centres, check_weights, contiguous
+from mixtura import kernels
+from mixtura.covariance import CovarianceFamily
+from mixtura.data.checks import check_centres, check_components, check_weights, contiguous
 from mixtura.data.frames import repetitions
-from mixtura.shapes import Floats
+from mixtura.shapes import EPS, Floats
 
 __all__ = [
     "SUM_TOLERANCE",
+    "check_factored",
     "check_feature_names",
     "check_means",
     "check_mixture_weights",
@@ -63,6 +66,29 @@ def check_mixture_weights(weights: ArrayLike, n_components: int) -> Floats:
     if abs(total - 1.0) > SUM_TOLERANCE:
         raise ValueError(f"weights must sum to one; they sum to {total}. Divide them by their sum.")
     return array
+
+
+def check_factored(
+    family: CovarianceFamily,
+    weights: ArrayLike,
+    means: ArrayLike,
+    covariances: ArrayLike,
+    precisions_cholesky: ArrayLike,
+    *,
+    rounding: float = EPS,
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Parameters whose covariances are already factored, as float64 arrays that fit together.
+
+    All that `GaussianMixture` promises of its arrays is checked: shapes, finite numbers, weights
+    that sum to one, symmetric positive definite covariances of the family, and factors of these.
+    `rounding` is the relative error of a number, such as that of the type that was given.
+    """
+    means = check_means(means)
+    k, d = means.shape
+    means, factors = check_components(means, precisions_cholesky, family.shape.name, d)
+    weights = check_mixture_weights(weights, k)
+    covariances = family.check_factored(covariances, factors, means, kernels, rounding=rounding)
+    return weights, means, covariances, factors
 
 
 def check_feature_names(feature_names: Sequence[str] | None, n_features: int) -> list[str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mixtura.covariance import family_named
-from mixtura.data.checks import check_components
 from mixtura.data.frames import Names
 from mixtura.files import Contents, fact, feature_names_of, numbers
-from mixtura.mixture.checks import check_mixture_weights
+from mixtura.mixture.checks import check_factored, check_means
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
@@ -31,11 +30,13 @@ def checked(contents: Contents) -> tuple[str, Floats, Floats, Floats, Floats, Na
     last bits.
     """
     facts, arrays = contents
-    means = numbers(arrays, "means", (-1, -1))
+    means = check_means(numbers(arrays, "means", (-1, -1)))
     k, d = means.shape
     covariance_type = fact(facts, "covariance_type", str)
-    shape = family_named(covariance_type, d).shape
-    means, factors = check_components(means, arrays["precisions_cholesky"], shape.name, d)
-    weights = check_mixture_weights(numbers(arrays, "weights", (k,)), k)
-    covariances = numbers(arrays, "covariances", shape.array_shape(k, d))
+    family = family_named(covariance_type, d)
+    kept = family.shape.array_shape(k, d)
+    weights = numbers(arrays, "weights", (k,))
+    covariances = numbers(arrays, "covariances", kept)
+    factors = numbers(arrays, "precisions_cholesky", kept)
+    check_factored(family, weights, means, covariances, factors)
     return covariance_type, weights, means, covariances, factors, feature_names_of(facts, d)

@@ -55,7 +55,14 @@ class RowsPass:
         Work on tiles in single precision; this needs `centre` (see `suits_single`).
     least_products : int
         Products of a row with all means below which no bounds are carried.
+
+    Attributes
+    ----------
+    extras : tuple of str
+        Names of the further sums that the E-step returns. None of today's does.
     """
+
+    extras: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ and name it where a fit is put together (`EM_KINDS` in `mixtura.fitting.stages`)
 from typing import Any
 
 from mixtura.schedules.annealed import Annealed, AnnealedState
-from mixtura.schedules.loop import EM, Outcome, State, StopReason
+from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
 from mixtura.schedules.lower_bound import LowerBound
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
@@ -29,6 +29,7 @@ __all__ = [
     "Step",
     "StopReason",
     "predicted_gains",
+    "stops",
 ]
 
 # The states that a checkpoint can hold.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.frames import Names
+from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 from mixtura.passes import Pass
 from mixtura.schedules.protocol import Point, Schedule
@@ -17,7 +19,7 @@ from mixtura.statistics import Statistics
 from mixtura.text import short_html, short_repr
 from mixtura.updates import Collapse, Event, Guard, Update, components_left
 
-__all__ = ["EM", "Outcome", "State", "StopReason"]
+__all__ = ["EM", "Outcome", "State", "StopReason", "stops"]
 
 StopReason = Literal["converged", "max_iter", "callback", "interrupted"]
 
@@ -36,13 +38,31 @@ class State:
         What the stopping rule expects to be left to gain; inf where that is unknown, as during
         annealing.
     parameters : Parameters
-        Weights, means, covariances and precision factors, read-only.
+        Weights, means, covariances and precision factors, read-only. They do not change later.
+    covariance_type : str
+        The family, as the user named it; that of the shape where nobody named one.
+    feature_names : tuple of str or None
+        Names of the columns, where the rows were a frame's.
     """
 
     iteration: int
     objective: float
     predicted_gain: float
     parameters: Parameters
+    covariance_type: str = ""
+    feature_names: Names | None = None
+
+    @cached_property
+    def model(self) -> GaussianMixture:
+        """The parameters as a mixture, for pictures and predictions: a copy, made when asked for.
+
+        Returns
+        -------
+        GaussianMixture
+            Costs O(k d^2), once.
+        """
+        name = self.covariance_type or self.parameters.shape.name
+        return GaussianMixture._of(name, self.parameters, self.feature_names)
 
     __repr__ = short_repr
     _repr_html_ = short_html
@@ -215,7 +235,12 @@ class EM:
 
 def _calls_to_stop(callback: Callable[[State], object], iteration: int, outcome: Outcome) -> bool:
     gain = float(outcome.state.predicted_gain)
-    answer = callback(State(iteration, outcome.objective, gain, outcome.parameters.read_only()))
+    state = State(iteration, outcome.objective, gain, outcome.parameters.read_only())
+    return stops(callback(state))
+
+
+def stops(answer: object) -> bool:
+    """Whether what a callback has returned stops the iterations."""
     try:
         return bool(answer)
     except ValueError as error:  # an array of several

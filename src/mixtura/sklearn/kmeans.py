@@ -183,6 +183,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             fit = fit_kmeans(
                 X, self.n_clusters, sample_weight=weight, init=centers, tol=0.0,
                 max_iter=self.max_iter, n_threads=self.n_threads, callback=run.ends,
+                verbose=False,
             )  # fmt: skip
             if fit.converged and self.verbose:
                 print(f"Converged at iteration {fit.n_iter}: strict convergence.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ __all__ = ["Cause", "Collapse", "Event", "OnCollapse", "components_left", "split
 
 OnCollapse = Literal["reseed", "drop", "raise"]
 Cause = Literal["empty", "singular", "spurious", "ridge", "identical"]
+Action = Literal["reseeded", "dropped", "smoothed", "kept"]
 
 MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
 
@@ -49,7 +50,16 @@ class Event:
     iteration: int
     component: int
     cause: Cause
-    action: Literal["reseeded", "dropped", "smoothed", "kept"]
+    action: Action
+
+    @classmethod
+    def checked(cls, values: Any) -> Self:
+        """Return an event made of values from a file, which may be anything."""
+        iteration, component, cause, action = values
+        counts = all(type(count) is int and count >= 0 for count in (iteration, component))
+        if not counts or cause not in get_args(Cause) or action not in get_args(Action):
+            raise ValueError(f"an event in it is {values!r}")
+        return cls(iteration, component, cause, action)
 
     _repr_html_ = short_html
 
