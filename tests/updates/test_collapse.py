@@ -118,7 +118,8 @@ def test_fit_from_a_mixture_out_of_all_proportion_says_to_start_nearer(distance:
     far = GaussianMixture([0.5, 0.5], distance * np.eye(2), np.eye(2), "tied")
     message = (
         r"^the fit cannot continue: component 0 is so far from the rows at iteration \d that "
-        r"distances have no digits left, and no other is left\. Start nearer to them\.$"
+        r"distances have no digits left, and no other is left\. Start nearer to them, or "
+        r"drop rows that are far from all others\.$"
     )
     with pytest.raises(FitError, match=message):
         fit_gmm(clustered()[0], 2, covariance_type="tied", init=far)

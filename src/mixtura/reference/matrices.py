@@ -95,8 +95,9 @@ def multiply(left: Floats, right: Floats) -> Floats:
     Parameters
     ----------
     left : ndarray of shape (n_matrices, m, p)
+        Of shape (1, m, p), one that serves for all on the other side.
     right : ndarray of shape (n_matrices, p, n)
-        One matrix on either side, of shape (1, ...), serves for all on the other.
+        Likewise.
 
     Returns
     -------
