@@ -314,7 +314,7 @@ BAD = {
     ),
     "a fit with half an event": (fit_file(events=[[1, 0]]), "not enough values to unpack"),
     "k-means with a label too many": (
-        kmeans_file([0, 2]), "labels must lie between 0 and 1; row 1 has 2",
+        kmeans_file([0, 2]), "labels must lie between 0 and 1, or be -1 for none; row 1 has 2",
     ),
     "k-means with inertia below zero": (kmeans_file(inertia=-1.0), "its inertia is -1.0"),
     "k-means that iterated backwards": (kmeans_file(n_iter=-3), "its n_iter is -3"),

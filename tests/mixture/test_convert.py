@@ -93,14 +93,16 @@ def test_estimator_whose_attributes_contradict_one_another_is_refused(
     estimator = kind(4, covariance_type=covariance_type, random_state=0).fit(rows)
     covariances = estimator.covariances_.copy()
     estimator.covariances_ = covariances * dtype(1.01)
-    with pytest.raises(ValueError, match="precisions_cholesky_ must be the factors of covar"):
+    with pytest.raises(
+        ValueError, match="covariances must be positive definite and fit precisions_cholesky"
+    ):
         GaussianMixture.from_sklearn(estimator)
     estimator.covariances_ = -covariances
-    message = "covariances must be positive definite|must be the factors of covariances_"
+    message = "covariances must be positive definite"
     with pytest.raises(ValueError, match=message):
         GaussianMixture.from_sklearn(estimator)
     estimator.covariances_ = np.full_like(covariances, np.nan)
-    with pytest.raises(ValueError, match=r"must be finite|must be the factors of covariances_"):
+    with pytest.raises(ValueError, match="must be finite"):
         GaussianMixture.from_sklearn(estimator)
     estimator.covariances_ = covariances[..., :-1]
     with pytest.raises(ValueError, match="covariances must have shape"):

@@ -9,13 +9,11 @@ import numpy as np
 from mixtura import kernels
 from mixtura.covariance import FAMILIES
 from mixtura.data.checks import (
-    check_components,
     check_option,
     check_weights,
-    contiguous,
     rounding_unit,
 )
-from mixtura.mixture.checks import SUM_TOLERANCE, check_means
+from mixtura.mixture.checks import SUM_TOLERANCE, check_factored, check_means
 from mixtura.shapes import EPS, FULL, SHAPE_NAMES, SHAPES, Floats, Shape
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ __all__ = ["from_sklearn", "register", "to_sklearn"]
 
 EstimatorClass = TypeVar("EstimatorClass", bound=type)
 OWN_ESTIMATORS: list[type] = []
-ROUNDINGS = 16.0  # of each product of a factor, a covariance and a factor
 
 
 def register(estimator: EstimatorClass) -> EstimatorClass:
@@ -67,49 +64,23 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
     needed = ["weights_", "means_", "covariances_", "precisions_cholesky_"]
     sklearn.utils.validation.check_is_fitted(estimator, needed)
     name = check_option("covariance_type", estimator.covariance_type, SHAPE_NAMES)
-    means = check_means(estimator.means_)
-    k, d = means.shape
-    weights = check_weights(estimator.weights_, k)
+    means, covariances = check_means(estimator.means_), estimator.covariances_
+    weights, factors = check_weights(estimator.weights_, len(means)), estimator.precisions_cholesky_
     if abs(weights.sum() - 1.0) > SUM_TOLERANCE:  # float32, or scikit-learn's start itself
-        weights = weights / weights.sum()
-    means, factors = check_components(means, estimator.precisions_cholesky_, name, d)
-    covariances = _checked_covariances(estimator, SHAPES[name], factors, k, d)
+        weights = weights / (weights.sum() or 1.0)
+    unit = max(rounding_unit(covariances, "covariances_"), rounding_unit(factors, "factors"))
+    weights, means, covariances, factors = check_factored(
+        FAMILIES[name], weights, means, covariances, factors, rounding=unit
+    )
+    if unit > EPS:
+        covariances = _inverse(factors, SHAPES[name])
     names = getattr(estimator, "feature_names_in_", None)
     names = None if names is None else tuple(map(str, names))
     return cls._from_fit(name, weights, means, covariances, factors, names)
 
 
-def _checked_covariances(
-    estimator: Any, shape: Shape, factors: Floats, n_components: int, n_features: int
-) -> Floats:
-    """Covariances C that have the factors U: ``U^T C U`` is the identity but for rounding.
-
-    Of the rounding, the part that the condition of the covariances enlarges is allowed for. In
-    float32 it may leave covariances that are not positive definite: they follow from the factors.
-    """
-    unit = rounding_unit(estimator.precisions_cholesky_, "precisions_cholesky")
-    unit = max(unit, rounding_unit(estimator.covariances_, "covariances"))
-    covariances = contiguous(estimator.covariances_, "covariances")
-    if unit == EPS or covariances.shape != factors.shape:
-        family = FAMILIES[shape.name]
-        covariances, _ = family.check(covariances, n_components, n_features, kernels)
-    if shape.is_diagonal:
-        off = np.abs(covariances * np.square(factors) - 1.0).max()
-    else:
-        left = factors.swapaxes(-1, -2)
-        off = np.abs(left @ (covariances @ factors) - np.eye(n_features)).max()
-    allowed = np.sqrt(unit)
-    if off > allowed and not shape.is_diagonal:
-        sizes = np.abs(left) @ (np.abs(covariances) @ np.abs(factors))
-        allowed += ROUNDINGS * n_features * unit * sizes.max()
-    if not off <= allowed:
-        raise ValueError(
-            f"precisions_cholesky_ must be the factors of covariances_, with "
-            f"inv(covariance) = U @ U.T; U.T @ covariance @ U is off the identity by "
-            f"{off:.3g}. Set both, or neither."
-        )
-    if unit == EPS:
-        return covariances
+def _inverse(factors: Floats, shape: Shape) -> Floats:
+    """Return the covariances that have these precision factors."""
     if shape.is_diagonal:
         return 1.0 / np.square(factors)
     inverse = np.linalg.inv(factors)
