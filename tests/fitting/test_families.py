@@ -178,3 +178,27 @@ def test_family_that_mixes_units_refuses_those_too_far_apart(name: str) -> None:
     )
     with pytest.raises(FitError, match="singular"):
         fit_gmm(X * [1.0, 1e9, 1.0], 2, covariance_type=name, init=labels, reg_covar=0)
+
+
+# Without a ridge
+
+
+@pytest.mark.parametrize("on_collapse", ["reseed", "drop"])
+@pytest.mark.parametrize("name", CELEUX_GOVAERT)
+def test_fit_of_heavy_tails_without_a_ridge_ends_in_a_model(name: str, on_collapse: str) -> None:
+    """Single rows far away leave components that are singular; the others continue."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_t(1.3, size=(90, 3))
+        fit = fit_gmm(
+            X, 4, covariance_type=name, reg_covar=0.0, rng=seed, n_init=2, on_collapse=on_collapse,
+            tol=1e-2,
+        )  # fmt: skip
+        assert np.isfinite(fit.log_likelihood)
+        assert np.isfinite(fit.model.covariances).all()
+
+
+def test_fit_of_iris_without_a_ridge_in_more_components_than_it_has_clusters() -> None:
+    X = datasets.load_iris().data
+    fit = fit_gmm(X, 7, covariance_type="VVE", reg_covar=0.0, rng=0)
+    assert np.isfinite(fit.log_likelihood)

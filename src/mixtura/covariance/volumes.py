@@ -34,6 +34,7 @@ LONGEST_STEP = 5.0  # of a logarithm of a volume
 # By how much the logarithm of a volume may fall below what the size of the component's scatter,
 # relative to the pooled one, says. Beyond it the volume is about rounding of the others.
 MOST_SHRUNK = 28.0
+LEAST_RATIO = 1e-12  # of the shape to the pooled scatter in a direction; below, it is rounding
 
 
 def with_common_variances(
@@ -106,12 +107,13 @@ def _scaled(
 class _Point(NamedTuple):
     """The sum M(s), and its terms relative to it, ``P_j = exp(s_j) W_j inv(M)``."""
 
+    total: Floats  # M
     log_det: float
     traces: Floats  # tr P_j
     products: Floats  # tr P_i P_j
 
 
-NOWHERE = _Point(np.inf, np.empty(0), np.empty(0))
+NOWHERE = _Point(np.empty(0), np.inf, np.empty(0), np.empty(0))
 
 
 def _log_precisions(
@@ -124,7 +126,8 @@ def _log_precisions(
     s : ndarray of shape (n_components,)
         Where it is least.
     lost : int or None
-        The component whose volume goes to zero fastest where there is no least value.
+        The component whose volume goes to zero fastest where there is no least value, or one where
+        the shape has lost a direction.
     """
     look = _among_diagonals if scatter.ndim == 2 else _among_matrices
     k, d, shares = len(counts), scatter.shape[1], counts / counts.sum()
@@ -137,17 +140,17 @@ def _log_precisions(
     for _ in range(MOST_STEPS):
         shrunk = s - expected
         shrunk -= np.median(shrunk)
-        if shrunk.max() > MOST_SHRUNK:
-            return s, int(np.argmax(shrunk))
         gradient = here.traces - d * shares
         # Shifting all s changes nothing; the constant 1 / k makes that direction regular.
         root, (failed,) = by.factorise((np.diag(here.traces) - here.products + 1.0 / k)[None])
-        if failed:
+        if failed or shrunk.max() > MOST_SHRUNK:
             return s, int(np.argmax(shrunk))
-        step: Floats = -root[0] @ (root[0].T @ gradient)
-        decrement = -gradient @ step
+        along = np.einsum("ab,a->b", root[0], gradient)
+        step: Floats = -np.einsum("ab,b->a", root[0], along)
+        decrement = -(gradient * step).sum()
         if not decrement > NEARLY:
-            return s + step, None
+            s = s + step
+            break
         step *= min(1.0, LONGEST_STEP / np.abs(step).max())
         there = look(scatter, s + step, by)
         for _ in range(MOST_HALVINGS):
@@ -158,7 +161,19 @@ def _log_precisions(
         else:
             break
         s, here = s + step, there
-    return s, None
+    thinnest = _thinnest(here.total, pooled.total, by)
+    return s, int(np.argmax(shrunk)) if thinnest < LEAST_RATIO else None
+
+
+def _thinnest(total: Floats, pooled: Floats, by: Algebra) -> float:
+    """Return the smallest ratio of one sum to another in any direction, relative to the largest."""
+    if total.ndim == 1:
+        ratios = total / pooled
+    else:
+        root = by.factorise(pooled[None])[0]
+        turned = by.multiply(root.transpose(0, 2, 1), by.multiply(total[None], root))
+        ratios = by.eigh(turned)[0][0]
+    return float(ratios.min() / ratios.max())
 
 
 def _among_diagonals(scatter: Floats, s: Floats, by: Algebra) -> _Point:
@@ -167,18 +182,20 @@ def _among_diagonals(scatter: Floats, s: Floats, by: Algebra) -> _Point:
     if not (total.min() > 0.0 and total.max() < np.inf):
         return NOWHERE
     relative = terms / total
-    return _Point(float(np.log(total).sum()), relative.sum(axis=1), _products(relative, by))
+    log_det = float(np.log(total).sum())
+    return _Point(total, log_det, relative.sum(axis=1), _products(relative, by))
 
 
 def _among_matrices(scatter: Floats, s: Floats, by: Algebra) -> _Point:
     terms = np.exp(s)[:, None, None] * scatter
-    root, (failed,) = by.factorise(terms.sum(axis=0, keepdims=True))
+    total = terms.sum(axis=0)
+    root, (failed,) = by.factorise(total[None])
     if failed:
         return NOWHERE
     relative = by.multiply(root.transpose(0, 2, 1), by.multiply(terms, root))
     log_det = -2.0 * float(np.log(np.einsum("jaa->ja", root)).sum())
     products = _products(relative.reshape(len(s), -1), by)
-    return _Point(log_det, np.einsum("jaa->j", relative), products)
+    return _Point(total, log_det, np.einsum("jaa->j", relative), products)
 
 
 def _products(vectors: Floats, by: Algebra) -> Floats:

@@ -42,5 +42,6 @@ def _agree(parameters: Parameters, one: int, other: int) -> bool:
     if far or shape.is_shared:
         return not far
     factor = shape.matrix(factors, one, means.shape[1])
-    relative = factor.T @ parameters.covariance(other) @ factor
+    turned = np.einsum("ba,bc->ac", factor, parameters.covariance(other))  # wakes no threads
+    relative = np.einsum("ac,cd->ad", turned, factor)
     return bool(np.linalg.norm(relative - np.eye(len(relative))) <= SAME)
