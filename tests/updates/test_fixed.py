@@ -22,7 +22,7 @@ def update_of(covariance_type: str, fixed: object) -> Fixed:
     if covariance_type == "spherical":
         covariances = np.ones(3)
     start = GaussianMixture([0.2, 0.3, 0.5], MEANS, covariances, covariance_type)
-    inner = Ridge(family, RIDGE, reference.factorise)
+    inner = Ridge(family, RIDGE, reference)
     return Fixed(inner, start._parameters(), np.array(fixed), shared=family.is_shared)
 
 
