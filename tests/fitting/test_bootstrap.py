@@ -47,6 +47,17 @@ def test_p_values_of_samples_from_the_null_hypothesis_are_nearly_uniform() -> No
     assert min(p_values) < 0.4
 
 
+def test_p_values_of_coarsely_rounded_rows_are_not_conservative() -> None:
+    """By continuous samples, none of these is below 0.3, and their mean is 0.70."""
+    p_values = []
+    for seed in range(20):
+        X = np.random.default_rng(seed).normal(size=(60, 1)).round()
+        test = bootstrap_lrt(X, 1, covariance_type="V", n_bootstrap=9, n_init=1, tol=1e-4, rng=seed)
+        p_values.append(test.p_value)
+    assert np.mean(p_values) < 0.65
+    assert np.count_nonzero(np.array(p_values) <= 0.2) >= 2
+
+
 def test_null_distribution_is_the_same_for_any_number_of_threads() -> None:
     one, other = (
         bootstrap_lrt(normal_rows(), 2, n_bootstrap=8, rng=3, n_threads=n_threads, **QUICK)
@@ -60,6 +71,61 @@ def test_null_distribution_is_the_same_for_any_number_of_threads() -> None:
 def test_statistic_is_not_below_zero() -> None:
     test = bootstrap_lrt(normal_rows(), 3, n_bootstrap=10, rng=0, **QUICK)
     assert (test.null_distribution >= 0.0).all()
+
+
+def test_refits_of_the_null_are_as_good_as_the_mixture_that_was_drawn_from() -> None:
+    """Automatic starts alone end more than 200 below it in several of these samples."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 3))
+    X[:300] *= [0.2, 4.0, 1.0]
+    X[300:600] *= [4.0, 0.2, 1.0]
+    X[600:900] *= [1.0, 1.0, 0.1]
+    test = bootstrap_lrt(X, 4, covariance_type="VVI", n_bootstrap=9, n_init=1, rng=2)
+    assert test.null_distribution.max() < 50.0
+
+
+def test_alternative_starts_from_the_null_with_a_component_split() -> None:
+    """From labels at random both end where all components are nearly the same."""
+    X = clustered(200, 2, 2, spread=5.0)[0]
+
+    def at_random(rows: np.ndarray, n_components: int, _: np.random.Generator) -> np.ndarray:
+        return np.arange(len(rows)) % n_components
+
+    test = bootstrap_lrt(X, 1, init=at_random, n_bootstrap=1, rng=0, **QUICK)
+    best = fit_gmm(X, 2, covariance_type="EEI", rng=0, tol=1e-4)
+    assert test.alternative.log_likelihood == pytest.approx(best.log_likelihood, abs=0.1)
+
+
+def test_alternative_is_never_below_the_null() -> None:
+    for seed in range(5):
+        X = clustered(60, 2, 3, spread=1.0, seed=seed)[0]
+        test = bootstrap_lrt(X, 2, n_bootstrap=2, init="random", rng=seed, **QUICK)
+        assert test.alternative.log_likelihood >= test.null.log_likelihood - 1e-2
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_samples_lie_on_the_grid_of_the_rows(dtype: type) -> None:
+    """Otherwise they would be fitted in another way than rounded rows, and tests would be timid."""
+    X = np.column_stack([normal_rows(80), normal_rows(80, 1)[:, 0]])
+    X[:, 0] = np.round(X[:, 0] * 2.0) / 2.0 + 0.25
+    X[:, 1] = np.round(X[:, 1])
+    X = X.astype(dtype)
+    seen: list[np.ndarray] = []
+
+    def init(rows: np.ndarray, *_: object) -> str:
+        seen.append(np.array(rows))
+        return "kmeans"
+
+    bootstrap_lrt(X, 1, init=init, n_bootstrap=3, rng=0, n_threads=1, **QUICK)
+    samples = [rows for rows in seen if rows.shape == X.shape][2:]
+    assert len(samples) == 6
+    for rows in samples:
+        assert not np.array_equal(rows, X)
+        halves, wholes = 2.0 * rows[:, 0] - 0.5, rows[:, 1]
+        for on_grid in (halves, wholes):
+            np.testing.assert_allclose(on_grid, on_grid.round(), rtol=0, atol=1e-12)
+            assert len(np.unique(on_grid)) == len(np.unique(on_grid.round()))  # ties are ties
+        assert len(np.unique(rows[:, 2])) > 70  # the grid of continuous rows is fine
 
 
 def failing_in(X: np.ndarray, fails: Callable[[int], bool]) -> Callable[..., str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,18 +28,23 @@ from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.init import returned_begin
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
-from mixtura.fitting.stages import Fitting, Settings
+from mixtura.fitting.stages import Begin, Fitting, Settings
 from mixtura.fitting.survey import Survey
 from mixtura.kernels.threads import choose_n_threads
 from mixtura.mixture import GaussianMixture
+from mixtura.parameters import Parameters
 from mixtura.passes import Backend
+from mixtura.schedules import Outcome
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS
 from mixtura.text import short_repr
+from mixtura.updates.collapse import split_heaviest
 
 __all__ = ["BootstrapLRT", "bootstrap_lrt"]
 
-FitPair = Callable[[RowSource, np.random.Generator], tuple[GMMFit, GMMFit]]
+FitPair = Callable[..., tuple[GMMFit, GMMFit]]
+MOST_LOOKED_AT = 1000  # rows, for one amid them
+BRIEF_ITERATIONS = 5  # from each split component, before the best is run to convergence
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +115,12 @@ def bootstrap_lrt(
     """Test a mixture of k components against one of k + 1, by the parametric bootstrap [1]_.
 
     Twice the gain in log-likelihood does not have the usual chi-squared distribution here. So
-    samples are drawn from the fitted mixture of k components, and both mixtures are fitted to each
-    in the same way as to the rows.
+    samples are drawn from the fitted mixture of k components, rounded to the grid of the rows, and
+    both mixtures are fitted to each in the same way as to the rows.
+
+    The mixture of k + 1 components also starts from that of k with one component split, the one
+    that is best after a few iterations. To the samples, the mixture of k components is also fitted
+    from the mixture that they were drawn from. The fit of highest likelihood counts.
 
     Parameters
     ----------
@@ -126,7 +135,7 @@ def bootstrap_lrt(
     init : str or callable
         As for `fit_gmm`, by name; a callable is called for every fit.
     n_init : int
-        Automatic starts of each fit.
+        Automatic starts of each fit, beside those above.
     reg_covar : float or array_like of shape (n_features,)
         As for `fit_gmm`.
     tol : float, nats per row
@@ -200,7 +209,8 @@ def bootstrap_lrt(
     with Counter(n_bootstrap + 1, "sample", verbose) as count:
         null, alternative = fit_pair(source, observed)
         count("the rows")
-        sample = partial(_statistic_of_sample, null.model, source.n_samples, fit_pair)
+        grid = _Grid.of(source)
+        sample = partial(_statistic_of_sample, null.model, source.n_samples, grid, fit_pair)
         drawn = _in_threads(sample, streams, n_threads, count)
     for fit in (null, alternative):
         if not fit.converged and tol > 0.0:
@@ -242,6 +252,33 @@ def _in_threads(
     return drawn
 
 
+class _Grid(NamedTuple):
+    """The grid to which the rows are rounded: samples on another one would be fitted otherwise.
+
+    Attributes
+    ----------
+    origin : ndarray of shape (n_features,)
+    step : ndarray of shape (n_features,)
+        0 for a constant feature.
+    """
+
+    origin: Floats
+    step: Floats
+
+    @classmethod
+    def of(cls, source: RowSource) -> _Grid:
+        survey = Survey(source, Backend(n_threads=1))
+        rows, _ = source.sample(MOST_LOOKED_AT, np.random.default_rng(0))
+        nearest = np.abs(rows - survey.centre).argmin(axis=0)  # a number of the grid, of few digits
+        origin = rows[nearest, np.arange(source.n_features)]
+        return cls(origin, np.sqrt(12.0 * survey.rounding))
+
+    def rounded(self, rows: Floats) -> Floats:
+        step = np.where(self.step > 0.0, self.step, 1.0)
+        on_grid = self.origin + step * np.rint((rows - self.origin) / step)
+        return np.where(self.step > 0.0, on_grid, rows)
+
+
 def _fit_pair(
     n_components: int,
     covariance_type: str,
@@ -249,19 +286,60 @@ def _fit_pair(
     settings: Settings,
     source: RowSource,
     rng: np.random.Generator,
+    generating: GaussianMixture | None = None,
 ) -> tuple[GMMFit, GMMFit]:
-    """The fits with k and k + 1 components."""
+    """The fits with k and k + 1 components: the best from several starts.
+
+    The one of k also starts from the mixture that the rows were drawn from, and the one of k + 1
+    from that of k with one component split.
+    """
     survey = Survey(source, Backend(n_threads=1))
 
-    def fit(k: int) -> GMMFit:
+    def fit(k: int, others: Sequence[Parameters]) -> GMMFit:
         fitting = Fitting(survey, settings, covariance_type, k)
         begin = returned_begin(init, source, k, rng) if callable(init) else init
-        report = fitting.report(fitting.run(begin, rng), automatic=isinstance(begin, str))
-        if report.stop_reason == "interrupted":
-            raise KeyboardInterrupt
-        return report
+        outcome = _run(fitting, begin, rng)
+        found = [fitting.report(outcome, automatic=isinstance(begin, str))]
+        if len(others) > 1:
+            brief = Fitting(survey, shortly, covariance_type, k)
+            others = [_ahead([_run(brief, other, rng) for other in others])]
+        outcomes = (_run(fitting, other, rng) for other in others)
+        found += [fitting.report(outcome, automatic=True) for outcome in outcomes]
+        return max(found, key=_rank)
 
-    return fit(n_components), fit(n_components + 1)
+    shortly = replace(settings, max_iter=BRIEF_ITERATIONS, tol=0.0)
+    null = fit(n_components, [] if generating is None else [generating._parameters()])
+    parameters = null.model._parameters()
+    splits = [_split(parameters, j, survey) for j in range(len(parameters.weights))]
+    return null, fit(n_components + 1, splits)
+
+
+def _run(fitting: Fitting, begin: Begin, rng: np.random.Generator) -> Outcome:
+    outcome = fitting.run(begin, rng)
+    if outcome.stop_reason == "interrupted":
+        raise KeyboardInterrupt
+    return outcome
+
+
+def _ahead(brief: Sequence[Outcome]) -> Parameters:
+    """Where the best of some brief runs ended."""
+    best = max(brief, key=lambda outcome: (-len(outcome.spurious), outcome.objective))
+    return best.parameters
+
+
+def _split(parameters: Parameters, component: int, survey: Survey) -> Parameters:
+    """The mixture with one component split in two along its widest direction."""
+    k = len(parameters.weights)
+    twice = parameters.select(np.append(np.arange(k), component))
+    only, algebra = np.array([component]), survey.backend.algebra
+    split = split_heaviest(twice, k, only, survey.scale, algebra)
+    return split._replace(weights=split.weights / split.weights.sum())
+
+
+def _rank(fit: GMMFit) -> tuple[int, float]:
+    """The fewest spurious components first, then the highest likelihood."""
+    spurious = sum((e.cause, e.action) == ("spurious", "kept") for e in fit.events)
+    return -spurious, fit.log_likelihood
 
 
 def _ratio(null: GMMFit, alternative: GMMFit) -> float:
@@ -269,10 +347,11 @@ def _ratio(null: GMMFit, alternative: GMMFit) -> float:
 
 
 def _statistic_of_sample(
-    model: GaussianMixture, n_rows: int, fit_pair: FitPair, rng: np.random.Generator
+    model: GaussianMixture, n_rows: int, grid: _Grid, fit_pair: FitPair, rng: np.random.Generator
 ) -> float:
     """The statistic of one sample from the null hypothesis; NaN where it cannot be fitted."""
+    rows = grid.rounded(model.sample(n_rows, rng)[0])
     try:
-        return _ratio(*fit_pair(ArrayRows(model.sample(n_rows, rng)[0]), rng))
-    except FitError:
+        return _ratio(*fit_pair(ArrayRows(rows), rng, model))
+    except (FitError, np.linalg.LinAlgError):
         return np.nan
