@@ -401,6 +401,7 @@ def test_limit_below_the_iterations_that_are_done_is_refused(path: Path) -> None
     assert (fit.n_iter, fit.stop_reason) == (5, "max_iter")
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.CoarseColumnsWarning")
 def test_limit_below_the_iterations_before_rows_were_spread_is_refused(path: Path) -> None:
     rows = np.round(mixtura.datasets.load_banknote().data)
     seen: list[int] = []

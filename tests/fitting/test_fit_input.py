@@ -163,7 +163,6 @@ OF_GMM = {
     **number("reg_covar"),
     **flag("accelerate"),
     **flag("avoid_spurious"),
-    **flag("verbose"),
     "accelerate a word": Bad(
         {"accelerate": "no"},
         TypeError,

@@ -254,7 +254,7 @@ def test_verbose_that_is_none_of_the_words_is_refused_by_every_function(run: Run
 
 
 @every_function
-@pytest.mark.parametrize("verbose", [None, False, 0, np.False_])
+@pytest.mark.parametrize("verbose", [None, False, np.False_])
 def test_progress_is_not_shown_where_standard_error_is_no_terminal(
     run: Run, verbose: Any, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

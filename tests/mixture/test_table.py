@@ -129,11 +129,6 @@ def test_frame_of_a_mixture_has_a_row_for_each_component(covariance_type: str) -
     assert make().to_pandas()["mean"].columns.tolist() == ["feature 0", "feature 1"]
 
 
-def test_frame_of_features_with_one_name_has_them_all() -> None:
-    table = dataclasses.replace(make(), feature_names=["a", "a"]).to_pandas()
-    np.testing.assert_array_equal(table["mean"], make().means)
-
-
 def test_frame_of_one_component_and_feature_is_one_row() -> None:
     table = GaussianMixture([1.0], [[3.0]], [4.0], "spherical").to_pandas()
     assert table.to_numpy().tolist() == [[1.0, 3.0, 2.0]]

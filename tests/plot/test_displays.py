@@ -149,8 +149,6 @@ def test_features_are_chosen_by_name_as_by_number(display: type[Any]) -> None:
         (("agee", "b"), ["age", "b"], ValueError,
          "a feature to draw must be one of 'age', 'b'; got 'agee'. Did you mean 'age'?"),
         (("a", "b"), None, ValueError, "must be one of 'feature 0', 'feature 1'; got 'a'"),
-        (("a", 0), ["a", "a"], ValueError,
-         "a feature to draw must be one column; 'a' names 2. Pass the number of the column."),
         ((0.5, 1), None, TypeError, "a feature to draw must be an integer, 0 or more; got 0.5"),
         ((7, 1), None, ValueError,
          "must be from 0 to 1; got 7. Pass the number or the name of a column of the mixture."),

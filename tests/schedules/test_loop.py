@@ -176,6 +176,11 @@ def test_fit_in_two_halves_is_the_fit_in_one() -> None:
 # Callbacks and Ctrl-C
 
 
+def heaviest_first(model: GaussianMixture) -> GaussianMixture:
+    """As a fit from an automatic start gives it in the end."""
+    return model.reordered(np.argsort(-model.weights))
+
+
 def test_callback_after_each_iteration_receives_its_state() -> None:
     X = clustered()[0]
     states: list[State] = []
@@ -186,7 +191,8 @@ def test_callback_after_each_iteration_receives_its_state() -> None:
     assert states[-1].predicted_gain <= 1e-6
     last = states[-1].parameters
     assert not any(array.flags.writeable for state in states for array in state.parameters.arrays())
-    assert GaussianMixture(last.weights, last.means, last.covariances) == fit.model
+    reached = GaussianMixture(last.weights, last.means, last.covariances)
+    assert heaviest_first(reached) == fit.model
 
 
 @pytest.mark.parametrize("covariance_type", ["tied", "VVV", "EVI"])
@@ -210,9 +216,9 @@ def test_state_has_the_mixture_as_it_stands_made_when_it_is_asked_for(
         models = [state.model for state in states]
         assert [state.model for state in states] == models
         assert len(made) == 1 + len(states)
-    assert models[-1] == fit.model
+    assert heaviest_first(models[-1]) == fit.model
     for n_iter, model in enumerate(models, start=1):
-        assert model == fit_gmm(frame, 3, max_iter=n_iter, **options).model
+        assert heaviest_first(model) == fit_gmm(frame, 3, max_iter=n_iter, **options).model
         assert (model.covariance_type, model.feature_names) == (covariance_type, ("a", "b"))
 
 

@@ -358,7 +358,8 @@ def fit_kmeans(
             ConvergenceWarning,
             stacklevel=2,
         )
-    n_found = np.count_nonzero(np.bincount(best.labels, source.weights(), n_clusters))
+    assert best.sizes is not None
+    n_found = np.count_nonzero(best.sizes)
     if n_found < n_clusters and best.converged:
         warnings.warn(
             f"k-means found {n_found} of {n_clusters} clusters: no row is nearest to the other "
