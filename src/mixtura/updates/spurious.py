@@ -10,6 +10,9 @@ variance is less than
     LEAST_ROUNDING of the variance that rounding to the data's own grid leaves: that of a uniform
     distribution over one cell, as in Sheppard's corrections [2]_.
 
+All components count as spurious where even that average is less than the variance of rounding: so
+end components of equal variance that each sit on one value.
+
 Neither depends on units, on the number of rows or on their weights: rows repeated are rows
 weighted, so a component may not be excused by how many equal rows it holds.
 
@@ -63,6 +66,9 @@ class Guard:
         """
         weights, _, covariances, _, shape = parameters
         average = shape.average(shape.limited(covariances, self.unit), weights)
+        nothing = 0.0 * average
+        if shape.is_narrower(shape.joined([average]), nothing, self.rounding, self.algebra).any():
+            return list(range(len(weights)))
         return too_narrow(
             parameters, LEAST_VARIANCE * average, LEAST_ROUNDING * self.rounding, self.algebra
         )
