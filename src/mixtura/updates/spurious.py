@@ -38,6 +38,7 @@ __all__ = ["Guard", "too_narrow"]
 # variance, and those that sit on a handful of rows up to 4e-5 (python -m benchmarks.spurious).
 LEAST_VARIANCE = 1e-4
 LEAST_ROUNDING = 0.01  # all but one row in a thousand have one value
+LEAST_AVERAGE = 0.99  # of the variance of rounding, to which smoothed components come down
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +67,8 @@ class Guard:
         """
         weights, _, covariances, _, shape = parameters
         average = shape.average(shape.limited(covariances, self.unit), weights)
-        nothing = 0.0 * average
-        if shape.is_narrower(shape.joined([average]), nothing, self.rounding, self.algebra).any():
+        nothing, rounding = 0.0 * average, LEAST_AVERAGE * self.rounding
+        if shape.is_narrower(shape.joined([average]), nothing, rounding, self.algebra).any():
             return list(range(len(weights)))
         return too_narrow(
             parameters, LEAST_VARIANCE * average, LEAST_ROUNDING * self.rounding, self.algebra
