@@ -142,6 +142,24 @@ def test_checkpoint_in_a_missing_folder_names_the_path_that_was_given(
     assert names(tmp_path) == ["folder"]
 
 
+def test_checkpoint_stays_where_it_was_when_the_folder_of_the_process_changes(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+
+    def change(state: State) -> None:
+        if state.iteration == 3:
+            os.chdir("folder")
+        if state.iteration == 6:
+            assert len(read_record(path).arrays["history"]) == 5
+
+    fit = fit_gmm(X, 3, checkpoint="c", checkpoint_every=0.0, callback=change, **OPTIONS)
+    assert_same(fit, fit_gmm(X, 3, **OPTIONS))
+    assert names(tmp_path / "folder") == []
+    assert names(tmp_path) == ["folder"]
+
+
 # Two users
 
 

@@ -1,11 +1,15 @@
 """What a fit reports: lines while it runs, and its summary."""
 
+import errno
 import io
 import itertools
+import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -285,6 +289,29 @@ def test_standard_error_says_itself_whether_it_is_a_terminal(
     assert progress.is_terminal()
 
 
+class Unwritable(io.StringIO):
+    """Standard error on a disk that is full."""
+
+    def write(self, text: str) -> int:  # noqa: ARG002
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@every_function
+@pytest.mark.parametrize("verbose", [True, "bar"])
+@pytest.mark.parametrize("kind", ["full", "closed", "none"])
+def test_progress_that_cannot_be_written_does_not_lose_the_work(
+    run: Run, verbose: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if verbose == "bar":
+        pytest.importorskip("tqdm")
+    tick(monkeypatch, 5.0)
+    stream = Unwritable() if kind == "full" else io.StringIO()
+    if kind == "closed":
+        stream.close()
+    monkeypatch.setattr(sys, "stderr", None if kind == "none" else stream)
+    run(verbose=verbose)
+
+
 @every_function
 def test_progress_is_not_shown_on_a_terminal_for_work_of_less_than_two_seconds(
     run: Run, monkeypatch: pytest.MonkeyPatch, terminal: Capture
@@ -408,6 +435,42 @@ def test_ctrl_c_while_the_watcher_starts_leaves_none(
     with pytest.raises(KeyboardInterrupt):
         run(verbose=True)
     assert_no_watcher()
+
+
+def test_bar_does_not_settle_how_processes_are_started() -> None:
+    pytest.importorskip("tqdm")
+    code = (
+        "import multiprocessing, mixtura\n"
+        "mixtura.fit_kmeans([[0.0], [1.0]], 2, verbose='bar')\n"
+        "multiprocessing.set_start_method('spawn')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@every_function
+def test_error_while_a_bar_is_drawn_leaves_its_lock_to_others(
+    run: Run, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tqdm = pytest.importorskip("tqdm.auto").tqdm
+    free = threading.Event()
+
+    def take_the_lock() -> None:
+        with tqdm.get_lock():
+            free.set()
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tqdm, "display", interrupt)
+        with pytest.raises(KeyboardInterrupt) if error is KeyboardInterrupt else nullcontext():
+            run(verbose="bar")
+    other = threading.Thread(target=take_the_lock, daemon=True)
+    other.start()
+    assert free.wait(60)
+    other.join()
 
 
 def test_estimators_of_scikit_learn_are_silent_on_a_terminal(

@@ -76,6 +76,7 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str], every: float, problem: dict[str, Any]) -> None:
         self._path, self._every = Path(path), every
+        self._file = self._path.absolute()  # wherever the process goes
         self._problem = {name: fingerprint(name, value) for name, value in problem.items()}
         self._found: Contents | None = None
         self._has_warned = False
@@ -212,12 +213,12 @@ class Checkpoint:
             "digest": digest_of_record(record),
             "record": record.facts,
         }
-        write(self._path, KIND, Contents(facts, record.arrays))
+        write(self._file, KIND, Contents(facts, record.arrays))
 
     def remove(self) -> None:
         """Delete the file: the fit is done, and its result is with the caller."""
         try:
-            self._path.unlink(missing_ok=True)
+            self._file.unlink(missing_ok=True)
         except OSError as error:
             self._warn(f"{self._path} must be deleted, as the fit is done; {error}. Delete it.")
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = ["Counter", "FitProgress", "KMeansProgress", "Progress", "Verbose", "c
 Verbose = bool | Literal["bar"] | None
 SECONDS_BETWEEN_LINES = 0.5
 SECONDS_OF_SILENCE = 10.0  # after which long work is reported
+UNWRITABLE = (OSError, ValueError)  # a full disk, a closed file: no reason to lose the work
 SECONDS_UNTIL_SHOWN = 2.0  # of work, before a terminal shows it unasked; and between lines then
 
 
@@ -48,7 +50,10 @@ def import_tqdm() -> Any:
             'verbose="bar" needs tqdm, which is not installed. '
             "Install it with: pip install 'mixtura[progress]'."
         ) from error
-    return tqdm
+    if hasattr(tqdm, "_lock"):
+        return tqdm
+    # The lock that tqdm makes for its first bar settles how multiprocessing starts processes.
+    return type("tqdm", (tqdm,), {"_lock": threading.RLock()})
 
 
 def is_terminal() -> bool:
@@ -113,29 +118,47 @@ class Bar:
         self._stage = ""
 
     def show(self, step: Step) -> None:
-        if self._bar is None or self._stage != step.stage:
-            self.close()
-            self._stage = step.stage
-            self._bar = self._tqdm(
-                desc=f"mixtura {step.stage}",
-                unit=step.unit,
-                total=step.total,
-                initial=max(0, step.done - 1),
-                leave=self._leave,
-            )
-        self._bar.set_postfix_str(step.text, refresh=False)
-        self._bar.update(step.done - self._bar.n)
+        with self._unlocked_on_errors():
+            if self._bar is None or self._stage != step.stage:
+                self._stage = step.stage
+                self._draw(
+                    desc=f"mixtura {step.stage}",
+                    unit=step.unit,
+                    total=step.total,
+                    initial=max(0, step.done - 1),
+                )
+            self._bar.set_postfix_str(step.text, refresh=False)
+            self._bar.update(step.done - self._bar.n)
 
     def wait(self, line: str) -> None:
-        if self._stage:
-            self._bar.refresh()  # updates the clock in it
-        elif not self._leave:
-            self.close()
-            self._bar = self._tqdm(desc=f"mixtura: {line}", bar_format="{desc}", leave=False)
+        with self._unlocked_on_errors():
+            if self._bar is not None and self._stage:
+                self._bar.refresh()  # updates the clock in it
+            elif not self._leave:
+                self._draw(desc=f"mixtura: {line}", bar_format="{desc}")
+
+    def _draw(self, **options: Any) -> None:
+        """Draw a new bar; only when it is ours to close, as a bar that fails keeps its line."""
+        self.close()
+        self._bar = self._tqdm(leave=self._leave, delay=1e-9, **options)
+        self._bar.refresh()
 
     def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        with self._unlocked_on_errors():
+            if self._bar is not None:
+                self._bar.close()
+
+    @contextmanager
+    def _unlocked_on_errors(self) -> Iterator[None]:
+        """Release tqdm's lock, which it keeps for ever when Ctrl-C or an error comes in a write."""
+        try:
+            yield
+        except BaseException:
+            lock = self._tqdm.get_lock()
+            for each in getattr(lock, "locks", [lock]):
+                with suppress(AssertionError, RuntimeError, ValueError):  # not held by this thread
+                    each.release()
+            raise
 
 
 def _display_of_a_terminal() -> Display:
@@ -168,7 +191,8 @@ class Progress:
             self._display = Bar(leave=True)
         elif verbose:
             self._display = Lines(SECONDS_BETWEEN_LINES)
-        self._silent = not is_terminal() if verbose is None else not verbose
+        wanted = is_terminal() if verbose is None else bool(verbose)
+        self._silent = not wanted or sys.stderr is None
         self._closed = threading.Event()
         self._showing = threading.Lock()
 
@@ -191,14 +215,15 @@ class Progress:
     def close(self) -> None:
         """Show no more."""
         self._closed.set()
-        with self._showing:
+        with self._showing, suppress(*UNWRITABLE):
             if self._display is not None:
                 self._display.close()
 
     def finish(self, line: str) -> None:
         """Write a last line, where progress was asked for."""
-        if self.verbose:
-            Lines(0.0).wait(line)
+        if self.verbose and not self._silent:
+            with suppress(*UNWRITABLE):
+                Lines(0.0).wait(line)
 
     def _done(self, step: Callable[[float], Step]) -> None:
         """Show what is done if it is time; `step` is made from the seconds since the beginning."""
@@ -209,7 +234,7 @@ class Progress:
             self._on_display(lambda display: display.show(step(now - self._started)))
 
     def _on_display(self, show: Callable[[Display], None]) -> None:
-        with self._showing:
+        with self._showing, suppress(*UNWRITABLE):
             if self._closed.is_set():
                 return
             if self._display is None:
@@ -323,7 +348,7 @@ class Counter(Progress):
 
     def start(self) -> None:
         super().start()
-        if isinstance(self.verbose, str):
+        if isinstance(self.verbose, str) and not self._silent:
             self._show("")  # a bar of which nothing is done
 
     def __call__(self, name: str) -> None:
