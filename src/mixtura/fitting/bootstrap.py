@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +22,7 @@ from mixtura.data.checks import (
     check_option,
     check_rng,
 )
+from mixtura.data.rounding import on_grid
 from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fitting.gmm import check_reg_covar, start_returned
 from mixtura.fitting.result import GMMFit
@@ -181,8 +183,10 @@ def bootstrap_lrt(
     fit_pair = partial(_fit_pair, n_components, covariance_type, init, settings)
     observed, *streams = check_rng(rng).spawn(n_bootstrap + 1)
     null, alternative = fit_pair(source, observed)
-    grid = _Grid.of(source)
-    sample = partial(_statistic_of_sample, null.model, source.n_samples, grid, fit_pair)
+    rounding = Survey(source, Backend(n_threads=1)).rounding
+    origin = source.take(np.array([0]))[0].astype(np.float64)
+    to_grid = partial(on_grid, origin=origin, variance=rounding)
+    sample = partial(_statistic_of_sample, null.model, source.n_samples, to_grid, fit_pair)
     with ThreadPoolExecutor(n_threads) as pool:
         try:
             drawn = np.array(list(pool.map(sample, streams)))
@@ -208,30 +212,6 @@ def bootstrap_lrt(
     return BootstrapLRT(statistic, p_value, found, null, alternative, n_bootstrap - len(found))
 
 
-class _Grid(NamedTuple):
-    """The grid to which the rows are rounded: samples on another one would be fitted otherwise.
-
-    Attributes
-    ----------
-    origin : ndarray of shape (n_features,)
-    step : ndarray of shape (n_features,)
-        0 for a constant feature.
-    """
-
-    origin: Floats
-    step: Floats
-
-    @classmethod
-    def of(cls, source: RowSource) -> _Grid:
-        rounding = Survey(source, Backend(n_threads=1)).rounding
-        return cls(source.take(np.array([0]))[0].astype(np.float64), np.sqrt(12.0 * rounding))
-
-    def rounded(self, rows: Floats) -> Floats:
-        step = np.where(self.step > 0.0, self.step, 1.0)
-        on_grid = self.origin + step * np.rint((rows - self.origin) / step)
-        return np.where(self.step > 0.0, on_grid, rows)
-
-
 def _fit_pair(
     n_components: int,
     covariance_type: str,
@@ -252,12 +232,12 @@ def _fit_pair(
     def fit(k: int, others: Sequence[Parameters]) -> GMMFit:
         fitting = Fitting(survey, settings, covariance_type, k)
         begin = start_returned(init, source, k, family, rng) if callable(init) else init
-        found = [fitting.report(_run(fitting, begin, rng))]
+        outcomes = [_run(fitting, begin, rng)]
         if len(others) > 1:
             brief = Fitting(survey, shortly, covariance_type, k)
-            others = [_ahead([_run(brief, other, rng) for other in others])]
-        found += [fitting.report(_run(fitting, other, rng)) for other in others]
-        return max(found, key=_rank)
+            others = _ahead(_possible(brief, others, rng))
+        outcomes += _possible(fitting, others, rng)
+        return max(map(fitting.report, outcomes), key=_rank)
 
     shortly = replace(settings, max_iter=BRIEF_ITERATIONS, tol=0.0)
     null = fit(n_components, [] if generating is None else [generating._parameters()])
@@ -273,10 +253,21 @@ def _run(fitting: Fitting, begin: Begin, rng: np.random.Generator) -> Outcome:
     return outcome
 
 
-def _ahead(brief: Sequence[Outcome]) -> Parameters:
-    """Where the best of some brief runs ended."""
-    best = max(brief, key=lambda outcome: (-len(outcome.spurious), outcome.objective))
-    return best.parameters
+def _possible(
+    fitting: Fitting, begins: Sequence[Parameters], rng: np.random.Generator
+) -> list[Outcome]:
+    """Where fits from some mixtures end; those that fail are left out."""
+    outcomes = []
+    for begin in begins:
+        with suppress(FitError, np.linalg.LinAlgError):
+            outcomes.append(_run(fitting, begin, rng))
+    return outcomes
+
+
+def _ahead(brief: Sequence[Outcome]) -> list[Parameters]:
+    """Where the best of some brief runs ended; nothing where there are none."""
+    ranked = sorted(brief, key=lambda outcome: (len(outcome.spurious), -outcome.objective))
+    return [outcome.parameters for outcome in ranked[:1]]
 
 
 def _split(parameters: Parameters, component: int, scale: Floats) -> Parameters:
@@ -298,10 +289,14 @@ def _ratio(null: GMMFit, alternative: GMMFit) -> float:
 
 
 def _statistic_of_sample(
-    model: GaussianMixture, n_rows: int, grid: _Grid, fit_pair: FitPair, rng: np.random.Generator
+    model: GaussianMixture,
+    n_rows: int,
+    to_grid: Callable[[Floats], Floats],
+    fit_pair: FitPair,
+    rng: np.random.Generator,
 ) -> float:
     """The statistic of one sample from the null hypothesis; NaN where it cannot be fitted."""
-    rows = grid.rounded(model.sample(n_rows, rng)[0])
+    rows = to_grid(model.sample(n_rows, rng)[0])
     try:
         return _ratio(*fit_pair(ArrayRows(rows), rng, model))
     except (FitError, np.linalg.LinAlgError):
