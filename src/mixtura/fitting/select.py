@@ -368,8 +368,8 @@ def _cross_validate(
                 del deviances[k, name]
                 continue
             if fold == n_folds - 1:
-                error = share.sum() * (deviance / share).std(ddof=1) / math.sqrt(n_folds)
-                selection._enter(k, name, deviance.sum(), error)
+                spread = share.sum() * (deviance / share).std(ddof=1) / math.sqrt(n_folds)
+                selection._enter(k, name, deviance.sum(), spread)
 
 
 def _deviance(end: GMMFit | str, held: RowSource, n_threads: int | None) -> float:
