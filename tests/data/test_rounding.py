@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixtura.data import ArrayRows
-from mixtura.data.rounding import rounding_variance
+from mixtura.data.rounding import on_grid, rounding_variance
 
 
 @pytest.mark.parametrize("unit", [1e-140, 0.1, 1.0, 1e140])
@@ -34,3 +34,14 @@ def test_rounding_variance_of_other_columns_is_out_of_the_way() -> None:
     continuous, lone = rounding_variance(X, np.sqrt(variances)) / variances
     assert continuous < 1e-6
     assert lone == pytest.approx(1.0)
+
+
+def test_rows_on_the_grid_of_others_have_their_steps_and_their_ties() -> None:
+    others = np.array([[0.3, 5.0, 1e-3], [0.8, 5.0, 2e-3], [2.3, 5.0, 7e-3]])
+    variance = rounding_variance(others, others.std(axis=0) + (others.std(axis=0) == 0.0))
+    rows = np.array([[0.49, 1.23, 4.4e-3], [0.58, 4.56, -1.6e-3], [0.6, 0.0, 0.0]])
+    rounded = on_grid(rows, others[0], variance)
+    np.testing.assert_allclose(rounded[:, 0], [0.3, 0.8, 0.8], rtol=1e-14)
+    np.testing.assert_array_equal(rounded[:, 1], rows[:, 1])
+    np.testing.assert_allclose(rounded[:, 2], [4e-3, -2e-3, 0.0], atol=1e-17)
+    assert rounded[1, 0] == rounded[2, 0]

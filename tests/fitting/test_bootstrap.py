@@ -9,6 +9,7 @@ import pytest
 from clusters import clustered
 
 from mixtura import ConvergenceWarning, FitError, bootstrap_lrt, datasets, fit_gmm, scan
+from mixtura.fitting import bootstrap
 
 QUICK = {"covariance_type": "EEI", "n_init": 1, "tol": 1e-4}
 
@@ -101,6 +102,18 @@ def test_alternative_is_never_below_the_null() -> None:
         X = clustered(60, 2, 3, spread=1.0, seed=seed)[0]
         test = bootstrap_lrt(X, 2, n_bootstrap=2, init="random", rng=seed, **QUICK)
         assert test.alternative.log_likelihood >= test.null.log_likelihood - 1e-2
+
+
+def test_starts_beside_the_automatic_ones_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(bootstrap.Fitting):
+        def run(self, begin: object, rng: np.random.Generator) -> object:
+            if not isinstance(begin, str):
+                raise FitError("singular")
+            return super().run(begin, rng)
+
+    monkeypatch.setattr(bootstrap, "Fitting", Failing)
+    test = bootstrap_lrt(normal_rows(), 2, n_bootstrap=3, rng=0, **QUICK)
+    assert (test.n_failed, len(test.null_distribution)) == (0, 3)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -214,6 +214,16 @@ def test_one_column_and_one_component_can_be_fixed() -> None:
     assert fit.model.means[0, 0] == pytest.approx(column.mean())
 
 
+def test_few_rows_suffice_where_covariances_are_fixed() -> None:
+    begin = start("full")
+    with pytest.raises(FitError, match="3 components of 2 features need at least 9 rows"):
+        fit_gmm(X[::50], 3, init=begin, reg_covar=0)
+    fit = fit_gmm(X[::50], 3, init=begin, fixed="covariances", reg_covar=0)
+    assert_kept(fit, begin, "covariances")
+    with pytest.raises(FitError, match="2 components of 2 features need at least 6 rows"):
+        fit_gmm(X[::60], 3, init=begin, fixed=[True, False, False], reg_covar=0)
+
+
 # Components that collapse
 
 

@@ -187,6 +187,22 @@ def test_model_whose_fit_breaks_off_is_nan_with_the_reason(
     assert (2, "VVE") not in found.fits
 
 
+def test_fold_whose_rows_do_not_fit_into_memory_leaves_the_other_models(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = GaussianMixture.log_likelihood
+
+    def log_likelihood(model: GaussianMixture, *arguments: object, **options: object) -> float:
+        if model.n_components == 2:
+            raise MemoryError("8 GiB")
+        return whole(model, *arguments, **options)
+
+    monkeypatch.setattr(GaussianMixture, "log_likelihood", log_likelihood)
+    found = select_gmm(faithful, [1, 2], ["EEI"], criterion="cv", n_folds=2, **QUICK)
+    assert np.isfinite(found.table).tolist() == [[True], [False]]
+    assert found.reasons == {(2, "EEI"): "fold 0: 8 GiB (MemoryError)"}
+
+
 def test_start_that_breaks_off_leaves_the_other_numbers_of_components(faithful: Floats) -> None:
     def init(X: Floats, n_components: int, _: np.random.Generator) -> object:
         if n_components == 2:

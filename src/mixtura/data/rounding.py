@@ -14,7 +14,7 @@ import numpy as np
 from mixtura.data.middle import near_interval
 from mixtura.shapes import Floats
 
-__all__ = ["MOST_ROWS", "rounding_variance"]
+__all__ = ["MOST_ROWS", "on_grid", "rounding_variance"]
 
 MOST_ROWS = 4000  # that are looked at for the grid
 EPS = float(np.finfo(np.float64).eps)
@@ -47,3 +47,25 @@ def rounding_variance(rows: Floats, scale: Floats) -> Floats:
     share = np.minimum(np.square(np.where(smallest < np.inf, smallest, 0.0)) / 12.0, 1.0)
     variance: Floats = share * np.square(scale)
     return variance
+
+
+def on_grid(rows: Floats, origin: Floats, variance: Floats) -> Floats:
+    """Return rows rounded to the grid of other rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+    origin : ndarray of shape (n_features,)
+        One of the others.
+    variance : ndarray of shape (n_features,)
+        That rounding leaves in them; a feature where it is 0 stays as it is.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+    """
+    step = np.sqrt(12.0 * np.where(variance > 0.0, variance, 1.0))
+    rounded: Floats = np.where(
+        variance > 0.0, origin + step * np.rint((rows - origin) / step), rows
+    )
+    return rounded

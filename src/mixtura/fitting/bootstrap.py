@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +23,7 @@ from mixtura.data.checks import (
     check_option,
     check_rng,
 )
+from mixtura.data.rounding import on_grid
 from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import check_reg_covar
@@ -206,11 +208,15 @@ def bootstrap_lrt(
     n_threads = choose_n_threads(check_n_threads(n_threads))
     fit_pair = partial(_fit_pair, n_components, covariance_type, init, settings)
     observed, *streams = check_rng(rng).spawn(n_bootstrap + 1)
+    survey = Survey(source, Backend(n_threads=1))
+    amid, _ = source.sample(MOST_LOOKED_AT, np.random.default_rng(0))
+    nearest = np.abs(amid - survey.centre).argmin(axis=0)
+    origin = amid[nearest, np.arange(source.n_features)]  # a number of the grid, of few digits
+    to_grid = partial(on_grid, origin=origin, variance=survey.rounding)
     with Counter(n_bootstrap + 1, "sample", verbose) as count:
         null, alternative = fit_pair(source, observed)
         count("the rows")
-        grid = _Grid.of(source)
-        sample = partial(_statistic_of_sample, null.model, source.n_samples, grid, fit_pair)
+        sample = partial(_statistic_of_sample, null.model, source.n_samples, to_grid, fit_pair)
         drawn = _in_threads(sample, streams, n_threads, count)
     for fit in (null, alternative):
         if not fit.converged and tol > 0.0:
@@ -252,33 +258,6 @@ def _in_threads(
     return drawn
 
 
-class _Grid(NamedTuple):
-    """The grid to which the rows are rounded: samples on another one would be fitted otherwise.
-
-    Attributes
-    ----------
-    origin : ndarray of shape (n_features,)
-    step : ndarray of shape (n_features,)
-        0 for a constant feature.
-    """
-
-    origin: Floats
-    step: Floats
-
-    @classmethod
-    def of(cls, source: RowSource) -> _Grid:
-        survey = Survey(source, Backend(n_threads=1))
-        rows, _ = source.sample(MOST_LOOKED_AT, np.random.default_rng(0))
-        nearest = np.abs(rows - survey.centre).argmin(axis=0)  # a number of the grid, of few digits
-        origin = rows[nearest, np.arange(source.n_features)]
-        return cls(origin, np.sqrt(12.0 * survey.rounding))
-
-    def rounded(self, rows: Floats) -> Floats:
-        step = np.where(self.step > 0.0, self.step, 1.0)
-        on_grid = self.origin + step * np.rint((rows - self.origin) / step)
-        return np.where(self.step > 0.0, on_grid, rows)
-
-
 def _fit_pair(
     n_components: int,
     covariance_type: str,
@@ -298,12 +277,11 @@ def _fit_pair(
     def fit(k: int, others: Sequence[Parameters]) -> GMMFit:
         fitting = Fitting(survey, settings, covariance_type, k)
         begin = returned_begin(init, source, k, rng) if callable(init) else init
-        outcome = _run(fitting, begin, rng)
-        found = [fitting.report(outcome, automatic=isinstance(begin, str))]
+        found = [fitting.report(_run(fitting, begin, rng), automatic=isinstance(begin, str))]
         if len(others) > 1:
             brief = Fitting(survey, shortly, covariance_type, k)
-            others = [_ahead([_run(brief, other, rng) for other in others])]
-        outcomes = (_run(fitting, other, rng) for other in others)
+            others = _ahead(_possible(brief, others, rng))
+        outcomes = _possible(fitting, others, rng)
         found += [fitting.report(outcome, automatic=True) for outcome in outcomes]
         return max(found, key=_rank)
 
@@ -321,10 +299,21 @@ def _run(fitting: Fitting, begin: Begin, rng: np.random.Generator) -> Outcome:
     return outcome
 
 
-def _ahead(brief: Sequence[Outcome]) -> Parameters:
-    """Where the best of some brief runs ended."""
-    best = max(brief, key=lambda outcome: (-len(outcome.spurious), outcome.objective))
-    return best.parameters
+def _possible(
+    fitting: Fitting, begins: Sequence[Parameters], rng: np.random.Generator
+) -> list[Outcome]:
+    """Where fits from some mixtures end; those that fail are left out."""
+    outcomes = []
+    for begin in begins:
+        with suppress(FitError, np.linalg.LinAlgError):
+            outcomes.append(_run(fitting, begin, rng))
+    return outcomes
+
+
+def _ahead(brief: Sequence[Outcome]) -> list[Parameters]:
+    """Where the best of some brief runs ended; nothing where there are none."""
+    ranked = sorted(brief, key=lambda outcome: (len(outcome.spurious), -outcome.objective))
+    return [outcome.parameters for outcome in ranked[:1]]
 
 
 def _split(parameters: Parameters, component: int, survey: Survey) -> Parameters:
@@ -347,10 +336,14 @@ def _ratio(null: GMMFit, alternative: GMMFit) -> float:
 
 
 def _statistic_of_sample(
-    model: GaussianMixture, n_rows: int, grid: _Grid, fit_pair: FitPair, rng: np.random.Generator
+    model: GaussianMixture,
+    n_rows: int,
+    to_grid: Callable[[Floats], Floats],
+    fit_pair: FitPair,
+    rng: np.random.Generator,
 ) -> float:
     """The statistic of one sample from the null hypothesis; NaN where it cannot be fitted."""
-    rows = grid.rounded(model.sample(n_rows, rng)[0])
+    rows = to_grid(model.sample(n_rows, rng)[0])
     try:
         return _ratio(*fit_pair(ArrayRows(rows), rng, model))
     except (FitError, np.linalg.LinAlgError):

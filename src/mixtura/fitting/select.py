@@ -421,16 +421,23 @@ def _cross_validate(
         for k, name, end in _ends(training, selection.n_components, stream, count):
             if (k, name) not in deviances:  # not fitted to all rows, or not in an earlier fold
                 continue
-            if isinstance(end, str):
-                selection.reasons[k, name] = f"fold {fold}: {end}"
+            deviance = deviances[k, name]
+            try:
+                deviance[fold] = _deviance(end, held, search.survey.backend.n_threads)
+            except FAILURES as error:
+                selection.reasons[k, name] = f"fold {fold}: {reason(error)}"
                 del deviances[k, name]
                 continue
-            deviance = deviances[k, name]
-            total = end.model.log_likelihood(held, n_threads=search.survey.backend.n_threads)
-            deviance[fold] = -2.0 * total
             if fold == n_folds - 1:
-                error = share.sum() * (deviance / share).std(ddof=1) / math.sqrt(n_folds)
-                selection._enter(k, name, deviance.sum(), error)
+                spread = share.sum() * (deviance / share).std(ddof=1) / math.sqrt(n_folds)
+                selection._enter(k, name, deviance.sum(), spread)
+
+
+def _deviance(end: GMMFit | str, held: RowSource, n_threads: int | None) -> float:
+    """Minus twice the log-likelihood of held-out rows; a FitError for a fit that failed."""
+    if isinstance(end, str):
+        raise FitError(end)
+    return -2.0 * end.model.log_likelihood(held, n_threads=n_threads)
 
 
 def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:

@@ -352,8 +352,10 @@ class Fitting:
     def _check_enough_rows(self) -> None:
         """Refuse what maximum likelihood cannot estimate from so few rows."""
         k, d = self._n_components, self._survey.source.n_features
+        if self._settings.fixed is not None:  # the others alone surely need so many
+            k -= int(np.count_nonzero(self._settings.fixed[1:].any(axis=0)))
         needed, n_rows = self._family.least_rows(k, d), self._survey.source.n_rows
-        if not self._ridge.any() and n_rows < needed:
+        if k > 0 and not self._ridge.any() and n_rows < needed:
             raise FitError(
                 f"covariance_type {self._covariance_type!r} cannot be estimated: "
                 f"{counted(k, 'component')} of {counted(d, 'feature')} need at "
