@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from mixtura import Event, GaussianMixture, Statistics
 from mixtura.covariance import FAMILIES
-from mixtura.data import ArrayRows, Block
+from mixtura.data import ArrayRows, Block, middle_of
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import Backend, Pass, RowsPass
 from mixtura.schedules import EM, Plain, Point, Schedule
 from mixtura.shapes import Floats
+from mixtura.starts.seeding import Metric, standardised
 from mixtura.updates import Collapse, OnCollapse, Ridge
 
 ONE_THREAD = Backend(n_threads=1)
@@ -109,3 +110,8 @@ class ReadRows(ArrayRows):
         if self.n_readings == self.interrupt_at:
             raise KeyboardInterrupt
         yield from super().blocks()
+
+
+def in_units(X: Floats, weight: Floats, metric: Metric) -> Floats:
+    """Rows as starts see them."""
+    return standardised(X, weight, metric, middle_of(X, weight), ONE_THREAD.algebra)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import EPS
 
-from mixtura.data import ArrayRows, middle_scale, near_interval, scan
+from mixtura.data import ArrayRows, middle_of, scan
 from mixtura.data.middle import FAR, LOOKED_AT, NORMAL
 from mixtura.shapes import Floats
 
@@ -21,7 +21,7 @@ def ones(X: Floats) -> Floats:
 
 def test_scale_of_rows_without_far_numbers_is_the_ordinary_one() -> None:
     X = normal()
-    centre, deviation = middle_scale(X, ones(X))
+    _, _, centre, deviation = middle_of(X, ones(X))
     np.testing.assert_allclose((centre - X.mean(axis=0)) / X.std(axis=0), 0.0, atol=1e-11)
     np.testing.assert_allclose(deviation, X.std(axis=0), rtol=16 * EPS)
 
@@ -32,7 +32,7 @@ def test_scale_does_not_depend_on_where_far_numbers_are(far: float, share: float
     X = normal(d=1)
     moved = X.copy()
     moved[: int(share * N)] = far
-    centre, deviation = middle_scale(moved, ones(X))
+    _, _, centre, deviation = middle_of(moved, ones(X))
     left = X[int(share * N) :]
     np.testing.assert_allclose(centre, left.mean(axis=0), rtol=1e-13)
     np.testing.assert_allclose(deviation, left.std(axis=0), rtol=1e-13)
@@ -44,14 +44,13 @@ def test_near_numbers_are_within_ten_typical_distances_of_the_median() -> None:
     typical = np.median(distances[distances > 0.0])
     expected = distances <= FAR * NORMAL * typical
     assert 0 < expected.sum() < len(X)
-    low, high = near_interval(X, ones(X))
-    np.testing.assert_array_equal((low <= X) & (high >= X), expected)
+    np.testing.assert_array_equal(middle_of(X, ones(X)).near(X), expected)
 
 
 @pytest.mark.parametrize("power", [-300, -7, 40, 300])
 def test_scale_follows_powers_of_two_to_the_bit(power: int) -> None:
     X = np.random.default_rng(1).standard_cauchy(size=(400, 2))
-    one, other = (middle_scale(rows, ones(X)) for rows in (X, np.ldexp(X, power)))
+    one, other = (middle_of(rows, ones(X)) for rows in (X, np.ldexp(X, power)))
     for before, after in zip(one, other, strict=True):
         np.testing.assert_array_equal(np.ldexp(before, power), after)
 
@@ -66,14 +65,14 @@ def test_scale_follows_powers_of_two_to_the_bit(power: int) -> None:
     ],
 )
 def test_scale_of_columns_that_mostly_have_one_value(column: Floats, expected: float) -> None:
-    _, deviation = middle_scale(column[:, None], ones(column))
+    deviation = middle_of(column[:, None], ones(column)).deviation
     expected = column.std() if np.isnan(expected) else expected
     np.testing.assert_allclose(deviation, expected, rtol=1e-12, atol=1e-17)
 
 
 def test_scale_of_a_column_mostly_zero_is_not_that_of_its_outliers() -> None:
     column = np.r_[np.zeros(900), np.linspace(4.0, 6.0, 80), np.full(20, 1e9)]
-    _, deviation = middle_scale(column[:, None], ones(column))
+    deviation = middle_of(column[:, None], ones(column)).deviation
     np.testing.assert_allclose(deviation, column[:980].std(), rtol=1e-12)
 
 
@@ -81,7 +80,7 @@ def test_weights_count_as_repeated_rows() -> None:
     rng = np.random.default_rng(2)
     X, weight = rng.standard_cauchy(size=(60, 2)), rng.integers(1, 5, size=60)
     repeated = np.repeat(X, weight, axis=0)
-    one, other = middle_scale(X, weight.astype(float)), middle_scale(repeated, ones(repeated))
+    one, other = middle_of(X, weight.astype(float)), middle_of(repeated, ones(repeated))
     for found, expected in zip(one, other, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-13)
 
@@ -89,10 +88,10 @@ def test_weights_count_as_repeated_rows() -> None:
 def test_source_looks_at_all_rows_or_at_a_sample_that_is_the_same_each_time() -> None:
     X = normal(n=3 * LOOKED_AT)
     rows = ArrayRows(X)
-    centre, deviation = rows.middle_scale()
-    np.testing.assert_array_equal(rows.middle_scale()[1], deviation)
+    deviation = rows.middle.deviation
+    np.testing.assert_array_equal(ArrayRows(X).middle.deviation, deviation)
     np.testing.assert_allclose(deviation, X.std(axis=0), rtol=0.1)
     cut = scan([X[:100], X[100:]])
-    np.testing.assert_array_equal(cut.middle_scale(), (centre, deviation))
+    np.testing.assert_array_equal(cut.middle, rows.middle)
     few = ArrayRows(X[:50])
-    np.testing.assert_array_equal(few.middle_scale(), middle_scale(X[:50], np.ones(50)))
+    np.testing.assert_array_equal(few.middle, middle_of(X[:50], np.ones(50)))

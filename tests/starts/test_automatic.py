@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from clusters import Rounding, clustered
 from helpers import COVARIANCE_TYPES, EPS
-from loops import ONE_THREAD, em_on, mixture_of
+from loops import ONE_THREAD, em_on, in_units, mixture_of
 from numpy.typing import NDArray
 
 from mixtura import FitError, FitInterrupted, fit_gmm, reference
@@ -22,7 +22,7 @@ from mixtura.passes.backend import BACKENDS
 from mixtura.schedules import EM, Outcome, Squarem
 from mixtura.shapes import SHAPES, SPHERICAL, Floats
 from mixtura.starts import INIT_METHODS, AutomaticStart, StartInterrupted
-from mixtura.starts.seeding import kmeans_plusplus, random_rows, standardised
+from mixtura.starts.seeding import kmeans_plusplus, random_rows
 
 METRICS = ("scaled", "whitened")
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -203,7 +203,7 @@ def seen_starts(
 
 
 def space(X: Floats, metric: Any) -> RowsPass:
-    Z = standardised(X, np.ones(len(X)), metric, reference)
+    Z = in_units(X, np.ones(len(X)), metric)
     return RowsPass(ArrayRows(Z, np.ones(len(X))), SPHERICAL, ONE_THREAD, em="nearest")
 
 
@@ -223,7 +223,7 @@ def test_automatic_starts_take_turns_at_the_two_metrics(n_init: int) -> None:
 
 def test_start_by_kmeans_gives_rows_to_the_means_that_lloyd_leads_to() -> None:
     X = clustered(200, 2, 4)[0]
-    Z = standardised(X, np.ones(200), "scaled", reference)
+    Z = in_units(X, np.ones(200), "scaled")
     (labels,) = seen_starts(X, "kmeans", n_init=1)[0]
     means = np.stack([Z[labels == j].mean(axis=0) for j in range(4)])
     distances = np.square(Z[:, None] - means).sum(axis=2)

@@ -6,9 +6,10 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 from clusters import clustered
+from loops import in_units
 from numpy.typing import NDArray
 
-from mixtura import fit_kmeans, reference
+from mixtura import fit_kmeans
 from mixtura.data import ArrayRows, BlockedRows, draw_rows
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
@@ -145,14 +146,14 @@ def test_kmeans_plusplus_takes_the_best_of_its_trials_each_time(seed: int, backe
 def test_standardised_rows_do_not_depend_on_units(metric: str, offset: float) -> None:
     X, times = rows_and_times()
     weight = times + 0.5
-    expected = seeding.standardised(X, weight, metric, reference)
+    expected = in_units(X, weight, metric)
     mean = np.average(expected, axis=0, weights=weight)
     covariance = np.cov(expected.T, aweights=weight, bias=True)
     np.testing.assert_allclose(mean, 0.0, atol=1e-14)
     np.testing.assert_allclose(np.diag(covariance), 1.0, rtol=1e-13)
     if metric == "whitened":
         np.testing.assert_allclose(covariance, np.eye(2), atol=1e-13)
-    other = seeding.standardised((X + offset) * [1e-6, 2.0**10], weight, metric, reference)
+    other = in_units((X + offset) * [1e-6, 2.0**10], weight, metric)
     np.testing.assert_allclose(np.abs(other), np.abs(expected), atol=1e-12 + 1e-15 * offset)
 
 
@@ -161,12 +162,10 @@ def test_standardised_rows_without_spread_in_a_direction_are_finite(
     metric: str, columns: int
 ) -> None:
     X = clustered(N)[0]
-    Z = seeding.standardised(np.column_stack([X, np.full(N, 0.1)]), np.ones(N), metric, reference)
+    Z = in_units(np.column_stack([X, np.full(N, 0.1)]), np.ones(N), metric)
     assert Z.shape == (N, columns)
     assert np.isfinite(Z).all()
-    dependent = seeding.standardised(
-        np.column_stack([X, X @ [1.0, 2.0]]), np.ones(N), metric, reference
-    )
+    dependent = in_units(np.column_stack([X, X @ [1.0, 2.0]]), np.ones(N), metric)
     assert dependent.shape == (N, columns)
 
 

@@ -11,7 +11,7 @@ from mixtura.data.array import ArrayRows
 from mixtura.data.blocks import BlockedRows
 from mixtura.data.frames import Names, described
 from mixtura.data.index import check_index
-from mixtura.data.middle import middle_scale, near_interval
+from mixtura.data.middle import Middle, middle_of
 from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
 from mixtura.data.sampling import draw_rows, thin_rows
 from mixtura.data.source import Block, RowSource, check_promises
@@ -22,10 +22,10 @@ __all__ = [
     "ArrayRows",
     "Block",
     "BlockedRows",
+    "Middle",
     "RowSource",
     "draw_rows",
-    "middle_scale",
-    "near_interval",
+    "middle_of",
     "open_rows",
     "scan",
     "thin_rows",

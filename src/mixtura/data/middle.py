@@ -16,11 +16,14 @@ one value has the scale of its other values.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mixtura.shapes import EPS, Floats
 
-__all__ = ["LOOKED_AT", "middle_scale", "near_interval"]
+__all__ = ["LOOKED_AT", "Middle", "middle_of"]
 
 LOOKED_AT = 4000  # rows at most: a median of so many is within 2% of a standard deviation
 FAR = 10.0  # in standard deviations of a normal distribution; clusters side by side are nearer
@@ -28,18 +31,42 @@ NORMAL = 1.4826
 SAME = 16.0 * EPS  # differences that arithmetic leaves between equal numbers, of their size
 
 
-def near_interval(rows: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """From where to where a number is near the middle of its column.
+class Middle(NamedTuple):
+    """The middle of each feature: arrays of shape (n_features,).
+
+    Attributes
+    ----------
+    low, high : ndarray
+        From where to where a number is near the middle.
+    centre : ndarray
+        Mean of these numbers.
+    deviation : ndarray
+        Their standard deviation.
+    """
+
+    low: Floats
+    high: Floats
+    centre: Floats
+    deviation: Floats
+
+    @property
+    def scale(self) -> Floats:
+        """The standard deviation; one for a feature without spread."""
+        return np.where(self.deviation > 0.0, self.deviation, 1.0)
+
+    def near(self, rows: Floats) -> NDArray[np.bool_]:
+        """Which numbers of rows are near the middle."""
+        return (rows >= self.low) & (rows <= self.high)
+
+
+def middle_of(rows: Floats, weight: Floats) -> Middle:
+    """Return the middle of each feature.
 
     Parameters
     ----------
     rows : ndarray of shape (m, n_features)
     weight : ndarray of shape (m,)
         Positive.
-
-    Returns
-    -------
-    low, high : ndarray of shape (n_features,)
 
     Notes
     -----
@@ -51,21 +78,16 @@ def near_interval(rows: Floats, weight: Floats) -> tuple[Floats, Floats]:
     same = SAME * np.abs(middle)
     typical = NORMAL * _medians(distances, weights * (distances > same))
     reach = np.maximum(FAR * typical, same)
-    return middle - reach, middle + reach
-
-
-def middle_scale(rows: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of the numbers near the middle, each of shape (n_features,)."""
-    low, high = near_interval(rows, weight)
+    low, high = middle - reach, middle + reach
     near = (rows >= low) & (rows <= high)
     shares = weight[:, None] * near
     shares /= shares.sum(axis=0)
     centre = (shares * rows).sum(axis=0)
     centre += (shares * (rows - centre)).sum(axis=0)  # of large numbers, the last digits
-    unit = np.where(high > low, high - low, 1.0)  # so that no square leaves a float's range
+    unit = np.where(reach > 0.0, reach, 1.0)  # so that no square leaves a float's range
     offsets = np.where(near, (rows - centre) / unit, 0.0)
-    deviation: Floats = unit * np.sqrt((shares * np.square(offsets)).sum(axis=0))
-    return centre, deviation
+    deviation = unit * np.sqrt((shares * np.square(offsets)).sum(axis=0))
+    return Middle(low, high, centre, deviation)
 
 
 def _medians(columns: Floats, weights: Floats) -> Floats:

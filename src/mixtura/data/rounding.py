@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixtura.data.middle import near_interval
+from mixtura.data.middle import Middle
 from mixtura.shapes import Floats
 
 __all__ = ["MOST_ROWS", "on_grid", "rounding_variance"]
@@ -21,7 +21,7 @@ EPS = float(np.finfo(np.float64).eps)
 SAME = 16.0 * EPS  # of the largest value: differences that arithmetic leaves between equal numbers
 
 
-def rounding_variance(rows: Floats, scale: Floats) -> Floats:
+def rounding_variance(rows: Floats, scale: Floats, middle: Middle) -> Floats:
     """Variance that rounding leaves in each feature: the square of its smallest step over twelve.
 
     Parameters
@@ -31,18 +31,19 @@ def rounding_variance(rows: Floats, scale: Floats) -> Floats:
         numbers is too small to matter. Numbers far from the middle are left out.
     scale : ndarray of shape (n_features,)
         Units of the features.
+    middle : Middle
+        Of the features.
 
     Returns
     -------
     ndarray of shape (n_features,)
         0 for a constant feature, at most the square of its unit.
     """
-    low, high = near_interval(rows, np.ones(len(rows)))
-    scaled = np.where((rows >= low) & (rows <= high), rows, np.nan) / scale
+    scaled = np.where(middle.near(rows), rows, np.nan) / scale
     scaled.sort(axis=0)  # NaN at the end
     steps = np.diff(scaled, axis=0)
     # False for NaN. Numbers far away have larger rounding errors than those that matter.
-    distinct = steps > SAME * np.nanmax(np.abs(scaled), axis=0)
+    distinct = steps > SAME * np.fmax.reduce(np.abs(scaled), axis=0)
     smallest = np.where(distinct, steps, np.inf).min(axis=0, initial=np.inf)
     share = np.minimum(np.square(np.where(smallest < np.inf, smallest, 0.0)) / 12.0, 1.0)
     variance: Floats = share * np.square(scale)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from mixtura.data import sampling
 from mixtura.data.fingerprint import array_fingerprint, digest_of
 from mixtura.data.frames import Names
-from mixtura.data.middle import LOOKED_AT, middle_scale, near_interval
+from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.data.values import check_count
 from mixtura.shapes import Floats
@@ -151,7 +151,7 @@ class RowSource(ABC):
 
     def forget_totals(self) -> None:
         """Count the rows and add up the weights again when asked: a user may have changed them."""
-        for name in ("n_rows", "weight_sum", "_far_rows"):
+        for name in ("n_rows", "weight_sum", "middle", "_far_rows"):
             vars(self).pop(name, None)
 
     def first_row(self) -> Floats:
@@ -233,22 +233,20 @@ class RowSource(ABC):
         positions, weight = self.thinned(size, rng)
         return self.take(positions), weight
 
-    def middle_scale(self) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of each feature near its middle: see `middle.middle_scale`.
+    @cached_property
+    def middle(self) -> Middle:
+        """The middle of each feature: see `mixtura.data.middle`.
 
         Of many rows, a sample is looked at, the same each time.
         """
-        return middle_scale(*self._looked_at())
-
-    def _looked_at(self) -> tuple[Floats, Floats]:
         rng = np.random.default_rng(0)
         positions, weight = sampling.thin_rows(self.n_samples, self.weights(), LOOKED_AT, rng)
-        return self.take(positions), weight
+        return middle_of(self.take(positions), weight)
 
     @cached_property
     def _far_rows(self) -> NDArray[np.intp]:
         """Rows with the least or the largest number of a feature, if that is far away."""
-        low, high = near_interval(*self._looked_at())
+        low, high = self.middle.low.copy(), self.middle.high.copy()
         rows = np.full((2, self.n_features), -1)
         for X, weight, start in self.blocks():
             for begin in range(0, len(X), CHUNK):
@@ -276,7 +274,8 @@ class RowSource(ABC):
         """
         weights = self.weights()
         present = range(self.n_samples) if weights is None else np.flatnonzero(weights)
-        return rounding_variance(self.take(present[:: 1 + len(present) // MOST_ROWS]), scale)
+        some = self.take(present[:: 1 + len(present) // MOST_ROWS])
+        return rounding_variance(some, scale, self.middle)
 
     # ---- the same rows in another way ----
 

@@ -42,7 +42,7 @@ class Survey:
         self.source, self.backend = source, backend
         _, of_all = moments(source, backend)
         self.single = suits_single(source, of_all)
-        self.centre, deviation = source.middle_scale()
+        self.centre, deviation = source.middle.centre, source.middle.deviation
         # A sample of many rows may miss the few that differ.
         self.variance: Floats = np.where(deviation > 0.0, np.square(deviation), of_all)
         self.unit: Floats = np.where(self.variance > 0.0, self.variance, 1.0)

@@ -158,7 +158,7 @@ class AutomaticStart:
     def _space(self, sample: ArrayRows, metric: Metric) -> RowsPass:
         weight = sample.weights()
         weight = np.ones(len(sample.X)) if weight is None else weight
-        Z = standardised(sample.X, weight, metric, self.backend.algebra)
+        Z = standardised(sample.X, weight, metric, sample.middle, self.backend.algebra)
         return RowsPass(ArrayRows(Z, weight), SPHERICAL, self.backend, em="nearest")
 
     def _clusters(self, space: RowsPass, rng: np.random.Generator) -> tuple[Labels, float]:
@@ -183,7 +183,7 @@ class AutomaticStart:
         """
         rows = em.rows
         assert isinstance(rows, RowsPass)
-        centres = np.tile(sample.middle_scale()[0], (self.n_components, 1))
+        centres = np.tile(sample.middle.centre, (self.n_components, 1))
         statistics = rows.given(labels, rows.given(labels, centres).means()).centred()
         scatter = statistics.shape.shrunk_to_pooled(
             statistics.resp_xx, statistics.resp_sum, POOLED_SHARE

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.data import RowSource, middle_scale, near_interval, open_rows
+from mixtura.data import RowSource, middle_of, open_rows
 from mixtura.data.checks import (
     LEAST_BLUR,
     MODELS,
@@ -280,16 +280,15 @@ def _coordinates(
     the middle of each feature (see `mixtura.data.middle`).
     """
     share = weight[:, None] / weight.sum()
-    centre, unit = middle_scale(X, weight)
+    middle = middle_of(X, weight)
+    centre, unit = middle.centre, middle.scale
     varying = X.max(axis=0) > X.min(axis=0)
     varying[0] |= not varying.any()  # there is always an axis
-    unit[unit == 0.0] = 1.0
     if transform == "none":
         unit[:] = unit[varying].max()
     unit[X.max(axis=0) == X.min(axis=0)] = np.inf
     axes = np.diag(1.0 / unit)[:, varying]
-    low, high = near_interval(X, weight)
-    Z = np.where((low <= X) & (high >= X), (X - centre) / unit, 0.0)[:, varying]
+    Z = np.where(middle.near(X), (X - centre) / unit, 0.0)[:, varying]
     if transform in ("svd", "whitened"):
         (variances,), (directions,) = by.eigh(by.multiply((share * Z).T[None], Z[None]))
         spread = np.sqrt(np.maximum(variances, 0.0))[::-1]

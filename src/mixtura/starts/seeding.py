@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.data import RowSource, draw_rows, middle_scale, near_interval
+from mixtura.data import Middle, RowSource, draw_rows
 from mixtura.parameters import Seen
 from mixtura.passes import RowsPass
 from mixtura.shapes import SPHERICAL, Floats
@@ -27,7 +27,7 @@ Metric = Literal["scaled", "whitened"]
 LEAST_SPREAD = 1e-12  # variance of a direction, relative to the widest; below, it is rounding
 
 
-def standardised(X: Floats, weight: Floats, metric: Metric, by: Algebra) -> Floats:
+def standardised(X: Floats, weight: Floats, metric: Metric, middle: Middle, by: Algebra) -> Floats:
     """Rows in units of their own spread: scaled by feature, or whitened.
 
     The spread is that of numbers near the middle of each feature (see `mixtura.data.middle`).
@@ -37,6 +37,8 @@ def standardised(X: Floats, weight: Floats, metric: Metric, by: Algebra) -> Floa
     X : ndarray of shape (n_samples, n_features)
     weight : ndarray of shape (n_samples,)
     metric : {"scaled", "whitened"}
+    middle : Middle
+        Of the rows.
     by : Algebra
 
     Returns
@@ -44,12 +46,10 @@ def standardised(X: Floats, weight: Floats, metric: Metric, by: Algebra) -> Floa
     ndarray of shape (n_samples, n_features)
         Centred; in directions without spread, zero.
     """
-    centre, deviation = middle_scale(X, weight)
-    Z: Floats = (X - centre) / np.where(deviation > 0.0, deviation, 1.0)
+    Z: Floats = (X - middle.centre) / middle.scale
     if metric == "scaled":
         return Z
-    low, high = near_interval(X, weight)
-    near = np.where((low <= X) & (high >= X), Z, 0.0)
+    near = np.where(middle.near(X), Z, 0.0)
     axes = _whitening(near * np.sqrt(weight / weight.sum())[:, None], by)
     whitened: Floats = by.multiply(Z[None], axes[None])[0]
     return whitened
