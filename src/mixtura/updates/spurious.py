@@ -10,7 +10,7 @@ variance is less than
     LEAST_ROUNDING of the variance that rounding to the data's own grid leaves: that of a uniform
     distribution over one cell, as in Sheppard's corrections [2]_.
 
-All components count as spurious where even that average is less than the variance of rounding: so
+All of several components count as spurious where even that average is less than the variance of rounding: so
 end components of equal variance that each sit on one value.
 
 Neither depends on units, on the number of rows or on their weights: rows repeated are rows
@@ -68,7 +68,8 @@ class Guard:
         weights, _, covariances, _, shape = parameters
         average = shape.average(shape.limited(covariances, self.unit), weights)
         nothing, rounding = 0.0 * average, LEAST_AVERAGE * self.rounding
-        if shape.is_narrower(shape.joined([average]), nothing, rounding, self.algebra).any():
+        common = shape.joined([average])
+        if len(weights) > 1 and shape.is_narrower(common, nothing, rounding, self.algebra).any():
             return list(range(len(weights)))
         return too_narrow(
             parameters, LEAST_VARIANCE * average, LEAST_ROUNDING * self.rounding, self.algebra
