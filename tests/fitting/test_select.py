@@ -17,6 +17,7 @@ from mixtura import (
     GaussianMixture,
     GMMSelection,
     SelectionInterrupted,
+    WeightsWarning,
     datasets,
     fit_gmm,
     fit_kmeans,
@@ -375,6 +376,27 @@ def test_weights_are_repeated_rows(faithful: Floats) -> None:
     np.testing.assert_allclose(weighted.table, repeated.table, rtol=1e-9)
 
 
+@pytest.mark.parametrize("criterion", ["bic", "aic", "icl"])
+def test_selection_with_weights_far_below_the_rows_warns_once(
+    faithful: Floats, criterion: str
+) -> None:
+    shares = np.full(len(faithful), 1 / len(faithful))
+    with pytest.warns(
+        WeightsWarning, match=r"of the 272 rows sum to 1, .* by n / sum, 272"
+    ) as seen:
+        select_gmm(faithful, [1, 2], ["EEE"], criterion=criterion, sample_weight=shares, **QUICK)
+    assert [warning.filename for warning in seen] == [__file__]
+
+
+def test_selection_by_cross_validation_with_small_weights_does_not_warn(faithful: Floats) -> None:
+    shares = np.full(len(faithful), 1 / len(faithful))
+    one, other = (
+        select_gmm(faithful, [1, 2, 3], ["EEE"], criterion="cv", sample_weight=weight, **QUICK)
+        for weight in (shares, None)
+    )
+    np.testing.assert_allclose(one.table * len(faithful), other.table, rtol=1e-6)
+
+
 @pytest.mark.parametrize("criterion", ["bic", "icl", "cv", "callable"])
 def test_selection_among_blocks_is_that_among_their_rows(faithful: Floats, criterion: str) -> None:
     def deviance(model: GaussianMixture, X: object, sample_weight: Floats) -> float:
@@ -414,7 +436,7 @@ def test_summary_and_html_mark_models_with_spurious_components_and_name_these() 
 
     found = select_gmm(X, [1, 2], ["EEE", "VVI"], init=labels, rng=0)
     events = found.fits[2, "VVI"].events
-    assert [(event.cause, event.action) for event in events][0] == ("spurious", "kept")
+    assert next((event.cause, event.action) for event in events) == ("spurious", "kept")
     lines = found.summary().splitlines()
     assert lines[3].split()[1:] == [f"{value:.1f}" for value in found.table[0]]
     assert lines[4].split()[1:] == [f"{found.table[1, 0]:.1f}", f"{found.table[1, 1]:.1f}*"]

@@ -438,3 +438,12 @@ def test_mixtura_sklearn_without_scikit_learn_names_the_extra() -> None:
     code = "import sys; sys.modules['sklearn'] = None; import mixtura.sklearn"
     assert "ImportError: mixtura.sklearn needs scikit-learn" in run_python(code).stderr
     assert "pip install 'mixtura[sklearn]'" in run_python(code).stderr
+
+
+@pytest.mark.parametrize("name", ["aic", "bic"])
+def test_criterion_with_weights_far_below_the_rows_warns(name: str) -> None:
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    criterion = getattr(GaussianMixture(1).fit(X), name)
+    with pytest.warns(mixtura.WeightsWarning, match="50 rows sum to 1, ") as caught:
+        criterion(X, np.full(50, 1 / 50))
+    assert [warning.filename for warning in caught] == [__file__]

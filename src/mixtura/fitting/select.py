@@ -31,6 +31,7 @@ from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.stages import Settings
 from mixtura.fitting.survey import Survey
+from mixtura.mixture.criteria import completed_bic, warn_of_small_weights
 from mixtura.mixture.table import counted, import_pandas
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
@@ -301,6 +302,9 @@ def select_gmm(
     CoarseColumnsWarning
         When components sat on ties and each row was spread over its cell of the data's grid, for
         columns in which that matters: those of two values, and counts that are mostly zero.
+    WeightsWarning
+        When the weights sum to less than half the number of rows of positive weight, and the
+        criterion is "bic", "aic" or "icl".
 
     Notes
     -----
@@ -338,6 +342,8 @@ def select_gmm(
     if criterion == "cv":
         _check_folds(n_folds, source.n_rows)
     generator = check_rng(rng)
+    if criterion in OF_LIKELIHOOD:
+        warn_of_small_weights(source)
     survey = Survey(source, Backend(n_threads=n_threads))
     settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))
     *streams, seed = generator.spawn(n_folds + 2)
@@ -398,7 +404,7 @@ def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int 
     if callable(criterion):
         return float(criterion(fit.model, source.shown(), source.weights()))
     if criterion == "icl":
-        return fit.model.icl(source, n_threads=n_threads)
+        return completed_bic(fit.model, source, n_threads)
     penalty = 2.0 if criterion == "aic" else math.log(source.weight_sum)
     return -2.0 * fit.log_likelihood + penalty * fit.model.n_parameters
 

@@ -350,6 +350,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Returns
         -------
         float
+
+        Warns
+        -----
+        mixtura.WeightsWarning
+            When the weights sum to less than half the number of rows of positive weight.
         """
         model = self.model_
         X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
@@ -368,6 +373,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Returns
         -------
         float
+
+        Warns
+        -----
+        mixtura.WeightsWarning
+            When the weights sum to less than half the number of rows of positive weight.
         """
         model = self.model_
         X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
