@@ -53,6 +53,7 @@ Begin = Start | Given
 EMKind = Literal["soft", "hard", "annealed"]
 
 ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
+LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
 BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
 
 
@@ -166,7 +167,7 @@ class Fitting:
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
         outcome.events += _spurious_events(outcome, "kept")
         update = self._update_for(outcome)
-        outcome.events += _stuck_events(outcome, update)
+        outcome.events += _stuck_events(outcome, update, self._survey.source.n_rows)
         final: dict[Cause, list[int]] = {
             "ridge": update.blurred(outcome.parameters),
             "identical": identical(outcome.parameters),
@@ -395,16 +396,21 @@ def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> l
     return [Event(len(outcome.history), j, "spurious", action) for j in outcome.spurious]
 
 
-def _stuck_events(outcome: Outcome, update: Update) -> list[Event]:
-    """Components with fixed parameters of which nothing else could be estimated in the end."""
+def _stuck_events(outcome: Outcome, update: Update, n_rows: int) -> list[Event]:
+    """Components that are almost without rows in the end, or of which nothing could be estimated.
+
+    Only fixed parameters keep what cannot be estimated, and a fixed weight may be small.
+    """
     statistics, parameters = outcome.statistics, outcome.parameters
-    if not isinstance(update, Fixed) or statistics is None:
-        return []
-    empty = update.held & (statistics.resp_sum <= 0.0)
-    stuck = empty | update.stuck(statistics, parameters)
+    empty = parameters.weights < LEAST_ROWS / n_rows
+    singular = np.zeros_like(empty)
+    if isinstance(update, Fixed) and statistics is not None:
+        gone = update.held & (statistics.resp_sum <= 0.0)
+        singular = update.stuck(statistics, parameters) & ~gone
+        empty = (empty & ~update.fixed_weights) | gone
     return [
-        Event(len(outcome.history), j, "empty" if empty[j] else "singular", "kept")
-        for j in map(int, np.flatnonzero(stuck))
+        Event(len(outcome.history), j, "singular" if singular[j] else "empty", "kept")
+        for j in map(int, np.flatnonzero(empty | singular))
     ]
 
 
