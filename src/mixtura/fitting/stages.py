@@ -21,6 +21,7 @@ from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource
 from mixtura.exceptions import FitError
 from mixtura.fitting.checkpoint import Checkpoint
+from mixtura.fitting.memory import check_memory
 from mixtura.fitting.progress import FitProgress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.survey import Survey
@@ -132,6 +133,8 @@ class Fitting:
         For a ridge that is too large.
     FitError
         For too few rows without a ridge.
+    MemoryError
+        For covariances that need more memory than the machine has.
     """
 
     def __init__(
@@ -146,6 +149,7 @@ class Fitting:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         family = family_named(covariance_type, survey.source.n_features)
+        check_memory(family.shape, n_components, survey.source)
         self._survey, self._settings, self._family = survey, settings, family
         self._covariance_type, self._n_components = covariance_type, n_components
         self._progress, self._checkpoint = progress, checkpoint

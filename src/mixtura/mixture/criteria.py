@@ -55,7 +55,9 @@ def log_likelihood(
     -------
     float, nats
     """
-    return _totals(self, _opened(self, X, sample_weight, minimum=0), n_threads).log_likelihood
+    return _totals(
+        self, _opened(self, X, sample_weight, n_threads, minimum=0), n_threads
+    ).log_likelihood
 
 
 def aic(
@@ -90,7 +92,7 @@ def aic(
     .. [1] H. Akaike, "A new look at the statistical model identification", IEEE Transactions on
        Automatic Control 19, 716-723, 1974.
     """
-    rows = _opened(self, X, sample_weight)
+    rows = _opened(self, X, sample_weight, n_threads)
     warn_of_small_weights(rows)
     return -2.0 * _totals(self, rows, n_threads).log_likelihood + 2.0 * self.n_parameters
 
@@ -129,7 +131,7 @@ def bic(
     .. [1] G. Schwarz, "Estimating the dimension of a model", The Annals of Statistics 6,
        461-464, 1978.
     """
-    rows = _opened(self, X, sample_weight)
+    rows = _opened(self, X, sample_weight, n_threads)
     warn_of_small_weights(rows)
     log_likelihood = _totals(self, rows, n_threads).log_likelihood
     return -2.0 * log_likelihood + self.n_parameters * math.log(rows.weight_sum)
@@ -177,7 +179,7 @@ def icl(
        the integrated completed likelihood", IEEE Transactions on Pattern Analysis and Machine
        Intelligence 22, 719-725, 2000.
     """
-    rows = _opened(self, X, sample_weight)
+    rows = _opened(self, X, sample_weight, n_threads)
     warn_of_small_weights(rows)
     return completed_bic(self, rows, n_threads)
 
@@ -211,8 +213,15 @@ def _levels_inside() -> int:
 
 
 def _opened(
-    mixture: GaussianMixture, X: AnyRows, sample_weight: ArrayLike | None, *, minimum: int = 1
+    mixture: GaussianMixture,
+    X: AnyRows,
+    sample_weight: ArrayLike | None,
+    n_threads: int | None,
+    *,
+    minimum: int = 1,
 ) -> RowSource:
+    """Check the arguments of a criterion, and return the rows."""
+    check_n_threads(n_threads)
     return open_rows(
         X, sample_weight, minimum=minimum,
         n_features=mixture.n_features, feature_names=mixture.feature_names,
@@ -227,7 +236,7 @@ def _totals(
     assigned: bool = False,
 ) -> _Totals:
     """Sum over the rows, some at a time: no (n_samples, n_components) array is made."""
-    n_threads, k = check_n_threads(n_threads), mixture.n_components
+    k = mixture.n_components
     log_likelihood = log_assigned = 0.0
     step = 1 + ELEMENTS_AT_ONCE // k
     for block in rows.blocks():

@@ -168,9 +168,8 @@ def split_heaviest(
     shape = parameters.shape
     covariances = shape.select(parameters.covariances, source)
     factors = shape.select(parameters.precisions_cholesky, source)
-    covariance = shape.matrix(covariances, donor, len(scale))
-    (variances,), (directions,) = by.eigh((covariance / np.outer(scale, scale))[None])
-    step = 0.5 * np.sqrt(variances[-1]) * directions[:, -1] * scale
+    variance, direction = shape.widest(covariances, donor, scale, by)
+    step = 0.5 * np.sqrt(variance) * direction * scale
     weights, means = parameters.weights.copy(), parameters.means.copy()
     weights[[component, donor]] = 0.5 * weights[donor]
     means[component], means[donor] = means[donor] + step, means[donor] - step
