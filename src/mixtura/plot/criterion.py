@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.fitting.select import criterion_name
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style
 
@@ -200,9 +201,8 @@ class CriterionDisplay(Display):
         )
 
     def _title(self) -> str:
-        if isinstance(self.criterion, str):
-            return TITLES.get(self.criterion, self.criterion)
-        return self.criterion.__name__
+        name = criterion_name(self.criterion)
+        return TITLES.get(name, name)
 
 
 def _signed_root(value: NDArray[np.float64]) -> NDArray[np.float64]:
