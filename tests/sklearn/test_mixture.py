@@ -292,6 +292,14 @@ def test_model_is_what_the_attributes_say() -> None:
     by_hand = GaussianMixture(2, covariance_type="diag")
     by_hand.weights_, by_hand.means_ = np.array([0.25, 0.75]), np.array([[0.0], [4.0]])
     by_hand.covariances_ = np.array([[1.0], [4.0]])
+    expected_message = (
+        "a mixture needs weights_, means_, covariances_, precisions_cholesky_; got no "
+        "precisions_cholesky_. Set all four, or make it with mixtura.GaussianMixture(weights, "
+        "means, covariances, covariance_type)."
+    )
+    for ask in (by_hand.predict, by_hand.score, by_hand.score_samples, by_hand.predict_proba):
+        with pytest.raises(NotFittedError, match=f"^{re.escape(expected_message)}$"):
+            ask([[0.5], [3.0]])
     by_hand.precisions_cholesky_ = 1.0 / np.sqrt(by_hand.covariances_)
     expected = mixtura.GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [[1.0], [4.0]], "diag")
     assert by_hand.model_ == expected
