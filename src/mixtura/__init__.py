@@ -14,6 +14,7 @@ from mixtura.exceptions import (
     FitError,
     FitInterrupted,
     SelectionInterrupted,
+    WeightsWarning,
 )
 from mixtura.files import load
 from mixtura.fitting import (
@@ -49,6 +50,7 @@ __all__ = [
     "SelectionInterrupted",
     "State",
     "Statistics",
+    "WeightsWarning",
     "__version__",
     "bootstrap_lrt",
     "build_config",

@@ -11,6 +11,7 @@ __all__ = [
     "FitError",
     "FitInterrupted",
     "SelectionInterrupted",
+    "WeightsWarning",
 ]
 
 
@@ -61,3 +62,7 @@ class ConvergenceWarning(UserWarning):
 
 class CheckpointWarning(UserWarning):
     """A checkpoint could not be written, as on a full disk; the fit continues without."""
+
+
+class WeightsWarning(UserWarning):
+    """Weights sum to far less than the number of rows, where a criterion counts them as rows."""

@@ -56,6 +56,10 @@ class Parameters(NamedTuple):
         """Covariance of one component as a matrix, shape (n_features, n_features)."""
         return self.shape.matrix(self.covariances, component, self.means.shape[1])
 
+    def variances(self) -> Floats:
+        """Variance of each feature in each component, shape (n_components, n_features)."""
+        return self.shape.variances(self.covariances, *self.means.shape)
+
     def read_only(self) -> Parameters:
         """Return the same parameters as views that nobody can write through."""
         views = [array.view() for array in self.arrays()]

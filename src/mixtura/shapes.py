@@ -102,6 +102,28 @@ class Shape(ABC):
         matrix: Floats = self.matrices(chosen, 1, n_features)[0]
         return matrix
 
+    def variances(self, array: Floats, n_components: int, n_features: int) -> Floats:
+        """Return the diagonal of each component's matrix, shape (n_components, n_features)."""
+        return np.broadcast_to(self.diagonal(array), (n_components, n_features)).copy()
+
+    @abstractmethod
+    def widest(
+        self, covariances: Floats, component: int, scale: Floats, by: Algebra
+    ) -> tuple[float, Floats]:
+        """Return a component's largest variance in these units of the features, and where it is.
+
+        Returns
+        -------
+        variance : float
+        direction : ndarray of shape (n_features,), of length one
+        """
+
+    @abstractmethod
+    def difference(
+        self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int
+    ) -> float:
+        """Return the norm of ``U_one^T covariance_other U_one - I``."""
+
     def average(self, array: Floats, weights: Floats) -> Floats:
         """Return the weighted sum over components."""
         average: Floats = np.einsum("j,j...->...", weights, array)
@@ -277,6 +299,22 @@ class _Matrices(Shape):
         limited: Floats = covariances * scale[..., :, None] * scale[..., None, :]
         return limited
 
+    def widest(
+        self, covariances: Floats, component: int, scale: Floats, by: Algebra
+    ) -> tuple[float, Floats]:
+        covariance = self.matrix(covariances, component, len(scale))
+        (variances,), (directions,) = by.eigh((covariance / np.outer(scale, scale))[None])
+        return float(variances[-1]), directions[:, -1]
+
+    def difference(
+        self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int
+    ) -> float:
+        factor = self.matrix(factors, one, n_features)
+        covariance = self.matrix(covariances, other, n_features)
+        turned = np.einsum("ba,bc->ac", factor, covariance)  # wakes no threads
+        relative = np.einsum("ac,cd->ad", turned, factor)
+        return float(np.linalg.norm(relative - np.eye(n_features)))
+
     def widened(self, array: Floats, share: float) -> Floats:
         widened = array.copy()
         np.einsum("...aa->...a", widened)[...] *= 1.0 + share
@@ -445,6 +483,23 @@ class _Variances(Shape):
 
     is_diagonal = True
 
+    def widest(
+        self,
+        covariances: Floats,
+        component: int,
+        scale: Floats,
+        by: Algebra,  # noqa: ARG002
+    ) -> tuple[float, Floats]:
+        scaled = covariances[component] / np.square(scale)
+        widest = int(np.argmax(scaled))
+        return float(scaled[widest]), (np.arange(len(scale)) == widest).astype(np.float64)
+
+    def difference(
+        self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int
+    ) -> float:
+        relative = np.square(factors[one]) * covariances[other] - 1.0
+        return float(np.linalg.norm(np.broadcast_to(relative, n_features)))
+
     def from_precisions(self, precisions: Floats) -> tuple[Floats, Floats]:
         if not precisions.min() > 0.0:
             raise np.linalg.LinAlgError("not positive")
@@ -550,6 +605,9 @@ class _Diag(_Variances):
 class _Spherical(_Variances):
     name = "spherical"
     axes = ("component",)
+
+    def variances(self, array: Floats, n_components: int, n_features: int) -> Floats:
+        return np.broadcast_to(array[:, None], (n_components, n_features)).copy()
 
     def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: ARG002
         return (n_components,)

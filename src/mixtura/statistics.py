@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixtura.parameters import NOTHING
-from mixtura.shapes import FULL, SHAPES, Floats, Shape, ShapeName
+from mixtura.shapes import DIAG, FULL, SHAPES, SPHERICAL, Floats, Shape, ShapeName
 from mixtura.text import short_html, short_repr
 
 __all__ = ["Statistics"]
@@ -203,7 +203,7 @@ class Statistics:
         Parameters
         ----------
         covariance_type : {"full", "tied", "diag", "spherical"}
-            Unless these statistics are "full", their own type.
+            Unless these statistics are "full", their own type, or "spherical" for "diag".
 
         Returns
         -------
@@ -216,6 +216,8 @@ class Statistics:
         """
         if covariance_type == self.covariance_type:
             return self
+        if self.shape is DIAG and SHAPES[covariance_type] is SPHERICAL:
+            return replace(self, covariance_type=covariance_type, resp_xx=self.resp_xx.sum(axis=1))
         if self.shape is not FULL:
             raise ValueError(
                 f"statistics must be 'full' to be coarsened to {covariance_type!r}; got "

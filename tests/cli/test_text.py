@@ -255,3 +255,23 @@ def test_table_in_any_dialect_is_read_as_it_was_written_or_refused(
             return
     np.testing.assert_array_equal(table.rows, np.array(values, dtype=float))
     assert table.names == (tuple(names) if header != "no" else ("x1", "x2", "x3")[: len(names)])
+
+
+@pytest.mark.parametrize(
+    ("comment", "header", "error"),
+    [
+        ("# a program", "auto", "expected 2 names in the first line"),
+        ("# a program, 2024", "auto", "may be names of columns or data; pass --header yes or"),
+        ("# a program, 2024", "yes", "line 2, column 'a program': 'height' is not a number"),
+        ("#a program", "no", "line 1: expected 2 values"),
+    ],
+)
+def test_comment_above_names_is_an_error_that_says_to_remove_it(
+    path: Path, comment: str, header: Header, error: str
+) -> None:
+    path.write_text(f"{comment}\nheight,weight\n1,2\n3,4\n5,6\n")
+    with pytest.raises(InputError) as caught:
+        read_table(path, header=header)
+    assert error in str(caught.value)
+    hint = "; the first line begins with #: if it is a comment and not names, remove it"
+    assert str(caught.value).endswith(hint)

@@ -73,7 +73,8 @@ BAD = [
         ("full", np.ones((K, D))),
         (
             "covariances must have shape (4, 3, 3) for covariance_type 'full', 4 components and 3 "
-            "features; got (4, 3). Pass covariances of this covariance_type."
+            "features; got (4, 3). Pass covariances of this covariance_type, or "
+            "covariance_type='diag', whose shape this is."
         ),
     ),
     (

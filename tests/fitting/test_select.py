@@ -1,5 +1,7 @@
 """select_gmm: the table, what its entries rest on, and what happens to models that fail."""
 
+import functools
+import pickle
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ from mixtura import (
     GaussianMixture,
     GMMSelection,
     SelectionInterrupted,
+    WeightsWarning,
     datasets,
     fit_gmm,
     fit_kmeans,
@@ -223,6 +226,87 @@ def test_criterion_that_is_nan_is_missing_with_the_reason(faithful: Floats) -> N
     assert found.top() == []
 
 
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [
+        (np.array([1.0]), "array([1.]) (ndarray)"),
+        (None, "None (NoneType)"),
+        ("7", "'7' (str)"),
+        (1j, "1j (complex)"),
+        ([[1.0], [2.0, 3.0]], "[[1.0], [2.0, 3.0]] (list)"),
+    ],
+)
+def test_criterion_that_returns_no_number_is_missing_with_the_reason_and_the_others_stay(
+    faithful: Floats, returned: object, got: str
+) -> None:
+    def odd(model: GaussianMixture, *_: object) -> object:
+        return returned if model.n_components == 2 else np.float32(3.0)
+
+    found = select_gmm(faithful, [1, 2], ["EII", "VVV"], criterion=odd, **QUICK)
+    assert found.reasons == {
+        (2, name): f"odd must return a number; got {got} for {name} with 2 components. "
+        "Return a float."
+        for name in ("EII", "VVV")
+    }
+    assert found.top(1) == [(1, "EII", 3.0)]
+    assert set(found.fits) == {(k, name) for k in (1, 2) for name in ("EII", "VVV")}
+    assert "\nwithout a value\n  EII, 2: odd must return a number; got" in found.summary()
+    assert "2 models without a value: see reasons" in found._repr_html_()
+
+
+def test_criterion_that_raises_is_missing_with_the_reason_and_the_others_stay(
+    faithful: Floats,
+) -> None:
+    def odd(model: GaussianMixture, *_: object) -> float:
+        return 1.0 / (model.n_components - 1)
+
+    found = select_gmm(faithful, [1, 2], ["EII"], criterion=odd, **QUICK)
+    assert found.reasons == {(1, "EII"): "odd raised ZeroDivisionError: float division by zero"}
+    assert found.top() == [(2, "EII", 1.0)]
+    nothing = select_gmm(faithful, 1, ["EII"], criterion=odd, **QUICK)
+    expected = (
+        "no model has a value of the criterion; `reasons` says why. The first is EII, 1: odd "
+        "raised ZeroDivisionError: float division by zero"
+    )
+    with pytest.raises(FitError, match=f"^{re.escape(expected)}$"):
+        _ = nothing.best
+
+
+def test_selection_without_any_value_says_so_and_why() -> None:
+    found = select_gmm([[1.0]], 1)
+    assert "\nbest\n  none: no model has a value of the criterion\n" in found.summary()
+    assert "not fitted\n  E, 1: E needs at least 2 rows" in found.summary()
+    assert "none: no model has a value of the criterion" in found._repr_html_()
+
+
+def test_criterion_without_a_name_is_called_criterion(faithful: Floats) -> None:
+    for criterion in (lambda *_: 1.0, functools.partial(min, 1.0)):
+        found = select_gmm(faithful, 1, ["EII"], criterion=criterion, **QUICK)
+        assert found.summary().startswith("criterion of 1 mixture; lower is better\n")
+
+
+def test_criterion_of_ones_own_keeps_its_name_as_it_is_written(faithful: Floats) -> None:
+    def held_Out(*_: object) -> float:
+        return 1.0
+
+    found = select_gmm(faithful, [1, 2], ["EII"], criterion=held_Out, **QUICK)
+    assert found.summary().startswith("held_Out of 2 mixtures; lower is better\n")
+
+
+def test_method_of_a_fit_asked_of_a_selection_is_an_error_that_names_best(
+    selection: GMMSelection,
+) -> None:
+    with pytest.raises(AttributeError) as caught:
+        _ = selection.predict
+    assert str(caught.value) == (
+        "GMMSelection has many mixtures and no 'predict'; its best fit has. Use "
+        "selection.best.predict, or one of selection.fits."
+    )
+    with pytest.raises(AttributeError, match="'GMMSelection' object has no attribute 'bests'"):
+        _ = selection.bests
+    assert pickle.loads(pickle.dumps(selection)).top() == selection.top()
+
+
 def test_interrupted_cross_validation_keeps_what_was_done(
     faithful: Floats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,6 +473,27 @@ def test_weights_are_repeated_rows(faithful: Floats) -> None:
     weighted = select_gmm(rows, 2, ["EEE", "EVE"], sample_weight=weight, **options)
     repeated = select_gmm(np.repeat(rows, weight, axis=0), 2, ["EEE", "EVE"], **options)
     np.testing.assert_allclose(weighted.table, repeated.table, rtol=1e-9)
+
+
+@pytest.mark.parametrize("criterion", ["bic", "aic", "icl"])
+def test_selection_with_weights_far_below_the_rows_warns_once(
+    faithful: Floats, criterion: str
+) -> None:
+    shares = np.full(len(faithful), 1 / len(faithful))
+    with pytest.warns(
+        WeightsWarning, match=r"of the 272 rows sum to 1, .* by n / sum, 272"
+    ) as seen:
+        select_gmm(faithful, [1, 2], ["EEE"], criterion=criterion, sample_weight=shares, **QUICK)
+    assert [warning.filename for warning in seen] == [__file__]
+
+
+def test_selection_by_cross_validation_with_small_weights_does_not_warn(faithful: Floats) -> None:
+    shares = np.full(len(faithful), 1 / len(faithful))
+    one, other = (
+        select_gmm(faithful, [1, 2, 3], ["EEE"], criterion="cv", sample_weight=weight, **QUICK)
+        for weight in (shares, None)
+    )
+    np.testing.assert_allclose(one.table * len(faithful), other.table, rtol=1e-6)
 
 
 @pytest.mark.parametrize("criterion", ["bic", "icl", "cv", "callable"])

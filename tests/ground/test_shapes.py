@@ -325,3 +325,31 @@ def test_is_narrower_by_more_than_a_float_holds_is_true(shape: Shape) -> None:
     covariances, _ = upper_factors(shape)
     average = 1e300 * shape.average(covariances, np.full(K, 0.25))
     assert shape.is_narrower(covariances, average, np.full(D, 1e300), reference).all()
+
+
+@each_shape
+def test_variances_are_the_diagonals_of_the_matrices(shape: Shape) -> None:
+    covariances = random_covariances(shape)
+    variances = shape.variances(covariances, K, D)
+    expected = np.einsum("jaa->ja", as_matrices(shape, covariances))
+    np.testing.assert_array_equal(variances, expected)
+
+
+@each_shape
+def test_widest_direction_is_that_of_the_largest_scaled_eigenvalue(shape: Shape) -> None:
+    covariances, scale = random_covariances(shape), np.array([0.5, 2.0, 1.0])
+    for j, matrix in enumerate(as_matrices(shape, covariances)):
+        scaled = matrix / np.outer(scale, scale)
+        variance, direction = shape.widest(covariances, j, scale, reference)
+        assert variance == pytest.approx(np.linalg.eigvalsh(scaled)[-1], rel=1e-12)
+        np.testing.assert_allclose(scaled @ direction, variance * direction, atol=1e-12)
+        assert np.linalg.norm(direction) == pytest.approx(1.0, rel=1e-12)
+
+
+@each_shape
+def test_difference_of_components_is_that_of_their_matrices(shape: Shape) -> None:
+    covariances, factors = upper_factors(shape)
+    matrices, uppers = as_matrices(shape, covariances), as_matrices(shape, factors)
+    expected = np.linalg.norm(uppers[1].T @ matrices[2] @ uppers[1] - np.eye(D))
+    found = shape.difference(factors, covariances, 1, 2, D)
+    assert found == pytest.approx(expected, rel=1e-10, abs=1e-12)

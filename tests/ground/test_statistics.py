@@ -320,6 +320,9 @@ def test_coarsened_full_statistics_are_those_of_a_pass_for_the_type(covariance_t
     coarse = full.coarsened(covariance_type)
     assert coarse.covariance_type == covariance_type
     np.testing.assert_allclose(coarse.resp_xx, expected.resp_xx, rtol=1e-13)
+    if covariance_type == "diag":
+        spherical = full.coarsened("spherical")
+        np.testing.assert_allclose(coarse.coarsened("spherical").resp_xx, spherical.resp_xx)
     if covariance_type != "full":
         with pytest.raises(ValueError, match="must be 'full' to be coarsened"):
             coarse.coarsened("full")

@@ -7,7 +7,7 @@ import pytest
 from mixtures import D, K, expected_component_log_prob, make, rows
 from scipy.special import logsumexp
 
-from mixtura import GaussianMixture, datasets, fit_gmm
+from mixtura import GaussianMixture, WeightsWarning, datasets, fit_gmm, scan
 from mixtura.shapes import SHAPE_NAMES, Floats
 
 each_type = pytest.mark.parametrize("covariance_type", SHAPE_NAMES)
@@ -120,3 +120,32 @@ def test_method_with_bad_sample_weight_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         getattr(make(), name)(rows(2), sample_weight)
+
+
+@each_criterion
+def test_criterion_with_weights_far_below_the_rows_warns_and_says_what_to_do(name: str) -> None:
+    X, weight = rows(), np.full(40, 1 / 40)
+    X[:4], weight[:4] = 1e200, 0.0
+    fit = fit_gmm(X, 2, sample_weight=weight, rng=0)
+    blocks = scan([X[:9], X[9:]]).reweighted(weight)
+    for criterion, arguments in (
+        (getattr(fit, name), (X, weight)),
+        (getattr(fit.model, name), (X, weight)),
+        (getattr(fit.model, name), (blocks,)),
+    ):
+        with pytest.warns(WeightsWarning) as caught:
+            criterion(*arguments)
+        (warning,) = caught
+        assert warning.filename == __file__
+        assert str(warning.message) == (
+            "the weights of the 36 rows sum to 0.9, and bic, aic and icl count weights as rows: "
+            "their penalties do not fit so small a log-likelihood. If each row is one "
+            "observation, multiply the weights by n / sum, 40."
+        )
+
+
+@each_criterion
+def test_criterion_with_weights_of_half_a_row_or_with_absent_rows_does_not_warn(name: str) -> None:
+    X = rows()
+    for weight in (np.full(40, 0.5), np.where(np.arange(40) < 10, 1.0, 0.0)):
+        assert np.isfinite(getattr(make(), name)(X, weight))

@@ -225,7 +225,8 @@ def test_mixture_of_one_component_and_feature_is_a_gaussian() -> None:
             {"covariances": np.eye(2)},
             (
                 "covariances must have shape (3, 2, 2) for covariance_type 'full', 3 components "
-                "and 2 features; got (2, 2). Pass covariances of this covariance_type."
+                "and 2 features; got (2, 2). Pass covariances of this covariance_type, or "
+                "covariance_type='tied', whose shape this is."
             ),
         ),
         ("tied", {"covariances": MATRICES}, "must have shape (2, 2) for covariance_type 'tied'"),
@@ -515,3 +516,23 @@ def test_covariances_symmetric_to_the_rounding_of_float32_are_made_exactly_so() 
     np.testing.assert_allclose(mixture.covariances, exact, atol=2e-7)
     with pytest.raises(ValueError, match="covariances must be symmetric"):
         GaussianMixture([1.0], np.zeros((1, 5)), rough.astype(float), "tied")
+
+
+@pytest.mark.parametrize(
+    ("covariances", "remedy"),
+    [
+        ([1.0, 1.0], ", or covariance_type='spherical', whose shape this is."),
+        ([[1.0], [1.0]], ", or covariance_type='diag', whose shape this is."),
+        ([[1.0]], ", or covariance_type='tied', whose shape this is."),
+        ([1.0, 1.0, 1.0], "."),
+    ],
+)
+def test_covariances_of_another_shape_are_an_error_that_names_its_type(
+    covariances: list[object], remedy: str
+) -> None:
+    expected = (
+        f"covariances must have shape (2, 1, 1) for covariance_type 'full', 2 components and 1 "
+        f"features; got {np.shape(covariances)}. Pass covariances of this covariance_type{remedy}"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        GaussianMixture([0.5, 0.5], [[0], [1]], covariances)

@@ -315,3 +315,42 @@ def test_picture_without_matplotlib_names_the_extra(
 def test_package_when_imported_leaves_matplotlib_alone() -> None:
     code = "import sys, mixtura.plot; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "known"),
+    [
+        (
+            "ScatterDisplay",
+            "from_estimator",
+            "ScatterDisplay.from_fit or ScatterDisplay.from_model",
+        ),
+        ("HistoryDisplay", "from_model", "HistoryDisplay.from_fit"),
+        ("CriterionDisplay", "from_fit", "CriterionDisplay.from_selection"),
+        ("DendrogramDisplay", "from_fit", "DendrogramDisplay.from_tree"),
+    ],
+)
+def test_constructor_that_a_display_lacks_is_an_error_that_names_those_it_has(
+    name: str, asked: str, known: str
+) -> None:
+    display = getattr(plot, name)
+    expected = f"type object '{name}' has no attribute '{asked}'; use {known}"
+    with pytest.raises(AttributeError, match=f"^{re.escape(expected)}$"):
+        getattr(display, asked)
+    with pytest.raises(AttributeError, match=f"^type object '{name}' has no attribute 'draw'$"):
+        _ = display.draw
+
+
+def test_object_without_a_table_or_a_linkage_is_an_error_that_names_what_to_pass() -> None:
+    model = mixture()
+    with pytest.raises(TypeError) as caught:
+        plot.CriterionDisplay.from_selection(model)
+    assert str(caught.value).startswith(
+        "selection must have the attributes n_components, covariance_types, table, criterion; got "
+        "GaussianMixture("
+    )
+    assert str(caught.value).endswith(
+        " without covariance_types, table, criterion. Pass the result of select_gmm."
+    )
+    with pytest.raises(TypeError, match="tree must have an attribute linkage; got Gaussian"):
+        plot.DendrogramDisplay.from_tree(model)

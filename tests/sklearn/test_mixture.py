@@ -292,6 +292,14 @@ def test_model_is_what_the_attributes_say() -> None:
     by_hand = GaussianMixture(2, covariance_type="diag")
     by_hand.weights_, by_hand.means_ = np.array([0.25, 0.75]), np.array([[0.0], [4.0]])
     by_hand.covariances_ = np.array([[1.0], [4.0]])
+    expected_message = (
+        "a mixture needs weights_, means_, covariances_, precisions_cholesky_; got no "
+        "precisions_cholesky_. Set all four, or make it with mixtura.GaussianMixture(weights, "
+        "means, covariances, covariance_type)."
+    )
+    for ask in (by_hand.predict, by_hand.score, by_hand.score_samples, by_hand.predict_proba):
+        with pytest.raises(NotFittedError, match=f"^{re.escape(expected_message)}$"):
+            ask([[0.5], [3.0]])
     by_hand.precisions_cholesky_ = 1.0 / np.sqrt(by_hand.covariances_)
     expected = mixtura.GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [[1.0], [4.0]], "diag")
     assert by_hand.model_ == expected
@@ -438,3 +446,12 @@ def test_mixtura_sklearn_without_scikit_learn_names_the_extra() -> None:
     code = "import sys; sys.modules['sklearn'] = None; import mixtura.sklearn"
     assert "ImportError: mixtura.sklearn needs scikit-learn" in run_python(code).stderr
     assert "pip install 'mixtura[sklearn]'" in run_python(code).stderr
+
+
+@pytest.mark.parametrize("name", ["aic", "bic"])
+def test_criterion_with_weights_far_below_the_rows_warns(name: str) -> None:
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    criterion = getattr(GaussianMixture(1).fit(X), name)
+    with pytest.warns(mixtura.WeightsWarning, match="50 rows sum to 1, ") as caught:
+        criterion(X, np.full(50, 1 / 50))
+    assert [warning.filename for warning in caught] == [__file__]

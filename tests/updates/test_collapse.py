@@ -409,3 +409,45 @@ def test_components_left_are_counted_in_the_numbers_of_the_beginning() -> None:
     ]  # fmt: skip
     assert components_left(events, 2).tolist() == [2, 4]
     assert components_left([], 3).tolist() == [0, 1, 2]
+
+
+NEARLY_EMPTY = np.repeat([0.0, 1.0, 2.0, 3.0], [61, 30, 6, 1])[:, None]
+
+
+def nearly_empty(X: Floats = NEARLY_EMPTY, **options: object) -> GMMFit:
+    """Fit a mixture one component of which keeps 2e-6 of a row."""
+    return fit_gmm(X, 3, **{"rng": 0} | options)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1 / 64, 2.0**20])
+def test_component_that_keeps_almost_no_row_is_named_in_the_end(unit: float) -> None:
+    weight = np.full(98, unit)
+    fit = nearly_empty(sample_weight=weight)
+    assert fit.weights[2] * 98 < 1e-5
+    assert fit.converged
+    empty = [event for event in fit.events if event.cause == "empty"]
+    assert empty == [Event(fit.n_iter, 2, "empty", "kept")]
+    assert f"iteration {fit.n_iter}: component 2 empty, kept" in fit.summary()
+
+
+def test_component_of_one_row_or_of_a_light_row_is_not_named_as_empty() -> None:
+    X = np.r_[np.linspace(-1, 1, 60), 50.0][:, None]
+    for weight in (None, np.r_[np.full(60, 1.0), 0.02]):
+        fit = fit_gmm(X, 2, init=(X[:, 0] > 9).astype(int), sample_weight=weight, reg_covar=[1e-3])
+        assert [event for event in fit.events if event.cause == "empty"] == []
+
+
+def test_component_with_a_fixed_weight_of_almost_no_row_is_not_named_as_empty() -> None:
+    start = nearly_empty().model
+    fixed = nearly_empty(init=start, fixed="weights")
+    assert "empty" not in {event.cause for event in fixed.events}
+    options = {"init": start, "tol": 0.0, "max_iter": 3, "fixed": {"weights": [True, False, False]}}
+    assert [e.component for e in nearly_empty(**options).events if e.cause == "empty"] == [2]
+
+
+def test_held_component_without_rows_is_named_as_empty_once() -> None:
+    start = GaussianMixture([0.5, 0.5], [[0.0], [1e6]], [1.0, 1.0], "spherical")
+    options = {"init": start, "covariance_type": "spherical"}
+    for fixed in ({"means": [False, True]}, {"means": [False, True], "weights": [False, True]}):
+        fit = fit_gmm(NEARLY_EMPTY, 2, fixed=fixed, **options)
+        assert [(e.component, e.cause, e.action) for e in fit.events] == [(1, "empty", "kept")]

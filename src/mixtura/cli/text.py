@@ -37,6 +37,7 @@ WITH_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.ASCII | re.IGNOREC
 CUT_IN_TWO = re.compile(r"\s*([+-]0,.*|[^,]*,0\d.*|.*e.*)", re.ASCII | re.IGNORECASE)
 PERHAPS_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*", re.ASCII)
 DECIMALS = "; if commas stand for decimal points or thousands, write 1234.5"
+COMMENT = "; the first line begins with #: if it is a comment and not names, remove it"
 SHOWN = 60  # characters of a line in a message
 
 
@@ -67,6 +68,7 @@ class TextFile:
         self.path = path
         with path.open(encoding="utf-8-sig", newline="") as lines:
             sample = list(islice(lines, LINES_LOOKED_AT + 1))
+        self._hint = COMMENT if sample and sample[0].startswith("#") else ""
         if sample:  # NumPy's savetxt writes this above names
             sample[0] = sample[0].removeprefix("# ")
         layout = _layout(path, sample)
@@ -88,7 +90,7 @@ class TextFile:
                 raise InputError(
                     f"{path}: expected {layout.width} names in the first line, as most lines have "
                     f"so many values; got {len(first)} between {SEPARATORS[layout.separator]}"
-                    f"{DECIMALS if layout.separator == ',' else ''}"
+                    f"{self._hint or (DECIMALS if layout.separator == ',' else '')}"
                 )
 
     def _found_names(self) -> bool:
@@ -99,7 +101,7 @@ class TextFile:
         if found is None:
             raise InputError(
                 f"{self.path}: the first line ({line}) may be names of columns or data; "
-                f"pass --header yes or --header no"
+                f"pass --header yes or --header no{self._hint}"
             )
         if found:
             note(f"{self.path}: the first line is taken for names of columns ({line})")
@@ -137,7 +139,7 @@ class TextFile:
                 hint = DECIMALS if separator == "," and len(row) > width else ""
                 raise InputError(
                     f"{self.path}, line {rows.line_num}: expected {width} values, as in most "
-                    f"lines; got {len(row)} between {SEPARATORS[separator]}{hint}"
+                    f"lines; got {len(row)} between {SEPARATORS[separator]}{self._hint or hint}"
                 )
             cells = [row[c] for c in positions]
             try:
@@ -174,7 +176,7 @@ class TextFile:
             more = f"; columns {listed(others)} hold none" * (len(bad) > 1)
             good = [name for name, cell in named if _is_number(cell, self._layout.decimal)]
             what = f"{cell!r} is not a number{more}{DECIMALS if ',' in cell else advice(good)}"
-        return InputError(f"{place}, column {name!r}: {what}")
+        return InputError(f"{place}, column {name!r}: {what}{self._hint}")
 
 
 def advice(numeric: Sequence[str]) -> str:

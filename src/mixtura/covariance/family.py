@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura.algebra import Algebra
 from mixtura.covariance.principal import principal_axes
 from mixtura.data.checks import contiguous, refuse_non_finite, rounding_unit
-from mixtura.shapes import EPS, Floats, Shape
+from mixtura.shapes import EPS, SHAPES, Floats, Shape
 from mixtura.statistics import Statistics
 
 __all__ = ["CovarianceFamily", "Rule"]
@@ -263,10 +263,16 @@ class CovarianceFamily:
         array = contiguous(covariances, "covariances")
         expected = self.shape.array_shape(n_components, n_features)
         if array.shape != expected:
+            others = [
+                repr(shape.name)
+                for shape in SHAPES.values()
+                if shape.array_shape(n_components, n_features) == array.shape
+            ]
+            given = f", or covariance_type={' or '.join(others)}, whose shape this is"
             raise ValueError(
                 f"covariances must have shape {expected} for covariance_type {self.name!r}, "
                 f"{n_components} components and {n_features} features; got {array.shape}. Pass "
-                f"covariances of this covariance_type."
+                f"covariances of this covariance_type{given if others else ''}."
             )
         refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
         if not self.shape.is_diagonal:

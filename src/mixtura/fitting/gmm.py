@@ -166,6 +166,8 @@ def fit_gmm(
         When there are too few rows for the covariances and `reg_covar` is 0; when components
         collapse, under labels or responsibilities in `init` or later, and `on_collapse` does not
         help.
+    MemoryError
+        For full or tied covariances that need more memory than the machine has, before any work.
     FitInterrupted
         On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the starts, `fit` is the best of
         the brief runs, and its history that of their sample.

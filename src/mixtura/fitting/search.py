@@ -19,6 +19,7 @@ from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.data import RowSource
 from mixtura.exceptions import FitError
 from mixtura.fitting.init import check_begin, returned_begin
+from mixtura.fitting.memory import check_memory
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin, Fitting, Settings
 from mixtura.fitting.survey import Survey
@@ -26,7 +27,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
-from mixtura.shapes import FULL, SHAPE_NAMES, Floats
+from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, Floats, Shape
 from mixtura.starts import HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.statistics import Statistics
@@ -81,7 +82,12 @@ class Search:
             needed = FAMILIES[name].least_rows(n_components, source.n_features)
             ridge = bool(np.any(self.settings.reg_covar))
             if source.n_rows >= needed or (ridge and not self.by_likelihood):
-                possible.append(name)
+                try:
+                    check_memory(FAMILIES[name].shape, n_components, source)
+                except MemoryError as error:
+                    yield name, reason(error)
+                else:
+                    possible.append(name)
                 continue
             few = f"{name} needs at least {needed} rows, and there are {source.n_rows}"
             yield name, few + LIKELIHOOD_OF_FEW * ridge
@@ -128,20 +134,22 @@ class Search:
     def _starts(
         self, n_components: int, possible: list[str], rng: np.random.Generator
     ) -> tuple[bool, dict[str, Outcome], list[Any]]:
-        """Whether starts are automatic, fits of scouts, and full statistics or an init for all."""
+        """Whether starts are automatic, fits of scouts, and statistics or an init for all."""
         init: Any = self.init
+        shape = DIAG if all(FAMILIES[name].shape.is_diagonal for name in possible) else FULL
         if callable(init):
             init = returned_begin(init, self.survey.source, n_components, rng)
         elif not isinstance(init, str):
             init = check_begin(init, self.survey.source, n_components)
         if isinstance(init, GaussianMixture):
-            return False, {}, [self._under(init._parameters())]
+            return False, {}, [self._under(init._parameters(), shape)]
         if not isinstance(init, str):
             return False, {}, [init]
         if init == "hierarchical":
             return True, {}, [tree.labels(n_components) for tree in self._trees(n_components)]
         scouted = self._scouted(init, n_components, possible, rng)
-        return True, scouted, [self._under(outcome.parameters) for outcome in scouted.values()]
+        starts = [self._under(outcome.parameters, shape) for outcome in scouted.values()]
+        return True, scouted, starts
 
     def _scouted(
         self, init: Any, n_components: int, possible: list[str], rng: np.random.Generator
@@ -179,13 +187,21 @@ class Search:
             for transform in UNITLESS_TRANSFORMS
         ]
 
-    def _under(self, mixture: Parameters) -> Statistics:
-        """Full statistics of the rows under a mixture of any family."""
-        backend, (weights, means, covariances, _, shape) = self.survey.backend, mixture
-        matrices = shape.matrices(covariances, *means.shape)
-        factors, _ = backend.algebra.factorise(matrices)
-        full = Parameters(weights, means, matrices, factors, FULL)
-        return RowsPass(self.survey.source, FULL, backend).accumulate(full.seen())
+    def _under(self, mixture: Parameters, shape: Shape = FULL) -> Statistics:
+        """Statistics of the rows under a mixture of any family that a shape can hold."""
+        backend = self.survey.backend
+        written = self._with_shape(mixture, shape)
+        return RowsPass(self.survey.source, shape, backend).accumulate(written.seen())
+
+    def _with_shape(self, mixture: Parameters, shape: Shape) -> Parameters:
+        """Return the mixture with its covariances in a shape that can hold them."""
+        weights, means, covariances, _, own = mixture
+        if shape is DIAG:
+            covariances = own.variances(covariances, *means.shape)
+        elif shape is not own:
+            covariances = shape.from_matrices(own.matrices(covariances, *means.shape))
+        factors, _ = shape.factorise(covariances, self.survey.backend.algebra)
+        return Parameters(weights, means, covariances, factors, shape)
 
     def _maximised(self, start: Any, name: str) -> Begin | None:
         """The start as parameters of one family, where it is statistics."""
@@ -200,10 +216,7 @@ class Search:
 
     def _written_as(self, name: str, mixture: GaussianMixture) -> Parameters:
         """The same mixture as one of a family that contains its own."""
-        shape = FAMILIES[name].shape
-        covariances = shape.from_matrices(mixture.covariance_matrices())
-        factors, _ = shape.factorise(covariances, self.survey.backend.algebra)
-        return Parameters(mixture.weights, mixture.means, covariances, factors, shape)
+        return self._with_shape(mixture._parameters(), FAMILIES[name].shape)
 
     def _clear_of_ties(
         self, name: str, n_components: int, inits: Sequence[Begin | None], automatic: bool

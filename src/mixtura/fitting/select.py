@@ -22,6 +22,7 @@ from mixtura.data.checks import (
     check_option,
     check_rng,
 )
+from mixtura.data.frames import described
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import Init, check_reg_covar
@@ -31,17 +32,19 @@ from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.stages import Settings
 from mixtura.fitting.survey import Survey
+from mixtura.mixture.criteria import completed_bic, warn_of_small_weights
 from mixtura.mixture.table import counted, import_pandas
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.starts import HierarchicalTree
 from mixtura.text import short_repr
 
-__all__ = ["GMMSelection", "select_gmm"]
+__all__ = ["GMMSelection", "criterion_name", "select_gmm"]
 
 Criterion = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]
 CRITERIA = ("bic", "aic", "icl", "cv")
 OF_LIKELIHOOD = ("bic", "aic", "icl")
+NO_VALUE = "none: no model has a value of the criterion"
 NOT_REACHED = "interrupted"
 MARK = "*"
 NOTE = f"{MARK} has spurious components, which sit on ties or on a handful of rows"
@@ -125,11 +128,21 @@ class GMMSelection:
         """
         best = self.top(1)
         if not best:
+            first = next((f"{name}, {k}: {why}" for (k, name), why in self.reasons.items()), "none")
             raise FitError(
-                "no model has a value of the criterion; `reasons` says which could not be fitted, "
-                "and why."
+                f"no model has a value of the criterion; `reasons` says why. The first is {first}"
             )
         return self.fits[best[0][:2]]
+
+    def __getattr__(self, name: str) -> Any:
+        """Say where a method of a fit is."""
+        kind = type(self).__name__
+        if name.startswith("_") or not hasattr(GMMFit, name):
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+        raise AttributeError(
+            f"{kind} has many mixtures and no {name!r}; its best fit has. Use "
+            f"selection.best.{name}, or one of selection.fits."
+        )
 
     def summary(self) -> str:
         """The table, the best models and why others are missing, in readable lines.
@@ -150,10 +163,12 @@ class GMMSelection:
                 line += f"{value:>{width - len(mark)}}{after}"
                 mark = after
             lines.append(line)
-        lines += ["", "best", *(f"  {self._described(model)}" for model in self.top())]
+        best = list(map(self._described, self.top())) or [NO_VALUE]
+        lines += ["", "best", *(f"  {line}" for line in best)]
         lines += ["", NOTE] if self._has_spurious() else []
-        missing = [f"  {name}, {k}: {why}" for (k, name), why in self.reasons.items()]
-        return "\n".join([*lines, *(["", "not fitted", *missing] if missing else [])])
+        for heading, reasons in self._missing().items():
+            lines += ["", heading, *(f"  {name}, {k}: {why}" for (k, name), why in reasons.items())]
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the table with the best value in bold, and the best models."""
@@ -167,15 +182,25 @@ class GMMSelection:
                 j = self.covariance_types.index(best[1])
                 cells[j] = f"<strong>{cells[j]}</strong>"
             rows.append(f"<tr><th>{k}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}")
-        lines = [self._title(), *map(self._described, self.top())]
+        lines = [self._title(), *(map(self._described, self.top()) if self.top() else [NO_VALUE])]
         lines += [NOTE] if self._has_spurious() else []
-        if self.reasons:
-            lines.append(f"{counted(len(self.reasons), 'model')} not fitted: see reasons")
+        for heading, reasons in self._missing().items():
+            lines.append(f"{counted(len(reasons), 'model')} {heading}: see reasons")
         headlines = "<br>".join(map(escape, lines))
         return f"<p>{headlines}</p><table>{''.join(f'{row}</tr>' for row in rows)}</table>"
 
     def _title(self) -> str:
-        return f"{self.criterion.upper()} of {len(self.fits)} mixtures; lower is better"
+        name = self.criterion.upper() if self.criterion in CRITERIA else self.criterion
+        return f"{name} of {counted(len(self.fits), 'mixture')}; lower is better"
+
+    def _missing(self) -> dict[str, dict[tuple[int, str], str]]:
+        """Why models are not fitted, and why others have no value."""
+        found: dict[str, dict[tuple[int, str], str]] = {}
+        for heading, fitted in (("not fitted", False), ("without a value", True)):
+            of_these = {m: why for m, why in self.reasons.items() if (m in self.fits) == fitted}
+            if of_these:
+                found[heading] = of_these
+        return found
 
     def _rows(self) -> Iterator[tuple[int, list[tuple[str, str]]]]:
         """Each number of components, and the text and the mark of each cell in its row."""
@@ -250,7 +275,8 @@ def select_gmm(
         "E" and "V".
     criterion : {"bic", "aic", "icl", "cv"} or callable
         Lower is better. "cv" is minus twice the log-likelihood of rows that were held out; a
-        callable takes ``(model, X, sample_weight)`` and returns a number.
+        callable takes ``(model, X, sample_weight)`` and returns a number. Where it raises an error
+        or returns something else, the model has no value, and `reasons` says why.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
@@ -301,6 +327,9 @@ def select_gmm(
     CoarseColumnsWarning
         When components sat on ties and each row was spread over its cell of the data's grid, for
         columns in which that matters: those of two values, and counts that are mostly zero.
+    WeightsWarning
+        When the weights sum to less than half the number of rows of positive weight, and the
+        criterion is "bic", "aic" or "icl".
 
     Notes
     -----
@@ -338,6 +367,8 @@ def select_gmm(
     if criterion == "cv":
         _check_folds(n_folds, source.n_rows)
     generator = check_rng(rng)
+    if criterion in OF_LIKELIHOOD:
+        warn_of_small_weights(source)
     survey = Survey(source, Backend(n_threads=n_threads))
     settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))
     *streams, seed = generator.spawn(n_folds + 2)
@@ -346,7 +377,7 @@ def select_gmm(
     )
     missing = np.full((len(sizes), len(names)), np.nan)
     selection = GMMSelection(
-        criterion if isinstance(criterion, str) else getattr(criterion, "__name__", "criterion"),
+        criterion_name(criterion),
         sizes,
         names,
         missing,
@@ -394,13 +425,43 @@ def _ends(
             yield k, name, end
 
 
+def criterion_name(criterion: Criterion | str) -> str:
+    """Return what a criterion is called; a lambda has no name."""
+    name = criterion if isinstance(criterion, str) else getattr(criterion, "__name__", "<lambda>")
+    return "criterion" if name == "<lambda>" else name
+
+
 def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int | None) -> float:
     if callable(criterion):
-        return float(criterion(fit.model, source.shown(), source.weights()))
+        return _value_of_callable(criterion, fit, source)
     if criterion == "icl":
-        return fit.model.icl(source, n_threads=n_threads)
+        return completed_bic(fit.model, source, n_threads)
     penalty = 2.0 if criterion == "aic" else math.log(source.weight_sum)
     return -2.0 * fit.log_likelihood + penalty * fit.model.n_parameters
+
+
+def _value_of_callable(criterion: Callable[..., float], fit: GMMFit, source: RowSource) -> float:
+    """What the user's function returns.
+
+    Raises
+    ------
+    FitError
+        For an error in it and for anything but a number. The other models keep their fits.
+    """
+    name = criterion_name(criterion)
+    try:
+        value: Any = criterion(fit.model, source.shown(), source.weights())
+    except Exception as error:
+        raise FitError(f"{name} raised {type(error).__name__}: {error}") from error
+    try:
+        if np.ndim(value) == 0 and not isinstance(value, str | bytes):
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise FitError(
+        f"{name} must return a number; got {described(value)} for {fit.covariance_type} with "
+        f"{counted(fit.n_components, 'component')}. Return a float."
+    )
 
 
 def _cross_validate(

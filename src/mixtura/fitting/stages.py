@@ -21,6 +21,7 @@ from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource
 from mixtura.exceptions import FitError
 from mixtura.fitting.checkpoint import Checkpoint
+from mixtura.fitting.memory import check_memory
 from mixtura.fitting.progress import FitProgress
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.survey import Survey
@@ -53,6 +54,7 @@ Begin = Start | Given
 EMKind = Literal["soft", "hard", "annealed"]
 
 ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
+LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
 BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
 
 
@@ -131,6 +133,8 @@ class Fitting:
         For a ridge that is too large.
     FitError
         For too few rows without a ridge.
+    MemoryError
+        For covariances that need more memory than the machine has.
     """
 
     def __init__(
@@ -145,6 +149,7 @@ class Fitting:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         family = family_named(covariance_type, survey.source.n_features)
+        check_memory(family.shape, n_components, survey.source)
         self._survey, self._settings, self._family = survey, settings, family
         self._covariance_type, self._n_components = covariance_type, n_components
         self._progress, self._checkpoint = progress, checkpoint
@@ -166,7 +171,7 @@ class Fitting:
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
         outcome.events += _spurious_events(outcome, "kept")
         update = self._update_for(outcome)
-        outcome.events += _stuck_events(outcome, update)
+        outcome.events += _stuck_events(outcome, update, self._survey.source.n_rows)
         final: dict[Cause, list[int]] = {
             "ridge": update.blurred(outcome.parameters),
             "identical": identical(outcome.parameters),
@@ -397,16 +402,21 @@ def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> l
     return [Event(len(outcome.history), j, "spurious", action) for j in outcome.spurious]
 
 
-def _stuck_events(outcome: Outcome, update: Update) -> list[Event]:
-    """Components with fixed parameters of which nothing else could be estimated in the end."""
+def _stuck_events(outcome: Outcome, update: Update, n_rows: int) -> list[Event]:
+    """Components that are almost without rows in the end, or of which nothing could be estimated.
+
+    Only fixed parameters keep what cannot be estimated, and a fixed weight may be small.
+    """
     statistics, parameters = outcome.statistics, outcome.parameters
-    if not isinstance(update, Fixed) or statistics is None:
-        return []
-    empty = update.held & (statistics.resp_sum <= 0.0)
-    stuck = empty | update.stuck(statistics, parameters)
+    empty = parameters.weights < LEAST_ROWS / n_rows
+    singular = np.zeros_like(empty)
+    if isinstance(update, Fixed) and statistics is not None:
+        gone = update.held & (statistics.resp_sum <= 0.0)
+        singular = update.stuck(statistics, parameters) & ~gone
+        empty = (empty & ~update.fixed_weights) | gone
     return [
-        Event(len(outcome.history), j, "empty" if empty[j] else "singular", "kept")
-        for j in map(int, np.flatnonzero(stuck))
+        Event(len(outcome.history), j, "singular" if singular[j] else "empty", "kept")
+        for j in map(int, np.flatnonzero(empty | singular))
     ]
 
 

@@ -62,6 +62,12 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
             f"{type(estimator).__name__}. Pass one of them, fitted."
         )
     needed = ["weights_", "means_", "covariances_", "precisions_cholesky_"]
+    missing = [name for name in needed if not hasattr(estimator, name)]
+    if 0 < len(missing) < len(needed):
+        raise sklearn.exceptions.NotFittedError(
+            f"a mixture needs {', '.join(needed)}; got no {', '.join(missing)}. Set all four, or "
+            f"make it with mixtura.GaussianMixture(weights, means, covariances, covariance_type)."
+        )
     sklearn.utils.validation.check_is_fitted(estimator, needed)
     name = check_option("covariance_type", estimator.covariance_type, SHAPE_NAMES)
     means, covariances = check_means(estimator.means_), estimator.covariances_
@@ -118,6 +124,7 @@ def to_sklearn(self: GaussianMixture) -> Any:
 def _sklearn() -> Any:
     """Import scikit-learn, which only these conversions need."""
     try:
+        import sklearn.exceptions
         import sklearn.mixture
         import sklearn.utils.validation
     except ImportError as error:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixtura.data import open_rows
+from mixtura.data import RowSource, open_rows
 from mixtura.data.checks import check_n_threads
+from mixtura.exceptions import WeightsWarning
 from mixtura.mixture.densities import AnyRows, evaluate
+from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
-__all__ = ["aic", "bic", "icl", "log_likelihood"]
+__all__ = ["aic", "bic", "completed_bic", "icl", "log_likelihood", "warn_of_small_weights"]
 
+LEAST_WEIGHT = 0.5  # of a row of positive weight, in the mean: below, criteria hardly count rows
 ELEMENTS_AT_ONCE = 1 << 20  # of responsibilities in memory while a criterion is computed
 
 
 class _Totals(NamedTuple):
-    """Weighted sums over rows: of one, of log_prob, of the log of the largest responsibility."""
+    """Weighted sums over rows: of log_prob, of the log of the largest responsibility."""
 
-    weight: float
     log_likelihood: float
     log_assigned: float
 
@@ -51,7 +55,9 @@ def log_likelihood(
     -------
     float, nats
     """
-    return _totals(self, X, sample_weight, n_threads, minimum=0).log_likelihood
+    return _totals(
+        self, _opened(self, X, sample_weight, n_threads, minimum=0), n_threads
+    ).log_likelihood
 
 
 def aic(
@@ -76,13 +82,19 @@ def aic(
     -------
     float
 
+    Warns
+    -----
+    WeightsWarning
+        When the weights sum to less than half the number of rows of positive weight.
+
     References
     ----------
     .. [1] H. Akaike, "A new look at the statistical model identification", IEEE Transactions on
        Automatic Control 19, 716-723, 1974.
     """
-    totals = _totals(self, X, sample_weight, n_threads)
-    return -2.0 * totals.log_likelihood + 2.0 * self.n_parameters
+    rows = _opened(self, X, sample_weight, n_threads)
+    warn_of_small_weights(rows)
+    return -2.0 * _totals(self, rows, n_threads).log_likelihood + 2.0 * self.n_parameters
 
 
 def bic(
@@ -109,13 +121,20 @@ def bic(
     -------
     float
 
+    Warns
+    -----
+    WeightsWarning
+        When the weights sum to less than half the number of rows of positive weight.
+
     References
     ----------
     .. [1] G. Schwarz, "Estimating the dimension of a model", The Annals of Statistics 6,
        461-464, 1978.
     """
-    totals = _totals(self, X, sample_weight, n_threads)
-    return -2.0 * totals.log_likelihood + self.n_parameters * math.log(totals.weight)
+    rows = _opened(self, X, sample_weight, n_threads)
+    warn_of_small_weights(rows)
+    log_likelihood = _totals(self, rows, n_threads).log_likelihood
+    return -2.0 * log_likelihood + self.n_parameters * math.log(rows.weight_sum)
 
 
 def icl(
@@ -144,6 +163,11 @@ def icl(
     -------
     float
 
+    Warns
+    -----
+    WeightsWarning
+        When the weights sum to less than half the number of rows of positive weight.
+
     Notes
     -----
     Needs 8 MiB of memory besides the rows and their weights, because responsibilities are computed
@@ -155,26 +179,64 @@ def icl(
        the integrated completed likelihood", IEEE Transactions on Pattern Analysis and Machine
        Intelligence 22, 719-725, 2000.
     """
-    totals = _totals(self, X, sample_weight, n_threads, assigned=True)
+    rows = _opened(self, X, sample_weight, n_threads)
+    warn_of_small_weights(rows)
+    return completed_bic(self, rows, n_threads)
+
+
+def completed_bic(mixture: GaussianMixture, rows: RowSource, n_threads: int | None) -> float:
+    """`icl` of rows that are already checked."""
+    totals = _totals(mixture, rows, n_threads, assigned=True)
     completed = totals.log_likelihood + totals.log_assigned
-    return -2.0 * completed + self.n_parameters * math.log(totals.weight)
+    return -2.0 * completed + mixture.n_parameters * math.log(rows.weight_sum)
 
 
-def _totals(
+def warn_of_small_weights(rows: RowSource) -> None:
+    """Warn if the weights of the rows sum to so little that criteria do not count the rows."""
+    total, n = rows.weight_sum, rows.n_rows
+    if total < LEAST_WEIGHT * n:
+        warnings.warn(
+            f"the weights of the {counted(n, 'row')} sum to {total:.6g}, and bic, aic and icl "
+            f"count weights as rows: their penalties do not fit so small a log-likelihood. If each "
+            f"row is one observation, multiply the weights by n / sum, {n / total:.6g}.",
+            WeightsWarning,
+            stacklevel=_levels_inside(),
+        )
+
+
+def _levels_inside() -> int:
+    """Return the stacklevel, for the function that asks, of the nearest line of the user's."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("mixtura."):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _opened(
     mixture: GaussianMixture,
     X: AnyRows,
     sample_weight: ArrayLike | None,
     n_threads: int | None,
     *,
     minimum: int = 1,
-    assigned: bool = False,
-) -> _Totals:
-    """Sum over the rows, some at a time: no (n_samples, n_components) array is made."""
-    n_threads, k = check_n_threads(n_threads), mixture.n_components
-    rows = open_rows(
+) -> RowSource:
+    """Check the arguments of a criterion, and return the rows."""
+    check_n_threads(n_threads)
+    return open_rows(
         X, sample_weight, minimum=minimum,
         n_features=mixture.n_features, feature_names=mixture.feature_names,
     )  # fmt: skip
+
+
+def _totals(
+    mixture: GaussianMixture,
+    rows: RowSource,
+    n_threads: int | None,
+    *,
+    assigned: bool = False,
+) -> _Totals:
+    """Sum over the rows, some at a time: no (n_samples, n_components) array is made."""
+    k = mixture.n_components
     log_likelihood = log_assigned = 0.0
     step = 1 + ELEMENTS_AT_ONCE // k
     for block in rows.blocks():
@@ -188,7 +250,7 @@ def _totals(
             log_likelihood += _weighted_sum(log_prob, weight)
             if resp is not None:
                 log_assigned += _weighted_sum(np.log(resp.max(axis=1)), weight)
-    return _Totals(rows.weight_sum, log_likelihood, log_assigned)
+    return _Totals(log_likelihood, log_assigned)
 
 
 def _weighted_sum(values: Floats, weight: Floats | None) -> float:

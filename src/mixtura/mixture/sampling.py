@@ -59,8 +59,13 @@ def sample(
     X = generator.standard_normal((n, d))
     ends = np.cumsum(np.bincount(labels, minlength=k))
     parameters = self._parameters()
+    variances = parameters.variances()
     for j, rows in enumerate(np.split(np.argsort(labels, kind="stable"), ends[:-1])):
         if len(rows):
-            lower, _ = dpotrf(parameters.covariance(j), lower=1, clean=1)
-            X[rows] = self.means[j] + X[rows] @ lower.T
+            if parameters.shape.is_diagonal:
+                z = X[rows] * np.sqrt(variances[j])
+            else:
+                lower, _ = dpotrf(parameters.covariance(j), lower=1, clean=1)
+                z = X[rows] @ lower.T
+            X[rows] = self.means[j] + z
     return X, labels

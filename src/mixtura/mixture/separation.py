@@ -15,7 +15,7 @@ from mixtura.statistics import Statistics
 __all__ = ["assignment_entropy", "nearest_components"]
 
 
-def nearest_components(means: Floats, matrices: Floats) -> tuple[Floats, NDArray[np.intp]]:
+def nearest_components(means: Floats, covariances: Floats) -> tuple[Floats, NDArray[np.intp]]:
     """Distance of each component to the nearest other one, and the number of that one.
 
     The Mahalanobis distance of the means under the average of the two covariances; with one
@@ -25,8 +25,8 @@ def nearest_components(means: Floats, matrices: Floats) -> tuple[Floats, NDArray
     ----------
     means : ndarray of shape (n_components, n_features)
         Of two components or more.
-    matrices : ndarray of shape (n_components, n_features, n_features)
-        Covariances.
+    covariances : ndarray of shape (n_components, n_features, n_features)
+        Or variances (n_components, n_features), where there is nothing between features.
 
     Returns
     -------
@@ -41,11 +41,13 @@ def nearest_components(means: Floats, matrices: Floats) -> tuple[Floats, NDArray
     k = len(means)
     distances, nearest = np.empty(k), np.empty(k, dtype=np.intp)
     for j in range(k):
-        average = 0.5 * matrices[j] + 0.5 * matrices
-        scale = np.sqrt(np.einsum("jaa->ja", average))  # else units would make it ill-conditioned
-        difference = (means - means[j]) / scale
-        average /= scale[:, :, None] * scale[:, None, :]
-        whitened = np.linalg.solve(average, difference[:, :, None])[:, :, 0]
+        average = 0.5 * covariances[j] + 0.5 * covariances
+        diagonal = average if average.ndim == 2 else np.einsum("jaa->ja", average)
+        scale = np.sqrt(diagonal)  # else units would make it ill-conditioned
+        difference = whitened = (means - means[j]) / scale
+        if average.ndim > 2:
+            average /= scale[:, :, None] * scale[:, None, :]
+            whitened = np.linalg.solve(average, difference[:, :, None])[:, :, 0]
         squared = (difference * whitened).sum(axis=1)
         squared[j] = np.inf
         nearest[j] = np.argmin(squared)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mixtura.mixture.checks import check_feature_names
 from mixtura.mixture.separation import nearest_components
+from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 from mixtura.text import cut
 
@@ -121,8 +122,7 @@ def to_pandas(self: GaussianMixture) -> Any:
         Where pandas is not installed.
     """
     names = check_feature_names(self.feature_names, self.n_features)
-    matrices = map(self._parameters().covariance, range(self.n_components))
-    deviations = np.sqrt([matrix.diagonal() for matrix in matrices])
+    deviations = np.sqrt(self._parameters().variances())
     return frame("component", names, self.weights, self.means, deviations)
 
 
@@ -184,16 +184,15 @@ def table_lines(
         mixture.feature_names if feature_names is None else feature_names, d
     )
     first, second = np.triu_indices(d if d <= MOST_CORRELATED else 0, 1)
-    deviations, correlations = np.empty((k, d)), np.empty((k, len(first)))
-    for j in range(k):
+    deviations, correlations = np.sqrt(parameters.variances()), np.zeros((k, len(first)))
+    for j in range(k if len(first) else 0):
         covariance = parameters.covariance(j)
-        deviations[j] = np.sqrt(covariance.diagonal())
         correlations[j] = covariance[first, second] / deviations[j, first] / deviations[j, second]
     lines: list[Line] = [("weight", mixture.weights)]
     if weight_sum is not None:
         lines.append(("size", weight_sum * mixture.weights))
     if 1 < k <= MOST_COMPARED:
-        distances, nearest = nearest_components(mixture.means, mixture.covariance_matrices())
+        distances, nearest = nearest_components(mixture.means, _covariances(parameters))
         lines += [("separation", distances), ("nearest component", nearest.astype(np.float64))]
     lines += section("mean", names, mixture.means)
     lines += section("standard deviation", names, deviations)
@@ -201,6 +200,14 @@ def table_lines(
         pairs = [f"{names[a]}, {names[b]}" for a, b in zip(first, second, strict=True)]
         lines += section("correlation", pairs, correlations)
     return lines
+
+
+def _covariances(parameters: Parameters) -> Floats:
+    """Covariances of all components; variances where there is nothing between features."""
+    shape = parameters.shape
+    if shape.is_diagonal:
+        return parameters.variances()
+    return shape.matrices(parameters.covariances, *parameters.means.shape)
 
 
 def section(heading: str, labels: Sequence[str], values: Floats) -> list[Line]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.frames import described
+from mixtura.fitting.select import criterion_name
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CriterionDisplay"]
 
+NEEDED = ("n_components", "covariance_types", "table", "criterion")
 TICK_DISTANCE = 0.09  # on the vertical axis, as a share of it
 TITLES = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "cv": "cross-validation"}
 
@@ -111,7 +114,19 @@ class CriterionDisplay(Display):
         -------
         CriterionDisplay
             The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            For anything without these attributes.
         """
+        lacking = [name for name in NEEDED if not hasattr(selection, name)]
+        if lacking:
+            raise TypeError(
+                f"selection must have the attributes {', '.join(NEEDED)}; got "
+                f"{described(selection)} without {', '.join(lacking)}. Pass the result of "
+                f"select_gmm."
+            )
         display = cls(
             n_components=selection.n_components,
             covariance_types=selection.covariance_types,
@@ -200,9 +215,8 @@ class CriterionDisplay(Display):
         )
 
     def _title(self) -> str:
-        if isinstance(self.criterion, str):
-            return TITLES.get(self.criterion, self.criterion)
-        return self.criterion.__name__
+        name = criterion_name(self.criterion)
+        return TITLES.get(name, name)
 
 
 def _signed_root(value: NDArray[np.float64]) -> NDArray[np.float64]:

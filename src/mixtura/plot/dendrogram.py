@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data.checks import check_count
+from mixtura.data.frames import described
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style, wrapped
 
@@ -104,7 +105,17 @@ class DendrogramDisplay(Display):
         -------
         DendrogramDisplay
             The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            For anything without a linkage.
         """
+        if not hasattr(tree, "linkage"):
+            raise TypeError(
+                f"tree must have an attribute linkage; got {described(tree)}. Pass the result of "
+                f"hierarchical."
+            )
         display = cls(
             linkage=tree.linkage,
             n_clusters=n_clusters,

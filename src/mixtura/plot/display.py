@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["Display", "ModelDisplay", "common_limits"]
 
 
+class _Named(ABCMeta):
+    """Classes whose constructors are named in the error for another one."""
+
+    def __getattr__(cls, name: str) -> Any:
+        text = f"type object {cls.__name__!r} has no attribute {name!r}"
+        if name.startswith("from_"):
+            known = [f"{cls.__name__}.{each}" for each in dir(cls) if each.startswith("from_")]
+            text += f"; use {' or '.join(known)}"
+        raise AttributeError(text)
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class Display(ABC):
+class Display(metaclass=_Named):
     """Numbers of a picture, drawn by `plot`.
 
     Attributes

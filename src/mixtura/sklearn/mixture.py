@@ -25,7 +25,7 @@ from mixtura.mixture import GaussianMixture as Mixture
 from mixtura.mixture.convert import register
 from mixtura.parameters import Parameters
 from mixtura.schedules import Outcome
-from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
+from mixtura.shapes import SHAPE_NAMES, Floats
 from mixtura.sklearn.rows import WeightedRows, rows_of, weighted_rows_of
 from mixtura.sklearn.runs import best_run
 from mixtura.sklearn.starts import INIT_PARAMS, check_given
@@ -350,6 +350,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Returns
         -------
         float
+
+        Warns
+        -----
+        mixtura.WeightsWarning
+            When the weights sum to less than half the number of rows of positive weight.
         """
         model = self.model_
         X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
@@ -368,6 +373,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Returns
         -------
         float
+
+        Warns
+        -----
+        mixtura.WeightsWarning
+            When the weights sum to less than half the number of rows of positive weight.
         """
         model = self.model_
         X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
@@ -402,13 +412,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
         counts = random_state.multinomial(n_samples, model.weights)
         drawn: list[Floats] = []
-        for mean, matrix, count in zip(
-            model.means, model.covariance_matrices(), counts, strict=True
-        ):
-            if SHAPES[self.covariance_type].is_diagonal:
+        parameters = model._parameters()
+        deviations = np.sqrt(parameters.variances())
+        for j, (mean, count) in enumerate(zip(model.means, counts, strict=True)):
+            if parameters.shape.is_diagonal:
                 z = random_state.standard_normal((count, len(mean)))
-                drawn.append(mean + z * np.sqrt(matrix.diagonal()))
+                drawn.append(mean + z * deviations[j])
             else:
+                matrix = parameters.covariance(j)
                 drawn.append(random_state.multivariate_normal(mean, matrix, count))
         return np.vstack(drawn), np.repeat(np.arange(len(counts)), counts)
 

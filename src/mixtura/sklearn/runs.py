@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from mixtura.covariance import FAMILIES
 from mixtura.data import ArrayRows
 from mixtura.exceptions import FitError
+from mixtura.fitting.memory import check_memory
 from mixtura.fitting.survey import Survey
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend
@@ -66,6 +67,7 @@ def best_run(
     family = FAMILIES[estimator.covariance_type]
     backend = Backend(n_threads=estimator.n_threads)
     survey = Survey(ArrayRows(X, weight), backend)
+    check_memory(family.shape, estimator.n_components, survey.source)
     rows = survey.rows(family.shape, "soft")
     update = AbsoluteRidge(
         family,

@@ -22,7 +22,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
-from mixtura.shapes import DIAG, EPS, FULL, Floats
+from mixtura.shapes import DIAG, EPS, FULL, Floats, Shape
 from mixtura.starts.automatic import INIT_METHODS, Start
 from mixtura.starts.hierarchical import HierarchicalTree
 from mixtura.statistics import Statistics
@@ -202,11 +202,17 @@ def _as_one_of(
 
     They follow by the family's rule from the scatters of as much weight as the components have.
     """
-    matrices, means = mixture.covariance_matrices(), mixture.means
+    whole: Shape
+    own, means = mixture._parameters(), mixture.means
     counts = np.maximum(mixture.weights, EPS)
-    scatter = counts[:, None, None] * matrices
-    full = Statistics(FULL.name, means, counts, np.zeros(means.shape), scatter, 0.0, 1.0)
-    statistics = full.coarsened(family.shape.name)
+    if family.shape.is_diagonal:
+        whole, scatter = DIAG, counts[:, None] * own.variances()
+    else:
+        matrices = own.shape.matrices(own.covariances, *means.shape)
+        whole, scatter = FULL, counts[:, None, None] * matrices
+    statistics = Statistics(
+        whole.name, means, counts, np.zeros(means.shape), scatter, 0.0, 1.0
+    ).coarsened(family.shape.name)
     covariances = family.update(statistics, rows.backend.algebra)
     factors, singular = family.factorise(covariances, rows.backend.algebra)
     failed = np.broadcast_to(singular, len(means))

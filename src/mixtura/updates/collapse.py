@@ -38,10 +38,11 @@ class Event:
     component : int
         Its position at that time; where nothing was done ("kept"), its position in the model.
     cause : {"empty", "singular", "spurious", "ridge", "identical"}
-        No weight left; a covariance that is not positive definite; one so narrow that it sits on
-        ties or on a handful of rows (see `mixtura.updates.spurious`); one of which `reg_covar`
-        makes more than a tenth in some direction; or the mean and covariance of an earlier
-        component, from which EM never separates it.
+        No weight left, or in the end ("kept") less than 1% of that of an average row; a covariance
+        that is not positive definite; one so narrow that it sits on ties or on a handful of rows
+        (see `mixtura.updates.spurious`); one of which `reg_covar` makes more than a tenth in some
+        direction; or the mean and covariance of an earlier component, from which EM never separates
+        it.
     action : {"reseeded", "dropped", "smoothed", "kept"}
         What was done. "smoothed": the fit was started again with each row spread over its cell of
         the grid to which the data are rounded. "kept": nothing.
@@ -167,9 +168,8 @@ def split_heaviest(
     shape = parameters.shape
     covariances = shape.select(parameters.covariances, source)
     factors = shape.select(parameters.precisions_cholesky, source)
-    covariance = shape.matrix(covariances, donor, len(scale))
-    (variances,), (directions,) = by.eigh((covariance / np.outer(scale, scale))[None])
-    step = 0.5 * np.sqrt(variances[-1]) * directions[:, -1] * scale
+    variance, direction = shape.widest(covariances, donor, scale, by)
+    step = 0.5 * np.sqrt(variance) * direction * scale
     weights, means = parameters.weights.copy(), parameters.means.copy()
     weights[[component, donor]] = 0.5 * weights[donor]
     means[component], means[donor] = means[donor] + step, means[donor] - step

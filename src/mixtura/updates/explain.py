@@ -24,7 +24,7 @@ def explain(
     j, none_left = int(np.argmax(failed)), bool(failed.all())
     alone = ", and no other is left" if none_left else ""
     otherwise = "" if none_left else ', or on_collapse="reseed"'
-    variances = parameters.covariance(j).diagonal()
+    variances = parameters.variances()[j]
     constant = np.flatnonzero(variances == 0.0)
     if statistics.resp_sum[j] == 0.0:
         what, remedy = f"has no weight{when}", f"Use fewer components{otherwise}"

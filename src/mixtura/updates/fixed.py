@@ -50,6 +50,12 @@ class Fixed:
         self._weights, self._means, self._covariances = fixed
 
     @property
+    def fixed_weights(self) -> Mask:
+        """The components whose weights are fixed."""
+        weights: Mask = self._weights
+        return weights
+
+    @property
     def held(self) -> Mask:
         """The components that are neither replaced nor dropped."""
         held: Mask = self._means | self._covariances

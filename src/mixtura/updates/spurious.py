@@ -10,8 +10,8 @@ variance is less than
     LEAST_ROUNDING of the variance that rounding to the data's own grid leaves: that of a uniform
     distribution over one cell, as in Sheppard's corrections [2]_.
 
-All of several components count as spurious where even that average is less than the variance of rounding: so
-end components of equal variance that each sit on one value.
+All of several components count as spurious where even that average is below the variance of
+rounding. Components of equal variance end there when each sits on one value.
 
 Neither depends on units, on the number of rows or on their weights: rows repeated are rows
 weighted, so a component may not be excused by how many equal rows it holds.
