@@ -13,6 +13,7 @@
 #include "factor.h"
 
 enum { MOST_QL_STEPS = 60 }; /* for one eigenvalue; two are usual */
+#define NEGLIGIBLE 1e-280     /* a sum of squares, beside a largest entry of about one */
 
 /* numbers of scratch that `eigen` asks for */
 #define EIGEN_SCRATCH(d) (2 * (d) * (d) + 3 * (d))
@@ -24,13 +25,13 @@ INLINE void add_multiple(ptrdiff_t n, double scale, const double *x, double *y) 
 /* A, symmetric, becomes tridiagonal in `diagonal` and off[i] = entry (i, i - 1); the vector of
    reflection i stays in row i of A, and half its squared length in halves[i], 0 for none */
 static void reflect(double *A, ptrdiff_t d, double *diagonal, double *off, double *halves) {
-    double *p = diagonal; /* its places before i are free until the end */
+    double *p = diagonal; /* of which the places before i are written last */
     for (ptrdiff_t i = d - 1; i >= 1; i--) {
         double *u = A + i * d;
         const double rest = dot(i - 1, u, u), last = u[i - 1];
         halves[i] = 0.0;
         off[i] = last;
-        if (i == 1 || rest == 0.0) continue;
+        if (i == 1 || rest < NEGLIGIBLE) continue;
         const double length = sqrt(rest + last * last);
         off[i] = last > 0.0 ? -length : length;
         const double half = rest + last * last - last * off[i];
@@ -90,7 +91,7 @@ static int diagonalise(ptrdiff_t d, double *values, double *off, double *V) {
             for (; i >= l; i--) {
                 const double f = s * off[i], b = c * off[i], r = hypot(f, g);
                 off[i + 1] = r;
-                if (r == 0.0) { /* it has come apart here */
+                if (r == 0.0) { /* the matrix splits here */
                     values[i + 1] -= p;
                     off[m] = 0.0;
                     break;

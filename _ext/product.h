@@ -1,8 +1,8 @@
 /* Products of row-major matrices, C += scale A B, on one thread.
 
    B is copied panel by panel, WIDTH columns side by side, so that the inner loop reads both factors
-   in order; it keeps HEIGHT x WIDTH sums in registers. Rows and columns beyond the edge repeat the
-   last row, or are zero, and are not written. The order of additions depends on the sizes only. */
+   in order; it keeps HEIGHT x WIDTH sums in registers. Missing rows of A repeat its last row, missing
+   columns of B are zero; neither result is stored. The order of additions depends on the sizes only. */
 #ifndef MIXTURA_PRODUCT_H
 #define MIXTURA_PRODUCT_H
 

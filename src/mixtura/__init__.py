@@ -4,6 +4,8 @@
 of them saved; `kernels` and `reference` are the passes over rows, compiled and in plain NumPy.
 """
 
+import importlib
+
 from mixtura import datasets, kernels, plot, reference
 from mixtura._build_config import VERSION as __version__
 from mixtura.data import scan
@@ -65,3 +67,10 @@ __all__ = [
     "scan",
     "select_gmm",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import `mixtura.sklearn` when it is asked for: scikit-learn is an extra."""
+    if name == "sklearn":
+        return importlib.import_module("mixtura.sklearn")
+    raise AttributeError(f"module 'mixtura' has no attribute {name!r}")

@@ -342,7 +342,8 @@ def feature_names_of(facts: dict[str, Any], n_features: int) -> tuple[str, ...] 
     if facts["feature_names"] is None:
         return None
     names = fact(facts, "feature_names", list)
-    if len(names) != n_features or not all(type(name) is str for name in names):
+    texts = all(type(name) is str for name in names)
+    if not texts or len(names) != n_features or len(set(names)) != n_features:
         raise ValueError(f"its feature_names are {names!r}")
     return tuple(names)
 

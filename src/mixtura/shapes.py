@@ -107,15 +107,11 @@ class Shape(ABC):
         return np.broadcast_to(self.diagonal(array), (n_components, n_features)).copy()
 
     @abstractmethod
-    def widest(
-        self, covariances: Floats, component: int, scale: Floats, by: Algebra
-    ) -> tuple[float, Floats]:
-        """Return a component's largest variance in these units of the features, and where it is.
+    def widest(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
+        """Return one standard deviation of a component along its widest direction.
 
-        Returns
-        -------
-        variance : float
-        direction : ndarray of shape (n_features,), of length one
+        Which one is the widest depends on the scale of the features; the result, of shape
+        (n_features,), is in the features' own units.
         """
 
     @abstractmethod
@@ -299,12 +295,12 @@ class _Matrices(Shape):
         limited: Floats = covariances * scale[..., :, None] * scale[..., None, :]
         return limited
 
-    def widest(
-        self, covariances: Floats, component: int, scale: Floats, by: Algebra
-    ) -> tuple[float, Floats]:
+    def widest(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
         covariance = self.matrix(covariances, component, len(scale))
-        (variances,), (directions,) = by.eigh((covariance / np.outer(scale, scale))[None])
-        return float(variances[-1]), directions[:, -1]
+        units, size = scale / scale.min(), covariance.max()  # so that nothing overflows
+        (variances,), (axes,) = by.eigh((covariance / size / units / units[:, None])[None])
+        deviation: Floats = np.sqrt(variances[-1]) * np.sqrt(size) * axes[:, -1] * units
+        return deviation
 
     def difference(
         self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int
@@ -489,10 +485,10 @@ class _Variances(Shape):
         component: int,
         scale: Floats,
         by: Algebra,  # noqa: ARG002
-    ) -> tuple[float, Floats]:
-        scaled = covariances[component] / np.square(scale)
-        widest = int(np.argmax(scaled))
-        return float(scaled[widest]), (np.arange(len(scale)) == widest).astype(np.float64)
+    ) -> Floats:
+        deviations = np.broadcast_to(np.sqrt(covariances[component]), len(scale))
+        widest = np.argmax(deviations / scale)
+        return np.where(np.arange(len(scale)) == widest, deviations, 0.0)
 
     def difference(
         self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int

@@ -343,9 +343,9 @@ def test_callable_that_cannot_be_told_from_others_is_refused_with_a_checkpoint(
     path: Path, init: Any
 ) -> None:
     message = (
-        r"^init must be what can be told from others where there is a checkpoint: a function that "
-        r"`def` names at the top of a module, or a functools\.partial of one with numbers, strings "
-        r"or arrays; got .+\. Define it there, or pass what it returns\.$"
+        r"^init must be a function that `def` names at the top of a module, or a "
+        r"functools\.partial of one with numbers, strings or arrays, so that a checkpoint can identify it; got .+\. "
+        r"Define it there, or pass what it returns\.$"
     )
     with pytest.raises(TypeError, match=message):
         fit_gmm(X, 3, init=init, checkpoint=path)

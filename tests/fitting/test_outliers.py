@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from mixtura import Event, fit_gmm, fit_kmeans, scan, select_gmm
+from mixtura import Event, FitError, fit_gmm, fit_kmeans, scan, select_gmm
+from mixtura.data import middle_of
 from mixtura.shapes import Floats
 
 SENTINEL = -9999.0
@@ -140,3 +141,37 @@ def test_events_name_components_of_which_the_ridge_is_more_than_a_tenth(
 def test_event_of_the_ridge_says_what_it_is() -> None:
     event = Event(3, 1, "ridge", "kept")
     assert str(event) == "iteration 3: component 1 ridge, kept"
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.5, 0.6, 0.7, 0.8])
+def test_scale_of_a_column_mostly_zero_is_not_that_of_sentinels(zeros: float) -> None:
+    """A fifth of the numbers may be anywhere, even where they are most of those not zero."""
+    rng = np.random.default_rng(0)
+    n_far = min(200, int(0.6 * (1.0 - zeros) * 1000))
+    rest = rng.normal(5.0, 1.0, 1000 - n_far - int(1000 * zeros))
+    column = np.r_[np.zeros(int(1000 * zeros)), rest, np.full(n_far, SENTINEL)]
+    deviation = middle_of(column[:, None], np.ones(1000)).deviation
+    assert 0.3 < deviation[0] < 4.0
+
+
+def test_fit_of_float32_rows_beside_distant_ones_keeps_its_components() -> None:
+    """Single precision is not enough there."""
+    X = np.random.default_rng(0).normal(size=(20_000, 8)).astype("f4")
+    X[::2] += 4
+    X[:200] = 1e8 * np.random.default_rng(1).normal(size=(200, 8))
+    one, other = (fit_gmm(rows, 3, rng=0) for rows in (X, X.astype(float)))
+    assert one.model.n_components == other.model.n_components == 3
+    assert one.log_likelihood == pytest.approx(other.log_likelihood, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", [244, 371])
+def test_components_that_are_lost_at_every_start_are_named(seed: int) -> None:
+    X = np.random.default_rng(seed).normal(size=(40_000, 3))
+    X[:20_000] = 0
+    options = {"covariance_type": "VEI", "reg_covar": 0, "rng": seed, "n_init": 1}
+    fit = fit_gmm(X, 3, **options)
+    lost = [event for event in fit.events if event.action == "dropped"]
+    assert len(lost) == 3 - fit.model.n_components
+    if lost:
+        with pytest.raises(FitError, match="singular covariance"):
+            fit_gmm(X, 3, on_collapse="raise", **options)

@@ -340,10 +340,18 @@ def test_widest_direction_is_that_of_the_largest_scaled_eigenvalue(shape: Shape)
     covariances, scale = random_covariances(shape), np.array([0.5, 2.0, 1.0])
     for j, matrix in enumerate(as_matrices(shape, covariances)):
         scaled = matrix / np.outer(scale, scale)
-        variance, direction = shape.widest(covariances, j, scale, reference)
-        assert variance == pytest.approx(np.linalg.eigvalsh(scaled)[-1], rel=1e-12)
-        np.testing.assert_allclose(scaled @ direction, variance * direction, atol=1e-12)
-        assert np.linalg.norm(direction) == pytest.approx(1.0, rel=1e-12)
+        step = shape.widest(covariances, j, scale, reference) / scale
+        largest = np.linalg.eigvalsh(scaled)[-1]
+        assert step @ step == pytest.approx(largest, rel=1e-12)
+        np.testing.assert_allclose(scaled @ step, largest * step, atol=1e-12)
+
+
+@each_shape
+def test_widest_direction_in_units_far_apart_is_finite(shape: Shape) -> None:
+    covariances = 1e280 * random_covariances(shape)
+    step = shape.widest(covariances, 0, np.array([1e-140, 1.0, 1e140]), reference)
+    assert np.isfinite(step).all()
+    assert np.abs(step).argmax() == 0
 
 
 @each_shape

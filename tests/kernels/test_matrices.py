@@ -153,3 +153,32 @@ def test_products_of_nothing_are_empty_or_zero(engine: Any) -> None:
     np.testing.assert_array_equal(
         engine.multiply(np.ones((1, 2, 0)), np.ones((1, 0, 4))), np.zeros((1, 2, 4))
     )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: kernels.factorise(np.ones((1, 3, 1))), "covariances must have shape"),
+        (lambda: kernels.factorise(np.eye(3)), "covariances must have three dimensions"),
+        (lambda: kernels.eigh(np.ones((2, 3, 4))), "matrices must have shape"),
+        (lambda: kernels.eigh(np.ones((2, 0, 0))), "matrices must have shape"),
+        (lambda: kernels.multiply(np.ones((1, 3, 4)), np.ones((1, 3, 2))), "left and right must"),
+        (lambda: kernels.multiply(np.ones((2, 3, 4)), np.ones((5, 4, 2))), "left and right must"),
+        (lambda: kernels.multiply(np.ones((3, 3, 4)), np.ones((0, 4, 2))), "left and right must"),
+        (lambda: kernels.multiply(np.ones((3, 4)), np.ones((1, 4, 2))), "left must have three"),
+    ],
+)
+def test_matrices_of_other_shapes_are_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("tiny", [2e-150, 2e-155, 2e-162, 2e-300])
+def test_eigenvectors_of_a_matrix_with_entries_whose_squares_vanish(tiny: float) -> None:
+    matrix = np.eye(4)
+    matrix[3, :3] = matrix[:3, 3] = [tiny, 0.5 * tiny, -0.5 * tiny]
+    matrix[0, 1] = matrix[1, 0] = 0.5
+    values, axes = kernels.eigh(matrix[None])
+    np.testing.assert_allclose(values[0], [0.5, 1.0, 1.0, 1.5], rtol=1e-14)
+    np.testing.assert_allclose(axes[0].T @ axes[0], np.eye(4), atol=1e-14)

@@ -98,23 +98,29 @@ def test_moments_take_two_passes_over_the_rows() -> None:
 def test_single_precision_suits_many_float_rows_of_many_features_in_range() -> None:
     X = np.random.default_rng(0).normal(size=(10_000, 8)).astype(np.float32)
     variance = X.astype(float).var(axis=0)
-    assert suits_single(ArrayRows(X), variance)
-    assert suits_single(BlockedRows([(X[:10], None), (X[10:], None)]), variance)
+
+    def suits(rows: RowSource, variance: Floats) -> bool:
+        return suits_single(rows, variance, variance)
+
+    assert suits(ArrayRows(X), variance)
+    assert suits(BlockedRows([(X[:10], None), (X[10:], None)]), variance)
+    assert suits_single(ArrayRows(X), variance, variance / 999.0**2)
+    assert not suits_single(ArrayRows(X), variance, variance / 1001.0**2)  # rows far away
     weight = np.ones(len(X))
-    assert suits_single(ArrayRows(X, weight), variance)
+    assert suits(ArrayRows(X, weight), variance)
     weight[5] = 0.0
-    assert suits_single(ArrayRows(X, weight), variance)
+    assert suits(ArrayRows(X, weight), variance)
     constant = variance.copy()
     constant[3] = 0.0
-    assert suits_single(ArrayRows(X), constant)
+    assert suits(ArrayRows(X), constant)
 
-    assert not suits_single(ArrayRows(X.astype(float)), variance)
-    assert not suits_single(BlockedRows([(X, None), (X.astype(float), None)]), variance)
-    assert not suits_single(ArrayRows(X[:-1]), variance)
-    assert not suits_single(ArrayRows(X[:, :7]), variance[:7])
+    assert not suits(ArrayRows(X.astype(float)), variance)
+    assert not suits(BlockedRows([(X, None), (X.astype(float), None)]), variance)
+    assert not suits(ArrayRows(X[:-1]), variance)
+    assert not suits(ArrayRows(X[:, :7]), variance[:7])
     for out_of_range in (1e-9, 1e9):
         beyond = variance.copy()
         beyond[3] = out_of_range**2
-        assert not suits_single(ArrayRows(X), beyond)
+        assert not suits(ArrayRows(X), beyond)
         weight[5] = out_of_range
-        assert not suits_single(ArrayRows(X, weight), variance)
+        assert not suits(ArrayRows(X, weight), variance)

@@ -4,11 +4,14 @@ A deviation of all rows says nothing about any of them once a few are far away: 
 -9999, wrong units, a recorder that failed. Numbers count as near the middle of their column when
 their distance to its median is at most FAR times the typical one, the median of these distances
 times 1.4826, which is the standard deviation where the column is normal [1]_. Mean and standard
-deviation are those of the near numbers. So a column without far numbers has its ordinary ones, both
-follow the units, and almost half of the numbers may be anywhere.
+deviation are those of the near numbers. So a column without far numbers has its ordinary ones, and
+both follow the units. A fifth of the numbers may be anywhere: they change which of the others are
+near, by no more than a few deviations.
 
-Numbers that are equal to the median do not count for the typical distance: a column that mostly has
-one value has the scale of its other values.
+Numbers that are equal to the median do not count for the typical distance, so that a column that
+mostly has one value has the scale of its other values. Where a share p of the numbers is equal to
+the median, the quantile (1 - p) / 2 of the other distances is taken in place of their median: far
+numbers may be most of them.
 
 .. [1] F. R. Hampel, "The influence curve and its role in robust estimation", Journal of the
    American Statistical Association 69, 383-393, 1974.
@@ -73,10 +76,12 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
     Cost O(m log m) for each feature.
     """
     weights = np.broadcast_to(weight[:, None], rows.shape)
-    middle = _medians(rows, weights)
+    middle = _quantiles(rows, weights, np.full(rows.shape[1], 0.5))
     distances = np.abs(rows - middle)
     same = SAME * np.abs(middle)
-    typical = NORMAL * _medians(distances, weights * (distances > same))
+    differing = weights * (distances > same)
+    share = differing.sum(axis=0) / weights.sum(axis=0)
+    typical = NORMAL * _quantiles(distances, differing, 0.5 * share)
     reach = np.maximum(FAR * typical, same)
     low, high = middle - reach, middle + reach
     near = (rows >= low) & (rows <= high)
@@ -90,14 +95,14 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
     return Middle(low, high, centre, deviation)
 
 
-def _medians(columns: Floats, weights: Floats) -> Floats:
-    """Weighted median of each column; a number of weight two is two equal numbers."""
+def _quantiles(columns: Floats, weights: Floats, shares: Floats) -> Floats:
+    """Weighted quantile of each column; a number of weight two is two equal numbers."""
     order = np.argsort(columns, axis=0)
     cumulated = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0)
-    half = 0.5 * cumulated[-1]
+    reached = shares * cumulated[-1]
     last = len(columns) - 1
-    lower, upper = (cumulated < half).sum(axis=0), (cumulated <= half).sum(axis=0)
+    lower, upper = (cumulated < reached).sum(axis=0), (cumulated <= reached).sum(axis=0)
     pair = np.take_along_axis(order, np.minimum([lower, upper], last), axis=0)
     below, above = np.take_along_axis(columns, pair, axis=0)
-    medians: Floats = 0.5 * below + 0.5 * above
-    return medians
+    quantiles: Floats = 0.5 * below + 0.5 * above
+    return quantiles

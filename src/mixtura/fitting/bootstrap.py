@@ -34,6 +34,7 @@ from mixtura.fitting.stages import Begin, Fitting, Settings
 from mixtura.fitting.survey import Survey
 from mixtura.kernels.threads import choose_n_threads
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend
 from mixtura.schedules import Outcome
@@ -283,7 +284,10 @@ def _fit_pair(
             others = _ahead(_possible(brief, others, rng))
         outcomes = _possible(fitting, others, rng)
         found += [fitting.report(outcome, automatic=True) for outcome in outcomes]
-        return max(found, key=_rank)
+        whole = [each for each in found if each.model.n_components == k]
+        if not whole:
+            raise FitError(f"no fit of the rows keeps {counted(k, 'component')}.")
+        return max(whole, key=_rank)
 
     shortly = replace(settings, max_iter=BRIEF_ITERATIONS, tol=0.0)
     null = fit(n_components, [] if generating is None else [generating._parameters()])

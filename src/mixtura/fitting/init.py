@@ -32,10 +32,11 @@ def check_begin(init: Any, source: RowSource, n_components: int) -> Begin:
     if isinstance(init, KMeansFit):
         got = (len(init.centers), len(init.labels))
         if got != (n_components, source.n_samples):
+            remedy = "Pass init.predict(X)" if got[0] == n_components else "Fit k-means again"
             raise ValueError(
                 f"init must be a fit of k-means with {n_components} clusters of the "
                 f"{source.n_samples} rows of X, as it stands for its labels; got {got[0]} clusters "
-                f"of {got[1]} rows. Pass its centers, or its predict(X)."
+                f"of {got[1]} rows. {remedy}."
             )
         init = init.labels
     return check_init(init, source, n_components)

@@ -208,6 +208,9 @@ class KMeansFit:
             for name in ADDED_ARRAYS
             if name in arrays
         }
+        for name, array in added.items():
+            if not (array >= 0.0).all():
+                raise ValueError(f"its {name} are negative or not numbers")
         labels = numbers(arrays, "labels", (-1,), np.int64)
         inertia = fact(facts, "inertia", float)
         if not 0.0 <= inertia < np.inf:
@@ -219,7 +222,7 @@ class KMeansFit:
             count(facts, "n_iter"),
             fact(facts, "converged", bool),
             feature_names_of(facts, d),
-            n_samples=None if facts.get("n_samples") is None else fact(facts, "n_samples", int),
+            n_samples=None if facts.get("n_samples") is None else count(facts, "n_samples"),
             **added,
         )
 
@@ -514,11 +517,12 @@ class _Runs:
         return np.sqrt(np.maximum(variances, 0.0))
 
     def _calls_to_stop(self, fit: KMeansFit) -> bool:
-        """Whether the callback stops the run; its labels are its own, ours are written again."""
+        """Whether the callback stops the run; it gets copies, as our arrays are used again."""
         if self._callback is None:
             return False
-        names = self._source.feature_names
-        return stops(self._callback(replace(fit, labels=fit.labels.copy(), feature_names=names)))
+        arrays = ("centers", "labels", "history", "sizes")
+        own = {name: getattr(fit, name).copy() for name in arrays}
+        return stops(self._callback(replace(fit, feature_names=self._source.feature_names, **own)))
 
     def _refilled(self, clusters: Clusters) -> Floats:
         """Means, after the rows farthest from their centers have moved to the empty clusters.

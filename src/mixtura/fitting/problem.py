@@ -68,12 +68,13 @@ def fingerprint(name: str, value: Any) -> Any:
         parts = json.dumps([function, fingerprint(name, [value.args, value.keywords])])
         return f"partial of {DIGEST.sub('', function)}, {digest_of_text(parts)}"
     if callable(value) and _is_found_by_name(value):
-        code = json.dumps(_code_of(getattr(value, "__code__", None)))
+        names = ("__code__", "__defaults__", "__kwdefaults__")
+        code = json.dumps([_code_of(getattr(value, each, None)) for each in names])
         return f"{value.__module__}.{value.__qualname__}, {digest_of_text(code)}"
     raise TypeError(
-        f"{name} must be what can be told from others where there is a checkpoint: a function that "
-        f"`def` names at the top of a module, or a functools.partial of one with numbers, strings "
-        f"or arrays; got {described(value)}. Define it there, or pass what it returns."
+        f"{name} must be a function that `def` names at the top of a module, or a "
+        f"functools.partial of one with numbers, strings or arrays, so that a checkpoint can "
+        f"identify it; got {described(value)}. Define it there, or pass what it returns."
     )
 
 

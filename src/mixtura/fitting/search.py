@@ -128,7 +128,8 @@ class Search:
         if outcome.stop_reason == "interrupted":
             raise KeyboardInterrupt
         if len(outcome.parameters.weights) < n_components:
-            raise FitError(f"a component was lost: {outcome.events[-1]}")
+            what = ", ".join(str(e) for e in outcome.events if e.action == "dropped")
+            raise FitError(f"a component was lost: {what}")
         return fitting, outcome
 
     def _starts(

@@ -220,8 +220,8 @@ class Fitting:
 
     def _automatic(self, method: Start, rng: np.random.Generator) -> Outcome:
         """From an automatic start, and again with a larger ridge where that ends on ties."""
-        same_again = copy.deepcopy(rng)
-        begun = self._resumed() or Outcome(self._best_start(method, self._update, rng))
+        rng_of_restart = copy.deepcopy(rng)
+        begun = self._resumed() or self._best_start(method, self._update, rng)
         smoother = self._smoother()
         if smoother is None:
             return self._iterate(self._update, begun)
@@ -230,9 +230,9 @@ class Fitting:
         outcome = self._iterate(self._update, begun)
         if not outcome.spurious or outcome.stop_reason not in ("converged", "max_iter"):
             return outcome
-        start = self._best_start(method, smoother, same_again)
-        events = _spurious_events(outcome, "smoothed")
-        return self._iterate(smoother, Outcome(start, events=events))
+        start = self._best_start(method, smoother, rng_of_restart)
+        start.events = _spurious_events(outcome, "smoothed") + start.events
+        return self._iterate(smoother, start)
 
     def _fix(self, begin: Begin, fixed: NDArray[np.bool_]) -> None:
         """Hold parameters at their values in the mixture that the fit starts from."""
@@ -274,7 +274,8 @@ class Fitting:
         max_iter = self._settings.max_iter
         return self._checkpoint.resume(self._rows, schedule, self._n_components, max_iter)
 
-    def _best_start(self, method: Start, update: Update, rng: np.random.Generator) -> Parameters:
+    def _best_start(self, method: Start, update: Update, rng: np.random.Generator) -> Outcome:
+        """The best automatic start, and which components are lost at all of them."""
         start = AutomaticStart(
             method,
             self._settings.n_init,
@@ -283,7 +284,15 @@ class Fitting:
             self._survey.backend,
             None if self._progress is None else self._progress.report_run,
         )
-        return start.best(self._survey.source, rng)
+        best, k = start.best(self._survey.source, rng), self._n_components
+        lost = range(len(best.weights), k)
+        if lost and self._settings.on_collapse == "raise":
+            raise FitError(
+                f"the fit cannot start: {len(lost)} of {counted(k, 'component')} had a singular "
+                f"covariance or no weight at every start. Use reg_covar > 0, fewer components, or "
+                f'on_collapse="drop".'
+            )
+        return Outcome(best, events=[Event(0, j, "singular", "dropped") for j in lost])
 
     def _started(self, update: Update, begin: Given) -> Outcome:
         """The parameters that the user's start stands for."""

@@ -41,10 +41,10 @@ class Survey:
     def __init__(self, source: RowSource, backend: Backend) -> None:
         self.source, self.backend = source, backend
         _, of_all = moments(source, backend)
-        self.single = suits_single(source, of_all)
         self.centre, deviation = source.middle.centre, source.middle.deviation
         # A sample of many rows may miss the few that differ.
         self.variance: Floats = np.where(deviation > 0.0, np.square(deviation), of_all)
+        self.single = suits_single(source, of_all, self.variance)
         self.unit: Floats = np.where(self.variance > 0.0, self.variance, 1.0)
 
     @cached_property

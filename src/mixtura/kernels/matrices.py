@@ -16,28 +16,54 @@ __all__ = ["eigh", "factorise", "multiply"]
 
 def factorise(covariances: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Precision factors, and which matrices have none: `mixtura.reference.factorise`, compiled."""
+    covariances = _squares(covariances, "covariances")
     factors = np.empty(covariances.shape)
     regular = np.zeros(len(covariances), dtype=bool)
-    compiled_kernels.factorise(_in_order(covariances), factors, regular, MOST_INFLATION)
+    compiled_kernels.factorise(covariances, factors, regular, MOST_INFLATION)
     return factors, ~regular
 
 
 def eigh(matrices: Floats) -> tuple[Floats, Floats]:
     """Eigenvalues and eigenvectors: `mixtura.reference.eigh`, compiled."""
+    matrices = _squares(matrices, "matrices")
     values, axes = np.empty(matrices.shape[:2]), np.empty(matrices.shape)
     found = np.zeros(len(matrices), dtype=bool)
-    compiled_kernels.eigh(_in_order(matrices), values, axes, found)
+    compiled_kernels.eigh(matrices, values, axes, found)
     values[~found] = axes[~found] = np.nan
     return values, axes
 
 
 def multiply(left: Floats, right: Floats) -> Floats:
     """Products of matrices: `mixtura.reference.multiply`, compiled."""
-    k = len(right) if len(left) == 1 else len(left)
-    products = np.zeros((k, left.shape[1], right.shape[2]))
-    compiled_kernels.multiply(_in_order(left), _in_order(right), products)
+    left, right = _stack(left, "left"), _stack(right, "right")
+    sizes = {len(left), len(right)} - {1}
+    if left.shape[2] != right.shape[1] or len(sizes) > 1:
+        raise ValueError(
+            f"left and right must have shapes (n_matrices, m, p) and (n_matrices, p, n), one of "
+            f"them perhaps for a single matrix; got {left.shape} and {right.shape}. Pass matrices "
+            f"that can be multiplied."
+        )
+    products = np.zeros((*(sizes or {1}), left.shape[1], right.shape[2]))
+    compiled_kernels.multiply(left, right, products)
     return products
 
 
-def _in_order(matrices: Floats) -> Floats:
-    return np.ascontiguousarray(matrices, dtype=np.float64)
+def _stack(matrices: Floats, name: str) -> Floats:
+    """Matrices in the order of memory that the loops take."""
+    array = np.ascontiguousarray(matrices, dtype=np.float64)
+    if array.ndim != 3:
+        raise ValueError(
+            f"{name} must have three dimensions, the first one that of the matrices; got shape "
+            f"{array.shape}. Pass matrix[None] for a single one."
+        )
+    return array
+
+
+def _squares(matrices: Floats, name: str) -> Floats:
+    array = _stack(matrices, name)
+    if array.shape[1] != array.shape[2] or array.shape[1] == 0:
+        raise ValueError(
+            f"{name} must have shape (n_matrices, n_features, n_features), n_features at least 1; "
+            f"got {array.shape}. Pass square matrices."
+        )
+    return array

@@ -19,6 +19,7 @@ LEAST_SINGLE_FEATURES, LEAST_SINGLE_ROWS = 8, 10_000
 # Of deviations s and weights w: where all lie within, no sum of w z^2, which is at most n w s^2,
 # leaves a float's range, however far out a row may be.
 SINGLE_RANGE = 1e9
+FARTHEST = 1e3  # deviations of all rows, in those of the rows near the middle
 
 
 def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
@@ -51,15 +52,26 @@ def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
     return mean[0], variance
 
 
-def suits_single(source: RowSource, variance: Floats) -> bool:
+def suits_single(source: RowSource, variance: Floats, middle: Floats) -> bool:
     """Whether single precision loses nothing that the rows have, and saves time.
 
     Rows in single precision carry an error of 6e-8 of their size. Differences from a point amid
-    them, and the densities of a tile, then need no more digits; sums over tiles do.
+    them, and the densities of a tile, then need no more digits; sums over tiles do. Rows far away
+    would need more: their products hide those of the others.
+
+    Parameters
+    ----------
+    source : RowSource
+    variance : ndarray of shape (n_features,)
+        Of all rows.
+    middle : ndarray of shape (n_features,)
+        Of the numbers near the middle (see `mixtura.data.middle`).
     """
     if source.dtype != np.float32:
         return False
     if source.n_samples < LEAST_SINGLE_ROWS or source.n_features < LEAST_SINGLE_FEATURES:
+        return False
+    if (variance > FARTHEST**2 * middle).any():
         return False
     weights = source.weights()
     sizes = [np.sqrt(variance)] if weights is None else [np.sqrt(variance), weights]

@@ -239,6 +239,7 @@ class AutomaticStart:
         return sorted(ends, key=_rank)
 
 
-def _rank(outcome: Outcome) -> tuple[int, float]:
+def _rank(outcome: Outcome) -> tuple[int, int, float]:
     """Lower is better; ends that differ by rounding alone are equal, and keep their order."""
-    return len(outcome.spurious), -round(outcome.objective, 9)
+    n_components = len(outcome.parameters.weights)  # some may have been dropped
+    return -n_components, len(outcome.spurious), -round(outcome.objective, 9)

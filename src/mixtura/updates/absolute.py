@@ -85,4 +85,5 @@ class AbsoluteRidge:
         iteration: int,
         scale: Floats,
     ) -> str:
-        return explain(statistics, parameters, failed, iteration, scale)
+        has_ridge = bool(self._ridge.any())
+        return explain(statistics, parameters, failed, iteration, scale, has_ridge=has_ridge)

@@ -168,8 +168,7 @@ def split_heaviest(
     shape = parameters.shape
     covariances = shape.select(parameters.covariances, source)
     factors = shape.select(parameters.precisions_cholesky, source)
-    variance, direction = shape.widest(covariances, donor, scale, by)
-    step = 0.5 * np.sqrt(variance) * direction * scale
+    step = 0.5 * shape.widest(covariances, donor, scale, by)
     weights, means = parameters.weights.copy(), parameters.means.copy()
     weights[[component, donor]] = 0.5 * weights[donor]
     means[component], means[donor] = means[donor] + step, means[donor] - step

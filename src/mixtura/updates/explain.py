@@ -18,6 +18,8 @@ def explain(
     failed: Mask,
     iteration: int,
     scale: Floats,
+    *,
+    has_ridge: bool,
 ) -> str:
     """Return the message for the first component that failed: see `Update.explain`."""
     doing, when = ("continue", f" at iteration {iteration}") if iteration else ("start", "")
@@ -25,6 +27,7 @@ def explain(
     alone = ", and no other is left" if none_left else ""
     otherwise = "" if none_left else ', or on_collapse="reseed"'
     variances = parameters.variances()[j]
+    ridge = "" if has_ridge else "reg_covar > 0, "
     constant = np.flatnonzero(variances == 0.0)
     if statistics.resp_sum[j] == 0.0:
         what, remedy = f"has no weight{when}", f"Use fewer components{otherwise}"
@@ -33,13 +36,13 @@ def explain(
         remedy = f"Start nearer to them, or drop rows that are far from all others{otherwise}"
     elif len(constant):
         what = f"has a singular covariance{when}, constant in feature {constant[0]}"
-        remedy = f"Use reg_covar > 0, fewer components, or drop the feature{otherwise}"
+        remedy = f"Use {ridge}fewer components, or drop the feature{otherwise}"
     else:
         what = f"has a singular covariance{when}"
-        remedy = (
-            f"Use reg_covar > 0, fewer components, more rows, or drop features that others "
-            f"determine{otherwise}"
-        )
+        remedy = f"Use {ridge}fewer components, more rows, or drop features that others determine"
+        if has_ridge:
+            remedy += ", scale features whose units are far apart, or use another covariance_type"
+        remedy += otherwise
     return f"the fit cannot {doing}: component {j} {what}{alone}. {remedy}."
 
 

@@ -99,4 +99,5 @@ class Ridge:
         iteration: int,
         scale: Floats,
     ) -> str:
-        return explain(statistics, parameters, failed, iteration, scale)
+        has_ridge = self._ridge is not None
+        return explain(statistics, parameters, failed, iteration, scale, has_ridge=has_ridge)
