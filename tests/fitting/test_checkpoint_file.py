@@ -344,8 +344,8 @@ def test_callable_that_cannot_be_told_from_others_is_refused_with_a_checkpoint(
 ) -> None:
     message = (
         r"^init must be a function that `def` names at the top of a module, or a "
-        r"functools\.partial of one with numbers, strings or arrays, so that a checkpoint can identify it; got .+\. "
-        r"Define it there, or pass what it returns\.$"
+        r"functools\.partial of one with numbers, strings or arrays, so that a checkpoint can "
+        r"identify it; got .+\. Define it there, or pass what it returns\.$"
     )
     with pytest.raises(TypeError, match=message):
         fit_gmm(X, 3, init=init, checkpoint=path)

@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.shapes import TINY, Floats
@@ -34,6 +35,7 @@ LONGEST_STEP = 5.0  # of a logarithm of a volume
 # By how much the logarithm of a volume may fall below what the size of the component's scatter,
 # relative to the pooled one, says. Beyond it the volume is about rounding of the others.
 MOST_SHRUNK = 28.0
+LEAST_SCATTER = 1e-14  # of the pooled variance; below, it is rounding
 LEAST_RATIO = 1e-12  # of the shape to the pooled scatter in a direction; below, it is rounding
 
 
@@ -58,6 +60,7 @@ def with_common_variances(
         Zero for a component without scatter, NaN for one whose volume has no limit but zero.
     """
     before = None if previous is None else previous.sum(axis=1)
+    scatter = np.maximum(scatter, 0.0)  # rounding may leave less than nothing
     return _scaled(scatter, scatter.sum(axis=1), counts, before, by)
 
 
@@ -89,6 +92,7 @@ def _scaled(
 ) -> Floats:
     covariances = np.zeros(scatter.shape)
     left = traces > 0.0
+    left[left] = _has_scatter(scatter[left], counts[left], by)
     if not left.all():
         before = None
     while left.any():
@@ -102,6 +106,15 @@ def _scaled(
         lost = np.flatnonzero(left)[lost]
         left[lost], covariances[lost], before = False, np.nan, None
     return covariances
+
+
+def _has_scatter(scatter: Floats, counts: Floats, by: Algebra) -> NDArray[np.bool_]:
+    """Which components have scatter beyond rounding, beside the pooled one."""
+    look = _among_diagonals if scatter.ndim == 2 else _among_matrices
+    pooled = look(scatter, np.zeros(len(counts)), by) if len(counts) else NOWHERE
+    if pooled is NOWHERE:
+        return np.ones(len(counts), dtype=bool)
+    return np.asarray(pooled.traces > LEAST_SCATTER * counts / counts.sum())
 
 
 class _Point(NamedTuple):
