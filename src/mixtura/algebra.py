@@ -1,4 +1,4 @@
-"""What the rest asks of an engine besides passes: algebra of many small matrices at once."""
+"""Matrix functions that each backend provides, for many small matrices at once."""
 
 from __future__ import annotations
 

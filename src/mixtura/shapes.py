@@ -307,7 +307,7 @@ class _Matrices(Shape):
     ) -> float:
         factor = self.matrix(factors, one, n_features)
         covariance = self.matrix(covariances, other, n_features)
-        turned = np.einsum("ba,bc->ac", factor, covariance)  # wakes no threads
+        turned = np.einsum("ba,bc->ac", factor, covariance)  # without threads of BLAS
         relative = np.einsum("ac,cd->ad", turned, factor)
         return float(np.linalg.norm(relative - np.eye(n_features)))
 

@@ -10,7 +10,7 @@ is convex in s: Newton's method finds the one maximum of the likelihood that the
 Celeux and Govaert [1]_ approach.
 
 There is none where a component has too few directions for its weight, as one has that lies in a
-plane: its volume goes to zero for ever. Such a component is left out, and the others are solved.
+plane: the smaller its volume, the larger the likelihood. It is left out, and the others are solved.
 
 .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
    781-793, 1995.
@@ -32,8 +32,8 @@ MOST_STEPS = 60
 MOST_HALVINGS = 30
 NEARLY = 1e-13  # Newton decrement, per unit of weight, below which the next step is the last
 LONGEST_STEP = 5.0  # of a logarithm of a volume
-# By how much the logarithm of a volume may fall below what the size of the component's scatter,
-# relative to the pooled one, says. Beyond it the volume is about rounding of the others.
+# Of the logarithm of a volume, below what the component's share of the pooled scatter suggests.
+# Beyond it, the volume is within the rounding error of the others.
 MOST_SHRUNK = 28.0
 LEAST_SCATTER = 1e-14  # of the pooled variance; below, it is rounding
 LEAST_RATIO = 1e-12  # of the shape to the pooled scatter in a direction; below, it is rounding

@@ -1,4 +1,4 @@
-"""The grid that numbers were rounded to, as far as a look at some rows tells.
+"""The grid that numbers were rounded to, estimated from a sample of the rows.
 
 Rounding spreads each number over one cell of its grid: a uniform distribution, whose variance is
 the square of the step over twelve (Sheppard's corrections [1]_).
@@ -16,7 +16,7 @@ from mixtura.shapes import Floats
 
 __all__ = ["MOST_ROWS", "on_grid", "rounding_variance"]
 
-MOST_ROWS = 4000  # that are looked at for the grid
+MOST_ROWS = 4000  # of the sample
 EPS = float(np.finfo(np.float64).eps)
 SAME = 16.0 * EPS  # of the largest value: differences that arithmetic leaves between equal numbers
 

@@ -213,9 +213,8 @@ class RowSource(ABC):
         """Return positions of rows that stand for all, ascending, and their weights.
 
         They are all rows of positive weight if there are at most `size`: see `sampling.thin_rows`.
-        Beyond that there are the few rows that hold the least or the largest number of a feature,
-        if it is far from the middle: a sample would hardly ever have them, and a fit cannot do
-        without.
+        Else the rows with the smallest or the largest value of a feature are added, if it is far
+        from the middle: a sample would miss them.
         """
         weights = self.weights()
         positions, weight = sampling.thin_rows(self.n_samples, weights, size, rng)

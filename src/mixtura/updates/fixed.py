@@ -1,6 +1,6 @@
 """Parameters that stay as the starting mixture has them, while the others are estimated.
 
-Of an update, other parameters are asked for than it would return:
+The inner update is called with changed statistics, and its result is corrected:
 
 - The scatter of a component with a fixed mean is taken about that mean.
 - A fixed covariance replaces the one that was estimated. The ridge is for covariances that are
@@ -71,6 +71,7 @@ class Fixed:
             # In a family that shares parts, one covariance cannot stay without the others.
             same = np.ones_like(stuck) if self._shared else stuck
             estimated = _with(estimated, previous, stuck, same)
+            # Where all covariances stayed, only components without weight still fail.
             failed = failed & ~self.held & ((statistics.resp_sum <= 0.0) | ~same)
         estimated = estimated._replace(weights=statistics.resp_sum)
         return self.imposed(estimated), failed
