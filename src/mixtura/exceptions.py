@@ -16,7 +16,7 @@ __all__ = [
 
 
 class FitError(RuntimeError):
-    """A fit that cannot go on: the message names component, iteration, cause and remedy."""
+    """A fit that cannot continue: the message names component, iteration, cause and remedy."""
 
 
 class FitInterrupted(KeyboardInterrupt):

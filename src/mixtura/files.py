@@ -260,7 +260,7 @@ def _status(path: AnyPath) -> os.stat_result | None:
     ------
     ValueError
         For a pipe, a device or another special file, which must not be replaced, and whose opening
-        may wait for ever.
+        may never end.
     """
     try:
         status = Path(path).stat()

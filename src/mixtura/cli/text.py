@@ -232,7 +232,7 @@ def _layout(path: Path, sample: list[str]) -> _Layout:
             complaint = f"line {reader.line_num}: {error}"
             continue
         if len(rows) > 1 and len(sample) > LINES_LOOKED_AT:
-            rows.pop()  # it may go on in later lines
+            rows.pop()  # it may continue in later lines
         if not rows:
             raise InputError(f"{path}: the file is empty")
         width = Counter(map(len, rows)).most_common(1)[0][0]

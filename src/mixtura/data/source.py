@@ -333,7 +333,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
 
 
 class _Changed(RowSource):
-    """Rows of a source, some left out or with other weights, made anew each time they are read."""
+    """Rows of a source, some left out or with other weights, made again each time they are read."""
 
     def __init__(self, source: RowSource, mask: Mask | None, weight: Floats | None) -> None:
         self._source, self._mask, self._weight = source, mask, weight

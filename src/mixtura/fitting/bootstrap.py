@@ -46,7 +46,7 @@ from mixtura.updates.collapse import split_heaviest
 __all__ = ["BootstrapLRT", "bootstrap_lrt"]
 
 FitPair = Callable[..., tuple[GMMFit, GMMFit]]
-MOST_LOOKED_AT = 1000  # rows, for one amid them
+MOST_LOOKED_AT = 1000  # rows, to find one near the middle
 BRIEF_ITERATIONS = 5  # from each split component, before the best is run to convergence
 
 
@@ -210,9 +210,9 @@ def bootstrap_lrt(
     fit_pair = partial(_fit_pair, n_components, covariance_type, init, settings)
     observed, *streams = check_rng(rng).spawn(n_bootstrap + 1)
     survey = Survey(source, Backend(n_threads=1))
-    amid, _ = source.sample(MOST_LOOKED_AT, np.random.default_rng(0))
-    nearest = np.abs(amid - survey.centre).argmin(axis=0)
-    origin = amid[nearest, np.arange(source.n_features)]  # a number of the grid, of few digits
+    some, _ = source.sample(MOST_LOOKED_AT, np.random.default_rng(0))
+    nearest = np.abs(some - survey.centre).argmin(axis=0)
+    origin = some[nearest, np.arange(source.n_features)]  # a number of the grid, of few digits
     to_grid = partial(on_grid, origin=origin, variance=survey.rounding)
     with Counter(n_bootstrap + 1, "sample", verbose) as count:
         null, alternative = fit_pair(source, observed)

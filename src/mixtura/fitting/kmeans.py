@@ -261,7 +261,7 @@ def fit_kmeans(
         Runs from different starts; the one with the least inertia counts.
     tol : float
         Stop when the predicted remaining decrease of the inertia is no more than this share of
-        the rows' total scatter; 0 goes on until no row changes its cluster.
+        the rows' total scatter, without outliers; 0 continues until no row changes its cluster.
     max_iter : int
         Most iterations of each run.
     rng : int, Generator or None

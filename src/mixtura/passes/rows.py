@@ -50,7 +50,7 @@ class RowsPass:
     em : {"soft", "hard", "nearest"}
         The E-step.
     centre : ndarray of shape (n_features,), optional
-        A point amid the rows, about which products are formed.
+        A point near the rows, about which products are formed.
     single : bool
         Work on tiles in single precision; this needs `centre` (see `suits_single`).
     least_products : int
