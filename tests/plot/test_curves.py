@@ -228,6 +228,11 @@ def test_curves_of_a_bad_table_say_what_is_expected(table: np.ndarray, message: 
         curves(table=table)
 
 
+def test_curves_with_a_legend_that_is_no_flag_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"legend must be True or False; got 'no' \(str\)"):
+        CriterionDisplay.from_selection(selection(), legend="no")
+
+
 # Dendrogram
 
 
