@@ -1,15 +1,18 @@
 """A fit answers what its mixture answers."""
 
+import copy
+import dataclasses
 import inspect
 import pickle
 import pydoc
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from clusters import clustered
 
-from mixtura import GaussianMixture, GMMFit, fit_gmm, scan
+from mixtura import GaussianMixture, GMMFit, fit_gmm, load, scan
 
 X = clustered()[0]
 OWN = {"log_likelihood", "save", "summary"}  # of the fit itself
@@ -71,6 +74,23 @@ def test_log_likelihood_of_a_fit_stays_the_number_of_its_rows() -> None:
 def test_fit_that_was_pickled_answers_as_before() -> None:
     one = pickle.loads(pickle.dumps(fit()))
     np.testing.assert_array_equal(one.predict(X), fit().model.predict(X))
+
+
+def test_history_of_a_fit_is_read_only_also_when_copied_pickled_or_loaded(tmp_path: Path) -> None:
+    one = fit()
+    one.save(tmp_path / "fit.npz")
+    copies = copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))
+    for each in (one, *copies, load(tmp_path / "fit.npz")):
+        with pytest.raises(ValueError, match="read-only"):
+            each.history[0] = 0.0
+        np.testing.assert_array_equal(each.history, one.history)
+
+
+def test_history_of_a_fit_made_by_hand_is_a_copy() -> None:
+    own = np.array([1.0, 2.0])
+    made = dataclasses.replace(fit(), history=own)
+    own[0] = 0.0
+    assert made.history.tolist() == [1.0, 2.0]
 
 
 def test_methods_of_a_fit_have_the_signatures_and_docstrings_of_the_mixture() -> None:

@@ -101,8 +101,10 @@ def test_column_of_counts_that_are_mostly_zero_is_named() -> None:
 def test_selection_and_bootstrap_among_dummies_warn_once() -> None:
     frame = people()[["income", "smoker"]]
     with pytest.warns(CoarseColumnsWarning, match="column 'smoker'") as caught:
-        select_gmm(frame, [2, 3, 4], ["VVI", "VVV"], n_init=2, tol=1e-4, rng=0)
-    message(caught)
+        found = select_gmm(frame, [1, 3, 4], ["VVI", "VVV"], n_init=2, tol=1e-4, rng=0)
+    smoothed = [k for (k, _), fit in found.fits.items() if "smoothed" in str(fit.events)]
+    assert smoothed == [3, 3, 4, 4]
+    assert "a cell between two of them in 4 of 6 models: that" in message(caught)
     with pytest.warns(CoarseColumnsWarning, match="column 'smoker'") as caught:
         bootstrap_lrt(frame, 3, n_bootstrap=2, n_init=2, tol=1e-3, rng=0)
     message(caught)

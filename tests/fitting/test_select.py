@@ -274,13 +274,19 @@ def test_criterion_that_raises_is_missing_with_the_reason_and_the_others_stay(
 
 def test_selection_without_any_value_says_so_and_why() -> None:
     found = select_gmm([[1.0]], 1)
-    assert "\nbest\n  none: no model has a value of the criterion\n" in found.summary()
+    assert found.summary().startswith(
+        "BIC of 0 mixtures; none: no model has a value of the criterion\n"
+    )
+    assert "best" not in found.summary()
     assert "not fitted\n  E, 1: E needs at least 2 rows" in found.summary()
     assert "none: no model has a value of the criterion" in found._repr_html_()
 
 
 def test_criterion_without_a_name_is_called_criterion(faithful: Floats) -> None:
-    for criterion in (lambda *_: 1.0, functools.partial(min, 1.0)):
+    for criterion in (
+        lambda *_: 1.0,
+        functools.partial(max, 1.0, 0.0, key=lambda value: isinstance(value, float)),
+    ):
         found = select_gmm(faithful, 1, ["EII"], criterion=criterion, **QUICK)
         assert found.summary().startswith("criterion of 1 mixture; lower is better\n")
 
@@ -437,6 +443,40 @@ def test_interrupted_selection_keeps_what_was_done(faithful: Floats) -> None:
     assert np.isfinite(done.table).tolist() == [[True] * 2, [True] * 2, [False] * 2, [False] * 2]
     assert set(done.reasons.values()) == {"interrupted"}
     assert done.best.model.n_components == 2
+    lines = done.summary().splitlines()
+    assert lines[0] == "BIC of 4 mixtures; lower is better"
+    assert lines[-2:] == ["not fitted", "  4 models: interrupted"]
+
+
+def test_summary_of_a_selection_without_values_has_no_list_of_the_best(faithful: Floats) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SelectionInterrupted) as caught:
+        select_gmm(faithful, range(1, 4), ["EEE", "VVV"], init=interrupted)
+    done = caught.value.selection
+    lines = done.summary().splitlines()
+    assert lines[0] == "BIC of 0 mixtures; none: no model has a value of the criterion"
+    assert lines[5:] == [
+        "         3         -         -",
+        "",
+        "not fitted",
+        "  6 models: interrupted",
+    ]
+    html = done._repr_html_()
+    assert "BIC of 0 mixtures; none: no model has a value of the criterion<br>6 models not" in html
+
+
+def test_summary_counts_models_with_a_value_and_gives_equal_reasons_once(faithful: Floats) -> None:
+    def fussy(model: GaussianMixture, *_: object) -> float:
+        return float("nan") if model.n_components > 1 else 1.0
+
+    found = select_gmm(faithful, [1, 2, 3], ["EEE", "VVV"], **QUICK | {"criterion": fussy})
+    lines = found.summary().splitlines()
+    assert lines[0] == "fussy of 2 mixtures; lower is better"
+    assert lines[-2:] == ["without a value", "  4 models: fussy is nan"]
+    found = select_gmm(faithful, [1, 2], ["VVV"], **QUICK | {"criterion": fussy})
+    assert found.summary().splitlines()[-1] == "  VVV, 2: fussy is nan"
 
 
 def test_absent_rows_are_in_no_fold(faithful: Floats) -> None:
@@ -550,8 +590,24 @@ def test_summary_and_html_mark_models_with_spurious_components_and_name_these() 
     assert note in html
 
 
+def test_summary_and_html_mark_models_that_were_smoothed(faithful: Floats) -> None:
+    found = select_gmm(faithful.round(), [1, 2], ["VVV"], **QUICK)
+    assert {event.action for event in found.fits[2, "VVV"].events} == {"smoothed"}
+    lines = found.summary().splitlines()
+    assert lines[3].endswith(f" {found.table[0, 0]:.1f}")
+    assert lines[4].endswith(f" {found.table[1, 0]:.1f}~")
+    best = next(line for line in lines if line.startswith("  VVV, 2 components: "))
+    assert best.endswith(" parameters; smoothed)")
+    note = "~ was smoothed: each row was spread over its cell of the grid that the data lie on"
+    assert note in lines
+    assert not any(line.startswith("* ") for line in lines)
+    html = found._repr_html_()
+    assert f"{found.table[1, 0]:.1f}~" in html
+    assert note in html
+
+
 def test_summary_without_spurious_components_has_no_mark(selection: GMMSelection) -> None:
-    assert "*" not in selection.summary()
+    assert not {"*", "~"} & set(selection.summary())
     assert "spurious" not in selection.summary()
     assert "*" not in selection._repr_html_()
 

@@ -96,12 +96,33 @@ def test_history_of_an_easy_fit_shows_short_ticks_from_its_start(span: float) ->
     assert top - bottom < 2 * span
 
 
-def test_history_without_a_rise_is_a_flat_line_with_ordinary_ticks() -> None:
-    for history in ([-4.0], [-4.0] * 6, [0.0] * 3, [-4.0, -4.0 + 1e-15]):
+def test_history_without_a_rise_shows_no_change_and_the_value_in_a_note() -> None:
+    for history in ([-4.0] * 2, [-4.0] * 6, [0.0] * 3, [-4.0, -4.0 + 1e-15]):
         ax = HistoryDisplay(history=np.array(history), stop_reason="max_iter").plot().ax_
         ax.figure.canvas.draw()
-        assert ax.get_ylabel() == "objective (nats per unit of weight)"
-        assert max(len(text.get_text()) for text in ax.get_yticklabels()) <= 6
+        assert ax.get_ylabel().startswith("objective less that of the first iteration\n")
+        assert [text.get_text() for text in ax.get_yticklabels()] == ["0"]
+        assert ax.get_yticks().tolist() == [history[0]]
+        assert ax.texts[0].get_text().endswith(f"first: {history[0]:.10g}")
+        bottom, top = ax.get_ylim()
+        assert bottom < history[0] < top
+
+
+def test_history_of_one_iteration_shows_its_value() -> None:
+    ax = HistoryDisplay(history=np.array([-4.0]), stop_reason="max_iter").plot().ax_
+    ax.figure.canvas.draw()
+    assert ax.get_ylabel() == "objective (nats per unit of weight)"
+    assert max(len(text.get_text()) for text in ax.get_yticklabels()) <= 6
+    assert "first" not in ax.texts[0].get_text()
+
+
+@pytest.mark.parametrize(("size", "power"), [(1.16e10, "1e10"), (2e-7, "1e\u22127")])
+def test_history_of_large_and_small_values_has_short_ticks(size: float, power: str) -> None:
+    history = size * (1 + 0.5 ** np.arange(8))
+    display = HistoryDisplay(history=history, stop_reason="stopped", quantity="inertia").plot()
+    display.figure_.canvas.draw()
+    assert max(len(text.get_text()) for text in display.ax_.get_yticklabels()) <= 5
+    assert display.ax_.yaxis.get_offset_text().get_text() == power
 
 
 def test_history_of_a_fit_with_a_clear_rise_shows_its_values() -> None:
@@ -226,6 +247,11 @@ def test_fourteen_curves_differ_without_colour() -> None:
 def test_curves_of_a_bad_table_say_what_is_expected(table: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         curves(table=table)
+
+
+def test_curves_with_a_legend_that_is_no_flag_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"legend must be True or False; got 'no' \(str\)"):
+        CriterionDisplay.from_selection(selection(), legend="no")
 
 
 # Dendrogram

@@ -207,6 +207,17 @@ def test_names_of_components_of_a_density_are_at_their_means() -> None:
     [
         (["a"], ValueError, "names must be 2 strings, one for each component; got 1. Name each"),
         ("ab", TypeError, "names must be 2 strings, one for each component; got 'ab'. Put it in"),
+        (
+            {0: "a", 1: "b"},
+            TypeError,
+            r"one for each component; got \{0: 'a', 1: 'b'\} \(dict\), which has",
+        ),
+        ({"a", "b"}, TypeError, r"one for each component; got .* \(set\), which has no order"),
+        (
+            [3, 4],
+            TypeError,
+            r"names must be 2 strings, .*; got 3 \(int\) for component 0. Pass strings",
+        ),
     ],
 )
 def test_bad_names_of_components_are_refused(
@@ -233,6 +244,50 @@ def test_common_limits_of_pictures_with_other_panels_are_refused() -> None:
     with pytest.raises(ValueError, match=message):
         plot.common_limits(PICTURES["ScatterDisplay"](), PICTURES["PairDisplay"]())
     assert plot.common_limits() is None
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "message"),
+    [
+        (lambda a, b: ([a, b],), r"got \[.* \(list\). Pass them one by one: common_limits"),
+        (
+            lambda a, b: (a, b.ax_),
+            r"displays of mixtura.plot; got .*\(Axes\). Pass .*not their axes",
+        ),
+    ],
+)
+def test_common_limits_of_other_objects_say_what_to_pass(wrapped: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        plot.common_limits(*wrapped(PICTURES["ScatterDisplay"](), PICTURES["ScatterDisplay"]()))
+
+
+def test_common_limits_of_a_display_that_was_not_drawn_are_refused() -> None:
+    display = plot.HistoryDisplay(history=np.arange(3.0), stop_reason="converged")
+    message = "displays must have been drawn; got a HistoryDisplay without axes. Call its plot()"
+    with pytest.raises(ValueError, match=message):
+        plot.common_limits(display)
+
+
+@pytest.mark.parametrize("display", [HistogramDisplay, ScatterDisplay, PairDisplay])
+def test_common_limits_of_other_columns_are_refused(display: type[Any]) -> None:
+    several = display is not HistogramDisplay
+    one = display.from_model(mixture(), **({} if several else {"feature": 0}))
+    other = display.from_model(mixture(), **({"features": (1, 0)} if several else {"feature": 1}))
+    before = one.ax_.get_xlim()
+    with pytest.raises(ValueError, match=r"displays must show the same columns; got \['feature 0"):
+        plot.common_limits(one, other)
+    assert one.ax_.get_xlim() == before
+
+
+def test_argument_that_a_display_lacks_names_the_function_called_and_those_it_has() -> None:
+    expected = (
+        "HistogramDisplay.from_fit has no argument 'features'. It takes fit, X, sample_weight, "
+        "feature, feature_names, names, legend, ax."
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(expected)}$"):
+        HistogramDisplay.from_fit(faithful_fit(), features="eruptions")
+    with pytest.raises(TypeError, match=r"HistogramDisplay\.from_fit has no argument 'model'"):
+        HistogramDisplay.from_fit(faithful_fit(), model=mixture())
 
 
 def test_long_name_with_dollars_is_drawn_on_two_lines_as_it_stands() -> None:
@@ -286,6 +341,12 @@ def test_picture_of_two_features_for_a_mixture_of_one_names_the_histogram(
     [
         ({"feature_names": ["a"]}, ValueError, "feature_names must be 2 strings.*got 1"),
         ({"feature_names": "ab"}, TypeError, "feature_names must be 2 strings.*got 'ab'"),
+        (
+            {"feature_names": {"a": 1, "b": 2}},
+            TypeError,
+            r"one for each feature; got .*\(dict\), which has",
+        ),
+        ({"legend": "no"}, TypeError, r"legend must be True or False; got 'no' \(str\). Pass one"),
         ({"sample_weight": [1.0]}, ValueError, r"sample_weight must have shape \(3,\)"),
     ],
 )

@@ -1,5 +1,6 @@
 """Scatters, pairs and contours of two features: every mark is in its place."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,17 @@ def test_scatter_with_bad_options_says_what_is_expected(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         ScatterDisplay.from_model(mixture(), np.zeros((3, 2)), **options)
+
+
+@pytest.mark.parametrize("display", [ScatterDisplay, PairDisplay, DensityDisplay])
+@pytest.mark.parametrize("shares", [0.95, "0.5", ("0.5",), True])
+def test_shares_that_are_no_sequence_of_numbers_are_refused(
+    display: type[Any], shares: Any
+) -> None:
+    name = "shares" if display is DensityDisplay else "coverage"
+    message = rf"^{name} must be numbers between 0 and 1, .*; got {re.escape(repr(shares))} "
+    with pytest.raises(TypeError, match=f"{message}.*Pass a tuple, such as "):
+        display.from_model(mixture(), **{name: shares})
 
 
 def test_uncertain_rows_are_larger_darker_and_on_top() -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 __all__ = [
     "Names",
     "Table",
+    "check_ordered",
     "described",
     "listed",
     "real_array",
@@ -228,6 +229,14 @@ def refuse_repeated_names(names: Iterable[str], name: str = "X") -> None:
         raise ValueError(
             f"{name} must have a name of its own for each column; got {repeated}. "
             f"Rename these columns."
+        )
+
+
+def check_ordered(names: object, expected: str) -> None:
+    """Raise an error for names in no order, whose keys or items would be taken as they come."""
+    if isinstance(names, Mapping | set | frozenset):
+        raise TypeError(
+            f"{expected}; got {described(names)}, which has no order that counts. Pass a list."
         )
 
 

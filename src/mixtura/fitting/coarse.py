@@ -37,7 +37,8 @@ def warn_of_coarse_columns(
     stacklevel : int
         1 names the caller's line.
     """
-    if not any(event.action == "smoothed" for fit in fits for event in fit.events):
+    smoothed = [any(event.action == "smoothed" for event in fit.events) for fit in fits]
+    if not any(smoothed):
         return
     wide = survey.rounding >= LEAST_SHARE * survey.variance
     wide &= survey.rounding > survey.absolute_ridge(reg_covar)
@@ -47,12 +48,13 @@ def warn_of_coarse_columns(
     ]
     if not columns:
         return
+    where = f" in {sum(smoothed)} of {len(smoothed)} models" if len(smoothed) > 1 else ""
     names, several = survey.source.feature_names, len(columns) > 1
     shown = ", ".join(map(str, columns)) if names is None else listed([names[a] for a in columns])
     deviations = ", ".join(f"{each:.4g}" for each in np.sqrt(survey.rounding[columns]))
     warnings.warn(
         f"column{'s' * several} {shown} {'have' if several else 'has'} so few values that each row "
-        f"was spread over a cell between two of them: that adds a standard deviation of "
+        f"was spread over a cell between two of them{where}: that adds a standard deviation of "
         f"{deviations} to every component. Drop {'these columns' if several else 'this column'}, "
         f"or fit the rows of each value by themselves; avoid_spurious=False adds nothing, and lets "
         f"components shrink onto one value.",

@@ -8,6 +8,8 @@ from dataclasses import astuple, dataclass
 from html import escape
 from typing import Any, Self, get_args
 
+import numpy as np
+
 from mixtura import files
 from mixtura.files import Contents, count, fact, numbers
 from mixtura.mixture import GaussianMixture
@@ -44,7 +46,7 @@ class GMMFit(Answers):
     log_likelihood : float, nats
         Weighted total of the training rows under `model`; NaN in an interrupted fit with a ridge,
         where it takes one more pass: ``model.log_likelihood(X)``.
-    history : ndarray of shape (n_iter,), nats per unit of weight
+    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
         The objective after each iteration: the mean log-likelihood, less the ridge's penalty
         where `reg_covar` is not zero (see `mixtura.updates.ridge`); the classification likelihood
         for ``em="hard"``, and the free energy at each temperature for ``em="annealed"`` (see
@@ -82,6 +84,16 @@ class GMMFit(Answers):
 
     __repr__ = short_repr
     save = files.save
+
+    def __post_init__(self) -> None:
+        history = np.array(self.history)
+        history.flags.writeable = False
+        object.__setattr__(self, "history", history)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Arrays that NumPy unpickles or copies are writeable.
+        self.__dict__.update(state)
+        self.__post_init__()
 
     def summary(self, feature_names: Sequence[str] | None = None) -> str:
         """The fit in a few readable lines, and the mixture's table.
@@ -152,7 +164,7 @@ class GMMFit(Answers):
         return cls(
             GaussianMixture._from_contents(contents),
             fact(facts, "log_likelihood", float),
-            history.copy(),
+            history,
             len(history),
             converged,
             stop_reason,

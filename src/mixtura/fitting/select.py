@@ -46,8 +46,13 @@ CRITERIA = ("bic", "aic", "icl", "cv")
 OF_LIKELIHOOD = ("bic", "aic", "icl")
 NO_VALUE = "none: no model has a value of the criterion"
 NOT_REACHED = "interrupted"
-MARK = "*"
-NOTE = f"{MARK} has spurious components, which sit on ties or on a handful of rows"
+MARKS = {  # of what happened to spurious components
+    "kept": ("*", "has spurious components, which sit on ties or on a handful of rows"),
+    "smoothed": (
+        "~",
+        "was smoothed: each row was spread over its cell of the grid that the data lie on",
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,11 +168,12 @@ class GMMSelection:
                 line += f"{value:>{width - len(mark)}}{after}"
                 mark = after
             lines.append(line)
-        best = list(map(self._described, self.top())) or [NO_VALUE]
-        lines += ["", "best", *(f"  {line}" for line in best)]
-        lines += ["", NOTE] if self._has_spurious() else []
+        best = self.top()
+        lines += ["", "best", *(f"  {self._described(model)}" for model in best)] if best else []
+        notes = self._notes()
+        lines += ["", *notes] if notes else []
         for heading, reasons in self._missing().items():
-            lines += ["", heading, *(f"  {name}, {k}: {why}" for (k, name), why in reasons.items())]
+            lines += ["", heading, *_grouped(reasons)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -182,8 +188,7 @@ class GMMSelection:
                 j = self.covariance_types.index(best[1])
                 cells[j] = f"<strong>{cells[j]}</strong>"
             rows.append(f"<tr><th>{k}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}")
-        lines = [self._title(), *(map(self._described, self.top()) if self.top() else [NO_VALUE])]
-        lines += [NOTE] if self._has_spurious() else []
+        lines = [self._title(), *map(self._described, self.top()), *self._notes()]
         for heading, reasons in self._missing().items():
             lines.append(f"{counted(len(reasons), 'model')} {heading}: see reasons")
         headlines = "<br>".join(map(escape, lines))
@@ -191,7 +196,9 @@ class GMMSelection:
 
     def _title(self) -> str:
         name = self.criterion.upper() if self.criterion in CRITERIA else self.criterion
-        return f"{name} of {counted(len(self.fits), 'mixture')}; lower is better"
+        n_values = int((~np.isnan(self.table)).sum())
+        end = "lower is better" if n_values else NO_VALUE
+        return f"{name} of {counted(n_values, 'mixture')}; {end}"
 
     def _missing(self) -> dict[str, dict[tuple[int, str], str]]:
         """Why models are not fitted, and why others have no value."""
@@ -207,12 +214,14 @@ class GMMSelection:
         for k, values in zip(self.n_components, self.table, strict=True):
             cells = []
             for name, value in zip(self.covariance_types, values, strict=True):
-                mark = MARK if _spurious(self.fits.get((k, name))) else ""
+                mark = _mark(self.fits.get((k, name)))
                 cells.append(("-" if math.isnan(value) else f"{value:.1f}", mark))
             yield k, cells
 
-    def _has_spurious(self) -> bool:
-        return any(map(_spurious, self.fits.values()))
+    def _notes(self) -> list[str]:
+        """What the marks in the table mean."""
+        found = set(map(_mark, self.fits.values()))
+        return [f"{mark} {meaning}" for mark, meaning in MARKS.values() if mark in found]
 
     def _described(self, model: tuple[int, str, float]) -> str:
         """One model in a line."""
@@ -222,7 +231,8 @@ class GMMSelection:
         return (
             f"{name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
             f"{fit.log_likelihood:.3f}, {fit.n_parameters} parameters"
-            f"{which and f'; spurious: component {which}'})"
+            f"{which and f'; spurious: component {which}'}"
+            f"{'; smoothed' if _mark(fit) == MARKS['smoothed'][0] else ''})"
         )
 
     def to_pandas(self) -> Any:
@@ -413,6 +423,23 @@ def _spurious(fit: GMMFit | None) -> list[int]:
     """Positions of the components that are spurious in the end."""
     events = () if fit is None else fit.events
     return [e.component for e in events if (e.cause, e.action) == ("spurious", "kept")]
+
+
+def _mark(fit: GMMFit | None) -> str:
+    """The sign of a model in the table: that of spurious components, which weighs more, or none."""
+    actions = {e.action for e in fit.events if e.cause == "spurious"} if fit else set()
+    return next((mark for action, (mark, _) in MARKS.items() if action in actions), "")
+
+
+def _grouped(reasons: dict[tuple[int, str], str]) -> list[str]:
+    """Lines of reasons, a single one for all models that have the same."""
+    of_reason: dict[str, list[str]] = {}
+    for (k, name), why in reasons.items():
+        of_reason.setdefault(why, []).append(f"{name}, {k}")
+    return [
+        f"  {models[0] if len(models) == 1 else counted(len(models), 'model')}: {why}"
+        for why, models in of_reason.items()
+    ]
 
 
 def _ends(

@@ -206,7 +206,7 @@ class Fitting:
         return GMMFit(
             model,
             log_likelihood,
-            np.array(outcome.history),
+            np.asarray(outcome.history),
             len(outcome.history),
             outcome.stop_reason == "converged",
             outcome.stop_reason,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from mixtura import kernels
 from mixtura.covariance import CovarianceFamily
 from mixtura.data.checks import check_centres, check_components, check_weights, contiguous
-from mixtura.data.frames import repetitions
+from mixtura.data.frames import check_ordered, repetitions
 from mixtura.shapes import EPS, Floats
 
 __all__ = [
@@ -98,6 +98,7 @@ def check_feature_names(feature_names: Sequence[str] | None, n_features: int) ->
     expected = f"feature_names must be {n_features} strings, one for each feature"
     if isinstance(feature_names, str):
         raise TypeError(f"{expected}; got {feature_names!r}. Put it in a list.")
+    check_ordered(feature_names, expected)
     if len(feature_names) != n_features:
         raise ValueError(f"{expected}; got {len(feature_names)}. Name each feature once.")
     if repeated := repetitions(map(str, feature_names)):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.checks import check_flag
 from mixtura.data.frames import described
 from mixtura.fitting.select import criterion_name
 from mixtura.plot.display import Display
@@ -81,6 +82,7 @@ class CriterionDisplay(Display):
     lines_: list[Line2D] = field(init=False)
 
     def __post_init__(self) -> None:
+        check_flag("legend", self.legend)
         table = np.asarray(self.table, dtype=np.float64)
         self.table = np.where(np.isfinite(table), table, np.nan)
         expected = (len(self.n_components), len(self.covariance_types))

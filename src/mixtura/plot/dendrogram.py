@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data.checks import check_count
-from mixtura.data.frames import described
+from mixtura.data.frames import check_ordered, described
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style, wrapped
 
@@ -212,11 +212,12 @@ def _names_of_leaves(tree: Any, names: Sequence[str] | None) -> Sequence[str] | 
 
 
 def _check_names(names: Sequence[str] | None, n_samples: int) -> None:
-    if names is not None and len(names) != n_samples:
-        raise ValueError(
-            f"names must be {n_samples} strings, one for each row; got {len(names)}. "
-            f"Name each row once."
-        )
+    if names is None:
+        return
+    expected = f"names must be {n_samples} strings, one for each row"
+    check_ordered(names, expected)
+    if len(names) != n_samples:
+        raise ValueError(f"{expected}; got {len(names)}. Name each row once.")
 
 
 def _check_linkage(linkage: ArrayLike) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from mixtura.plot.rows import (
     density_grid,
     marginal,
 )
-from mixtura.plot.style import INK, blend, check_names, draw_number, wrapped
+from mixtura.plot.style import INK, blend, check_look, draw_number, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -153,11 +153,12 @@ class DensityDisplay(ModelDisplay):
         call.
         """
         mixture = as_mixture(model)
+        check_shares("shares", shares)
         if len(shares) == 0:
             raise ValueError("shares must have one number or more; got none. Pass (0.5, 0.95).")
-        check_shares("shares", shares)
         data = data_to_draw(mixture, X, sample_weight, feature_names)
         pair = check_pair(features, data.names)
+        look = check_look(names, legend, mixture.n_components)
         points = Points.of(mixture, data, max_points).rows[:, pair]
         both = marginal(mixture, pair)
         descending = tuple(sorted(set(shares), reverse=True))
@@ -176,10 +177,12 @@ class DensityDisplay(ModelDisplay):
             means=both.means,
             points=points,
             feature_names=(data.names[pair[0]], data.names[pair[1]]),
-            names=check_names(names, mixture.n_components),
-            legend=legend,
+            **look,
         )
         return display.plot(ax)
+
+    def _columns(self) -> list[str]:
+        return list(self.feature_names)
 
     def _draw(self, ax: Axes) -> None:
         from matplotlib.patches import Patch

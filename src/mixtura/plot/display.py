@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from mixtura.data.frames import described
 from mixtura.plot.model import AnyModel
 from mixtura.plot.style import check_axes, new_axes
 
@@ -73,6 +76,10 @@ class Display(metaclass=_Named):
         """Axes that the data are drawn on."""
         return [self.ax_]
 
+    def _columns(self) -> list[str]:
+        """Names of the columns of the data that are drawn, in the order of the axes."""
+        return []
+
     def _size(self) -> tuple[float, float]:
         """Width and height of a new figure in inches."""
         return (6.4, 4.8)
@@ -119,7 +126,19 @@ class ModelDisplay(Display):
         -------
         ModelDisplay
             The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            For an argument that `from_model` does not take.
         """
+        known = list(signature(cls.from_model).parameters)[2:]
+        for name in options:
+            if name not in known:
+                raise TypeError(
+                    f"{cls.__name__}.from_fit has no argument {name!r}. It takes "
+                    f"{', '.join(('fit', 'X', *known))}."
+                )
         return cls.from_model(fit, X, **options)
 
 
@@ -134,19 +153,31 @@ def common_limits(*displays: Display) -> None:
 
     Raises
     ------
+    TypeError
+        For anything but displays, such as a list of them or their axes.
     ValueError
-        For pictures with different numbers of panels.
+        For pictures with different numbers of panels or of different columns, and for one that has
+        not been drawn.
 
     Notes
     -----
     A density is drawn for its own limits only; beyond them its picture is empty. Limits of one
     picture are set with ``display.ax_.set_xlim``.
     """
+    for display in displays:
+        _check_drawn(display)
     panels = [display._panels() for display in displays]
     if len({len(each) for each in panels}) > 1:
         raise ValueError(
             f"displays must have the same number of panels; got {[len(each) for each in panels]}. "
             f"Draw the same features in each of them."
+        )
+    columns = [display._columns() for display in displays]
+    if any(each != columns[0] for each in columns):
+        other = next(each for each in columns if each != columns[0])
+        raise ValueError(
+            f"displays must show the same columns; got {columns[0]} and {other}. Draw the same "
+            f"features, and give the same feature_names."
         )
     for alike in zip(*panels, strict=True):
         for axis in ("x", "y"):
@@ -155,3 +186,19 @@ def common_limits(*displays: Display) -> None:
                 getattr(ax, f"set_{axis}lim")(
                     min(low for low, _ in limits), max(high for _, high in limits)
                 )
+
+
+def _check_drawn(display: object) -> None:
+    """Raise an error for anything but a display that has been drawn."""
+    if not isinstance(display, Display):
+        many = isinstance(display, list | tuple | np.ndarray)
+        raise TypeError(
+            f"common_limits needs displays of mixtura.plot; got {described(display)}. Pass "
+            f"{'them one by one: common_limits(first, second)' * many}"
+            f"{'the displays themselves, not their axes' * (not many)}."
+        )
+    if not hasattr(display, "ax_"):
+        raise ValueError(
+            f"displays must have been drawn; got a {type(display).__name__} without axes. "
+            f"Call its plot() first."
+        )

@@ -17,7 +17,7 @@ from mixtura.plot.style import (
     INK,
     MAX_LEGEND,
     PALE,
-    check_names,
+    check_look,
     component_label,
     component_style,
     draw_number,
@@ -141,7 +141,7 @@ class HistogramDisplay(ModelDisplay):
         drawn = as_drawn(model)
         data = data_to_draw(drawn, X, sample_weight, feature_names)
         a = check_feature(feature, data.names)
-        look = {"names": check_names(names, drawn.n_components), "legend": legend}
+        look = check_look(names, legend, drawn.n_components)
         return cls._of_feature(drawn, data, a, labels_of(drawn, data), **look).plot(ax)
 
     @classmethod
@@ -174,6 +174,9 @@ class HistogramDisplay(ModelDisplay):
             part="component" if labels is None else "cluster",
             **look,
         )
+
+    def _columns(self) -> list[str]:
+        return [self.feature_name]
 
     def _draw(self, ax: Axes) -> None:
         self.bars_ = ax.bar(

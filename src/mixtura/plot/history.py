@@ -30,6 +30,8 @@ LINEAR_ITERATIONS = 50
 FEW_DIGITS = 1e-4
 SAME = 1e-14
 
+PLAIN_POWERS = (-3, 5)  # of ten: other ticks have their power above the axis
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class HistoryDisplay(Display):
@@ -38,6 +40,9 @@ class HistoryDisplay(Display):
     The limit is Aitken's extrapolation of the last three iterations, as the stopping rule has it.
     Where all values agree to four digits or more, the vertical axis shows the change since the
     first iteration, and a note gives the value there.
+
+    Values of ``em="annealed"`` in its first eight iterations are at other temperatures and cannot
+    be compared with the later ones.
 
     Parameters
     ----------
@@ -174,17 +179,17 @@ class HistoryDisplay(Display):
         first, low, high = values[0], values.min(), values.max()
         size = np.abs(values).max()
         unit = "nats per unit of weight" if self.quantity == "objective" else "squared units"
-        ax.ticklabel_format(axis="y", style="plain", useOffset=False)
+        ax.ticklabel_format(axis="y", style="sci", scilimits=PLAIN_POWERS, useOffset=False)
         ax.set_ylabel(f"{self.quantity} ({unit})")
         if not np.isfinite(size) or high - low > FEW_DIGITS * size:
             return False
-        if high - low <= SAME * size:  # nothing but rounding
-            ax.set_ylim(low - 0.05 * (size or 1.0), high + 0.05 * (size or 1.0))
-            return False
-        margin = 0.06 * (high - low)
+        rounding = high - low <= SAME * size  # and nothing else
+        margin = 0.05 * (size or 1.0) if rounding else 0.06 * (high - low)
         ax.set_ylim(low - margin, high + margin)
+        if len(values) == 1:
+            return False
         ends = low - margin - first, high + margin - first
-        ticks = np.array(MaxNLocator(6).tick_values(*ends))
+        ticks = np.zeros(1) if rounding else np.array(MaxNLocator(6).tick_values(*ends))
         ticks[np.abs(ticks) < 1e-9 * np.abs(ticks).max()] = 0.0
         inside = (low - margin <= first + ticks) & (first + ticks <= high + margin)
         ax.set_yticks(first + ticks[inside], [f"{tick:.3g}" for tick in ticks[inside]])

@@ -21,7 +21,7 @@ from mixtura.plot.rows import (
     data_to_draw,
 )
 from mixtura.plot.scatter import ScatterDisplay, Show, check_show
-from mixtura.plot.style import check_names, check_place, plain, wrapped
+from mixtura.plot.style import check_look, check_place, plain, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +129,7 @@ class PairDisplay(ModelDisplay):
         data = data_to_draw(drawn, X, sample_weight, feature_names)
         columns = _check_features(features, data.names)
         points = Points.of(drawn, data, max_points)
-        look: Any = {"names": check_names(names, drawn.n_components), "legend": legend}
+        look = check_look(names, legend, drawn.n_components)
         make = ScatterDisplay._of_pair
         labels = labels_of(drawn, data)
         display = cls(
@@ -167,6 +167,9 @@ class PairDisplay(ModelDisplay):
         self._align()
         if self.legend:
             self.scatters[1][0]._draw_legend(ax, loc="upper right", borderaxespad=0)
+
+    def _columns(self) -> list[str]:
+        return [each.feature_name for each in self.histograms]
 
     def _panels(self) -> list[Axes]:
         return [panel for panel in self.axes_.flat if panel is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import open_rows
 from mixtura.data.checks import check_count, check_option
+from mixtura.data.frames import described
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_feature_names
 from mixtura.plot.model import Drawn, assign
@@ -79,6 +81,12 @@ def check_listed(features: Sequence[Feature]) -> None:
 
 def check_shares(name: str, shares: Sequence[float]) -> None:
     """Raise an error for a share of a distribution that no bounded region holds."""
+    listed = isinstance(shares, Sequence | np.ndarray) and np.ndim(shares) == 1
+    if not listed or not all(isinstance(share, Real) for share in shares):
+        raise TypeError(
+            f"{name} must be numbers between 0 and 1, both excluded; got {described(shares)}. "
+            f"Pass a tuple, such as (0.5, 0.95)."
+        )
     if not all(0 < share < 1 for share in shares):
         raise ValueError(
             f"{name} must lie between 0 and 1, both excluded; got {tuple(shares)}. "

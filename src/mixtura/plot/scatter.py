@@ -16,7 +16,7 @@ from mixtura.plot.rows import Feature, Points, check_pair, check_shares, data_to
 from mixtura.plot.style import (
     MAX_LEGEND,
     blend,
-    check_names,
+    check_look,
     component_label,
     component_style,
     draw_number,
@@ -177,7 +177,7 @@ class ScatterDisplay(ModelDisplay):
         data = data_to_draw(drawn, X, sample_weight, feature_names)
         pair = check_pair(features, data.names)
         points = Points.of(drawn, data, max_points)
-        look = {"names": check_names(names, drawn.n_components), "legend": legend}
+        look = check_look(names, legend, drawn.n_components)
         return cls._of_pair(drawn, points, pair, data.names, coverage, show, **look).plot(ax)
 
     @classmethod
@@ -212,6 +212,9 @@ class ScatterDisplay(ModelDisplay):
             part=part,
             **look,
         )
+
+    def _columns(self) -> list[str]:
+        return list(self.feature_names)
 
     def _draw(self, ax: Axes) -> None:
         self.points_ = [self._draw_points(ax, j) for j in range(len(self.means))]

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.checks import check_flag
+from mixtura.data.frames import check_ordered, described
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.gridspec import SubplotSpec
@@ -21,7 +24,7 @@ __all__ = [
     "ComponentStyle",
     "blend",
     "check_axes",
-    "check_names",
+    "check_look",
     "check_place",
     "component_label",
     "component_style",
@@ -93,9 +96,18 @@ def check_names(names: Sequence[str] | None, n_components: int) -> list[str] | N
     expected = f"names must be {n_components} strings, one for each component"
     if isinstance(names, str):
         raise TypeError(f"{expected}; got {names!r}. Put it in a list.")
+    check_ordered(names, expected)
     if len(names) != n_components:
         raise ValueError(f"{expected}; got {len(names)}. Name each component once.")
+    for j, name in enumerate(names):
+        if not isinstance(name, str):
+            raise TypeError(f"{expected}; got {described(name)} for component {j}. Pass strings.")
     return list(map(str, names))
+
+
+def check_look(names: Sequence[str] | None, legend: bool, n_components: int) -> dict[str, Any]:
+    """Return the arguments that all pictures of components take, checked."""
+    return {"names": check_names(names, n_components), "legend": check_flag("legend", legend)}
 
 
 def new_axes(
