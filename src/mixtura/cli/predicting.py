@@ -67,14 +67,19 @@ def _columns(
     by_name = wanted is None and feature_names is not None and file.has_names
     if by_name:
         assert feature_names is not None
-        lacking = [name for name in feature_names if name not in file.names]
+        made_up = [name or f"x{c + 1}" for c, name in enumerate(file.names)]
+        lacking = [name for name in feature_names if name not in made_up]
         if lacking:
             raise InputError(
                 f"{file.path}: the model needs the column{'s' * (len(lacking) > 1)} "
                 f"{listed(lacking)}; the columns are {listed(file.names)}; "
                 f"to choose others in their place, pass --columns"
             )
-        return [c for name in feature_names for c in choose_columns(file, [name])]
+        return [
+            c
+            for name in feature_names
+            for c in (choose_columns(file, [name]) if name in file.names else [made_up.index(name)])
+        ]
     chosen = choose_columns(file, wanted)
     if len(chosen) != n_features:
         needed = f" ({', '.join(feature_names)})" if feature_names else ""
