@@ -89,6 +89,13 @@ class TextFile:
             # R numbers the rows of a file with spaces, and gives these numbers no name.
             short = layout.separator == " " and len(first) == layout.width - 1
             self.names = [""] * short + [cell.strip() for cell in first]
+            if len(self.names) == layout.width - 1 and self._is_empty(layout.width - 1):
+                raise InputError(
+                    f"{path}: the first line has {len(first)} names, and the lines below have as "
+                    f"many values and end with one of the {SEPARATORS[layout.separator]} between "
+                    f"them; remove it, or add one to the first line and pass --columns "
+                    f"{numbered(range(len(first)))}"
+                )
             if len(self.names) != layout.width:
                 raise InputError(
                     f"{path}: expected {layout.width} names in the first line, as most lines have "
@@ -160,7 +167,7 @@ class TextFile:
             except ValueError as error:
                 absent = weighted and _is_number(cells[-1], decimal) and _is_zero(cells[-1])
                 if not absent or any(self._is_bad(cell) for cell in cells):
-                    raise self._refusal(rows.line_num, row, positions) from error
+                    raise self._refusal(rows.line_num, row, positions, weighted) from error
                 cells = ["0" if _missing(cell) else cell for cell in cells]
                 holes = [_missing(row[c]) for c in positions]
                 values.extend(np.where(holes, np.nan, _numbers(cells, decimal)))
@@ -169,7 +176,7 @@ class TextFile:
     def _is_bad(self, cell: str) -> bool:
         return not (_missing(cell) or _is_number(cell, self._layout.decimal))
 
-    def _refusal(self, line: int, row: Row, positions: Sequence[int]) -> InputError:
+    def _refusal(self, line: int, row: Row, positions: Sequence[int], weighted: bool) -> InputError:
         """Return which cells of a row are not numbers, and what to do."""
         place = f"{self.path}, line {line}"
         if not self._hint and self._looks_like_names(row):
@@ -183,7 +190,7 @@ class TextFile:
                 what = f"column {missing[0]!r}: the value is missing; drop the row or fill it in"
             else:
                 what = f"columns {listed(missing)}: values are missing; drop or fill in the row"
-            return InputError(f"{place}, {what}{self._hint_of_empty(positions)}")
+            return InputError(f"{place}, {what}{self._hint_of_empty(positions, weighted)}")
         name, cell = bad[0]
         if cell.strip().lower().lstrip("+-") in ("inf", "infinity"):
             what = f"{cell!r} is not finite; drop the row or fill it in"
@@ -204,12 +211,11 @@ class TextFile:
             and bool(names_above([first, *below], layout.width, layout.decimal))
         )
 
-    def _hint_of_empty(self, positions: Sequence[int]) -> str:
+    def _hint_of_empty(self, positions: Sequence[int], weighted: bool) -> str:
         """Return what to choose where some columns have no values at all, by a comma too many."""
         width = self._layout.width
-        below = [row for row in self._layout.rows[self.has_names :] if len(row) == width]
-        empty = [c for c in positions if all(row[c].strip() == "" for row in below)]
-        others = [c for c in positions if c not in empty]
+        empty = [c for c in positions if self._is_empty(c)]
+        others = [c for c in positions[: len(positions) - weighted] if c not in empty]
         if not empty or not others:
             return ""
         return (
@@ -217,6 +223,11 @@ class TextFile:
             f"{'have' if len(empty) > 1 else 'has'} no values: do lines end with a separator? "
             f"Choose the others with --columns {numbered(others)}"
         )
+
+    def _is_empty(self, position: int) -> bool:
+        """Whether a column has no values in the first lines of data."""
+        below = self._layout.rows[self.has_names :]
+        return not any(row[position].strip() for row in below if len(row) == self._layout.width)
 
 
 def numbered(positions: Sequence[int]) -> str:
