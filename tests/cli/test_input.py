@@ -125,17 +125,17 @@ def test_parquet_with_an_index_leaves_it_out_with_a_note(
             ["--weights", "b"],
             "a,b,\n1,2,\n3,4,\n",
             (
-                "column 3 of 3 has no values: do lines end with a separator? Choose the others with "
-                "--columns 1\n"
+                "column 3 of 3 has no values: do lines end with a separator? Choose the others "
+                "with --columns 1\n"
             ),
         ),
         (
             [],
             "a,b\n1,2,\n3,4,\n",
             (
-                "t.csv: the first line has 2 names, and the lines below have as many values and end "
-                "with one of the commas between them; remove it, or add one to the first line and "
-                "pass --columns 1,2\n"
+                "t.csv: the first line has 2 names, and the lines below have as many values and "
+                "end with one of the commas between them; remove it, or add one to the first line "
+                "and pass --columns 1,2\n"
             ),
         ),
         ([], "1,2,\n3,4,\n", "column 3 of 3 has no values: do lines end with a separator?"),

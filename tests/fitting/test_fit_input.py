@@ -481,6 +481,11 @@ def test_rows_whose_squares_underflow_are_refused(fit: Callable[..., object]) ->
             np.full(len(X), 0.5),
             "Pass np.unique(init, return_inverse=True)[1], which numbers them from 0.",
         ),
+        (
+            fit_gmm,
+            np.array([np.nan, 0.0, 1.0, 1.0]),
+            "Set labels that are missing to -1, then pass init.astype(int).",
+        ),
         (fit_gmm, KMeans(2), "Pass init.labels_."),
         (fit_gmm, SklearnMixture(2), "Pass GaussianMixture.from_sklearn(init)."),
         (fit_kmeans, KMeans(2, n_init=1).fit(X), "Pass init.cluster_centers_."),

@@ -102,6 +102,8 @@ def check_init(
 
 def _remedy(init: object, array: NDArray[Any], n: int) -> str:
     """What to pass instead of labels of another type, or of an estimator of scikit-learn."""
+    if array.shape == (n,) and array.dtype.kind == "f" and np.isnan(array).any():
+        return "Set labels that are missing to -1, then pass init.astype(int)."
     if array.shape == (n,):
         return to_integers(array).replace("labels", "init")
     if hasattr(init, "get_params"):
