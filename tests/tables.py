@@ -87,7 +87,7 @@ FRAMES: dict[str, Callable[[], object]] = {
 NAMELESS: dict[str, Callable[[], object]] = {
     "pandas without names": lambda: pandas("DataFrame", A),
     "xarray without names": lambda: xarray(A),
-    "xarray with numbers": lambda: xarray(A, dims=("x", "y"), coords={"y": [1, 2, 3]}),
+    "xarray with numbers": lambda: xarray(A, dims=("x", "y"), coords={"y": [0, 1, 2]}),
     "dlpack": lambda: Tensor(A),
     "torch": lambda: pytest.importorskip("torch").from_numpy(A.copy()),
     "torch transposed": lambda: pytest.importorskip("torch").from_numpy(A.T.copy()).T,

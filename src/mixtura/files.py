@@ -36,6 +36,7 @@ __all__ = [
     "DAMAGE",
     "Contents",
     "Saveable",
+    "check_path",
     "count",
     "fact",
     "feature_names_of",
@@ -111,7 +112,9 @@ def save(self: Saveable, path: AnyPath) -> None:
     OSError
         If the file cannot be written; an older one stays as it was.
     ValueError
-        For a pipe, a device or another special file.
+        For a pipe, a device or another special file, and for an empty name.
+    TypeError
+        If `path` is no name of a file.
     """
     kind = next(name for name, cls in KINDS.items() if isinstance(self, cls))
     write(path, kind, self._contents())
@@ -135,6 +138,8 @@ def load(path: AnyPath) -> Any:
     ValueError
         For a file that is damaged, not written by mixtura, or written by a later version in a
         format that this one does not know; for a pipe, a device or another special file.
+    TypeError
+        If `path` is no name of a file.
     OSError
         If the file cannot be opened.
 
@@ -165,8 +170,20 @@ def load(path: AnyPath) -> Any:
         raise _damaged(path, error) from error
 
 
+def check_path(path: object, name: str = "path") -> None:
+    """Refuse what is no name of a file."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"{name} must be the name of a file; got {path!r} ({type(path).__name__}). Pass a "
+            f"string or a pathlib.Path."
+        )
+    if os.fspath(path) == "":
+        raise ValueError(f"{name} must be the name of a file; got ''. Pass one, such as 'fit.npz'.")
+
+
 def write(path: AnyPath, kind: str, contents: Contents) -> None:
     """Write a file, in place of an older one if there is one."""
+    check_path(path)
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -181,6 +198,7 @@ def write(path: AnyPath, kind: str, contents: Contents) -> None:
 
 def read(path: AnyPath) -> tuple[str, Contents]:
     """Return kind and contents of a file; only its format has been checked."""
+    check_path(path)
     _status(path)
     with Path(path).open("rb") as file:
         try:
@@ -189,8 +207,8 @@ def read(path: AnyPath) -> tuple[str, Contents]:
             kind, version = str(facts["kind"]), fact(facts, "format_version", int)
             if facts["format"] != FORMAT:
                 raise ValueError(f"its format is {facts['format']!r}")
-        except _Foreign:
-            raise
+        except _Foreign as error:
+            raise ValueError(str(error)) from None
         except DAMAGE as error:
             raise _damaged(path, error) from error
     if version > FORMAT_VERSION:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from command_line import refusal
 
+from mixtura.cli import main
 from mixtura.cli.input import read_table
 
 
@@ -62,10 +63,114 @@ def test_csv_without_names_numbers_its_columns(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.rows, [[1, 2], [3, 4]])
 
 
-def test_csv_with_an_unnamed_first_column_leaves_it_out_unless_chosen(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text(",a,b\n7,1,2\n8,3,4\n")
-    assert read_table(tmp_path / "t.csv").names == ("a", "b")
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",a,b\n0,1,2\n1,3,4\n",
+        ",a,b\n1,1,2\n2,3,4\n",
+        ",a,b\nfirst,1,2\nsecond,3,4\n",
+        '"a" "b"\n"1" 1 2\n"2" 3 4\n',
+    ],
+)
+def test_unnamed_first_column_that_numbers_or_names_the_rows_is_left_out_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    table = read_table(tmp_path / "t.csv")
+    assert table.names == ("a", "b")
+    np.testing.assert_array_equal(table.rows, [[1, 2], [3, 4]])
+    note = (
+        "t.csv: column 1 without a name is taken for numbers or names of the rows, and left out; "
+        "to use it, pass --columns 1,2,3\n"
+    )
+    assert capsys.readouterr().err.endswith(note)
+
+
+@pytest.mark.parametrize("text", [",a,b\n7,1,2\n8,3,4\n", "a b\n7 1 2\n8 3 4\n"])
+def test_unnamed_first_column_of_other_numbers_is_used_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    table = read_table(tmp_path / "t.csv")
+    assert table.names == ("x1", "a", "b")
+    np.testing.assert_array_equal(table.rows, [[7, 1, 2], [8, 3, 4]])
+    note = "column 1 without a name is used as x1; to leave it out, pass --columns 2,3\n"
+    assert capsys.readouterr().err.endswith(note)
     np.testing.assert_array_equal(read_table(tmp_path / "t.csv", ["1", "b"]).rows, [[7, 2], [8, 4]])
+
+
+def test_parquet_with_an_index_leaves_it_out_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pd = pytest.importorskip("pandas")
+    pd.DataFrame({"a": [1.0, 2.0]}, index=[5, 9]).to_parquet(tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").names == ("a",)
+    note = "column 2 (__index_level_0__) is taken for numbers or names of the rows, and left out"
+    assert note in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "message"),
+    [
+        (
+            [],
+            "a,b,\n1,2,\n3,4,\n",
+            (
+                "t.csv, line 2, column 'x3': the value is missing; drop the row or fill it in; "
+                "column 3 of 3 has no values: do lines end with a separator? Choose the others "
+                "with --columns 1,2\n"
+            ),
+        ),
+        (
+            ["--weights", "b"],
+            "a,b,\n1,2,\n3,4,\n",
+            (
+                "column 3 of 3 has no values: do lines end with a separator? Choose the others "
+                "with --columns 1\n"
+            ),
+        ),
+        (
+            [],
+            "a,b\n1,2,\n3,4,\n",
+            (
+                "t.csv: the first line has 2 names, and the lines below have as many values and "
+                "end with one of the commas between them; remove it, or add one to the first line "
+                "and pass --columns 1,2\n"
+            ),
+        ),
+        ([], "1,2,\n3,4,\n", "column 3 of 3 has no values: do lines end with a separator?"),
+        (
+            ["--header", "no"],
+            "height,weight\n1,2\n3,4\n",
+            "t.csv, line 1: this line looks like names of columns; pass --header yes\n",
+        ),
+        (
+            [],
+            "made by,a lab\nheight,weight\n1,2\n3,4\n",
+            "t.csv, line 2: this line looks like names of columns; remove the lines above it\n",
+        ),
+        (
+            [],
+            "Made by a lab\nheight,weight\n1,2\n3,4\n",
+            "; if lines above the names or the data are a title or a note, remove them\n",
+        ),
+    ],
+)
+def test_fit_of_a_file_with_too_much_in_it_says_what_to_do(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    text: str,
+    message: str,
+) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    assert message in refusal(capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1", *arguments])
+
+
+def test_fit_of_a_column_without_a_name_is_predicted_by_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(",a\n7,1\n8,3\n4,4\n9,1\n")
+    assert main(["fit", "t.csv", "-k", "1", "--out", "fit"]) == 0
+    assert main(["predict", "fit/model.npz", "t.csv"]) == 0
 
 
 @pytest.mark.parametrize("columns", [["c,a"], ["c", "a"], ["3", "a"], ["3, 1"]])
@@ -220,12 +325,25 @@ def test_fit_of_a_bad_csv_file_is_refused_in_one_line(
     assert message in refusal(capsys, ["fit", str(tmp_path / "t.csv"), "-k", "3"])
 
 
-def test_fit_of_a_csv_file_that_is_not_utf8_is_refused_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "encoding", "source"),
+    [
+        ("größe", "latin-1", "ISO-8859-1"),
+        ("größe", "utf-16", "UTF-16"),
+        ("größe", "utf-16-le", "UTF-16"),
+        ("size", "utf-16", "UTF-16"),
+        ("size", "utf-16-le", "UTF-16"),
+    ],
+)
+def test_fit_of_a_csv_file_that_is_not_utf8_is_refused_with_how_to_convert_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, encoding: str, source: str
 ) -> None:
-    (tmp_path / "t.csv").write_bytes("größe\n1\n".encode("latin-1"))
-    assert "t.csv: not a text file in UTF-8" in refusal(
-        capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1"]
+    (tmp_path / "t.csv").write_bytes(f"{name}\n1\n2\n".encode(encoding))
+    complaint = refusal(capsys, ["fit", str(tmp_path / "t.csv"), "-k", "1"])
+    assert "t.csv: not a text file in UTF-8 (" in complaint
+    assert complaint.endswith(
+        f"); save it as UTF-8, or convert it, for example with: iconv -f {source} -t UTF-8 t.csv > "
+        f"utf8.csv\n"
     )
 
 

@@ -17,6 +17,7 @@ from mixtura import GaussianMixture, datasets
 from mixtura.cli import main
 from mixtura.cli.fitting import draw_components
 from mixtura.cli.input import Table
+from mixtura.cli.messages import with_options
 from mixtura.cli.output import write_assignments
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -243,11 +244,11 @@ def test_responsibilities_of_many_rows_are_written_in_pieces(tmp_path: Path) -> 
         (["bogus"], "invalid choice: 'bogus'"),
         (["fit", "geyser.csv"], "required: -k/--components (see python -m mixtura fit --help)"),
         (["fit", "geyser.csv", "-k", "two"], "invalid int value: 'two'"),
-        (["fit", "geyser.csv", "-k", "0"], "n_components must be"),
+        (["fit", "geyser.csv", "-k", "0"], "-k must be an integer, 1 or more; got 0"),
         (["fit", "geyser.csv", "-k", "300"], "300 rows"),
         (["fit", "geyser.csv", "-k", "2", "--covariance", "round"], "'full', 'tied', 'diag'"),
-        (["fit", "geyser.csv", "-k", "2", "--tol", "-1"], "tol must be"),
-        (["fit", "geyser.csv", "-k", "2", "--threads", "0"], "n_threads must be"),
+        (["fit", "geyser.csv", "-k", "2", "--tol", "-1"], "--tol must be"),
+        (["fit", "geyser.csv", "-k", "2", "--threads", "0"], "--threads must be an integer"),
         (
             ["fit", "geyser.csv", "-k", "2", "--seed", "-1"],
             "argument --seed: expected an integer, 0 or",
@@ -301,6 +302,13 @@ def test_fit_that_fails_ends_in_one_line_and_its_status(
     assert message in complaint
 
 
+def test_options_stand_for_arguments_and_not_for_columns() -> None:
+    message = "'tol' is no number; got tol=1 and my_tol. Use reg_covar > 0, or n_components=2."
+    assert with_options(message) == (
+        "'tol' is no number; got --tol=1 and my_tol. Use --reg-covar > 0, or -k=2."
+    )
+
+
 # The module as a program
 
 
@@ -314,7 +322,9 @@ def test_refusal_of_the_program_has_exit_status_2_and_no_traceback() -> None:
 def test_warning_of_a_fit_is_one_line_on_the_error_stream(geyser: Path) -> None:
     done = run("fit", str(geyser), "-k", "3", "--max-iter", "2", "--header", "yes")
     assert done.returncode == 0
-    assert re.fullmatch(r"mixtura: warning: .*max_iter.*\n", done.stderr)
+    assert re.fullmatch(
+        r"mixtura: warning: .* fell to --tol=1e-06\. Raise --max-iter, or --tol\.\n", done.stderr
+    )
 
 
 def test_help_of_each_command_shows_its_arguments() -> None:
@@ -323,6 +333,8 @@ def test_help_of_each_command_shows_its_arguments() -> None:
     assert shown.startswith("usage: python -m mixtura fit FILE -k K [options]")
     for word in ("--covariance", "--columns", "--weights", "--seed", "--out", "examples:"):
         assert word in shown
+    assert "except in rows of weight 0" in shown
+    assert "weight" not in run("predict", "--help").stdout.partition("text files:")[2]
 
 
 def test_config_command_prints_what_build_config_holds() -> None:

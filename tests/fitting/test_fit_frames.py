@@ -99,3 +99,58 @@ def test_import_and_fit_of_arrays_import_nothing_else() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([2019, 2020], ("2019", "2020")),
+        ([1, 0], ("1", "0")),
+        (["a", None], ("a", "None")),
+        ([0, 1], None),
+        ([0, 0], None),
+    ],
+)
+def test_labels_of_columns_other_than_counting_ones_become_names(
+    labels: list[object], expected: tuple[str, ...] | None
+) -> None:
+    X = pandas("DataFrame", clustered(60, 2, 2)[0], columns=labels)
+    assert fit_gmm(X, 2, rng=0).feature_names == expected
+    assert fit_kmeans(X, 2, rng=0).feature_names == expected
+
+
+def test_integer_labels_in_another_order_are_refused() -> None:
+    X = pandas("DataFrame", clustered(60, 2, 2)[0], columns=[2019, 2020])
+    message = (
+        "X must have the columns '2019', '2020'; it has them in another order, '2020', '2019'. "
+        "Select these columns, in this order."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        fit_gmm(X, 2, rng=0).predict(X[[2020, 2019]])
+
+
+@pytest.mark.parametrize("fit", [fit_gmm, fit_kmeans])
+def test_means_of_other_columns_are_refused_as_a_start(fit: Callable[..., object]) -> None:
+    X = pandas("DataFrame", clustered(60, 2, 2)[0], columns=["a", "b"])
+    means = X.iloc[:2]
+    fit(X, 2, init=means)
+    fit(X.to_numpy(), 2, init=means[["b", "a"]])
+    message = (
+        "must have the columns 'a', 'b'; it has them in another order, 'b', 'a'. "
+        "Select these columns, in this order."
+    )
+    with pytest.raises(ValueError, match=f"init {re.escape(message)}"):
+        fit(X, 2, init=means[["b", "a"]])
+
+
+def test_kmeans_fit_of_other_columns_is_refused_as_a_start() -> None:
+    X = pandas("DataFrame", clustered(60, 2, 2)[0], columns=["a", "b"])
+    earlier = fit_kmeans(X, 2, rng=0)
+    with pytest.raises(ValueError, match=r"init must have the columns 'c', 'd'; it lacks 'c', 'd'"):
+        fit_kmeans(X.set_axis(["c", "d"], axis=1), 2, init=earlier)
+
+
+def test_model_of_one_column_says_so_in_the_singular() -> None:
+    message = r"^X must have 1 column; got shape \(60, 2\)\."
+    with pytest.raises(ValueError, match=message):
+        fit_gmm(np.arange(60.0)[:, None], 1).predict(clustered(60, 2, 2)[0])

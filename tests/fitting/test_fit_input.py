@@ -10,6 +10,8 @@ import pytest
 import scipy.sparse
 from bad_input import BAD_ROWS, BAD_SAMPLE_WEIGHTS, GOOD, Bad
 from helpers import unchanged
+from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from mixtura import Event, FitError, GaussianMixture, fit_gmm, fit_kmeans, hierarchical
 from mixtura.covariance import FAMILIES
@@ -321,12 +323,12 @@ OF_KMEANS = {
     "centers of another width": Bad(
         {"init": np.zeros((2, 3))},
         ValueError,
-        "init must have shape (n_components, 2), a column for each column of X; got (2, 3).",
+        "init must have shape (n_clusters, 2), a column for each column of X; got (2, 3).",
     ),
     "centers that are nan": Bad(
         {"init": np.full((2, 2), np.nan)},
         ValueError,
-        "init must be finite; component 0, feature 0 is nan.",
+        "init must be finite; cluster 0, feature 0 is nan.",
     ),
     "centers of words": Bad(
         {"init": list("ab")},
@@ -468,3 +470,75 @@ def test_rows_whose_squares_underflow_are_refused(fit: Callable[..., object]) ->
         fit(X * [1.0, 1e-147], 2)
     with pytest.raises(ValueError, match=r"column 1 has 0\. Multiply it by a large number\."):
         fit(X * [1.0, 1e-300], 2, sample_weight=[1.0, 1.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("fit", "init", "remedy"),
+    [
+        (fit_gmm, np.zeros(len(X)), "Pass np.asarray(init).astype(int)."),
+        (
+            fit_gmm,
+            np.full(len(X), 0.5),
+            "Pass np.unique(init, return_inverse=True)[1], which numbers them from 0.",
+        ),
+        (
+            fit_gmm,
+            np.array([np.nan, 0.0, 1.0, 1.0]),
+            "Set labels that are missing to -1, then pass init.astype(int).",
+        ),
+        (fit_gmm, KMeans(2), "Pass init.labels_."),
+        (fit_gmm, SklearnMixture(2), "Pass GaussianMixture.from_sklearn(init)."),
+        (fit_kmeans, KMeans(2, n_init=1).fit(X), "Pass init.cluster_centers_."),
+        (fit_kmeans, SklearnMixture(1).fit(X), "Pass init.means_."),
+        (fit_kmeans, None, "Pass one of these."),
+    ],
+)
+def test_start_of_another_type_is_refused_with_what_to_pass(
+    fit: Callable[..., object], init: object, remedy: str
+) -> None:
+    with pytest.raises(TypeError, match=rf"^init must be one of .*; got .*\. {re.escape(remedy)}$"):
+        fit(X, 2, init=init)
+
+
+@pytest.mark.parametrize(
+    ("init", "message"),
+    [
+        (
+            [0] * len(X),
+            (
+                f"init must hold 2 centers, of shape (n_clusters, n_features); got shape "
+                f"({len(X)},), as labels have. Pass the mean of each cluster's rows."
+            ),
+        ),
+        (
+            np.zeros((2, 5)),
+            (
+                "init must have shape (n_clusters, 2), a column for each column of X; got (2, 5). "
+                "Give each cluster one row."
+            ),
+        ),
+    ],
+)
+def test_kmeans_start_of_another_shape_is_refused_in_its_own_words(
+    init: object, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        fit_kmeans(X, 2, init=init)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "error", "message"),
+    [
+        (
+            3,
+            TypeError,
+            "checkpoint must be the name of a file; got 3 (int). Pass a string or a pathlib.Path.",
+        ),
+        ("", ValueError, "checkpoint must be the name of a file; got ''. Pass one, such as"),
+    ],
+)
+def test_checkpoint_that_is_no_name_is_refused(
+    checkpoint: object, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
+        fit_gmm(X, 2, checkpoint=checkpoint)

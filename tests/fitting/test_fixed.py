@@ -358,7 +358,8 @@ def test_checkpoint_of_other_fixed_parameters_is_refused(tmp_path: Path) -> None
         ({"fixed": 3}, TypeError, ("fixed must be a boolean mask of components, or name 'weights', "
             "'means', 'covariances'; got 3 (int). Pass an array of True and False, one for each")),
         ({"fixed": [0, 1, 0]}, TypeError, "fixed must be a boolean mask of components, or name"),
-        ({"fixed": {"means": "all"}}, TypeError, "fixed['means'] must be a boolean mask"),
+        ({"fixed": {"means": "all"}}, TypeError, ("fixed['means'] must be a boolean mask "
+            "of components, True or False; got 'all' (str). Pass an array of True and False")),
         ({"fixed": [True, False]}, ValueError, ("fixed must have shape (3,), True or False for "
             "each component; got (2,). Give each component one value.")),
         ({"fixed": "means", "init": "kmeans"}, ValueError, ("init must be a mixture where "

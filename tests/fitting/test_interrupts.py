@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from clusters import clustered
 from helpers import assert_same_bits, random_mixture
@@ -150,3 +151,13 @@ def test_kmeans_interrupted_in_a_later_run_keeps_the_best(
         fit_kmeans(X, 5, rng=0, n_init=2, tol=0.0)
     assert caught.value.fit.inertia == best.inertia
     assert caught.value.fit.converged
+
+
+def test_kmeans_interrupted_in_a_pass_keeps_the_names_of_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X = pd.DataFrame(clustered(500, 2, 5)[0], columns=["a", "b"])
+    press_ctrl_c(monkeypatch, 2)
+    with pytest.raises(FitInterrupted) as caught:
+        fit_kmeans(X, 5, rng=0, init=X[:5], tol=0.0)
+    assert caught.value.fit.feature_names == ("a", "b")

@@ -18,19 +18,26 @@ from typing import NoReturn
 import mixtura
 from mixtura.cli.demo import run_demo
 from mixtura.cli.fitting import run_fit
-from mixtura.cli.messages import InputError, discard_output, prepare_streams, print_error
+from mixtura.cli.messages import (
+    InputError,
+    discard_output,
+    prepare_streams,
+    print_error,
+    with_options,
+)
 from mixtura.cli.predicting import run_predict
 
 __all__ = ["main"]
 
 PROGRAM = "python -m mixtura"
 TEXT_FILES = """\
-text files: values between commas, semicolons, tabs or spaces, the same number in each line. A
-number is written as 12, -1.5, .5 or 1e-3, or with a decimal comma where the comma does not separate
-values. Empty, NA, N/A, NaN, null, none, ? and . are missing: they and infinities are refused, but
-for rows of weight zero, whose label is then -1. With --header auto the first line has names if
-there is text above all columns of numbers; if there are only numbers it is data; a note says so.
-Otherwise --header must be given.
+text files: values between commas, semicolons, tabs or spaces, the same number in each line, in
+UTF-8. A number is written as 12, -1.5, .5 or 1e-3. Decimal commas, as in 1,5, are read if
+semicolons, tabs or spaces stand between the values. Empty, NA, N/A, NaN, null, none, ? and . are
+missing. Missing values and infinities are refused{except_for}.
+With --header auto the first line has names if there is text above all columns of numbers; if there
+are only numbers it is data; a note says so. Otherwise --header must be given. A first column
+without a name that counts the rows, or has no numbers, is left out; a note says so.
 """
 FIT_EXAMPLES = f"""\
 examples:
@@ -47,7 +54,7 @@ files written (an earlier one of the same name is replaced):
   components.png        data and components (the first eight columns, where there are more)
   log_likelihood.png    log-likelihood against iteration
 
-{TEXT_FILES}"""
+{TEXT_FILES.format(except_for=", except in rows of weight 0, whose label is then -1")}"""
 PREDICT_EXAMPLES = f"""\
 examples:
   {PROGRAM} predict mixtura-fit/model.npz new.csv --out new
@@ -60,7 +67,7 @@ files written (an earlier one of the same name is replaced):
   labels.csv            most probable component (or nearest center) of each row, counted from 0
   responsibilities.csv  probability of each component given the row; not for k-means
 
-{TEXT_FILES}"""
+{TEXT_FILES.format(except_for="")}"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,7 +103,7 @@ def _run(arguments: argparse.Namespace) -> int:
         with warnings.catch_warnings(record=True) as caught:
             COMMANDS[arguments.command](arguments)
         for warning in caught:
-            print(f"mixtura: warning: {warning.message}", file=sys.stderr)
+            print(f"mixtura: warning: {with_options(warning.message)}", file=sys.stderr)
     except InputError as error:
         return print_error(str(error), 2)
     except OSError as error:
@@ -104,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
             raise
         return print_error(f"{error.filename}: {error.strerror}", 2)
     except mixtura.FitError as error:
-        return print_error(str(error), 1)
+        return print_error(with_options(error), 1)
     except MemoryError as error:
         return print_error(f"not enough memory: {error}", 1)
     except KeyboardInterrupt:

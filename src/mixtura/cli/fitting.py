@@ -10,8 +10,10 @@ from typing import Any
 import mixtura
 from mixtura import plot
 from mixtura.cli.input import InputError, Table, read_table
+from mixtura.cli.messages import with_options
 from mixtura.cli.output import save_picture, write_assignments
 from mixtura.data import RowSource, open_rows
+from mixtura.mixture.table import counted
 
 __all__ = ["draw_components", "run_fit"]
 
@@ -48,10 +50,10 @@ def run_fit(arguments: argparse.Namespace) -> None:
             **options,
         )
     except (ValueError, TypeError) as error:
-        raise InputError(f"{arguments.file}: {error}") from error
+        raise InputError(f"{arguments.file}: {with_options(error)}") from error
 
     n_samples, n_features = table.rows.shape
-    counts = f"{n_samples} rows, {n_features} column{'s' * (n_features > 1)}"
+    counts = f"{counted(n_samples, 'row')}, {counted(n_features, 'column')}"
     heading = f"{arguments.file}: {counts} ({', '.join(table.names)})"
     summary = f"{heading}\n\n{fit.summary(table.names)}\n"
     done: list[str] = []

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.cli.messages import InputError
-from mixtura.cli.text import Header, TextFile, advice
+from mixtura.cli.messages import InputError, note
+from mixtura.cli.text import Header, TextFile, advice, is_count, not_utf8, numbered
 from mixtura.data.finite import rows_not_finite
 from mixtura.data.frames import listed, repetitions
 
@@ -39,6 +39,9 @@ class ColumnFile(Protocol):
     path: Path
     names: list[str]
     has_names: bool
+
+    def row_names(self) -> list[int]:
+        """Return the positions of columns that only number or name the rows."""
 
     def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[Any]:
         """Return some columns, the last of them weights if so said."""
@@ -121,7 +124,7 @@ def _decoding(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8 ({error.reason})") from error
+        raise not_utf8(path, error.reason) from error
 
 
 def read_columns(file: ColumnFile, chosen: Sequence[int], weight: Sequence[int] = ()) -> Table:
@@ -150,14 +153,25 @@ def choose_columns(
 ) -> list[int]:
     """Return positions of columns given by name, by number from 1, or several with commas.
 
-    None takes all but the weights and the numbers of the rows that pandas and R write.
+    None takes all but the weights and the numbers or names of the rows that pandas and R write.
     """
     if not file.names:
         raise InputError(f"{file.path}: the file has no columns")
     if wanted is None:
-        chosen = [
-            c for c, name in enumerate(file.names) if c not in weight and not _is_index(c, name)
-        ]
+        usable = [c for c in range(len(file.names)) if c not in weight]
+        left_out = [c for c in file.row_names() if c in usable]
+        chosen = [c for c in usable if c not in left_out]
+        if file.names[0] == "" and chosen[:1] == [0]:
+            note(
+                f"{file.path}: column 1 without a name is used as x1; to leave it out, pass "
+                f"--columns {numbered(chosen[1:])}"
+            )
+        for c in left_out:
+            named = f"({file.names[c]})" if file.names[c] else "without a name"
+            note(
+                f"{file.path}: column {c + 1} {named} is taken for numbers or names of the rows, "
+                f"and left out; to use it, pass --columns {numbered(usable)}"
+            )
     else:
         chosen = _positions(file, wanted)
     if not chosen:
@@ -165,10 +179,6 @@ def choose_columns(
             f"{file.path}: no column is left to fit; the columns are {listed(file.names)}"
         )
     return chosen
-
-
-def _is_index(position: int, name: str) -> bool:
-    return (position == 0 and name == "") or name == "__index_level_0__"
 
 
 def _positions(file: ColumnFile, wanted: Sequence[str]) -> list[int]:
@@ -241,6 +251,9 @@ class NpyFile:
         self._table = values[:, None] if values.ndim == 1 else values
         self.names = [f"x{c + 1}" for c in range(self._table.shape[1])]
 
+    def row_names(self) -> list[int]:
+        return []
+
     def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[Any]:  # noqa: ARG002
         every = list(positions) == list(range(len(self.names)))
         return self._table if every else self._table[:, positions]
@@ -270,6 +283,12 @@ class ParquetFile:
         self._is_numeric = [
             bool(pa.types.is_integer(kind) or pa.types.is_floating(kind)) for kind in self._kinds
         ]
+
+    def row_names(self) -> list[int]:
+        found = [c for c, name in enumerate(self.names) if name == "__index_level_0__"]
+        if self.names[:1] == [""] and is_count(self._column(0).to_pylist()):
+            found.insert(0, 0)
+        return found
 
     def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[Any]:  # noqa: ARG002
         bad = [

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
-__all__ = ["InputError", "discard_output", "note", "prepare_streams", "print_error"]
+__all__ = [
+    "InputError",
+    "discard_output",
+    "note",
+    "prepare_streams",
+    "print_error",
+    "with_options",
+]
+
+OPTIONS = {
+    "n_components": "-k",
+    "covariance_type": "--covariance",
+    "sample_weight": "--weights",
+    "n_init": "--n-init",
+    "max_iter": "--max-iter",
+    "tol": "--tol",
+    "reg_covar": "--reg-covar",
+    "n_threads": "--threads",
+}
+ARGUMENT = re.compile(rf"(?<![\w.'-])({'|'.join(OPTIONS)})(?![\w'])")  # not a column in quotes
 
 
 class InputError(Exception):
@@ -27,6 +47,11 @@ def prepare_streams() -> None:
 def discard_output() -> None:
     """Let the interpreter flush its output into nothing at the end: nobody reads it any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def with_options(message: object) -> str:
+    """Return a message of the library with the options of the command for its arguments."""
+    return ARGUMENT.sub(lambda found: OPTIONS[found[0]], str(message))
 
 
 def note(message: str) -> None:

@@ -10,6 +10,7 @@ from mixtura.cli.input import ColumnFile, choose_columns, open_file, read_column
 from mixtura.cli.messages import InputError, note
 from mixtura.cli.output import Model, write_assignments
 from mixtura.data.frames import Names, listed
+from mixtura.mixture.table import counted
 
 __all__ = ["run_predict"]
 
@@ -37,7 +38,7 @@ def run_predict(arguments: argparse.Namespace) -> None:
     except (ValueError, TypeError) as error:
         raise InputError(f"{arguments.file}: {error}") from error
     n_samples = len(table.rows)
-    print(f"{arguments.file}: {n_samples} row{'s' * (n_samples != 1)} ({', '.join(table.names)})")
+    print(f"{arguments.file}: {counted(n_samples, 'row')} ({', '.join(table.names)})")
     for path in written:
         print(f"wrote {path}")
 
@@ -66,20 +67,25 @@ def _columns(
     by_name = wanted is None and feature_names is not None and file.has_names
     if by_name:
         assert feature_names is not None
-        lacking = [name for name in feature_names if name not in file.names]
+        made_up = [name or f"x{c + 1}" for c, name in enumerate(file.names)]
+        lacking = [name for name in feature_names if name not in made_up]
         if lacking:
             raise InputError(
                 f"{file.path}: the model needs the column{'s' * (len(lacking) > 1)} "
                 f"{listed(lacking)}; the columns are {listed(file.names)}; "
                 f"to choose others in their place, pass --columns"
             )
-        return [c for name in feature_names for c in choose_columns(file, [name])]
+        return [
+            c
+            for name in feature_names
+            for c in (choose_columns(file, [name]) if name in file.names else [made_up.index(name)])
+        ]
     chosen = choose_columns(file, wanted)
     if len(chosen) != n_features:
         needed = f" ({', '.join(feature_names)})" if feature_names else ""
         raise InputError(
-            f"{file.path}: the model needs {n_features} columns{needed}; got {len(chosen)}: "
-            f"{listed([file.names[c] for c in chosen])}; choose them with --columns"
+            f"{file.path}: the model needs {counted(n_features, 'column')}{needed}; got "
+            f"{len(chosen)}: {listed([file.names[c] for c in chosen])}; choose them with --columns"
         )
     names = [file.names[c] for c in chosen]
     if feature_names is None or tuple(names) != feature_names:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mixtura.cli.messages import InputError, note
 from mixtura.data.frames import listed
 
-__all__ = ["Header", "TextFile", "advice"]
+__all__ = ["Header", "TextFile", "advice", "is_count", "not_utf8", "numbered"]
 
 Header = Literal["auto", "yes", "no"]
 Row = list[str]
@@ -38,6 +38,7 @@ CUT_IN_TWO = re.compile(r"\s*([+-]0,.*|[^,]*,0\d.*|.*e.*)", re.ASCII | re.IGNORE
 PERHAPS_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*", re.ASCII)
 DECIMALS = "; if commas stand for decimal points or thousands, write 1234.5"
 COMMENT = "; the first line begins with #: if it is a comment and not names, remove it"
+TITLE = "; if lines above the names or the data are a title or a note, remove them"
 SHOWN = 60  # characters of a line in a message
 
 
@@ -68,6 +69,8 @@ class TextFile:
         self.path = path
         with path.open(encoding="utf-8-sig", newline="") as lines:
             sample = list(islice(lines, LINES_LOOKED_AT + 1))
+        if any("\0" in line for line in sample):
+            raise not_utf8(path, "zero bytes, as in UTF-16")
         self._hint = COMMENT if sample and sample[0].startswith("#") else ""
         if sample:  # NumPy's savetxt writes this above names
             sample[0] = sample[0].removeprefix("# ")
@@ -86,11 +89,18 @@ class TextFile:
             # R numbers the rows of a file with spaces, and gives these numbers no name.
             short = layout.separator == " " and len(first) == layout.width - 1
             self.names = [""] * short + [cell.strip() for cell in first]
+            if len(self.names) == layout.width - 1 and self._is_empty(layout.width - 1):
+                raise InputError(
+                    f"{path}: the first line has {len(first)} names, and the lines below have as "
+                    f"many values and end with one of the {SEPARATORS[layout.separator]} between "
+                    f"them; remove it, or add one to the first line and pass --columns "
+                    f"{numbered(range(len(first)))}"
+                )
             if len(self.names) != layout.width:
                 raise InputError(
                     f"{path}: expected {layout.width} names in the first line, as most lines have "
                     f"so many values; got {len(first)} between {SEPARATORS[layout.separator]}"
-                    f"{self._hint or (DECIMALS if layout.separator == ',' else '')}"
+                    f"{self._hint or DECIMALS * (layout.separator == ',') + TITLE}"
                 )
 
     def _found_names(self) -> bool:
@@ -111,6 +121,16 @@ class TextFile:
                 f"If it has names, pass --header yes"
             )
         return found
+
+    def row_names(self) -> list[int]:
+        """Return the first position where a column without a name numbers or names the rows."""
+        if self.names[0] != "":
+            return []
+        width, decimal = self._layout.width, self._layout.decimal
+        cells = [row[0] for row in self._layout.rows[1:] if len(row) == width]
+        # Empty cells are neither: they end up as missing values.
+        all_text = not any(_missing(cell) or _is_number(cell, decimal) for cell in cells)
+        return [0] * (all_text or is_count(cells))
 
     def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[np.float64]:
         """Return some columns, the last of them weights if so said.
@@ -147,7 +167,7 @@ class TextFile:
             except ValueError as error:
                 absent = weighted and _is_number(cells[-1], decimal) and _is_zero(cells[-1])
                 if not absent or any(self._is_bad(cell) for cell in cells):
-                    raise self._refusal(rows.line_num, cells, positions) from error
+                    raise self._refusal(rows.line_num, row, positions, weighted) from error
                 cells = ["0" if _missing(cell) else cell for cell in cells]
                 holes = [_missing(row[c]) for c in positions]
                 values.extend(np.where(holes, np.nan, _numbers(cells, decimal)))
@@ -156,10 +176,13 @@ class TextFile:
     def _is_bad(self, cell: str) -> bool:
         return not (_missing(cell) or _is_number(cell, self._layout.decimal))
 
-    def _refusal(self, line: int, cells: Row, positions: Sequence[int]) -> InputError:
+    def _refusal(self, line: int, row: Row, positions: Sequence[int], weighted: bool) -> InputError:
         """Return which cells of a row are not numbers, and what to do."""
         place = f"{self.path}, line {line}"
-        named = [(self.names[c], cell) for c, cell in zip(positions, cells, strict=True)]
+        if not self._hint and self._looks_like_names(row):
+            remedy = "remove the lines above it" if self.has_names else "pass --header yes"
+            return InputError(f"{place}: this line looks like names of columns; {remedy}")
+        named = [(self.names[c] or f"x{c + 1}", row[c]) for c in positions]
         bad = [(name, cell) for name, cell in named if self._is_bad(cell)]
         if not bad:
             missing = [name for name, cell in named if _missing(cell)]
@@ -167,7 +190,7 @@ class TextFile:
                 what = f"column {missing[0]!r}: the value is missing; drop the row or fill it in"
             else:
                 what = f"columns {listed(missing)}: values are missing; drop or fill in the row"
-            return InputError(f"{place}, {what}")
+            return InputError(f"{place}, {what}{self._hint_of_empty(positions, weighted)}")
         name, cell = bad[0]
         if cell.strip().lower().lstrip("+-") in ("inf", "infinity"):
             what = f"{cell!r} is not finite; drop the row or fill it in"
@@ -177,6 +200,60 @@ class TextFile:
             good = [name for name, cell in named if _is_number(cell, self._layout.decimal)]
             what = f"{cell!r} is not a number{more}{DECIMALS if ',' in cell else advice(good)}"
         return InputError(f"{place}, column {name!r}: {what}{self._hint}")
+
+    def _looks_like_names(self, row: Row) -> bool:
+        """Whether a row is the first that is taken for data, and names of columns of numbers."""
+        first, *below = self._layout.rows[self.has_names :]
+        layout = self._layout
+        return (
+            row == first
+            and any(_is_number(cell, layout.decimal) for other in below for cell in other)
+            and bool(names_above([first, *below], layout.width, layout.decimal))
+        )
+
+    def _hint_of_empty(self, positions: Sequence[int], weighted: bool) -> str:
+        """Return what to choose where some columns have no values at all, by a comma too many."""
+        width = self._layout.width
+        empty = [c for c in positions if self._is_empty(c)]
+        others = [c for c in positions[: len(positions) - weighted] if c not in empty]
+        if not empty or not others:
+            return ""
+        return (
+            f"; column{'s' * (len(empty) > 1)} {numbered(empty)} of {width} "
+            f"{'have' if len(empty) > 1 else 'has'} no values: do lines end with a separator? "
+            f"Choose the others with --columns {numbered(others)}"
+        )
+
+    def _is_empty(self, position: int) -> bool:
+        """Whether a column has no values in the first lines of data."""
+        below = self._layout.rows[self.has_names :]
+        return not any(row[position].strip() for row in below if len(row) == self._layout.width)
+
+
+def numbered(positions: Sequence[int]) -> str:
+    """Return positions as --columns takes them, counted from 1."""
+    return ",".join(str(c + 1) for c in positions)
+
+
+def is_count(values: Sequence[Any]) -> bool:
+    """Whether values count 0, 1, 2, ... or 1, 2, 3, ..."""
+    try:
+        found = [float(value) for value in values]
+    except (TypeError, ValueError):
+        return False
+    return any(found == [float(i + start) for i in range(len(found))] for start in (0, 1))
+
+
+def not_utf8(path: Path, reason: str) -> InputError:
+    """Return the error for a text file in another encoding, with how to convert it."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    is_wide = start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start
+    encoding = "UTF-16" if is_wide else "ISO-8859-1"
+    return InputError(
+        f"{path}: not a text file in UTF-8 ({reason}); save it as UTF-8, or convert it, for "
+        f"example with: iconv -f {encoding} -t UTF-8 {path.name} > utf8.csv"
+    )
 
 
 def advice(numeric: Sequence[str]) -> str:

@@ -197,7 +197,8 @@ def _check_columns(
             f"{columns_difference(names, expected)}. Choose by name what all blocks have."
         )
     if X.shape[1] != first.shape[1]:
+        width = first.shape[1]
         raise ValueError(
-            f"{name} must have {first.shape[1]} columns, as source[0] has; got shape {X.shape}. "
-            f"Give every block the same columns."
+            f"{name} must have {width} column{'s'[: width != 1]}, as source[0] has; got shape "
+            f"{X.shape}. Give every block the same columns."
         )

@@ -62,6 +62,7 @@ __all__ = [
     "contiguous",
     "refuse_non_finite",
     "rounding_unit",
+    "to_integers",
     "without_rounding",
 ]
 
@@ -77,7 +78,9 @@ PARTS: tuple[Part, ...] = get_args(Part)  # of a mixture, in this order
 LEAST_BLUR = 1e-12  # squared; above what rounding does to determinants of rows of unit spread
 
 
-def check_centres(centres: ArrayLike, n_features: int, *, name: str = "centres") -> Floats:
+def check_centres(
+    centres: ArrayLike, n_features: int, *, name: str = "centres", part: str = "component"
+) -> Floats:
     """Points of the components, float64 and C-contiguous (n_components, n_features).
 
     Always a copy: statistics keep their centres, whatever the caller does to his array later.
@@ -85,10 +88,10 @@ def check_centres(centres: ArrayLike, n_features: int, *, name: str = "centres")
     array = contiguous(centres, name).copy()
     if array.ndim != 2 or array.shape[1] != n_features or len(array) == 0:
         raise ValueError(
-            f"{name} must have shape (n_components, {n_features}), a column for each column of X; "
-            f"got {array.shape}. Give each component one row."
+            f"{name} must have shape (n_{part}s, {n_features}), a column for each column of X; "
+            f"got {array.shape}. Give each {part} one row."
         )
-    refuse_non_finite(array, name, ("component", "feature"), "Give a finite number.")
+    refuse_non_finite(array, name, (part, "feature"), "Give a finite number.")
     return array
 
 
@@ -208,7 +211,7 @@ def check_labels(
     array: NDArray[Any] = np.asarray(labels)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(
-            f"{name} must be integers; got an array of dtype {array.dtype}. {_to_integers(array)}"
+            f"{name} must be integers; got an array of dtype {array.dtype}. {to_integers(array)}"
         )
     if array.shape != (n_samples,):
         raise ValueError(
@@ -226,7 +229,7 @@ def check_labels(
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def _to_integers(labels: NDArray[Any]) -> str:
+def to_integers(labels: NDArray[Any]) -> str:
     """How labels of another type become integers."""
     whole = labels.dtype.kind == "b" or (
         labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
@@ -252,18 +255,19 @@ def check_fixed(fixed: object, n_components: int) -> NDArray[np.bool_] | None:
             known = check_option("fixed", part, PARTS)
             if isinstance(mask, bool | np.bool_):
                 mask = np.full(n_components, mask)
-            masks[known] = _check_mask(mask, n_components, f"fixed[{known!r}]")
+            masks[known] = _check_mask(mask, n_components, f"fixed[{known!r}]", ", True or False")
     else:
-        masks = dict.fromkeys(PARTS, _check_mask(fixed, n_components, "fixed"))
+        names = f", or name {', '.join(map(repr, PARTS))}"
+        masks = dict.fromkeys(PARTS, _check_mask(fixed, n_components, "fixed", names))
     found = np.array(list(masks.values()))
     return found if found.any() else None
 
 
-def _check_mask(mask: Any, n_components: int, name: str) -> NDArray[np.bool_]:
+def _check_mask(mask: Any, n_components: int, name: str, besides: str) -> NDArray[np.bool_]:
     array: NDArray[Any] = np.asarray(mask)
     if array.dtype != bool:
         raise TypeError(
-            f"{name} must be a boolean mask of components, or name {', '.join(map(repr, PARTS))}; "
+            f"{name} must be a boolean mask of components{besides}; "
             f"got {described(mask)}. Pass an array of True and False, one for each component."
         )
     if array.shape != (n_components,):

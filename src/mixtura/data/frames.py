@@ -57,7 +57,7 @@ def real_array(values: Any, name: str) -> tuple[NDArray[Any], Names | None]:
     array : ndarray
         In native byte order, aligned, of any strides.
     names : tuple of str or None
-        None where columns have no names, or only numbers for names.
+        None where columns have no names, or none but 0, 1, 2, ... or numbers that repeat.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class Table:
     ----------
     shape : tuple of int
     names : tuple of str or None
-        Of the columns; None where they have none, or only numbers for names.
+        Of the columns; None where they have none, or none but 0, 1, 2, ... or numbers that repeat.
     """
 
     def __init__(self, values: Any, name: str) -> None:
@@ -216,9 +216,17 @@ def _labels_along_second_axis(values: Any) -> Iterable[Any]:
 
 
 def _names(labels: Sequence[Any], name: str) -> Names | None:
+    """Labels as text; None where they only count the columns from 0.
+
+    Labels without any text that repeat, as after joining frames without names, are no names.
+    """
     if not any(isinstance(label, str) for label in labels):
-        return None
-    names = tuple(map(str, labels))
+        counting = all(isinstance(label, Real) and label == a for a, label in enumerate(labels))
+        if counting or len(set(labels)) < len(labels):
+            return None
+    # pandas may keep None among text as NaN.
+    is_nan = (isinstance(label, float) and math.isnan(label) for label in labels)
+    names = tuple(str(None if nan else each) for nan, each in zip(is_nan, labels, strict=True))
     refuse_repeated_names(names, name)
     return names
 

@@ -12,6 +12,7 @@ from mixtura.shapes import Floats
 
 __all__ = [
     "RowArray",
+    "check_column_names",
     "check_n_rows",
     "check_rows",
     "check_rows_shape",
@@ -88,22 +89,27 @@ def check_rows_shape(
         raise ValueError(
             f"{name} must have at least one column; got shape {shape}. Select a feature."
         )
-    if feature_names is not None and names is not None and names != feature_names:
-        raise ValueError(
-            f"{name} must have the columns {listed(feature_names)}; "
-            f"{columns_difference(names, feature_names)}. Select these columns, in this order."
-        )
+    check_column_names(names, feature_names, name)
     if n_features is not None and n_columns != n_features:
         named = f", {listed(feature_names)}" if feature_names is not None else ""
         raise ValueError(
-            f"{name} must have {n_features} columns{named}; got shape {shape}. "
-            f"Select the features that the mixture describes."
+            f"{name} must have {n_features} column{'s'[: n_features != 1]}{named}; got shape "
+            f"{shape}. Select the features that the mixture describes."
         )
     if n_samples < minimum:
         remedy = "Add rows" if minimum == 1 else f"Add rows or ask for fewer {part}s"
         raise ValueError(
             f"{name} must have at least {minimum} row{'s'[: minimum != 1]}; got {n_samples}. "
             f"{remedy}."
+        )
+
+
+def check_column_names(names: Names | None, expected: Names | None, name: str) -> None:
+    """Refuse columns of other names, or in another order, where both have names."""
+    if names is not None and expected is not None and names != expected:
+        raise ValueError(
+            f"{name} must have the columns {listed(expected)}; "
+            f"{columns_difference(names, expected)}. Select these columns, in this order."
         )
 
 
@@ -173,7 +179,8 @@ def check_weight_sum(weights: Floats, *, name: str = "sample_weight") -> None:
 def check_n_rows(n_rows: int, minimum: int, part: str = "component") -> None:
     """Refuse too few rows with positive weight: each part, as the caller calls it, needs one."""
     if n_rows < minimum:
+        needed = "row with positive weight is" if minimum == 1 else "rows with positive weight are"
         raise ValueError(
-            f"at least {minimum} rows with positive weight are needed, one for each "
-            f"{part}; got {n_rows}. Add rows or ask for fewer {part}s."
+            f"at least {minimum} {needed} needed, one for each {part}; got {n_rows}. "
+            f"Add rows or ask for fewer {part}s."
         )

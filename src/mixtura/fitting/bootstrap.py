@@ -222,8 +222,9 @@ def bootstrap_lrt(
     for fit in (null, alternative):
         if not fit.converged and tol > 0.0:
             warnings.warn(
-                f"the fit of {fit.model.n_components} components used up its {max_iter} iterations "
-                f"before the predicted remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
+                f"the fit of {counted(fit.model.n_components, 'component')} used up its "
+                f"{counted(max_iter, 'iteration')} before the predicted remaining gain fell to "
+                f"tol={tol:g}. Raise max_iter, or tol.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

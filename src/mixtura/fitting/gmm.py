@@ -24,6 +24,7 @@ from mixtura.data.checks import (
     contiguous,
 )
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
+from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.init import check_begin, names_of, returned_begin
@@ -218,6 +219,8 @@ def fit_gmm(
     accelerate = check_flag("accelerate", accelerate)
     avoid_spurious = check_flag("avoid_spurious", avoid_spurious)
     checkpoint_every = check_number("checkpoint_every", checkpoint_every)
+    if checkpoint is not None:
+        check_path(checkpoint, "checkpoint")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     source = open_rows(X, sample_weight, minimum=n_components, feature_names=names_of(init))

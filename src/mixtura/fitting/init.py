@@ -12,6 +12,7 @@ from mixtura.fitting.kmeans import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.table import counted
 from mixtura.starts import check_init
 
 __all__ = ["check_begin", "names_of", "returned_begin"]
@@ -34,9 +35,9 @@ def check_begin(init: Any, source: RowSource, n_components: int) -> Begin:
         if got != (n_components, source.n_samples):
             remedy = "Pass init.predict(X)" if got[0] == n_components else "Fit k-means again"
             raise ValueError(
-                f"init must be a fit of k-means with {n_components} clusters of the "
-                f"{source.n_samples} rows of X, as it stands for its labels; got {got[0]} clusters "
-                f"of {got[1]} rows. {remedy}."
+                f"init must be a fit of k-means with {counted(n_components, 'cluster')} of the "
+                f"{counted(source.n_samples, 'row')} of X, as it stands for its labels; got "
+                f"{counted(got[0], 'cluster')} of {counted(got[1], 'row')}. {remedy}."
             )
         init = init.labels
     return check_init(init, source, n_components)

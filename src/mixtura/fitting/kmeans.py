@@ -22,7 +22,8 @@ from mixtura.data.checks import (
     check_option,
     check_rng,
 )
-from mixtura.data.frames import Names, described
+from mixtura.data.frames import Names, described, real_array
+from mixtura.data.row_checks import check_column_names
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.fitting.progress import KMeansProgress, Verbose, check_verbose
@@ -216,7 +217,7 @@ class KMeansFit:
         if not 0.0 <= inertia < np.inf:
             raise ValueError(f"its inertia is {inertia}")
         return cls(
-            check_centres(centers, d, name="centers"),
+            check_centres(centers, d, name="centers", part="cluster"),
             check_labels(labels, len(labels), k, some_without=True).copy(),
             inertia,
             count(facts, "n_iter"),
@@ -356,8 +357,8 @@ def fit_kmeans(
     progress.finish(f"{end} after {counted(best.n_iter, 'iteration')}")
     if best.n_iter == max_iter and not best.converged and tol > 0.0:
         warnings.warn(
-            f"k-means used up its {best.n_iter} iterations before the predicted remaining decrease "
-            f"fell to tol={tol:g}. Raise max_iter, or tol.",
+            f"k-means used up its {counted(best.n_iter, 'iteration')} before the predicted "
+            f"remaining decrease fell to tol={tol:g}. Raise max_iter, or tol.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -370,7 +371,7 @@ def fit_kmeans(
             ConvergenceWarning,
             stacklevel=2,
         )
-    return replace(best, feature_names=source.feature_names)
+    return best
 
 
 def _largest_first(fit: KMeansFit, source: RowSource) -> KMeansFit:
@@ -395,14 +396,22 @@ def _check_init(init: Any, source: RowSource, n_clusters: int) -> str | Floats |
     if isinstance(init, HierarchicalTree):
         return tree_labels(init, source, n_clusters)
     try:
-        centers = init.centers if isinstance(init, KMeansFit) else init
-        given = check_centres(centers, source.n_features, name="init")
+        is_fit = isinstance(init, KMeansFit)
+        centers, names = (init.centers, init.feature_names) if is_fit else real_array(init, "init")
     except TypeError as error:
+        held = [name for name in ("cluster_centers_", "means_", "means") if hasattr(init, name)]
         raise TypeError(
             f"init must be one of {', '.join(map(repr, METHODS))}, centers of shape (n_clusters, "
-            f"n_features), a KMeansFit or a HierarchicalTree; got {described(init)}. Pass one of "
-            f"these."
+            f"n_features), a KMeansFit or a HierarchicalTree; got {described(init)}. Pass "
+            f"{f'init.{held[0]}' if held else 'one of these'}."
         ) from error
+    if centers.shape == (source.n_samples,):
+        raise ValueError(
+            f"init must hold {n_clusters} centers, of shape (n_clusters, n_features); got shape "
+            f"{centers.shape}, as labels have. Pass the mean of each cluster's rows."
+        )
+    check_column_names(names, source.feature_names, "init")
+    given = check_centres(centers, source.n_features, name="init", part="cluster")
     if len(given) != n_clusters:
         raise ValueError(
             f"init must hold {n_clusters} centers; got {len(given)}. Give one row for each cluster."
@@ -492,6 +501,7 @@ class _Runs:
                 history=np.array(history),
                 sizes=clusters.statistics.resp_sum,
                 n_samples=self._source.n_rows,
+                feature_names=self._source.feature_names,
             )  # fmt: skip
             self.last = fit
             if n_iter:
@@ -522,7 +532,7 @@ class _Runs:
             return False
         arrays = ("centers", "labels", "history", "sizes")
         own = {name: getattr(fit, name).copy() for name in arrays}
-        return stops(self._callback(replace(fit, feature_names=self._source.feature_names, **own)))
+        return stops(self._callback(replace(fit, **own)))
 
     def _refilled(self, clusters: Clusters) -> Floats:
         """Means, after the rows farthest from their centers have moved to the empty clusters.

@@ -358,7 +358,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 f"The shape of the initial centers {shape} does not match the number of features "
                 f"of the data {X.shape[1]}. Give one column for each feature."
             )
-        return check_centres(centers, X.shape[1], name="init")
+        return check_centres(centers, X.shape[1], name="init", part="cluster")
 
     def _assign(
         self, X: NDArray[Any], weight: Floats | None = None

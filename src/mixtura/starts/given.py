@@ -16,9 +16,13 @@ from mixtura.data.checks import (
     check_option,
     check_resp,
     check_rows_sum_to_one,
+    to_integers,
 )
+from mixtura.data.frames import real_array
 from mixtura.data.index import check_index
+from mixtura.data.row_checks import check_column_names
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
@@ -62,8 +66,9 @@ def check_init(
         got = (init.n_components, init.n_features)
         if got != (n_components, d):
             raise ValueError(
-                f"init must be a mixture of {n_components} components and {d} features; got "
-                f"{got[0]} and {got[1]}. Fit with its settings, or start from its means or labels."
+                f"init must be a mixture of {counted(n_components, 'component')} and "
+                f"{counted(d, 'feature')}; got {got[0]} and {got[1]}. Fit with its "
+                f"settings, or start from its means or labels."
             )
         return init
     if isinstance(init, HierarchicalTree):
@@ -76,27 +81,42 @@ def check_init(
     if array.ndim == 1 and array.dtype.kind in "iub":
         if array.dtype.kind == "b" and n_components != 2:
             raise ValueError(
-                f"init must be integer labels for {n_components} components; got true and false, "
-                f"which are two. Number the components from 0, or ask for two."
+                f"init must be integer labels for {counted(n_components, 'component')}; got true "
+                f"and false, which are two. Number the components from 0, or ask for two."
             )
         labels = array.astype(np.int64) if array.dtype.kind == "b" else array
         return _check_labels(labels, source, n_components)
     if array.ndim == 2 and array.dtype.kind in "fiub":
+        if array.shape == (n_components, d):
+            check_column_names(real_array(init, "init")[1], source.feature_names, "means in init")
         return _check_table(array, n, n_components, d)
     raise TypeError(
         f"init must be one of {', '.join(map(repr, INIT_METHODS))}, integer labels of shape "
         f"(n_samples,) with -1 for none, boolean labels of two components, responsibilities of "
         f"shape (n_samples, n_components), means of shape (n_components, n_features), a "
         f"GaussianMixture, a GMMFit, a KMeansFit, a HierarchicalTree or a callable; got "
-        f"{type(init).__name__} of dtype {array.dtype} and shape {array.shape}. Pass one of these."
+        f"{type(init).__name__} of dtype {array.dtype} and shape {array.shape}. "
+        f"{_remedy(init, array, n)}"
     )
+
+
+def _remedy(init: object, array: NDArray[Any], n: int) -> str:
+    """What to pass instead of labels of another type, or of an estimator of scikit-learn."""
+    if array.shape == (n,) and array.dtype.kind == "f" and np.isnan(array).any():
+        return "Set labels that are missing to -1, then pass init.astype(int)."
+    if array.shape == (n,):
+        return to_integers(array).replace("labels", "init")
+    if hasattr(init, "get_params"):
+        is_mixture = hasattr(init, "covariance_type")
+        return f"Pass {'GaussianMixture.from_sklearn(init)' if is_mixture else 'init.labels_'}."
+    return "Pass one of these."
 
 
 def tree_labels(tree: HierarchicalTree, source: RowSource, n_clusters: int) -> NDArray[np.int64]:
     """The clusters of a tree that was grown from the same rows."""
     if len(tree.leaf) != source.n_samples:
         raise ValueError(
-            f"init must be a tree of the {source.n_samples} rows of X; got one of "
+            f"init must be a tree of the {counted(source.n_samples, 'row')} of X; got one of "
             f"{len(tree.leaf)}. Grow it from X."
         )
     return tree.labels(n_clusters)
