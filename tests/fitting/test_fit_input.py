@@ -270,7 +270,7 @@ BAD_STARTS = {
         fit_kmeans(X, 3, rng=0),
         ValueError,
         "init must be a fit of k-means with 2 clusters of the 4 rows of X, as it stands for its "
-        "labels; got 3 clusters of 4 rows. Pass its centers, or its predict(X).",
+        "labels; got 3 clusters of 4 rows. Fit k-means again.",
     ),
     "a fit of k-means to other rows": Bad(
         fit_kmeans(X[:3], 2, rng=0),
