@@ -294,9 +294,10 @@ def test_parquet_without_pyarrow_says_what_to_install(
                 "stand for decimal points or thousands, write 1234.5"
             ),
         ),
-        ("1,05\n2,5\n", "one column of decimal commas or two columns of integers; write 1.5 for"),
-        ("-0,5\n2,5\n", "one column of decimal commas or two columns of integers"),
-        ("3,5\n2,5e-3\n", "one column of decimal commas or two columns of integers"),
+        ("1,05\n2,5\n", "1 column of decimal commas or 2 columns of integers; write 1.5 for"),
+        ("-0,5\n2,5\n", "1 column of decimal commas or 2 columns of integers"),
+        ("3,5\n2,5e-3\n", "1 column of decimal commas or 2 columns of integers"),
+        ("1,5,2,25\n-0,5,2,05\n", "2 columns of decimal commas or 4 columns of integers"),
         ("a;b\n1,5;2.5\n", "'1,5' is not a number; if commas stand for decimal points"),
         (
             "a,b\n1,2\n1,2,5\n3,4\n",

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mixtura.cli.messages import InputError, note
 from mixtura.data.frames import listed
+from mixtura.mixture.table import counted
 
 __all__ = ["Header", "TextFile", "advice", "is_count", "not_utf8", "numbered"]
 
@@ -82,8 +83,9 @@ class TextFile:
         self.names = [f"x{c + 1}" for c in range(layout.width)]
         if not self.has_names and layout.separator == "," and _are_perhaps_decimals(layout.rows):
             raise InputError(
-                f"{path}: one column of decimal commas or two columns of integers; write 1.5 for "
-                f"1,5, or give the columns names and pass --header yes"
+                f"{path}: {counted(layout.width // 2, 'column')} of decimal commas or "
+                f"{layout.width} columns of integers; write 1.5 for 1,5, or give "
+                f"the columns names and pass --header yes"
             )
         if self.has_names:
             # R numbers the rows of a file with spaces, and gives these numbers no name.
@@ -330,9 +332,11 @@ def _layout(path: Path, sample: list[str]) -> _Layout:
 
 def _are_perhaps_decimals(rows: Sequence[Row]) -> bool:
     """Whether pairs of integers look like numbers cut in two: -0,5 or 1,05 or 2,5e-3."""
-    lines = [",".join(row) for row in rows]
-    return all(WITH_COMMA.fullmatch(line) for line in lines) and any(
-        CUT_IN_TWO.fullmatch(line) for line in lines
+    if any(len(row) % 2 for row in rows):
+        return False
+    pairs = [",".join(row[c : c + 2]) for row in rows for c in range(0, len(row), 2)]
+    return all(WITH_COMMA.fullmatch(pair) for pair in pairs) and any(
+        CUT_IN_TWO.fullmatch(pair) for pair in pairs
     )
 
 
