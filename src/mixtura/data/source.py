@@ -244,27 +244,30 @@ class RowSource(ABC):
 
     @cached_property
     def _far_rows(self) -> NDArray[np.intp]:
-        """Rows with the least or the largest number of a feature, if that is far away."""
+        """Rows with the smallest or the largest number of a feature, if that is far away."""
         low, high = self.middle.low.copy(), self.middle.high.copy()
         rows = np.full((2, self.n_features), -1)
+        for part, positions in self._chunks():
+            lowest, highest = part.argmin(axis=0), part.argmax(axis=0)
+            for side, bound, place in ((0, low, lowest), (1, high, highest)):
+                number = part[place, np.arange(self.n_features)]
+                beyond = number > bound if side else number < bound
+                bound[beyond] = number[beyond]
+                rows[side, beyond] = positions[place[beyond]]
+        found: NDArray[np.intp] = np.unique(rows[rows >= 0])
+        return found
+
+    def _chunks(self) -> Iterator[tuple[NDArray[Any], NDArray[np.intp]]]:
+        """Yield rows of positive weight, some thousands at a time, and their positions."""
         for X, weight, start in self.blocks():
             for begin in range(0, len(X), CHUNK):
-                part, places = (
-                    X[begin : begin + CHUNK],
-                    np.arange(begin, min(begin + CHUNK, len(X))),
-                )
+                part = X[begin : begin + CHUNK]
+                places = begin + np.arange(len(part))
                 if weight is not None:
                     there = weight[places] > 0.0
                     part, places = part[there], places[there]
                 if len(part):
-                    lowest, highest = part.argmin(axis=0), part.argmax(axis=0)
-                    for side, bound, place in ((0, low, lowest), (1, high, highest)):
-                        number = part[place, np.arange(self.n_features)]
-                        beyond = number > bound if side else number < bound
-                        bound[beyond] = number[beyond]
-                        rows[side, beyond] = start + places[place[beyond]]
-        found: NDArray[np.intp] = np.unique(rows[rows >= 0])
-        return found
+                    yield part, start + places
 
     def rounding(self, scale: Floats) -> Floats:
         """Variance that rounding leaves in each feature: see `rounding.rounding_variance`.
