@@ -27,8 +27,7 @@ def run_fit(arguments: argparse.Namespace) -> None:
     Parameters
     ----------
     arguments : argparse.Namespace
-        Parsed command line: file, columns, weights, header, n_components, seed, out, and those
-        of
+        Parsed command line: file, columns, weights, header, n_components, seed, out, and those of
         `FIT_OPTIONS` that were given.
 
     Raises

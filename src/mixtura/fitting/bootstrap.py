@@ -228,7 +228,6 @@ def bootstrap_lrt(
                 ConvergenceWarning,
                 stacklevel=2,
             )
-    survey = Survey(source, Backend(n_threads=1))
     warn_of_coarse_columns(survey, settings.reg_covar, (null, alternative), stacklevel=2)
     found = drawn[np.isfinite(drawn)]
     if not len(found):
