@@ -95,3 +95,19 @@ def test_source_looks_at_all_rows_or_at_a_sample_that_is_the_same_each_time() ->
     np.testing.assert_array_equal(cut.middle, rows.middle)
     few = ArrayRows(X[:50])
     np.testing.assert_array_equal(few.middle, middle_of(X[:50], np.ones(50)))
+
+
+@pytest.mark.parametrize("cuts", [[], [20_000, 20_001]])
+def test_sample_of_many_rows_has_those_with_a_number_far_away(cuts: list[int]) -> None:
+    X = np.random.default_rng(0).normal(size=(50_000, 2))
+    weight = np.ones(len(X))
+    X[123, 0], X[40_456, 1], X[789, 1] = 1e8, -1e8, 1e9
+    weight[789] = 0.0  # absent
+    rows = scan(np.split(X, cuts)) if cuts else ArrayRows(X)
+    rows = rows.reweighted(weight)
+    positions, shares = rows.thinned(500, np.random.default_rng(0))
+    far = np.isin(positions, [123, 40_456])
+    assert far.sum() == 2
+    assert 789 not in positions
+    np.testing.assert_allclose(shares[far], 500 / 49_999, rtol=1e-12)
+    assert (np.diff(positions) > 0).all()
