@@ -206,6 +206,8 @@ cdef class Rows:
     `mixtura.reference.Rows` says what the methods do. One `Rows` serves one thread at a time.
     """
 
+    extras = ()
+
     cdef Py_buffer buffer
     cdef const double[::1] weight, centre, middle
     cdef Pass rows

@@ -28,14 +28,15 @@ def test_open_rows_of_an_array_uses_it_where_it_is(layout: str, dtype: type) -> 
         assert np.shares_memory(rows.shown(), X)
         assert np.shares_memory(rows.weights(), GOOD["sample_weight"])
         assert np.shares_memory(next(rows.reweighted(np.ones(4)).blocks()).X, X)
-        rows.sample(2, np.random.default_rng(0))[0][:] = 0.0
+        ArrayRows.sample_of(rows, 2, np.random.default_rng(0)).X[:] = 0.0
         rows.take([0, 1])[:] = 0.0
         rows.subset(np.ones(4, dtype=bool)).X[:] = 0.0
 
 
 def test_sample_of_all_rows_does_not_share_their_memory() -> None:
     rows = ArrayRows(GOOD["X"], GOOD["sample_weight"])
-    assert not np.shares_memory(rows.sample(10, np.random.default_rng(0))[0], GOOD["X"])
+    sample = ArrayRows.sample_of(rows, 10, np.random.default_rng(0))
+    assert not np.shares_memory(sample.X, GOOD["X"])
 
 
 @pytest.mark.parametrize("name", FRAMES)

@@ -21,7 +21,8 @@ def thin(
     X: Floats, sample_weight: Floats | None, size: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Rows and weights of a sample."""
-    return ArrayRows(X, sample_weight).sample(size, rng)
+    rows = ArrayRows.sample_of(ArrayRows(X, sample_weight), size, rng)
+    return rows.X, rows.sample_weight
 
 
 def test_draw_rows_follows_the_weights() -> None:

@@ -126,9 +126,10 @@ def test_blocks_answer_as_their_concatenation(
     np.testing.assert_array_equal(rows, one.take(positions.tolist()))
     assert rows.dtype == np.float64
     np.testing.assert_array_equal(one.equal_rows(rows[0]), other.equal_rows(rows[0]))
-    samples = [rows.sample(size, np.random.default_rng(seed)) for rows in (one, other)]
-    for arrays in zip(*samples, strict=True):
-        np.testing.assert_array_equal(*arrays)
+    samples = (
+        ArrayRows.sample_of(each, size, np.random.default_rng(seed)) for each in (one, other)
+    )
+    assert_same_rows(*samples)
     mask = np.random.default_rng(seed).random(one.n_samples) < 0.5
     assert_same_rows(one.subset(mask), other.subset(mask))
     weight = np.arange(1.0, one.n_samples + 1.0)
@@ -171,9 +172,9 @@ def test_answers_are_those_of_plain_formulas(make: Callable[[Case], RowSource]) 
     assert rows.equal_rows(np.array([0.0, 1.0, 3.0])).tolist() == [False, True, False, True, False]
     np.testing.assert_allclose(rows.rounding(np.ones(3)), [4 / 12, 0.0, 0.0])
     np.testing.assert_array_equal(rows.take([3, 0, 0]), X[[3, 0, 0]])
-    drawn, drawn_weight = rows.sample(10, np.random.default_rng(0))
-    np.testing.assert_array_equal(drawn, X[1:4])
-    np.testing.assert_array_equal(drawn_weight, weight[1:4])
+    drawn = ArrayRows.sample_of(rows, 10, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn.X, X[1:4])
+    np.testing.assert_array_equal(drawn.sample_weight, weight[1:4])
     subset = rows.subset(np.array([True, True, False, False, True]))
     assert (subset.n_samples, subset.n_rows, subset.weight_sum) == (3, 1, 2.0)
     assert rows.reweighted(np.full(5, 2.0)).weight_sum == 10.0
@@ -182,8 +183,8 @@ def test_answers_are_those_of_plain_formulas(make: Callable[[Case], RowSource]) 
 def test_unweighted_rows_count_once_each() -> None:
     rows = Pieces([np.zeros((3, 2)), np.ones((4, 2))], None)
     assert (rows.weights(), rows.n_rows, rows.weight_sum) == (None, 7, 7.0)
-    _, weight = rows.sample(10, np.random.default_rng(0))
-    np.testing.assert_array_equal(weight, np.ones(7))
+    drawn = ArrayRows.sample_of(rows, 10, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn.sample_weight, np.ones(7))
 
 
 def test_rounding_of_many_rows_looks_at_evenly_spaced_ones() -> None:
@@ -320,3 +321,57 @@ def test_rows_of_a_users_own_kind_without_a_size_or_a_type_are_refused(
     own = type("Own", (Broken,), {attribute: value})
     with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
         open_rows(own([Block(np.zeros((5, 2)), None, 0)]))
+
+
+def with_extras(X: Floats, cuts: list[int]) -> RowSource:
+    """Rows in one array or in blocks, with what else is known of each."""
+    parts = np.split(X, cuts)
+    rows = ArrayRows(X) if not cuts else BlockedRows((part, None) for part in parts)
+    return rows.with_extras("odd", {"code": np.arange(len(X)), "spread": X[:, :1] ** 2})
+
+
+def seen_extras(rows: RowSource) -> tuple[Floats, Floats, Floats]:
+    blocks = list(rows.blocks())
+    codes, spreads = ([block.extras[name] for block in blocks] for name in ("code", "spread"))
+    return np.concatenate([b.X for b in blocks]), np.concatenate(codes), np.concatenate(spreads)
+
+
+@pytest.mark.parametrize("cuts", [[], [3, 3, 7]])
+def test_extras_stay_with_their_rows(cuts: list[int]) -> None:
+    X = np.random.default_rng(5).normal(size=(20, 2))
+    rows = with_extras(X, cuts)
+    mask = X[:, 1] > 0.0
+    weight = np.where(mask, 1.0, 0.0)
+    chosen = np.flatnonzero(mask)
+    everything = np.arange(20)
+    cases = [
+        (rows, everything),
+        (rows.checked(), everything),
+        (rows.subset(mask), chosen),
+        (rows.reweighted(weight), everything),
+        (rows.reweighted(weight).subset(mask), chosen),
+        (ArrayRows.sample_of(rows.reweighted(weight), 20, np.random.default_rng(0)), chosen),
+        (rows.with_extras("other", {"more": X[:, 1]}).subset(mask), chosen),
+    ]
+    for case, positions in cases:
+        found, code, spread = seen_extras(case)
+        np.testing.assert_array_equal(found, X[positions])
+        np.testing.assert_array_equal(code, positions)
+        np.testing.assert_array_equal(spread, X[positions, :1] ** 2)
+    assert [case.form for case, _ in cases] == ["odd"] * 6 + ["other"]
+
+
+@pytest.mark.parametrize("cuts", [[], [3, 3, 7]])
+def test_plain_rows_are_whole_and_have_no_extras(cuts: list[int]) -> None:
+    X = np.random.default_rng(6).normal(size=(20, 2))
+    plain = with_extras(X, cuts).plain()
+    assert plain.form == "whole"
+    assert all(not block.extras for block in plain.blocks())
+    np.testing.assert_array_equal(plain.take(range(20)), X)
+
+
+def test_extras_of_another_length_raise() -> None:
+    X = np.zeros((5, 2))
+    rows = Pieces([X], None).with_extras("odd", {"code": np.arange(4)})
+    with pytest.raises(ValueError, match=r"one entry of 'code' for each; got 4 for 5 rows at"):
+        list(rows.blocks())

@@ -16,7 +16,7 @@ from mixtura.starts import INIT_METHODS
 def test_backend_makes_the_rows_of_its_engine() -> None:
     X, weight = np.ones((3, 2)), np.array([1.0, 0.0, 2.0])
     for name, module in BACKENDS.items():
-        rows = Backend(name).rows(Block(X, weight, 17))
+        rows = Backend(name).rows("whole", Block(X, weight, 17))
         assert type(rows) is module.Rows
         assert (rows.n_samples, rows.n_features) == (3, 2)
 

@@ -440,7 +440,7 @@ def test_fit_that_is_interrupted_in_its_starts_holds_the_best_of_them(
                 raise KeyboardInterrupt
             return super().accumulate(em, *arguments, **options)
 
-    engine: Any = SimpleNamespace(**{**vars(reference), "Rows": Rows})
+    engine: Any = SimpleNamespace(**{**vars(reference), "FORMS": {"whole": Rows}})
     monkeypatch.setitem(BACKENDS, "reference", engine)
     with pytest.raises(FitInterrupted) as caught:
         fit_gmm(X, 3, rng=0, init="random", backend="reference", reg_covar=reg_covar)

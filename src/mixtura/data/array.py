@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from mixtura.data.frames import Names
 from mixtura.data.index import row_index
 from mixtura.data.row_checks import rows_table
 from mixtura.data.source import Block, Mask, Positions, RowSource
+from mixtura.parameters import NOTHING
 from mixtura.shapes import Floats
 
 __all__ = ["ArrayRows"]
@@ -26,6 +27,9 @@ class ArrayRows(RowSource):
     X : ndarray of shape (n_samples, n_features), float32 or float64, of any strides
     sample_weight : ndarray of shape (n_samples,), float64 and C-contiguous, optional
     feature_names : tuple of str, optional
+    form : str
+    extras : mapping from str to ndarray of shape (n_samples, ...), optional
+        What else is known of each row.
     """
 
     in_memory = True
@@ -35,10 +39,20 @@ class ArrayRows(RowSource):
         X: NDArray[Any],
         sample_weight: Floats | None = None,
         feature_names: Names | None = None,
+        *,
+        form: str = "whole",
+        extras: Mapping[str, NDArray[Any]] = NOTHING,
     ) -> None:
-        self.X, self.sample_weight = X, sample_weight
+        self.X, self.sample_weight, self.form, self.extras = X, sample_weight, form, extras
         (self.n_samples, self.n_features), self.dtype = X.shape, X.dtype
         self.feature_names, self.is_weighted = feature_names, sample_weight is not None
+
+    @classmethod
+    def sample_of(cls, source: RowSource, size: int, rng: np.random.Generator) -> ArrayRows:
+        """Return copies of the rows that `thinned` chooses, float64, with their weights."""
+        positions, weight = source.thinned(size, rng)
+        X, _, _, extras = source.gather(positions)
+        return cls(X, weight, source.feature_names, form=source.form, extras=extras)
 
     @classmethod
     def opened(cls, X: Any) -> ArrayRows:
@@ -49,13 +63,13 @@ class ArrayRows(RowSource):
         return rows
 
     def blocks(self) -> Iterator[Block]:
-        yield Block(self.X, self.sample_weight, 0)
+        yield Block(self.X, self.sample_weight, 0, self.extras)
 
     def checked(self) -> ArrayRows:
         X, replaced = finite_rows(self.X, "X", self.feature_names, self.sample_weight)
         if replaced is None:
             return self
-        rows = ArrayRows(X, self.sample_weight, self.feature_names)
+        rows = self._with(X=X)
         rows.not_finite = replaced
         return rows
 
@@ -65,12 +79,28 @@ class ArrayRows(RowSource):
         view.flags.writeable = False
         return view
 
-    def take(self, positions: Positions) -> Floats:
-        return np.asarray(self.X[positions], dtype=np.float64, order="C")
+    def gather(self, positions: Positions) -> Block:
+        X = np.asarray(self.X[positions], dtype=np.float64, order="C")
+        extras = {name: array[positions] for name, array in self.extras.items()}
+        return Block(X, None, 0, extras)
 
     def subset(self, mask: Mask) -> ArrayRows:
         weight = self.sample_weight
-        return ArrayRows(self.X[mask], None if weight is None else weight[mask], self.feature_names)
+        return self._with(
+            X=self.X[mask],
+            sample_weight=None if weight is None else weight[mask],
+            extras={name: array[mask] for name, array in self.extras.items()},
+        )
 
     def reweighted(self, weight: Floats) -> ArrayRows:
-        return ArrayRows(self.X, weight, self.feature_names)
+        return self._with(sample_weight=weight)
+
+    def plain(self) -> ArrayRows:
+        return self._with(form="whole", extras=NOTHING)
+
+    def with_extras(self, form: str, extras: Mapping[str, NDArray[Any]]) -> ArrayRows:
+        return self._with(form=form, extras={**self.extras, **extras})
+
+    def _with(self, **changes: Any) -> ArrayRows:
+        names = ("X", "sample_weight", "feature_names", "form", "extras")
+        return ArrayRows(**{name: getattr(self, name) for name in names} | changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,29 +32,30 @@ class BlockedRows(RowSource):
 
     Parameters
     ----------
-    blocks : iterable of (X, sample_weight) or Block
-        X is an ndarray of shape (m, n_features), float32 or float64, of any strides; sample_weight
-        is an ndarray of shape (m,), float64 and C-contiguous, or None for all blocks. One block at
-        least; m may be 0. Blocks of float32 and of float64 may be mixed: each stays what it is,
-        and as a whole they count as float64.
+    blocks : iterable of Block, or of its first fields
+        One at least, of 0 rows or more; where they start is not looked at. Blocks of float32 and of
+        float64 may be mixed: each stays what it is, and as a whole they count as float64.
     feature_names : tuple of str, optional
     weight_name : str
         What messages call the weights of block {b}.
+    form : str
     """
 
     in_memory = True
 
     def __init__(
         self,
-        blocks: Iterable[tuple[NDArray[Any], Floats | None] | Block],
+        blocks: Iterable[Block | tuple[NDArray[Any], Floats | None]],
         feature_names: Names | None = None,
         weight_name: str = "weight[{b}]",
+        form: str = "whole",
     ) -> None:
         self._blocks: list[Block] = []
         self.n_samples = 0
-        for X, weight, *_ in blocks:
-            self._blocks.append(Block(X, weight, self.n_samples))
-            self.n_samples += len(X)
+        for block in blocks:
+            self._blocks.append(Block(*block)._replace(start=self.n_samples))
+            self.n_samples += len(block[0])
+        self.form = form
         self.n_features = self._blocks[0].X.shape[1]
         self.dtype = np.result_type(*(block.X.dtype for block in self._blocks))
         self.feature_names, self._weight_name = feature_names, weight_name
@@ -83,7 +84,7 @@ class BlockedRows(RowSource):
             )
         of_column = "weight[{b}]" if per_block else f"column {weight!r} of source[{{b}}]"
         names: Names | None = None
-        blocks: list[tuple[NDArray[Any], Floats | None]] = []
+        blocks: list[Block] = []
         for b, values in enumerate(source):
             name = f"source[{b}]"
             X, w, own_names = read_block(values, name, columns, None if per_block else weight)
@@ -91,9 +92,9 @@ class BlockedRows(RowSource):
                 index = row_index(values)
                 check_index(weight[b], None if index is None else [index], f"weight[{b}]", name)
                 w = row_weights(weight[b], len(X), name=f"weight[{b}]", rows=name)
-            _check_columns(X, own_names, name, blocks[0][0] if blocks else X, names)
+            _check_columns(X, own_names, name, blocks[0].X if blocks else X, names)
             names = names or own_names
-            blocks.append((X, w))
+            blocks.append(Block(X, w))
         rows = cls(blocks, names, of_column)
         index = tuple(map(row_index, source))
         rows.index = index if all(part is not None for part in index) else None
@@ -104,29 +105,40 @@ class BlockedRows(RowSource):
 
     def checked(self) -> BlockedRows:
         blocks, masks = [], []
-        for b, (X, weight, _) in enumerate(self._blocks):
+        for b, block in enumerate(self._blocks):
+            X, weight = block.X, block.sample_weight
             if weight is not None:
                 check_weight_values(weight, name=self._weight_name.replace("{b}", str(b)))
             X, replaced = finite_rows(X, f"source[{b}]", self.feature_names, weight)
-            blocks.append((X, weight))
+            blocks.append(block._replace(X=X))
             masks.append(replaced)
         weights = self.weights()
         if weights is not None:
             check_weight_sum(weights, name="weight")
         if all(mask is None for mask in masks):
             return self
-        rows = BlockedRows(blocks, self.feature_names, self._weight_name)
+        rows = self._of(blocks)
         rows.not_finite = np.concatenate(
             [np.zeros(len(X), dtype=bool) if mask is None else mask
-             for (X, _), mask in zip(blocks, masks, strict=True)]
+             for (X, *_), mask in zip(blocks, masks, strict=True)]
         )  # fmt: skip
         return rows
 
     def subset(self, mask: Mask) -> BlockedRows:
-        return BlockedRows(super().subset(mask).blocks(), self.feature_names, self._weight_name)
+        return self._of(super().subset(mask).blocks())
 
     def reweighted(self, weight: Floats) -> BlockedRows:
-        return BlockedRows(super().reweighted(weight).blocks(), self.feature_names)
+        return BlockedRows(super().reweighted(weight).blocks(), self.feature_names, form=self.form)
+
+    def plain(self) -> BlockedRows:
+        return self._of(super().plain().blocks(), "whole")
+
+    def with_extras(self, form: str, extras: Mapping[str, NDArray[Any]]) -> BlockedRows:
+        return self._of(super().with_extras(form, extras).blocks(), form)
+
+    def _of(self, blocks: Iterable[Block], form: str | None = None) -> BlockedRows:
+        form = self.form if form is None else form
+        return BlockedRows(blocks, self.feature_names, self._weight_name, form)
 
 
 def read_block(

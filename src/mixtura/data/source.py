@@ -13,7 +13,7 @@ away (on disk, on other machines) may replace some of it by something faster, wi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, wraps
 from html import escape
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from mixtura.data.frames import Names
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.data.values import check_count
+from mixtura.parameters import NOTHING
 from mixtura.shapes import Floats
 from mixtura.text import short
 
@@ -46,11 +47,14 @@ class Block(NamedTuple):
     sample_weight : ndarray of shape (m,), float64 and C-contiguous, or None
     start : int
         The number of the first of them among all rows.
+    extras : mapping from str to ndarray of shape (m, ...)
+        What else is known of each row, by name, for E-steps that ask for it.
     """
 
     X: NDArray[Any]
     sample_weight: Floats | None
-    start: int
+    start: int = 0
+    extras: Mapping[str, NDArray[Any]] = NOTHING
 
 
 class RowSource(ABC):
@@ -71,6 +75,9 @@ class RowSource(ABC):
         Labels of the rows of each block, where these were pandas frames.
     not_finite : ndarray of shape (n_samples,), bool, or None
         Rows of weight zero that were not finite: other rows stand in their place.
+    form : str
+        What is known of a row: "whole" where it is all numbers of `X`. Each engine has a class for
+        each form, in `FORMS`.
     """
 
     n_samples: int
@@ -81,6 +88,7 @@ class RowSource(ABC):
     in_memory: bool = False
     index: Sequence[Any] | None = None
     not_finite: Mask | None = None
+    form: str = "whole"
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -134,7 +142,7 @@ class RowSource(ABC):
         """Weights of all rows, shape (n_samples,), read-only; None where each row counts once."""
         if not self.is_weighted:
             return None
-        weights = [weight for _, weight, _ in self.blocks() if weight is not None]
+        weights = [weight for _, weight, *_ in self.blocks() if weight is not None]
         return weights[0] if len(weights) == 1 else np.concatenate(weights)
 
     @cached_property
@@ -170,7 +178,7 @@ class RowSource(ABC):
 
     def _present(self) -> Iterator[NDArray[Any]]:
         """Yield the rows of positive weight in each block."""
-        for X, weight, _ in self.blocks():
+        for X, weight, *_ in self.blocks():
             yield X if weight is None or weight.all() else X[weight > 0.0]
 
     def equal_rows(self, row: Floats) -> Mask:
@@ -200,14 +208,27 @@ class RowSource(ABC):
 
     def take(self, positions: Positions) -> Floats:
         """Return a copy of the rows at these positions, shape (m, n_features), float64."""
+        return self.gather(positions).X
+
+    def gather(self, positions: Positions) -> Block:
+        """Return copies of the rows at these positions, and of what else is known of them."""
         order = np.argsort(positions)
         ascending = np.asarray(positions, dtype=np.intp)[order]
         rows = np.empty((len(order), self.n_features))
-        for X, _, start in self.blocks():
+        extras: dict[str, NDArray[Any]] = {}
+        for X, _, start, known in self.blocks():
+            if not extras:
+                extras = {
+                    name: np.empty((len(order), *array.shape[1:]), array.dtype)
+                    for name, array in known.items()
+                }
             first, end = np.searchsorted(ascending, [start, start + len(X)])
             if first < end:
-                rows[order[first:end]] = X[ascending[first:end] - start]
-        return rows
+                places, here = order[first:end], ascending[first:end] - start
+                rows[places] = X[here]
+                for name, array in known.items():
+                    extras[name][places] = array[here]
+        return Block(rows, None, 0, extras)
 
     def thinned(self, size: int, rng: np.random.Generator) -> tuple[Positions, Floats]:
         """Return positions of rows that stand for all, ascending, and their weights.
@@ -226,11 +247,6 @@ class RowSource(ABC):
         order = np.argsort(together)
         own *= weight.sum() / self.weight_sum
         return together[order], np.concatenate([weight, own])[order]
-
-    def sample(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Return copies of the rows that `thinned` chooses, float64, and their weights."""
-        positions, weight = self.thinned(size, rng)
-        return self.take(positions), weight
 
     @cached_property
     def middle(self) -> Middle:
@@ -259,7 +275,7 @@ class RowSource(ABC):
 
     def _chunks(self) -> Iterator[tuple[NDArray[Any], NDArray[np.intp]]]:
         """Yield rows of positive weight, some thousands at a time, and their positions."""
-        for X, weight, start in self.blocks():
+        for X, weight, start, _ in self.blocks():
             for begin in range(0, len(X), CHUNK):
                 part = X[begin : begin + CHUNK]
                 places = begin + np.arange(len(part))
@@ -283,11 +299,19 @@ class RowSource(ABC):
 
     def subset(self, mask: Mask) -> RowSource:
         """Return the rows that a mask of shape (n_samples,) keeps, in order, with their weights."""
-        return _Changed(self, mask, None)
+        return _Changed(self, mask=mask)
 
     def reweighted(self, weight: Floats) -> RowSource:
         """Return the rows with other weights, checked, shape (n_samples,)."""
-        return _Changed(self, None, weight)
+        return _Changed(self, weight=weight)
+
+    def plain(self) -> RowSource:
+        """Return the numbers of `X` as whole rows, without what else is known of them."""
+        return _Changed(self, form="whole", extras=None)
+
+    def with_extras(self, form: str, extras: Mapping[str, NDArray[Any]]) -> RowSource:
+        """Return the rows in another form, with more that is known of them, an entry a row."""
+        return _Changed(self, form=form, extras=extras)
 
 
 def check_promises(source: RowSource) -> None:
@@ -313,7 +337,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
         )
         remedy = "Mend blocks(), or n_samples, n_features and is_weighted."
         end = 0
-        for X, weight, start in blocks(self):
+        for X, weight, start, extras in blocks(self):
             n_weights = len(X) if weight is None else len(weight)
             if start != end or X.ndim != 2 or X.shape[1] != self.n_features or n_weights != len(X):
                 raise ValueError(
@@ -325,10 +349,16 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
                     f"{expected}, {'all' if self.is_weighted else 'none'} with weights; got a "
                     f"block {'without' if self.is_weighted else 'with'} them. {remedy}"
                 )
+            for name, array in extras.items():
+                if len(array) != len(X):
+                    raise ValueError(
+                        f"{expected}, with one entry of {name!r} for each; got {len(array)} for "
+                        f"{len(X)} rows at row {start}. {remedy}"
+                    )
             end += len(X)
             if end > self.n_samples:
                 break
-            yield Block(X, weight, start)
+            yield Block(X, weight, start, extras)
         if end != self.n_samples:
             raise ValueError(f"{expected}; got {end} rows. {remedy}")
 
@@ -336,26 +366,49 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
 
 
 class _Changed(RowSource):
-    """Rows of a source, some left out or with other weights, made again each time they are read."""
+    """Rows of a source, some left out, reweighted or with more known of them.
 
-    def __init__(self, source: RowSource, mask: Mask | None, weight: Floats | None) -> None:
+    They are made again each time they are read.
+    """
+
+    def __init__(
+        self,
+        source: RowSource,
+        *,
+        mask: Mask | None = None,
+        weight: Floats | None = None,
+        form: str | None = None,
+        extras: Mapping[str, NDArray[Any]] | None = NOTHING,
+    ) -> None:
         self._source, self._mask, self._weight = source, mask, weight
+        self.form = source.form if form is None else form
+        self._extras = extras
         self.n_samples = source.n_samples if mask is None else int(np.count_nonzero(mask))
         self.n_features, self.dtype = source.n_features, source.dtype
         self.feature_names = source.feature_names
         self.is_weighted = source.is_weighted or weight is not None
 
     def checked(self) -> RowSource:
-        return _Changed(self._source.checked(), self._mask, self._weight)
+        return _Changed(
+            self._source.checked(),
+            mask=self._mask,
+            weight=self._weight,
+            form=self.form,
+            extras=self._extras,
+        )
 
     def blocks(self) -> Iterator[Block]:
         start = 0
-        for X, weight, first in self._source.blocks():
+        for X, weight, first, known in self._source.blocks():
             rows = slice(first, first + len(X))
+            extras: dict[str, NDArray[Any]] = {}
+            if self._extras is not None:
+                extras = {**known, **{name: each[rows] for name, each in self._extras.items()}}
             if self._weight is not None:
                 weight = self._weight[rows]
             if self._mask is not None:
                 kept = self._mask[rows]
                 X, weight = X[kept], None if weight is None else weight[kept]
-            yield Block(X, weight, start)
+                extras = {name: array[kept] for name, array in extras.items()}
+            yield Block(X, weight, start, extras)
             start += len(X)

@@ -210,7 +210,7 @@ def bootstrap_lrt(
     fit_pair = partial(_fit_pair, n_components, covariance_type, init, settings)
     observed, *streams = check_rng(rng).spawn(n_bootstrap + 1)
     survey = Survey(source, Backend(n_threads=1))
-    some, _ = source.sample(MOST_LOOKED_AT, np.random.default_rng(0))
+    some = ArrayRows.sample_of(source, MOST_LOOKED_AT, np.random.default_rng(0)).X
     nearest = np.abs(some - survey.centre).argmin(axis=0)
     origin = some[nearest, np.arange(source.n_features)]  # a number of the grid, of few digits
     to_grid = partial(on_grid, origin=origin, variance=survey.rounding)

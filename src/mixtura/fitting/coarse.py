@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mixtura.data import ArrayRows
 from mixtura.data.frames import listed
 from mixtura.data.rounding import MOST_ROWS
 from mixtura.exceptions import CoarseColumnsWarning
@@ -42,7 +43,7 @@ def warn_of_coarse_columns(
         return
     wide = survey.rounding >= LEAST_SHARE * survey.variance
     wide &= survey.rounding > survey.absolute_ridge(reg_covar)
-    rows, _ = survey.source.sample(MOST_ROWS, np.random.default_rng(0))
+    rows = ArrayRows.sample_of(survey.source, MOST_ROWS, np.random.default_rng(0)).X
     columns = [
         a for a in np.flatnonzero(wide).tolist() if 2 * len(np.unique(rows[:, a])) <= len(rows)
     ]

@@ -476,7 +476,7 @@ class _Runs:
         if how == "random":
             return random_rows(self._source, n_clusters, rng)
         size = max(LEAST_SAMPLE, SAMPLE_PER_CLUSTER * n_clusters)
-        sample = ArrayRows(*self._source.sample(size, rng))
+        sample = ArrayRows.sample_of(self._source, size, rng)
         rows = RowsPass(sample, SPHERICAL, self._backend, em="nearest")
         return kmeans_plusplus(rows, n_clusters, rng)
 

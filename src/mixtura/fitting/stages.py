@@ -45,6 +45,7 @@ from mixtura.updates import (
     Update,
     components_left,
     identical,
+    mixture_seen,
 )
 
 __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
@@ -386,7 +387,8 @@ class Fitting:
         elif outcome.stop_reason != "interrupted":
             try:
                 rows = self._survey.rows(parameters.shape, "soft")
-                statistics = rows.accumulate(parameters.seen())
+                seen = mixture_seen(self._update_for(outcome), parameters)
+                statistics = rows.accumulate(seen)
                 log_likelihood = statistics.log_likelihood
             except KeyboardInterrupt:
                 outcome.stop_reason = "interrupted"

@@ -4,6 +4,8 @@ A result is the same to the bit for any number of threads; between instruction s
 in the last bits.
 """
 
+from typing import Any
+
 from mixtura.kernels.build import build_config
 from mixtura.kernels.doors import (
     accumulate,
@@ -18,7 +20,11 @@ from mixtura.kernels.doors import (
 from mixtura.kernels.instruction_set import Rows as Rows
 from mixtura.kernels.matrices import eigh, factorise, multiply
 
+# What makes passes over rows of each form. Each one is named here and nowhere else.
+FORMS: dict[str, Any] = {"whole": Rows}
+
 __all__ = [
+    "FORMS",
     "accumulate",
     "accumulate_labels",
     "accumulate_resp",

@@ -58,8 +58,8 @@ def nearest_components(means: Floats, covariances: Floats) -> tuple[Floats, NDAr
 def assignment_entropy(statistics: Statistics, parameters: Parameters, by: Algebra) -> float:
     """Weighted sum over rows of ``-sum_j resp[j] log resp[j]``, from statistics alone.
 
-    It is the log-likelihood minus the expected log-likelihood of rows and labels together [1]_,
-    and that one is linear in the sums of the statistics.
+    Unless an E-step has returned it, it is the log-likelihood minus the expected log-likelihood of
+    rows and labels together [1]_, and that one is linear in the sums of the statistics.
 
     Parameters
     ----------
@@ -79,6 +79,8 @@ def assignment_entropy(statistics: Statistics, parameters: Parameters, by: Algeb
     .. [1] R. J. Hathaway, "Another interpretation of the EM algorithm for mixture distributions",
        Statistics & Probability Letters 4, 53-56, 1986.
     """
+    if "entropy" in statistics.extras:
+        return float(statistics.extras["entropy"])
     weights, factors, shape = parameters.weights, parameters.precisions_cholesky, parameters.shape
     k, d = parameters.means.shape
     log_weights = np.log(weights, where=weights > 0.0, out=np.zeros(k))

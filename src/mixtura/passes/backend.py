@@ -32,10 +32,16 @@ class Backend:
     name: BackendName = "compiled"
     n_threads: int | None = None
 
-    def rows(self, block: Block, centre: Floats | None = None, *, single: bool = False) -> Any:
-        """Return the engine's `Rows` for a block, about a centre or in single precision."""
-        rows = BACKENDS[self.name].Rows
-        return rows(block.X, block.sample_weight, centre, single=single)
+    def rows(
+        self, form: str, block: Block, centre: Floats | None = None, *, single: bool = False
+    ) -> Any:
+        """Return what makes passes over a block of some form, about a centre or in floats."""
+        rows = self.form(form)
+        return rows(block.X, block.sample_weight, centre, single=single, **block.extras)
+
+    def form(self, name: str) -> Any:
+        """Return the engine's class for rows of a form; the reference's where none is compiled."""
+        return BACKENDS[self.name].FORMS.get(name, reference.FORMS[name])
 
     @property
     def algebra(self) -> Algebra:

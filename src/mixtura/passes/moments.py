@@ -67,7 +67,7 @@ def suits_single(source: RowSource, variance: Floats, middle: Floats) -> bool:
     middle : ndarray of shape (n_features,)
         Of the numbers near the middle (see `mixtura.data.middle`).
     """
-    if source.dtype != np.float32:
+    if source.dtype != np.float32 or source.form != "whole":
         return False
     if source.n_samples < LEAST_SINGLE_ROWS or source.n_features < LEAST_SINGLE_FEATURES:
         return False

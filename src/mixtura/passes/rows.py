@@ -59,10 +59,8 @@ class RowsPass:
     Attributes
     ----------
     extras : tuple of str
-        Names of the further sums that the E-step returns. None of today's does.
+        Names of the further sums that the E-step returns.
     """
-
-    extras: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -77,6 +75,7 @@ class RowsPass:
     ) -> None:
         self.source, self.shape, self.backend, self.em = source, shape, backend, em
         self._centre, self._single, self._least_products = centre, single, least_products
+        self.extras: tuple[str, ...] = backend.form(source.form).extras
         self._bounds: list[CarriedBounds] = []
         self._kept = list(self._read()) if source.in_memory else None
 
@@ -89,7 +88,7 @@ class RowsPass:
             if number == len(self._bounds):
                 carried = CarriedBounds(self.em, self.backend.algebra, self._least_products)
                 self._bounds.append(carried)
-            rows = self.backend.rows(block, self._centre, single=self._single)
+            rows = self.backend.rows(self.source.form, block, self._centre, single=self._single)
             yield _Part(block, rows, self._bounds[number])
 
     @property

@@ -19,10 +19,15 @@ from mixtura.reference.doors import (
     potentials,
     responsibilities,
 )
+from mixtura.reference.incomplete import IncompleteRows
 from mixtura.reference.matrices import eigh, factorise, multiply
 from mixtura.reference.rows import Rows as Rows
 
+# What makes passes over rows of each form. Each one is named here and nowhere else.
+FORMS: dict[str, type[Rows]] = {"whole": Rows, "incomplete": IncompleteRows}
+
 __all__ = [
+    "FORMS",
     "accumulate",
     "accumulate_labels",
     "accumulate_resp",

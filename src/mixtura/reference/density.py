@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mixtura.parameters import Seen
 from mixtura.shapes import Floats
 
-__all__ = ["log_density", "weighted_log_density"]
+__all__ = ["joint_log_density", "log_density"]
 
 
 def log_density(X: NDArray[Any], seen: Seen) -> Floats:
@@ -36,12 +36,12 @@ def log_density(X: NDArray[Any], seen: Seen) -> Floats:
     return density
 
 
-def weighted_log_density(X: NDArray[Any], seen: Seen) -> tuple[Floats, NDArray[np.bool_]]:
+def joint_log_density(scores: Floats, log_weights: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Return ``log weight_j + l_ij``, and which rows have zero density under every component.
 
     Such a row gets the log-weights alone.
     """
-    joint = log_density(X, seen) + seen.log_weights
+    joint = scores + log_weights
     lost = np.asarray(np.isneginf(joint).all(axis=1))
-    joint[lost] = seen.log_weights
+    joint[lost] = log_weights
     return joint, lost

@@ -14,20 +14,19 @@ component belongs to the heaviest.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.parameters import Seen
-from mixtura.reference.density import weighted_log_density
+from mixtura.reference.density import joint_log_density
 from mixtura.shapes import Floats
 
 __all__ = ["share_out"]
 
 
-def share_out(X: NDArray[Any], seen: Seen) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+def share_out(
+    scores: Floats, log_weights: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Return the label of each row, as shares and as labels, and log_prob."""
-    joint, lost = weighted_log_density(X, seen)
+    joint, lost = joint_log_density(scores, log_weights)
     labels = joint.argmax(axis=1)
     return labels, labels, np.where(lost, -np.inf, joint.max(axis=1))

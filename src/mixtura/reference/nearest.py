@@ -2,8 +2,9 @@
 
 ::
 
-    label_i = argmin_j |x_i - center_j|^2            the first of equals
-    L_i     = -1/2 min_j |x_i - center_j|^2          log_prob
+    s_ij    = -1/2 |x_i - center_j|^2
+    label_i = argmax_j s_ij            the first of equals
+    L_i     = max_j s_ij               log_prob
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.parameters import Seen
 from mixtura.shapes import Floats
 
-__all__ = ["share_out", "squared_distances"]
+__all__ = ["scores", "share_out", "squared_distances"]
 
 
 def squared_distances(X: NDArray[Any], points: Floats) -> Floats:
@@ -26,8 +26,15 @@ def squared_distances(X: NDArray[Any], points: Floats) -> Floats:
         return np.stack([np.square(X - point).sum(axis=1) for point in points], axis=1)
 
 
-def share_out(X: NDArray[Any], seen: Seen) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """Return the label of each row, as shares and as labels, and log_prob."""
-    distances = squared_distances(X, seen.means)
-    labels = distances.argmin(axis=1)
-    return labels, labels, -0.5 * distances.min(axis=1)
+def scores(X: NDArray[Any], centers: Floats) -> Floats:
+    """Return s_ij, shape (n_samples, n_clusters)."""
+    return -0.5 * squared_distances(X, centers)
+
+
+def share_out(
+    scores: Floats, log_weights: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Return the label of each row, as shares and as labels, and log_prob; no weights count."""
+    del log_weights
+    labels = scores.argmax(axis=1)
+    return labels, labels, scores.max(axis=1)

@@ -1,4 +1,8 @@
-"""Rows in plain NumPy, with the interface of the compiled `mixtura.kernels.Rows`."""
+"""Rows in plain NumPy, with the interface of the compiled `mixtura.kernels.Rows`.
+
+A form of rows is a class: `Rows` knows every number of a row. Another form derives from it, and
+says how rows are scored (`_scores`) and added up (`_sums`).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.parameters import Seen
-from mixtura.reference import density, hard, soft
-from mixtura.reference import nearest as nearest_center
+from mixtura.reference import hard, nearest, soft
+from mixtura.reference.density import log_density
 from mixtura.reference.given import add_up, as_resp
 from mixtura.reference.seeds import potentials
 from mixtura.shapes import EPS, Floats, Shape
@@ -20,13 +24,13 @@ __all__ = ["E_STEPS", "Rows"]
 
 Labels = NDArray[np.int64]
 
-# Every E-step returns the shares of the rows (responsibilities or labels), the most probable or
-# nearest component of each, and log_prob.
-EStep = Callable[[NDArray[Any], Seen], tuple[NDArray[Any], Labels, Floats]]
+# Every E-step makes of the scores (n_samples, n_components) and the log-weights: the shares of the
+# rows (responsibilities or labels), the most probable or nearest component of each, and log_prob.
+EStep = Callable[[Floats, Floats], tuple[NDArray[Any], Labels, Floats]]
 E_STEPS: dict[str, EStep] = {
     "soft": soft.share_out,
     "hard": hard.share_out,
-    "nearest": nearest_center.share_out,
+    "nearest": nearest.share_out,
 }
 
 
@@ -47,6 +51,8 @@ class Rows:
     Attributes
     ----------
     n_samples, n_features : int
+    extras : tuple of str
+        Names of the further sums that the E-steps "soft" and "hard" return.
     rounding : float
         What rounding does to a mean log-likelihood, relative to it.
     computed : float
@@ -58,6 +64,7 @@ class Rows:
     time of a compiled pass, and are ignored.
     """
 
+    extras: tuple[str, ...] = ()
     rounding = EPS
     computed = 1.0
 
@@ -73,6 +80,19 @@ class Rows:
         self._X = X
         self._weight = np.ones(len(X)) if sample_weight is None else sample_weight
 
+    def _scores(self, em: str, seen: Seen) -> Floats:
+        """Return what rows are shared out by, shape (n_samples, n_components)."""
+        if em == "nearest":
+            return nearest.scores(self._X, seen.means)
+        return log_density(self._X, seen)
+
+    def _sums(self, em: str, shares: NDArray[Any], seen: Seen, log_prob: Floats) -> Statistics:  # noqa: ARG002
+        """Return the statistics of rows that are shared out."""
+        return add_up(self._X, self._weight, shares, seen.means, seen.shape, log_prob)
+
+    def _share_out(self, em: str, seen: Seen) -> tuple[NDArray[Any], Labels, Floats]:
+        return E_STEPS[em](self._scores(em, seen), seen.log_weights)
+
     def n_tiles(self, n_components: int, shape: Shape) -> int:  # noqa: ARG002
         """Return the number of tiles that a pass cuts the rows into: one."""
         return 1
@@ -87,10 +107,10 @@ class Rows:
         labels: Labels | None = None,
     ) -> Statistics:
         """Return the statistics of one E-step about the means; write the labels on demand."""
-        shares, found, log_prob = E_STEPS[em](self._X, seen)
+        shares, found, log_prob = self._share_out(em, seen)
         if labels is not None:
             labels[...] = found
-        return add_up(self._X, self._weight, shares, seen.means, seen.shape, log_prob)
+        return self._sums(em, shares, seen, log_prob)
 
     def evaluate(
         self,
@@ -105,10 +125,10 @@ class Rows:
     ) -> None:
         """Write what is wanted of each row; `log_density` is without the weights."""
         if log_density is not None:
-            log_density[...] = density.log_density(self._X, seen)
+            log_density[...] = self._scores("soft", seen)
         if resp is None and log_prob is None and labels is None:
             return
-        shares, found, total = E_STEPS[em](self._X, seen)
+        shares, found, total = self._share_out(em, seen)
         if resp is not None:
             resp[...] = as_resp(shares, len(seen.means))
         if log_prob is not None:

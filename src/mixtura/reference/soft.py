@@ -8,21 +8,18 @@ With l_ij the log-density, equation (2) of `mixtura.reference.density`::
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.parameters import Seen
-from mixtura.reference.density import weighted_log_density
+from mixtura.reference.density import joint_log_density
 from mixtura.shapes import Floats
 
 __all__ = ["share_out"]
 
 
-def share_out(X: NDArray[Any], seen: Seen) -> tuple[Floats, NDArray[np.int64], Floats]:
+def share_out(scores: Floats, log_weights: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
     """Return responsibilities, most probable components and log_prob, equations (3) and (4)."""
-    joint, lost = weighted_log_density(X, seen)
+    joint, lost = joint_log_density(scores, log_weights)
     largest = joint.max(axis=1, keepdims=True)
     resp = np.exp(joint - largest)
     total = resp.sum(axis=1, keepdims=True)

@@ -17,7 +17,7 @@ from mixtura.passes import Pass
 from mixtura.schedules.protocol import Point, Schedule
 from mixtura.statistics import Statistics
 from mixtura.text import short_html, short_repr
-from mixtura.updates import Collapse, Event, Guard, Update, components_left
+from mixtura.updates import Collapse, Event, Guard, Update, components_left, mixture_seen
 
 __all__ = ["EM", "Outcome", "State", "StopReason", "stops"]
 
@@ -174,7 +174,7 @@ class EM:
         update = self.update.select(left)
         try:
             if outcome.statistics is None:
-                first = self._start_point(outcome.parameters)
+                first = self._start_point(update, outcome.parameters)
                 outcome.statistics, outcome.state = first.statistics, self.schedule.begin(first)
             for iteration in range(len(outcome.history) + 1, max_iter + 1):
                 state = outcome.state
@@ -213,9 +213,9 @@ class EM:
         parameters, failed = update.update(statistics, at.parameters)
         return None if failed.any() else self._point(update, parameters, inverse_temperature)
 
-    def _start_point(self, parameters: Parameters) -> Point:
+    def _start_point(self, update: Update, parameters: Parameters) -> Point:
         """Make the first pass, under the mixture itself."""
-        statistics = self.rows.accumulate(parameters.seen())
+        statistics = self.rows.accumulate(mixture_seen(update, parameters))
         return Point(parameters, statistics, statistics.log_likelihood / statistics.weight_sum)
 
     def _point(self, update: Update, parameters: Parameters, inverse_temperature: float) -> Point:

@@ -32,6 +32,7 @@ from mixtura.starts.seeding import (
     random_rows,
     standardised,
 )
+from mixtura.starts.whole import whole_rows
 
 __all__ = ["INIT_METHODS", "AutomaticStart", "Start", "StartInterrupted"]
 
@@ -101,10 +102,12 @@ class AutomaticStart:
             On Ctrl-C after the first brief run.
         """
         size = self._sample_size(source.n_features)
-        sample = ArrayRows(*source.sample(size, rng))
-        em = self.make_em(sample)
+        sample = ArrayRows.sample_of(source, size, rng)
+        em, whole = self.make_em(sample), whole_rows(sample)
+        assert isinstance(em.rows, RowsPass)
+        rows = em.rows if whole is sample else RowsPass(whole, em.rows.shape, self.backend)
         starts = (
-            self._from_rough_labels(em, sample, labels) for labels in self._clusterings(sample, rng)
+            self._from_rough_labels(em, rows, labels) for labels in self._clusterings(whole, rng)
         )
         tried: list[Outcome] = []
         try:
@@ -125,7 +128,7 @@ class AutomaticStart:
         work_per_row = k * (d * (d + 1) + EXPONENTIAL_WORK)
         return max(SAMPLE_PER_PARAMETER * k * (d + 1), SAMPLE_WORK // work_per_row)
 
-    def _clusterings(self, sample: ArrayRows, rng: np.random.Generator) -> Iterator[Labels]:
+    def _clusterings(self, sample: RowSource, rng: np.random.Generator) -> Iterator[Labels]:
         """Yield labels from `n_init` starts, in turn in each metric.
 
         k-means often ends where it has ended before: such an end is skipped, and when this happens
@@ -148,17 +151,18 @@ class AutomaticStart:
                 found.append((m, scatter))
             yield labels
 
-    def _trees(self, sample: ArrayRows) -> Iterator[Labels]:
+    def _trees(self, sample: RowSource) -> Iterator[Labels]:
         for transform in UNITLESS_TRANSFORMS[: self.n_init]:
             tree = hierarchical(
                 sample, transform=transform, max_leaves=sample.n_samples, backend=self.backend.name
             )
             yield tree.labels(min(self.n_components, len(tree.leaves)))
 
-    def _space(self, sample: ArrayRows, metric: Metric) -> RowsPass:
+    def _space(self, sample: RowSource, metric: Metric) -> RowsPass:
         weight = sample.weights()
-        weight = np.ones(len(sample.X)) if weight is None else weight
-        Z = standardised(sample.X, weight, metric, sample.middle, self.backend.algebra)
+        weight = np.ones(sample.n_samples) if weight is None else weight
+        X = sample.take(range(sample.n_samples))
+        Z = standardised(X, weight, metric, sample.middle, self.backend.algebra)
         return RowsPass(ArrayRows(Z, weight), SPHERICAL, self.backend, em="nearest")
 
     def _clusters(self, space: RowsPass, rng: np.random.Generator) -> tuple[Labels, float]:
@@ -175,15 +179,13 @@ class AutomaticStart:
             before = height
         return clusters.labels, -height
 
-    def _from_rough_labels(self, em: EM, sample: ArrayRows, labels: Labels) -> Parameters:
+    def _from_rough_labels(self, em: EM, rows: RowsPass, labels: Labels) -> Parameters:
         """Parameters of clusters that are only guesses: their scatter is drawn to the pooled one.
 
         A cluster without rows, as there must be where fewer rows differ than there are components,
         is split off the heaviest.
         """
-        rows = em.rows
-        assert isinstance(rows, RowsPass)
-        centres = np.tile(sample.middle.centre, (self.n_components, 1))
+        centres = np.tile(rows.source.middle.centre, (self.n_components, 1))
         statistics = rows.given(labels, rows.given(labels, centres).means()).centred()
         scatter = statistics.shape.shrunk_to_pooled(
             statistics.resp_xx, statistics.resp_sum, POOLED_SHARE

@@ -29,6 +29,7 @@ from mixtura.schedules import Outcome
 from mixtura.shapes import DIAG, EPS, FULL, Floats, Shape
 from mixtura.starts.automatic import INIT_METHODS, Start
 from mixtura.starts.hierarchical import HierarchicalTree
+from mixtura.starts.whole import whole_pass
 from mixtura.statistics import Statistics
 from mixtura.updates import Collapse, Event, Update
 
@@ -206,6 +207,7 @@ def given_start(
         if isinstance(init, Means):
             init = _nearest(init.means, rows, collapse.scale)
         rows, init = _labelled(rows, init)
+        rows = whole_pass(rows)
         rough = np.tile(centre, (n_components, 1))
         statistics = rows.given(init, rows.given(init, rough).means())  # about their own means
         parameters, failed = update.update(statistics)

@@ -9,7 +9,7 @@ from mixtura.updates.absolute import AbsoluteRidge
 from mixtura.updates.collapse import Cause, Collapse, Event, OnCollapse, components_left
 from mixtura.updates.fixed import CollapseBesideFixed, Fixed
 from mixtura.updates.identical import identical
-from mixtura.updates.protocol import Update
+from mixtura.updates.protocol import Update, mixture_seen
 from mixtura.updates.ridge import Ridge
 from mixtura.updates.spurious import Guard
 
@@ -26,4 +26,5 @@ __all__ = [
     "Update",
     "components_left",
     "identical",
+    "mixture_seen",
 ]

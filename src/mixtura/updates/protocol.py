@@ -11,7 +11,7 @@ from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["Mask", "Update"]
+__all__ = ["Mask", "Update", "mixture_seen"]
 
 Mask = NDArray[np.bool_]
 
@@ -46,7 +46,10 @@ class Update(Protocol):
         """
 
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
-        """Return what the pass evaluates, and what to add to a row's log-likelihood."""
+        """Return what the pass evaluates, and what to add to a row's log-likelihood.
+
+        The extras of what is seen are for E-steps that ask for them.
+        """
 
     def penalty(self, parameters: Parameters) -> float:
         """Return what is subtracted from the total log-likelihood, such as -log prior, in nats.
@@ -81,3 +84,8 @@ class Update(Protocol):
         scale : ndarray of shape (n_features,)
             Standard deviations of the features.
         """
+
+
+def mixture_seen(update: Update, parameters: Parameters) -> Seen:
+    """What a pass sees of the mixture itself, with the extras that the update has for E-steps."""
+    return parameters.seen()._replace(extras=update.as_seen(parameters)[0].extras)
