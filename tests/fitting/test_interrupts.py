@@ -80,6 +80,8 @@ def press_ctrl_c(monkeypatch: pytest.MonkeyPatch, when: int) -> None:
     class Rows:
         """The engine's rows, of which a pass is interrupted."""
 
+        extras = ()
+
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self._rows = engine(*arguments, **options)
 
@@ -95,7 +97,7 @@ def press_ctrl_c(monkeypatch: pytest.MonkeyPatch, when: int) -> None:
                 passes.append(None)
             return self._rows.accumulate(*arguments, **options)
 
-    monkeypatch.setattr(kernels, "Rows", Rows)
+    monkeypatch.setitem(kernels.FORMS, "whole", Rows)
 
 
 @pytest.mark.parametrize("n_blocks", [1, 2])
@@ -135,7 +137,8 @@ def test_kmeans_interrupted_before_its_start_has_nothing_to_keep(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(kernels, "Rows", interrupted)
+    interrupted.extras = ()  # type: ignore[attr-defined]
+    monkeypatch.setitem(kernels.FORMS, "whole", interrupted)
     with pytest.raises(FitInterrupted) as caught:
         fit_kmeans(clustered()[0], 3, rng=0)
     assert caught.value.fit is None

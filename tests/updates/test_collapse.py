@@ -113,9 +113,8 @@ def test_fit_with_raise_names_component_iteration_cause_and_remedy(
     )
 
 
-@pytest.mark.parametrize("distance", [1e100, 1e200])
-def test_fit_from_a_mixture_out_of_all_proportion_says_to_start_nearer(distance: float) -> None:
-    far = GaussianMixture([0.5, 0.5], distance * np.eye(2), np.eye(2), "tied")
+def test_fit_from_a_mixture_out_of_all_proportion_says_to_start_nearer() -> None:
+    far = GaussianMixture([0.5, 0.5], 1e200 * np.eye(2), np.eye(2), "tied")
     message = (
         r"^the fit cannot continue: component 0 is so far from the rows at iteration \d that "
         r"distances have no digits left, and no other is left\. Start nearer to them, or "
@@ -123,6 +122,17 @@ def test_fit_from_a_mixture_out_of_all_proportion_says_to_start_nearer(distance:
     )
     with pytest.raises(FitError, match=message):
         fit_gmm(clustered()[0], 2, covariance_type="tied", init=far)
+
+
+@pytest.mark.parametrize("distance", [1e8, 1e12, 1e50, 1e100])
+def test_fit_with_a_ridge_comes_back_from_a_mixture_far_away(distance: float) -> None:
+    """Between centres far from the rows and their means, the scatter loses all its digits."""
+    X = clustered()[0]
+    far = GaussianMixture([0.5, 0.5], distance * np.eye(2), np.eye(2), "tied")
+    fit = fit_gmm(X, 2, covariance_type="tied", init=far)
+    assert fit.converged
+    one = fit_gmm(X, 1, covariance_type="tied")
+    assert fit.log_likelihood >= one.log_likelihood - 1e-6
 
 
 def test_fit_with_a_tied_covariance_recovers_a_component_without_rows() -> None:

@@ -63,8 +63,11 @@ class Ridge:
             covariances = family.update(centred, self._algebra, before)
             factors, singular = family.shape.factorise(covariances, self._algebra)
             if self._ridge is not None and singular.any():
-                # Rows are so far apart that the ridge is lost in the rounding of their scatter.
-                wider = family.shape.widened(centred.resp_xx, LOST * centred.centres.shape[1])
+                # Rows, or centres before and now, are so far apart that the ridge is lost in the
+                # rounding of the scatter.
+                share = LOST * centred.centres.shape[1]
+                lost = family.shape.widened(statistics.resp_xx, share) - statistics.resp_xx
+                wider = centred.resp_xx + lost
                 covariances = family.update(replace(centred, resp_xx=wider), self._algebra, before)
                 factors, singular = family.shape.factorise(covariances, self._algebra)
         failed = singular | (statistics.resp_sum <= 0.0)
