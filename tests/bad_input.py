@@ -65,7 +65,7 @@ BAD_ROWS = {
     "nan": Bad(
         changed("X", (2, 1), np.nan),
         ValueError,
-        "X must be finite; row 2, column 1 is nan. Drop the row or fill in the value.",
+        "X must be finite; row 2, column 1 is nan.",
     ),
     "infinity": Bad(
         changed("X", (3, 0), -np.inf),
@@ -81,7 +81,7 @@ BAD_ROWS = {
     "nan far down": Bad(
         LARGE,
         ValueError,
-        "X must be finite; row 65537, column 1 is nan. Drop the row or fill in the value.",
+        "X must be finite; row 65537, column 1 is nan.",
     ),
     "long double past the largest double": Bad(
         PAST_THE_LARGEST_DOUBLE,
@@ -92,7 +92,8 @@ BAD_ROWS = {
     "masked": Bad(
         MASKED,
         ValueError,
-        "X must not have masked values; got 2 of them. Drop their rows or fill them in.",
+        "X must be finite; row 2, column 0 is nan, and columns 0, 1 have such values. "
+        "Drop their rows or fill in the values.",
     ),
     "ragged": Bad(
         [[1.0, 2.0], [3.0]],

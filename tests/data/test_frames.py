@@ -249,8 +249,8 @@ BAD = {
     ),
     "missing boolean in pyarrow": (
         lambda: pyarrow("table", {"a": [True, None]}),
-        TypeError,
-        "X must hold real numbers; got None (NoneType) in row 1, column 'a'.",
+        ValueError,
+        "X must be finite; row 1, column 'a' is nan.",
     ),
     "no columns": (
         lambda: pandas("DataFrame", index=range(3)),

@@ -251,7 +251,7 @@ def test_repr_tells_kind_size_and_type() -> None:
 
 def test_values_of_changed_rows_are_checked_where_they_come_from() -> None:
     class Checked(Pieces):
-        def checked(self) -> RowSource:
+        def checked(self, missing: object = None) -> RowSource:  # noqa: ARG002
             raise ValueError("the rows themselves")
 
     rows = Checked([np.zeros((3, 2))], None)

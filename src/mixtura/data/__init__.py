@@ -12,6 +12,7 @@ from mixtura.data.blocks import BlockedRows
 from mixtura.data.frames import Names, described
 from mixtura.data.index import check_index
 from mixtura.data.middle import Middle, middle_of
+from mixtura.data.missing import Missing
 from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
 from mixtura.data.sampling import draw_rows, thin_rows
 from mixtura.data.source import Block, RowSource, check_promises
@@ -44,6 +45,7 @@ def open_rows(
     n_features: int | None = None,
     feature_names: Names | None = None,
     part: str = "component",
+    missing: Missing | None = None,
 ) -> RowSource:
     """Rows of any kind, checked.
 
@@ -61,6 +63,10 @@ def open_rows(
         The names of the columns that are needed, where X has names.
     part : str
         What messages call the things that need a row each.
+    missing : {"raise", "em"}, optional
+        With "em", NaN and what frames have in its place are missing numbers; the rows are of the
+        form "incomplete" if one of positive weight has any. "raise" refuses them, with a message
+        that offers "em"; None, for functions without such an argument, refuses them.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def open_rows(
             )
         check_index(sample_weight, source.index, "sample_weight")
         source = source.reweighted(check_sample_weight(sample_weight, source.n_samples))
-    source = source.checked()
+    source = source.checked(missing)
     source.forget_totals()
     source.index = opened.index
     n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names, Table, described, listed, repetitions
 from mixtura.data.index import check_index, row_index
+from mixtura.data.missing import Missing
 from mixtura.data.row_checks import (
     check_weight_sum,
     check_weight_values,
@@ -103,21 +104,24 @@ class BlockedRows(RowSource):
     def blocks(self) -> Iterator[Block]:
         yield from self._blocks
 
-    def checked(self) -> BlockedRows:
+    def checked(self, missing: Missing | None = None) -> BlockedRows:
+        for b, block in enumerate(self._blocks):
+            if block.sample_weight is not None:
+                name = self._weight_name.replace("{b}", str(b))
+                check_weight_values(block.sample_weight, name=name)
+        form, missing = self._form_if(missing)
         blocks, masks = [], []
         for b, block in enumerate(self._blocks):
             X, weight = block.X, block.sample_weight
-            if weight is not None:
-                check_weight_values(weight, name=self._weight_name.replace("{b}", str(b)))
-            X, replaced = finite_rows(X, f"source[{b}]", self.feature_names, weight)
+            X, replaced = finite_rows(X, f"source[{b}]", self.feature_names, weight, missing)
             blocks.append(block._replace(X=X))
             masks.append(replaced)
         weights = self.weights()
         if weights is not None:
             check_weight_sum(weights, name="weight")
         if all(mask is None for mask in masks):
-            return self
-        rows = self._of(blocks)
+            return self if form == self.form else self._of(blocks, form)
+        rows = self._of(blocks, form)
         rows.not_finite = np.concatenate(
             [np.zeros(len(X), dtype=bool) if mask is None else mask
              for (X, *_), mask in zip(blocks, masks, strict=True)]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import Names, listed
+from mixtura.data.missing import Missing
 from mixtura.data.values import ELEMENTS_LOOKED_AT_AT_ONCE, all_finite
 from mixtura.shapes import Floats
 
@@ -17,7 +18,11 @@ Mask = NDArray[np.bool_]
 
 
 def finite_rows(
-    array: NDArray[Any], name: str, names: Names | None, weight: Floats | None = None
+    array: NDArray[Any],
+    name: str,
+    names: Names | None,
+    weight: Floats | None = None,
+    missing: Missing | None = None,
 ) -> tuple[NDArray[Any], Mask | None]:
     """Rows that are finite, and which of them were not.
 
@@ -30,6 +35,8 @@ def finite_rows(
         Of the columns.
     weight : ndarray of shape (n_samples,) or None
         Of the rows, non-negative; None where each row counts.
+    missing : {"raise", "em"}, optional
+        With "em", NaN is a missing number and stays; with "raise", messages offer this.
 
     Returns
     -------
@@ -46,8 +53,8 @@ def finite_rows(
     """
     if all_finite(array):
         return array, None
-    bad = rows_not_finite(array)
-    _refuse(array, bad if weight is None else bad & (weight > 0.0), name, names)
+    bad = rows_not_finite(array, missing)
+    _refuse(array, bad if weight is None else bad & (weight > 0.0), name, names, missing)
     if not bad.any():  # only the sum was out of range
         return array, None
     rows = np.array(array)
@@ -55,27 +62,43 @@ def finite_rows(
     return rows, bad
 
 
-def rows_not_finite(array: NDArray[Any]) -> Mask:
-    """Which rows hold a number that is not finite, without an array of the size of all."""
+def rows_not_finite(array: NDArray[Any], missing: Missing | None = None) -> Mask:
+    """Which rows hold a number that is not finite, without an array of the size of all.
+
+    With ``missing="em"``, missing numbers do not count.
+    """
     bad = np.zeros(len(array), dtype=bool)
     step = max(1, ELEMENTS_LOOKED_AT_AT_ONCE // array.shape[1])
     for start in range(0, len(array), step):
-        bad[start : start + step] = ~np.isfinite(array[start : start + step]).all(axis=1)
+        bad[start : start + step] = _refused(array[start : start + step], missing).any(axis=1)
     return bad
 
 
-def _refuse(array: NDArray[Any], bad: Mask, name: str, names: Names | None) -> None:
+def _refused(array: NDArray[Any], missing: Missing | None) -> Mask:
+    """Which numbers are refused where they count."""
+    refused: Mask = np.isinf(array) if missing == "em" else ~np.isfinite(array)
+    return refused
+
+
+def _refuse(
+    array: NDArray[Any], bad: Mask, name: str, names: Names | None, missing: Missing | None
+) -> None:
     if not bad.any():
         return
     labels: list[Any] = list(range(array.shape[1]) if names is None else names)
     row = int(np.argmax(bad))
-    first = int(np.argmin(np.isfinite(array[row])))
-    found = [label for a, label in enumerate(labels) if not np.isfinite(array[bad, a]).all()]
-    more, remedy = "", "Drop the row or fill in the value."
+    first = int(np.argmax(_refused(array[row], missing)))
+    found = [label for a, label in enumerate(labels) if _refused(array[bad, a], missing).any()]
+    value, more, rows, values = array[row, first], "", "the row", "the value"
     if len(found) > 1:
         more = f", and columns {listed(found)} have such values"
-        remedy = "Drop their rows or fill in the values."
-    value = array[row, first]
+        rows, values = "their rows", "the values"
+    remedy = f"Drop {rows} or fill in {values}."
+    if missing == "em":
+        remedy = f"Drop {rows}, or set {values} to NaN if missing."
+    elif missing == "raise" and np.isnan(value):
+        remedy = f'Drop {rows}, fill in {values}, or pass missing="em".'
     raise ValueError(
-        f"{name} must be finite; row {row}, column {labels[first]!r} is {value}{more}. {remedy}"
+        f"{name} must be finite{' or missing' * (missing == 'em')}; row {row}, column "
+        f"{labels[first]!r} is {value}{more}. {remedy}"
     )

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "REAL_KINDS",
     "Names",
     "Table",
     "check_ordered",
@@ -323,6 +324,8 @@ def _column(column: Any) -> NDArray[Any]:
     kind = getattr(getattr(column, "dtype", None), "kind", "O")
     if array.dtype == object and kind in REAL_KINDS:  # of pandas, with pandas.NA
         array = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    elif array.dtype == object and all(v is None or isinstance(v, bool) for v in array.flat):
+        array = array.astype(np.float64)  # of polars or pyarrow, with nulls
     return array
 
 

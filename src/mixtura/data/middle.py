@@ -68,6 +68,7 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
     Parameters
     ----------
     rows : ndarray of shape (m, n_features)
+        NaN where a number is missing; each feature has some.
     weight : ndarray of shape (m,)
         Positive.
 
@@ -75,8 +76,10 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
     -----
     Cost O(m log m) for each feature.
     """
-    weights = np.broadcast_to(weight[:, None], rows.shape)
+    observed = ~np.isnan(rows)
+    weights = weight[:, None] * observed
     middle = _quantiles(rows, weights, np.full(rows.shape[1], 0.5))
+    rows = np.where(observed, rows, middle)
     distances = np.abs(rows - middle)
     same = SAME * np.abs(middle)
     differing = weights * (distances > same)
@@ -84,7 +87,7 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
     typical = NORMAL * _quantiles(distances, differing, 0.5 * share)
     reach = np.maximum(FAR * typical, same)
     low, high = middle - reach, middle + reach
-    near = (rows >= low) & (rows <= high)
+    near = (rows >= low) & (rows <= high) & observed
     shares = weight[:, None] * near
     shares /= shares.sum(axis=0)
     centre = (shares * rows).sum(axis=0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data.finite import finite_rows
-from mixtura.data.frames import Names, Table, listed
+from mixtura.data.frames import REAL_KINDS, Names, Table, listed
 from mixtura.data.values import contiguous, refuse_negative, refuse_non_finite
 from mixtura.shapes import Floats
 
@@ -50,7 +52,7 @@ def check_rows(
 
 def rows_table(X: object, name: str = "X") -> Table:
     """Rows that are not yet converted to numbers: a table of two dimensions."""
-    table = Table(X, name)
+    table = Table(_with_nan(X), name)
     expected = f"{name} must have two dimensions, (n_samples, n_features); got shape {table.shape}."
     if len(table.shape) == 1:
         one_feature, one_row = (way.replace("X", name) for way in _ways_to_two_dimensions(X))
@@ -58,6 +60,16 @@ def rows_table(X: object, name: str = "X") -> Table:
     if len(table.shape) != 2:
         raise ValueError(f"{expected} Arrange it with one row a sample.")
     return table
+
+
+def _with_nan(X: object) -> object:
+    """Rows with NaN in place of masked numbers."""
+    if not isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in REAL_KINDS:
+        return X
+    if not np.ma.is_masked(X):
+        return X
+    numbers: np.ma.MaskedArray[Any, Any] = np.ma.asarray(X, None if X.dtype.kind == "f" else float)
+    return numbers.filled(np.nan)
 
 
 def _ways_to_two_dimensions(X: object) -> tuple[str, str]:

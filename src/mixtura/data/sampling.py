@@ -80,8 +80,11 @@ def thin_rows(
 
 
 def equal_rows(X: NDArray[Any], row: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which rows are equal to one, number by number, without an array of the size of X."""
+    """Which rows are equal to one, number by number, without an array of the size of X.
+
+    A missing number is equal to a missing one.
+    """
     equal = np.ones(len(X), dtype=bool)
     for a in range(X.shape[1]):
-        equal &= X[:, a] == row[a]
+        equal &= np.isnan(X[:, a]) if np.isnan(row[a]) else X[:, a] == row[a]
     return equal

@@ -25,6 +25,7 @@ from mixtura.data import sampling
 from mixtura.data.fingerprint import array_fingerprint, digest_of
 from mixtura.data.frames import Names
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
+from mixtura.data.missing import Missing, lack_numbers
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.data.values import check_count
 from mixtura.parameters import NOTHING
@@ -35,6 +36,7 @@ __all__ = ["Block", "RowSource", "check_promises"]
 
 Mask = NDArray[np.bool_]
 CHUNK = 1 << 15  # rows looked at together, so that no copy is large
+LEAST_LOOKED_AT = 400  # observed numbers of a feature, where it has so many
 Positions = NDArray[np.integer[Any]] | Sequence[int]
 
 
@@ -111,13 +113,23 @@ class RowSource(ABC):
     def blocks(self) -> Iterator[Block]:
         """Yield all rows in order, each time this is called."""
 
-    def checked(self) -> RowSource:
+    def checked(self, missing: Missing | None = None) -> RowSource:
         """Refuse negative weights and what is not finite, by its place; return the rows.
 
-        A row of weight zero may hold anything: in what is returned it is finite. Called once for
-        each fit. A kind that reads its rows does this in `blocks` instead.
+        A row of weight zero may hold anything: in what is returned it is finite. With
+        ``missing="em"``, NaN stays where it is, if rows of positive weight have any. Called once
+        for each fit. A kind that reads its rows does this in `blocks` instead.
         """
-        return self
+        form, _ = self._form_if(missing)
+        return self if form == self.form else self.with_extras(form, NOTHING)
+
+    def _form_if(self, missing: Missing | None) -> tuple[str, Missing | None]:
+        """The form of the rows where missing numbers may be so; and whether they may be."""
+        if missing != "em":
+            return self.form, missing
+        if lack_numbers((part for part, _ in self.chunks()), self.feature_names):
+            return "incomplete", "em"
+        return self.form, None
 
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
@@ -163,15 +175,25 @@ class RowSource(ABC):
             vars(self).pop(name, None)
 
     def first_row(self) -> Floats:
-        """The first row of positive weight, shape (n_features,), float64."""
-        return next(X[0].astype(np.float64) for X in self._present() if len(X))
+        """The first row of positive weight, shape (n_features,), float64.
+
+        Where its number is missing, the first that is observed in the feature.
+        """
+        first = np.full(self.n_features, np.nan)
+        for part, _ in self.chunks():
+            for a in np.flatnonzero(np.isnan(first)):
+                column = part[: 1 if self.form == "whole" else None, a]
+                first[a] = column[np.argmin(np.isnan(column))]
+            if not np.isnan(first).any():
+                break
+        return first
 
     def is_constant(self, feature: int) -> bool:
-        """Whether all rows of positive weight have the same value in a feature."""
+        """Whether all rows of positive weight have the same value in a feature, if any."""
         low, high = np.inf, -np.inf
         for X in self._present():
             column = X[:, feature]
-            low, high = column.min(initial=low), column.max(initial=high)
+            low, high = np.fmin.reduce(column, initial=low), np.fmax.reduce(column, initial=high)
             if low < high:
                 return False
         return True
@@ -182,7 +204,7 @@ class RowSource(ABC):
             yield X if weight is None or weight.all() else X[weight > 0.0]
 
     def equal_rows(self, row: Floats) -> Mask:
-        """Which rows are equal to this one, shape (n_samples,)."""
+        """Which rows are equal to this one, missing numbers too, shape (n_samples,)."""
         return np.concatenate([sampling.equal_rows(X, row) for X, *_ in self.blocks()])
 
     def fingerprint(self) -> dict[str, str | None]:
@@ -250,21 +272,43 @@ class RowSource(ABC):
 
     @cached_property
     def middle(self) -> Middle:
-        """The middle of each feature: see `mixtura.data.middle`.
+        """The middle of the observed numbers of each feature: see `mixtura.data.middle`.
 
         Of many rows, a sample is looked at, the same each time.
         """
         rng = np.random.default_rng(0)
-        positions, weight = sampling.thin_rows(self.n_samples, self.weights(), LOOKED_AT, rng)
-        return middle_of(self.take(positions), weight)
+        weights = self.weights()
+        positions, weight = sampling.thin_rows(self.n_samples, weights, LOOKED_AT, rng)
+        rows = self.take(positions)
+        rare: list[int] = []
+        if len(positions) < self.n_rows and self.form == "incomplete":
+            observed = np.count_nonzero(~np.isnan(rows), axis=0)
+            rare = np.flatnonzero(observed < LEAST_LOOKED_AT).tolist()
+        rows[:, rare] = 0.0
+        middle = middle_of(rows, weight)
+        for a in rare:  # a sample of the rows in which it is observed
+            own = np.zeros(self.n_samples)
+            for part, places in self.chunks():
+                seen = places[~np.isnan(part[:, a])]
+                own[seen] = 1.0 if weights is None else weights[seen]
+            positions, weight = sampling.thin_rows(self.n_samples, own, LOOKED_AT, rng)
+            for field, (value,) in zip(
+                middle, middle_of(self.take(positions)[:, [a]], weight), strict=True
+            ):
+                field[a] = value
+        return middle
 
     @cached_property
     def _far_rows(self) -> NDArray[np.intp]:
         """Rows with the smallest or the largest number of a feature, if that is far away."""
         low, high = self.middle.low.copy(), self.middle.high.copy()
         rows = np.full((2, self.n_features), -1)
-        for part, positions in self._chunks():
+        for part, positions in self.chunks():
             lowest, highest = part.argmin(axis=0), part.argmax(axis=0)
+            if self.form == "incomplete":
+                holes = np.isnan(part)
+                lowest = np.where(holes, np.inf, part).argmin(axis=0)
+                highest = np.where(holes, -np.inf, part).argmax(axis=0)
             for side, bound, place in ((0, low, lowest), (1, high, highest)):
                 number = part[place, np.arange(self.n_features)]
                 beyond = number > bound if side else number < bound
@@ -273,7 +317,7 @@ class RowSource(ABC):
         found: NDArray[np.intp] = np.unique(rows[rows >= 0])
         return found
 
-    def _chunks(self) -> Iterator[tuple[NDArray[Any], NDArray[np.intp]]]:
+    def chunks(self) -> Iterator[tuple[NDArray[Any], NDArray[np.intp]]]:
         """Yield rows of positive weight, some thousands at a time, and their positions."""
         for X, weight, start, _ in self.blocks():
             for begin in range(0, len(X), CHUNK):
@@ -388,14 +432,12 @@ class _Changed(RowSource):
         self.feature_names = source.feature_names
         self.is_weighted = source.is_weighted or weight is not None
 
-    def checked(self) -> RowSource:
-        return _Changed(
-            self._source.checked(),
-            mask=self._mask,
-            weight=self._weight,
-            form=self.form,
-            extras=self._extras,
+    def checked(self, missing: Missing | None = None) -> RowSource:
+        source = self._source.checked(missing)
+        changed = _Changed(
+            source, mask=self._mask, weight=self._weight, form=self.form, extras=self._extras
         )
+        return RowSource.checked(changed, missing)
 
     def blocks(self) -> Iterator[Block]:
         start = 0

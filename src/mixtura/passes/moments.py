@@ -23,20 +23,16 @@ FARTHEST = 1e3  # deviations of all rows, in those of the rows near the middle
 
 
 def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
-    """Mean and variance of each feature, shape (n_features,), in two passes.
+    """Mean and variance of the numbers of each feature, shape (n_features,), in two passes.
 
     Raises
     ------
     ValueError
         For a variance that is too large for a float, or so small that its own error would show.
     """
-    rows = RowsPass(source, DIAG, backend)
-    one, ones = np.zeros(1), np.ones((1, source.n_features))
     with np.errstate(over="ignore", invalid="ignore"):
-        rough = Seen(one, source.first_row()[None], ones, ones, DIAG)
-        mean = rows.accumulate(rough).means()
-        statistics = rows.accumulate(Seen(one, mean, ones, ones, DIAG))
-        variance: Floats = statistics.resp_xx[0] / statistics.resp_sum[0]
+        mean, _ = _about(source.first_row(), source, backend)
+        _, variance = _about(mean, source, backend)
     if not np.isfinite(variance).all():
         raise ValueError(
             f"X must have variances below {np.finfo(np.float64).max:.1g}; column "
@@ -49,7 +45,32 @@ def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
                 f"X must have variances of {LEAST_VARIANCE:g} or more, or constant columns; column "
                 f"{a} has {variance[a]:g}. Multiply it by a large number."
             )
-    return mean[0], variance
+    return mean, variance
+
+
+def _about(point: Floats, source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
+    """Mean of each feature, and mean of the squares about a point."""
+    if source.form == "incomplete":
+        return _observed_about(point, source)
+    rows = RowsPass(source, DIAG, backend)
+    one, ones = np.zeros(1), np.ones((1, source.n_features))
+    statistics = rows.accumulate(Seen(one, point[None], ones, ones, DIAG))
+    return statistics.means()[0], statistics.resp_xx[0] / statistics.resp_sum[0]
+
+
+def _observed_about(point: Floats, source: RowSource) -> tuple[Floats, Floats]:
+    """Mean of what is observed of each feature, and mean of its squares about a point."""
+    weight, first, second = np.zeros((3, source.n_features))
+    weights = source.weights()
+    for X, positions in source.chunks():
+        w = np.ones((len(X), 1)) if weights is None else weights[positions, None]
+        observed = ~np.isnan(X)
+        z = np.where(observed, X - point, 0.0)
+        weighted = w * z
+        weight += (w * observed).sum(axis=0)
+        first += weighted.sum(axis=0)
+        second += (weighted * z).sum(axis=0)
+    return point + first / weight, second / weight
 
 
 def suits_single(source: RowSource, variance: Floats, middle: Floats) -> bool:
