@@ -167,16 +167,16 @@ def test_form_is_that_of_all_blocks() -> None:
             [[np.nan, 1.0], [np.nan, 2.0]],
             "em",
             (
-                "X must have a number in each column, in a row of positive weight; column 0 has only "
-                "missing ones. Drop this column."
+                "X must have a number in each column, in a row of positive weight; column 0 has "
+                "only missing ones. Drop this column."
             ),
         ),
         (
             [[np.nan, 1.0, np.nan]],
             "em",
             (
-                "X must have a number in each column, in a row of positive weight; columns 0, 2 have "
-                "only missing ones. Drop these columns."
+                "X must have a number in each column, in a row of positive weight; columns 0, 2 "
+                "have only missing ones. Drop these columns."
             ),
         ),
     ],

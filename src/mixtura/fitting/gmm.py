@@ -23,6 +23,7 @@ from mixtura.data.checks import (
     check_rng,
     contiguous,
 )
+from mixtura.data.missing import MISSING, Missing
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
@@ -66,6 +67,7 @@ def fit_gmm(
     on_collapse: OnCollapse = "reseed",
     avoid_spurious: bool = True,
     fixed: FixedParts = None,
+    missing: Missing = "raise",
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     backend: BackendName = "compiled",
@@ -79,7 +81,7 @@ def fit_gmm(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features), or RowSource
-        The rows, finite: an array, a frame (pandas, polars, pyarrow), xarray, a tensor in the
+        The rows, finite but for `missing`: an array, a frame (pandas, polars, pyarrow), xarray, a tensor in the
         memory of the CPU, or several of them (`mixtura.scan`). The names of a frame's columns
         become the model's `feature_names`.
     n_components : int
@@ -131,6 +133,11 @@ def fit_gmm(
         What stays as in the mixture that `init` is: "weights", "means", "covariances" or several
         of them; a mask of components that stay altogether; or a dict from these names to masks, or
         to True for all. None estimates everything.
+    missing : {"raise", "em"}
+        What NaN in `X` is, and what frames and masked arrays have in its place: an error, or with
+        "em" a number that is missing at random. Then EM is that of the observed numbers, and the
+        log-likelihood is theirs. A row with nothing observed is allowed; it says nothing. Complete
+        rows give the same fit to the bit. See docs/incomplete/missing.md.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -157,7 +164,7 @@ def fit_gmm(
     Raises
     ------
     ValueError
-        For values that cannot be used, before any work is done.
+        For values that cannot be used, before any work is done; for a column without any number.
     TypeError
         For arguments of the wrong kind; for a lambda, a local function or a callable object as
         `init` together with `checkpoint`.
@@ -223,7 +230,10 @@ def fit_gmm(
         check_path(checkpoint, "checkpoint")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
-    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names_of(init))
+    missing = check_option("missing", missing, MISSING)
+    source = open_rows(
+        X, sample_weight, minimum=n_components, feature_names=names_of(init), missing=missing
+    )
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
     parts = check_fixed(fixed, n_components)

@@ -103,7 +103,7 @@ class AutomaticStart:
         """
         size = self._sample_size(source.n_features)
         sample = ArrayRows.sample_of(source, size, rng)
-        em, whole = self.make_em(sample), whole_rows(sample)
+        em, whole = self.make_em(sample), whole_rows(sample, self.backend, source.middle)
         assert isinstance(em.rows, RowsPass)
         rows = em.rows if whole is sample else RowsPass(whole, em.rows.shape, self.backend)
         starts = (

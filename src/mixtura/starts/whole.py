@@ -1,22 +1,131 @@
 """Whole rows that stand for others, where a start needs every number of a row.
 
-Only labels and first parameters are made of them: iterations see the rows as they are.
+Only labels and first parameters are made of them: iterations see the rows as they are. A missing
+number is replaced by one drawn from the normal distribution that it has given the observed numbers
+of its row, under one Gaussian for all rows. The expected number itself would make clusters too
+tight. The Gaussian has the middle of each feature (see `mixtura.data.middle`) and the correlations
+of pairs where both are observed. Numbers far from the middle count as missing for both.
 """
 
 from __future__ import annotations
 
-from mixtura.data import RowSource
-from mixtura.passes import RowsPass
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.algebra import Algebra
+from mixtura.data import ArrayRows, Block, Middle, RowSource
+from mixtura.data.source import CHUNK
+from mixtura.parameters import Parameters, Seen
+from mixtura.passes import Backend, RowsPass
+from mixtura.shapes import DIAG, FULL, Floats
 
 __all__ = ["whole_pass", "whole_rows"]
 
+LOOKED_AT = 4000  # rows for correlations
+MOST_FEATURES = 64  # of which correlations count: a row costs the cube of them
+LEAST_VARIANCE = 0.01  # of a direction among correlations, which pairs may make negative
 
-def whole_rows(source: RowSource) -> RowSource:
-    """Return the rows themselves if they are whole, else whole ones that are like them."""
-    return source if source.form == "whole" else source.plain()
+
+def whole_rows(source: RowSource, backend: Backend, middle: Middle | None = None) -> RowSource:
+    """Return the rows themselves if they are whole, else whole ones that are like them.
+
+    Parameters
+    ----------
+    source : RowSource
+    backend : Backend
+    middle : Middle, optional
+        Of the features, where more is known than these rows.
+    """
+    if source.form == "whole":
+        return source
+    if source.form != "incomplete":
+        return source.plain()
+    middle = source.middle if middle is None else middle
+    filled = _Filled(source, _likeness(source, middle, backend.algebra), backend)
+    if source.n_samples > CHUNK:
+        return filled
+    return ArrayRows(filled.take(range(source.n_samples)), source.weights(), source.feature_names)
 
 
 def whole_pass(rows: RowsPass) -> RowsPass:
     """Return a pass over whole rows that stand for those of a pass."""
-    whole = whole_rows(rows.source)
+    whole = whole_rows(rows.source, rows.backend)
     return rows if whole is rows.source else RowsPass(whole, rows.shape, rows.backend)
+
+
+class _Likeness(NamedTuple):
+    """One Gaussian for all rows, in units of the features about their middle.
+
+    Attributes
+    ----------
+    middle : Middle
+    seen : Seen
+        The Gaussian.
+    factor : ndarray of shape (n_features, n_features), or None
+        Its covariance is the product with its transpose; None for uncorrelated features.
+    """
+
+    middle: Middle
+    seen: Seen
+    factor: Floats | None
+
+
+def _likeness(source: RowSource, middle: Middle, by: Algebra) -> _Likeness:
+    d = source.n_features
+    one, zero = np.ones(1), np.zeros((1, d))
+    if d > MOST_FEATURES:
+        ones = np.ones((1, d))
+        return _Likeness(middle, Parameters(one, zero, ones, ones, DIAG).seen(), None)
+    positions, weight = source.thinned(LOOKED_AT, np.random.default_rng(0))
+    X = source.take(positions)
+    near = middle.near(X)
+    Z = np.where(near, (X - middle.centre) / middle.scale, 0.0)
+    weighted = np.stack([Z, np.square(Z)]) * weight[:, None]
+    # Sums over the rows in which both features of a pair are observed.
+    across, squares = by.multiply(
+        weighted.transpose(0, 2, 1), np.stack([Z, near.astype(np.float64)])
+    )
+    size = np.sqrt(squares * squares.T)
+    correlations = np.divide(across, size, out=np.zeros((d, d)), where=size > 0.0)
+    (variances,), (axes,) = by.eigh(correlations[None])
+    factor = axes * np.sqrt(np.maximum(variances, LEAST_VARIANCE))
+    covariances = by.multiply(factor[None], factor.T[None])
+    factors, _ = FULL.factorise(covariances, by)
+    return _Likeness(middle, Parameters(one, zero, covariances, factors, FULL).seen(), factor)
+
+
+class _Filled(RowSource):
+    """Rows with numbers in place of the missing ones, made again each time they are read."""
+
+    def __init__(self, source: RowSource, like: _Likeness, backend: Backend) -> None:
+        self._source, self._like, self._backend = source, like, backend
+        self.n_samples, self.n_features = source.n_samples, source.n_features
+        self.dtype, self.feature_names = np.dtype(np.float64), source.feature_names
+        self.is_weighted = source.is_weighted
+
+    def blocks(self) -> Iterator[Block]:
+        rng = np.random.default_rng(0)
+        for X, weight, start, _ in self._source.blocks():
+            for begin in range(0, len(X), CHUNK):
+                rows = slice(begin, begin + CHUNK)
+                part = None if weight is None else weight[rows]
+                yield Block(self._filled(X[rows], rng), part, start + begin)
+
+    def _filled(self, X: NDArray[Any], rng: np.random.Generator) -> Floats:
+        """Fill rows.
+
+        A drawn row, less what is expected of it given the features observed in the row to fill, has
+        the distribution of that row's errors. What is expected is linear, so one step does both.
+        """
+        (middle, seen, factor), by = self._like, self._backend.algebra
+        drawn = rng.standard_normal(X.shape)
+        if factor is not None:
+            drawn = by.multiply(drawn[None], factor.T[None])[0]
+        Z = np.where(middle.near(X), (X - middle.centre) / middle.scale - drawn, np.nan)
+        expected = np.empty(X.shape)
+        rows = self._backend.rows("incomplete", Block(Z, None))
+        rows.complete(seen, self._backend.n_threads, out=expected)
+        return np.where(np.isnan(X), middle.centre + middle.scale * (expected + drawn), X)
