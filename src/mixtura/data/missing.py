@@ -10,34 +10,35 @@ from numpy.typing import NDArray
 
 from mixtura.data.frames import Names, listed
 from mixtura.data.values import all_finite
+from mixtura.shapes import Floats
 
-__all__ = ["MISSING", "Missing", "lack_numbers"]
+__all__ = ["MISSING", "Missing", "lack_numbers", "refuse_unobserved"]
 
 Missing = Literal["raise", "em"]
 MISSING: tuple[Missing, ...] = ("raise", "em")
 
 
-def lack_numbers(parts: Iterable[NDArray[Any]], names: Names | None) -> bool:
-    """Whether numbers are missing in rows that count.
+def lack_numbers(parts: Iterable[NDArray[Any]]) -> bool:
+    """Whether numbers are missing in some rows."""
+    return any(not all_finite(part) and bool(np.isnan(part).any()) for part in parts)
+
+
+def refuse_unobserved(weight: Floats, names: Names | None) -> None:
+    """Refuse columns without any number, by their names.
 
     Parameters
     ----------
-    parts : iterable of ndarray of shape (m, n_features)
-        These rows.
+    weight : ndarray of shape (n_features,)
+        Of the rows in which each is observed.
     names : tuple of str or None
         Of the columns.
 
     Raises
     ------
     ValueError
-        For a column without any number, by its name.
+        Where one of the weights is zero.
     """
-    n_rows, observed = 0, np.zeros(0, dtype=np.intp)
-    for part in parts:
-        present = len(part) if all_finite(part) else np.count_nonzero(~np.isnan(part), axis=0)
-        observed = (observed if n_rows else np.zeros(part.shape[1], dtype=np.intp)) + present
-        n_rows += len(part)
-    never = np.flatnonzero(observed == 0).tolist()
+    never = np.flatnonzero(weight == 0.0).tolist()
     if never:
         several = len(never) > 1
         columns = listed(never if names is None else [names[a] for a in never])
@@ -46,4 +47,3 @@ def lack_numbers(parts: Iterable[NDArray[Any]], names: Names | None) -> bool:
             f"{f's {columns} have' if several else f' {columns} has'} only missing ones. "
             f"Drop {'these columns' if several else 'this column'}."
         )
-    return bool((observed < n_rows).any())

@@ -127,7 +127,7 @@ class RowSource(ABC):
         """The form of the rows where missing numbers may be so; and whether they may be."""
         if missing != "em":
             return self.form, missing
-        if lack_numbers((part for part, _ in self.chunks()), self.feature_names):
+        if lack_numbers(part for part, _ in self.chunks()):
             return "incomplete", "em"
         return self.form, None
 

@@ -23,6 +23,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.frames import Names, described, real_array
+from mixtura.data.missing import MISSING, Missing
 from mixtura.data.row_checks import check_column_names
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
@@ -38,7 +39,15 @@ from mixtura.schedules import stops
 from mixtura.schedules.plain import Plain, PlainState
 from mixtura.shapes import DIAG, SPHERICAL, Floats
 from mixtura.starts import HierarchicalTree, tree_labels
-from mixtura.starts.seeding import Clusters, kmeans_plusplus, lloyd, random_rows
+from mixtura.starts.seeding import (
+    Clusters,
+    centers_of,
+    kmeans_plusplus,
+    lloyd,
+    observed_weight,
+    random_rows,
+)
+from mixtura.starts.whole import whole_pass, whole_rows
 from mixtura.text import short_repr
 
 __all__ = ["KMeansFit", "fit_kmeans"]
@@ -62,7 +71,7 @@ class KMeansFit:
     Attributes
     ----------
     centers : ndarray of shape (n_clusters, n_features)
-        Weighted mean of each cluster's rows.
+        Weighted mean of each cluster's rows, of what is observed of them.
     labels : ndarray of shape (n_samples,), int64
         The nearest center of each row, the first of equals; -1 for a row of weight zero that is not
         finite.
@@ -173,7 +182,11 @@ class KMeansFit:
         return lines
 
     def predict(
-        self, X: ArrayLike | RowSource, *, n_threads: int | None = None
+        self,
+        X: ArrayLike | RowSource,
+        *,
+        missing: Missing = "raise",
+        n_threads: int | None = None,
     ) -> NDArray[np.int64]:
         """Nearest center of each row.
 
@@ -181,6 +194,8 @@ class KMeansFit:
         ----------
         X : array_like of shape (n_samples, n_features)
             The rows.
+        missing : {"raise", "em"}
+            As for `fit_kmeans`. A row with nothing observed gets the first cluster.
         n_threads : int or None
             Number of threads, None for as many as are useful.
 
@@ -189,7 +204,10 @@ class KMeansFit:
         ndarray of shape (n_samples,), int64
         """
         check_n_threads(n_threads)
-        source = open_rows(X, n_features=self.n_features, feature_names=self.feature_names)
+        missing = check_option("missing", missing, MISSING)
+        source = open_rows(
+            X, n_features=self.n_features, feature_names=self.feature_names, missing=missing
+        )
         return _nearest(source, self.centers, Backend(n_threads=n_threads))
 
     def _contents(self) -> Contents:
@@ -237,6 +255,7 @@ def fit_kmeans(
     n_init: int = 1,
     tol: float = 1e-4,
     max_iter: int = 300,
+    missing: Missing = "raise",
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     callback: Callable[[KMeansFit], object] | None = None,
@@ -248,8 +267,8 @@ def fit_kmeans(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features), or RowSource
-        The rows, finite, as for `fit_gmm`. Distances are Euclidean: scale features in different
-        units first.
+        The rows, finite but for `missing`, as for `fit_gmm`. Distances are Euclidean: scale
+        features in different units first.
     n_clusters : int
         Number of clusters.
     sample_weight : array_like of shape (n_samples,), optional
@@ -265,6 +284,11 @@ def fit_kmeans(
         the rows' total scatter, without outliers; 0 continues until no row changes its cluster.
     max_iter : int
         Most iterations of each run.
+    missing : {"raise", "em"}
+        What NaN in `X` is, and what frames and masked arrays have in its place: an error, or with
+        "em" a missing number. Then distances are those in the observed features of a row, and a
+        center is the mean of what is observed in its rows. Rows with few numbers count little, and
+        one with nothing observed gets the first cluster.
     rng : int, Generator or None
         Source of random numbers; None for fresh entropy.
     n_threads : int or None
@@ -331,7 +355,8 @@ def fit_kmeans(
     verbose = check_verbose(verbose)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
-    source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster")
+    missing = check_option("missing", missing, MISSING)
+    source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster", missing=missing)
     begin = _check_init(init, source, n_clusters)
     n_init = n_init if isinstance(begin, str) else 1
     best: KMeansFit | None = None
@@ -459,7 +484,11 @@ class _Runs:
             single=survey.single,
             least_products=LEAST_PRODUCTS,
         )
-        self._scatter = float(survey.variance.sum() * source.weight_sum) or 1.0
+        scatter = survey.variance.sum() * source.weight_sum
+        if source.form != "whole":
+            all_rows = self._rows.accumulate(Seen.of_centers(survey.centre[None], SPHERICAL))
+            scatter = (survey.variance * observed_weight(all_rows)).sum()
+        self._scatter = float(scatter) or 1.0
         # A weighted pass need not look at rows of weight zero: their labels mean nothing.
         self._present: NDArray[np.intp] | slice = slice(None)
         weights = source.weights()
@@ -472,12 +501,15 @@ class _Runs:
             if how.ndim == 2:
                 return how
             rough = np.tile(self._centre, (n_clusters, 1))
-            return self._rows.given(how, rough).means()
-        if how == "random":
+            return whole_pass(self._rows).given(how, rough).means()
+        if how == "random" and self._source.form == "whole":
             return random_rows(self._source, n_clusters, rng)
         size = max(LEAST_SAMPLE, SAMPLE_PER_CLUSTER * n_clusters)
         sample = ArrayRows.sample_of(self._source, size, rng)
-        rows = RowsPass(sample, SPHERICAL, self._backend, em="nearest")
+        whole = whole_rows(sample, self._backend, self._source.middle)
+        if how == "random":
+            return random_rows(whole, n_clusters, rng)
+        rows = RowsPass(whole, SPHERICAL, self._backend, em="nearest")
         return kmeans_plusplus(rows, n_clusters, rng)
 
     def run(self, centers: Floats) -> KMeansFit:
@@ -521,8 +553,12 @@ class _Runs:
     def deviations(self, fit: KMeansFit) -> Floats:
         """Return the standard deviation of each feature within each cluster."""
         rows = RowsPass(self._source, DIAG, self._backend, em="nearest")
-        statistics = rows.given(np.maximum(fit.labels, 0), fit.centers)
-        weight = np.where(statistics.resp_sum > 0.0, statistics.resp_sum, 1.0)[:, None]
+        if self._source.form == "whole":
+            statistics = rows.given(np.maximum(fit.labels, 0), fit.centers)
+        else:
+            statistics = rows.accumulate(Seen.of_centers(fit.centers, DIAG))
+        weight = observed_weight(statistics)
+        weight = np.where(weight > 0.0, weight, 1.0)
         variances = (statistics.resp_xx - np.square(statistics.resp_x) / weight) / weight
         return np.sqrt(np.maximum(variances, 0.0))
 
@@ -552,6 +588,7 @@ class _Runs:
             half[source.equal_rows(source.take(np.array(moved[-1:]))[0])] = 0.0
         weight[moved] = 0.0
         left = RowsPass(source.reweighted(weight), SPHERICAL, self._backend, em="nearest")
-        means = left.accumulate(seen).means()
-        means[empty[: len(moved)]] = source.take(np.array(moved, dtype=np.intp))
+        means = centers_of(left.accumulate(seen))
+        rows, own = source.take(np.array(moved, dtype=np.intp)), clusters.labels[moved]
+        means[empty[: len(moved)]] = np.where(np.isnan(rows), clusters.centers[own], rows)
         return means

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixtura.data import RowSource
+from mixtura.data.missing import refuse_unobserved
 from mixtura.parameters import Seen
 from mixtura.passes.backend import Backend
 from mixtura.passes.rows import RowsPass
@@ -28,7 +29,8 @@ def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
     Raises
     ------
     ValueError
-        For a variance that is too large for a float, or so small that its own error would show.
+        For a variance that is too large for a float, or so small that its own error would show; for
+        a column without any number.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         mean, _ = _about(source.first_row(), source, backend)
@@ -70,6 +72,7 @@ def _observed_about(point: Floats, source: RowSource) -> tuple[Floats, Floats]:
         weight += (w * observed).sum(axis=0)
         first += weighted.sum(axis=0)
         second += (weighted * z).sum(axis=0)
+    refuse_unobserved(weight, source.feature_names)
     return point + first / weight, second / weight
 
 

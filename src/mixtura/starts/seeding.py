@@ -21,7 +21,16 @@ from mixtura.passes import RowsPass
 from mixtura.shapes import SPHERICAL, Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["Clusters", "Metric", "kmeans_plusplus", "lloyd", "random_rows", "standardised"]
+__all__ = [
+    "Clusters",
+    "Metric",
+    "centers_of",
+    "kmeans_plusplus",
+    "lloyd",
+    "observed_weight",
+    "random_rows",
+    "standardised",
+]
 
 Metric = Literal["scaled", "whitened"]
 LEAST_SPREAD = 1e-12  # variance of a direction, relative to the widest; below, it is rounding
@@ -137,6 +146,22 @@ class Clusters(NamedTuple):
     refilled: bool
 
 
+def observed_weight(statistics: Statistics) -> Floats:
+    """Weight of the rows of each cluster in which each feature is observed.
+
+    Its shape is (n_clusters, 1) for whole rows, else (n_clusters, n_features).
+    """
+    weight: Floats = statistics.extras.get("observed", statistics.resp_sum[:, None])
+    return weight
+
+
+def centers_of(statistics: Statistics) -> Floats:
+    """Mean of the observed numbers of each cluster; where there are none, as before."""
+    weight = observed_weight(statistics)
+    centers: Floats = statistics.centres + statistics.resp_x / np.where(weight > 0.0, weight, 1.0)
+    return centers
+
+
 def lloyd(
     rows: RowsPass, centers: Floats, refill: Callable[[Clusters], Floats] | None = None
 ) -> Iterator[Clusters]:
@@ -163,5 +188,5 @@ def lloyd(
         clusters = Clusters(centers, statistics, labels, refilled)
         yield clusters
         refilled = refill is not None and not statistics.resp_sum.all()
-        centers = refill(clusters) if refill is not None and refilled else statistics.means()
+        centers = refill(clusters) if refill is not None and refilled else centers_of(statistics)
         labels, others = others, labels
