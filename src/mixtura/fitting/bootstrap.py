@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import family_named
 from mixtura.data import ArrayRows, RowSource, open_rows
@@ -23,6 +23,7 @@ from mixtura.data.checks import (
     check_option,
     check_rng,
 )
+from mixtura.data.missing import MISSING, Missing
 from mixtura.data.rounding import on_grid
 from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fitting.coarse import warn_of_coarse_columns
@@ -111,6 +112,7 @@ def bootstrap_lrt(
     reg_covar: float | ArrayLike = 1e-6,
     tol: float = 1e-6,
     max_iter: int = 1000,
+    missing: Missing = "raise",
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     verbose: Verbose = None,
@@ -128,7 +130,7 @@ def bootstrap_lrt(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
-        The rows, finite; each counts once.
+        The rows, finite but for `missing`; each counts once.
     n_components : int
         Components under the null hypothesis; the alternative has one more.
     covariance_type : str
@@ -145,6 +147,8 @@ def bootstrap_lrt(
         As for `fit_gmm`.
     max_iter : int
         Most iterations of each fit.
+    missing : {"raise", "em"}
+        As for `fit_gmm`. With "em", the samples lack the same numbers as the rows.
     rng : int, Generator or None
         Source of random numbers for starts and samples; None for fresh entropy.
     n_threads : int or None
@@ -190,7 +194,8 @@ def bootstrap_lrt(
     (79.672, 0.05)
     """
     n_components = check_count("n_components", n_components)
-    source = open_rows(X, minimum=n_components + 1)
+    missing = check_option("missing", missing, MISSING)
+    source = open_rows(X, minimum=n_components + 1, missing=missing)
     if source.is_weighted:
         raise ValueError(
             "X must have rows that count once each; got rows with weights. Scan it without weight."
@@ -211,13 +216,20 @@ def bootstrap_lrt(
     observed, *streams = check_rng(rng).spawn(n_bootstrap + 1)
     survey = Survey(source, Backend(n_threads=1))
     some = ArrayRows.sample_of(source, MOST_LOOKED_AT, np.random.default_rng(0)).X
-    nearest = np.abs(some - survey.centre).argmin(axis=0)
+    distances = np.abs(some - survey.centre)
+    nearest = np.where(np.isnan(some), np.inf, distances).argmin(axis=0)
     origin = some[nearest, np.arange(source.n_features)]  # a number of the grid, of few digits
+    origin = np.where(np.isnan(origin), source.first_row(), origin)
+    holes: NDArray[np.bool_] | None = None
+    if source.form == "incomplete":
+        holes = np.concatenate([np.isnan(X) for X, *_ in source.blocks()])
     to_grid = partial(on_grid, origin=origin, variance=survey.rounding)
     with Counter(n_bootstrap + 1, "sample", verbose) as count:
         null, alternative = fit_pair(source, observed)
         count("the rows")
-        sample = partial(_statistic_of_sample, null.model, source.n_samples, to_grid, fit_pair)
+        sample = partial(
+            _statistic_of_sample, null.model, source.n_samples, holes, to_grid, fit_pair
+        )
         drawn = _in_threads(sample, streams, n_threads, count)
     for fit in (null, alternative):
         if not fit.converged and tol > 0.0:
@@ -342,13 +354,16 @@ def _ratio(null: GMMFit, alternative: GMMFit) -> float:
 def _statistic_of_sample(
     model: GaussianMixture,
     n_rows: int,
+    holes: NDArray[np.bool_] | None,
     to_grid: Callable[[Floats], Floats],
     fit_pair: FitPair,
     rng: np.random.Generator,
 ) -> float:
     """The statistic of one sample from the null hypothesis; NaN where it cannot be fitted."""
-    rows = to_grid(model.sample(n_rows, rng)[0])
+    rows, form = to_grid(model.sample(n_rows, rng)[0]), "whole"
+    if holes is not None:
+        rows[holes], form = np.nan, "incomplete"
     try:
-        return _ratio(*fit_pair(ArrayRows(rows), rng, model))
+        return _ratio(*fit_pair(ArrayRows(rows, form=form), rng, model))
     except (FitError, np.linalg.LinAlgError):
         return np.nan

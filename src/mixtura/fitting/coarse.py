@@ -44,9 +44,7 @@ def warn_of_coarse_columns(
     wide = survey.rounding >= LEAST_SHARE * survey.variance
     wide &= survey.rounding > survey.absolute_ridge(reg_covar)
     rows = ArrayRows.sample_of(survey.source, MOST_ROWS, np.random.default_rng(0)).X
-    columns = [
-        a for a in np.flatnonzero(wide).tolist() if 2 * len(np.unique(rows[:, a])) <= len(rows)
-    ]
+    columns = [a for a in np.flatnonzero(wide).tolist() if _is_coarse(rows[:, a])]
     if not columns:
         return
     where = f" in {sum(smoothed)} of {len(smoothed)} models" if len(smoothed) > 1 else ""
@@ -62,3 +60,9 @@ def warn_of_coarse_columns(
         CoarseColumnsWarning,
         stacklevel=stacklevel + 1,
     )
+
+
+def _is_coarse(column: Floats) -> bool:
+    """Whether a column has few values for the observed numbers in it."""
+    observed = column[~np.isnan(column)]
+    return 2 * len(np.unique(observed)) <= len(observed)

@@ -30,6 +30,7 @@ from mixtura.schedules import Outcome
 from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, Floats, Shape
 from mixtura.starts import HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
+from mixtura.starts.whole import whole_rows
 from mixtura.statistics import Statistics
 from mixtura.updates import Ridge
 
@@ -178,9 +179,10 @@ class Search:
 
     @cached_property
     def _grown(self) -> list[HierarchicalTree]:
+        rows = whole_rows(self.survey.source, self.survey.backend)
         return [
             hierarchical(
-                self.survey.source,
+                rows,
                 transform=transform,
                 rng=self.tree_seed,
                 n_threads=self.survey.backend.n_threads,

@@ -23,6 +23,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.frames import described
+from mixtura.data.missing import MISSING, Missing
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import Init, check_reg_covar
@@ -32,9 +33,10 @@ from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.stages import Settings
 from mixtura.fitting.survey import Survey
+from mixtura.mixture import GaussianMixture
 from mixtura.mixture.criteria import completed_bic, warn_of_small_weights
 from mixtura.mixture.table import counted, import_pandas
-from mixtura.passes import Backend
+from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import Floats
 from mixtura.starts import HierarchicalTree
 from mixtura.text import short_repr
@@ -268,6 +270,7 @@ def select_gmm(
     max_iter: int = 1000,
     on_collapse: Literal["reseed", "raise"] = "reseed",
     avoid_spurious: bool = True,
+    missing: Missing = "raise",
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     verbose: Verbose = None,
@@ -277,7 +280,7 @@ def select_gmm(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features), or RowSource
-        The rows, finite, as for `fit_gmm`; a frame's names stay with the models.
+        The rows, finite but for `missing`, as for `fit_gmm`; a frame's names stay with the models.
     n_components : int or iterable of int
         Numbers of components.
     covariance_types : "all" or iterable of str
@@ -309,6 +312,9 @@ def select_gmm(
         As for `fit_gmm`. A model that loses a component for good counts as not fitted.
     avoid_spurious : bool
         As for `fit_gmm`.
+    missing : {"raise", "em"}
+        As for `fit_gmm`. With "em", criteria and held-out rows count what is observed; a callable
+        gets the rows with NaN.
     rng : int, Generator or None
         Source of random numbers for starts and folds; None for fresh entropy.
     n_threads : int or None
@@ -357,7 +363,8 @@ def select_gmm(
     >>> [(k, name, round(bic, 2)) for k, name, bic in selection.top(2)]
     [(3, 'EEE', 2314.3), (4, 'EEE', 2320.14)]
     """
-    source = open_rows(X, sample_weight, minimum=1, feature_names=names_of(init))
+    missing = check_option("missing", missing, MISSING)
+    source = open_rows(X, sample_weight, minimum=1, feature_names=names_of(init), missing=missing)
     sizes = _check_sizes(n_components)
     names = _check_types(covariance_types, source.n_features)
     if not callable(criterion):
@@ -385,13 +392,13 @@ def select_gmm(
     search = Search(
         survey, names, init, settings, int(seed.integers(2**32)), criterion in OF_LIKELIHOOD
     )
-    missing = np.full((len(sizes), len(names)), np.nan)
+    none = np.full((len(sizes), len(names)), np.nan)
     selection = GMMSelection(
         criterion_name(criterion),
         sizes,
         names,
-        missing,
-        missing.copy() if criterion == "cv" else None,
+        none,
+        none.copy() if criterion == "cv" else None,
         reasons={(k, name): NOT_REACHED for k in sizes for name in names},
     )
     n_models = len(selection.reasons) * (1 + n_folds * (criterion == "cv"))
@@ -461,8 +468,11 @@ def criterion_name(criterion: Criterion | str) -> str:
 def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int | None) -> float:
     if callable(criterion):
         return _value_of_callable(criterion, fit, source)
-    if criterion == "icl":
+    if criterion == "icl" and source.form == "whole":
         return completed_bic(fit.model, source, n_threads)
+    if criterion == "icl":
+        completed = _log_likelihood_of(fit.model, source, n_threads, "hard")
+        return -2.0 * completed + fit.model.n_parameters * math.log(source.weight_sum)
     penalty = 2.0 if criterion == "aic" else math.log(source.weight_sum)
     return -2.0 * fit.log_likelihood + penalty * fit.model.n_parameters
 
@@ -505,7 +515,11 @@ def _cross_validate(
     for fold, stream in enumerate(streams):
         held = source.subset(fold_of_row == fold)
         share[fold] = held.weight_sum
-        training = search.on(source.subset(fold_of_row != fold))
+        try:
+            training = search.on(source.subset(fold_of_row != fold))
+        except ValueError as error:  # as where no row that is left has a number in some column
+            selection.reasons.update(dict.fromkeys(deviances, f"fold {fold}: {error}"))
+            return
         for k, name, end in _ends(training, selection.n_components, stream, count):
             if (k, name) not in deviances:  # not fitted to all rows, or not in an earlier fold
                 continue
@@ -525,7 +539,18 @@ def _deviance(end: GMMFit | str, held: RowSource, n_threads: int | None) -> floa
     """Minus twice the log-likelihood of held-out rows; a FitError for a fit that failed."""
     if isinstance(end, str):
         raise FitError(end)
-    return -2.0 * end.model.log_likelihood(held, n_threads=n_threads)
+    if held.form == "whole":
+        return -2.0 * end.model.log_likelihood(held, n_threads=n_threads)
+    return -2.0 * _log_likelihood_of(end.model, held, n_threads, "soft")
+
+
+def _log_likelihood_of(
+    mixture: GaussianMixture, rows: RowSource, n_threads: int | None, em: str
+) -> float:
+    """Log-likelihood of rows of any form, or with "hard", of rows and most probable components."""
+    own = mixture._parameters()
+    backend = Backend(n_threads=n_threads)
+    return RowsPass(rows, own.shape, backend, em=em).accumulate(own.seen()).log_likelihood
 
 
 def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:
