@@ -116,9 +116,9 @@ def test_parquet_with_an_index_leaves_it_out_with_a_note(
             [],
             "a,b,\n1,2,\n3,4,\n",
             (
-                "t.csv, line 2, column 'x3': the value is missing; drop the row or fill it in; "
-                "column 3 of 3 has no values: do lines end with a separator? Choose the others "
-                "with --columns 1,2\n"
+                "t.csv, line 2, column 'x3': the value is missing; drop the row, fill it in, or "
+                "pass --missing em; column 3 of 3 has no values: do lines end with a separator? "
+                "Choose the others with --columns 1,2\n"
             ),
         ),
         (
@@ -316,7 +316,13 @@ def test_parquet_without_pyarrow_says_what_to_install(
             "t.csv, line 3: expected 2 values, as in most lines; got 1 between commas\n",
         ),
         ("a,b\n1,2\n3,4\n", "at least 3 rows"),
-        (",\n", "t.csv, line 1, columns 'x1', 'x2': values are missing; drop or fill in the row"),
+        (
+            ",\n",
+            (
+                "t.csv, line 1, columns 'x1', 'x2': values are missing; drop or fill in the row, "
+                "or pass --missing em"
+            ),
+        ),
     ],
 )
 def test_fit_of_a_bad_csv_file_is_refused_in_one_line(

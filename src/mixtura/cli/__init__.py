@@ -26,6 +26,7 @@ from mixtura.cli.messages import (
     with_options,
 )
 from mixtura.cli.predicting import run_predict
+from mixtura.data.missing import MISSING
 
 __all__ = ["main"]
 
@@ -34,7 +35,7 @@ TEXT_FILES = """\
 text files: values between commas, semicolons, tabs or spaces, the same number in each line, in
 UTF-8. A number is written as 12, -1.5, .5 or 1e-3. Decimal commas, as in 1,5, are read if
 semicolons, tabs or spaces stand between the values. Empty, NA, N/A, NaN, null, none, ? and . are
-missing. Missing values and infinities are refused{except_for}.
+missing. Missing values are refused, but for --missing em, and infinities are{except_for}.
 With --header auto the first line has names if there is text above all columns of numbers; if there
 are only numbers it is data; a note says so. Otherwise --header must be given. A first column
 without a name that counts the rows, or has no numbers, is left out; a note says so.
@@ -239,6 +240,12 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "yes", "no"),
         default="auto",
         help="whether the first line of a text file has the names of the columns (default: auto)",
+    )
+    parser.add_argument(
+        "--missing",
+        choices=MISSING,
+        default=argparse.SUPPRESS,
+        help="refuse missing values, or use what is observed of each row: em (default: raise)",
     )
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import mixtura
 from mixtura import plot
@@ -13,12 +16,13 @@ from mixtura.cli.input import InputError, Table, read_table
 from mixtura.cli.messages import with_options
 from mixtura.cli.output import save_picture, write_assignments
 from mixtura.data import RowSource, open_rows
+from mixtura.data.missing import Missing
 from mixtura.mixture.table import counted
 
 __all__ = ["draw_components", "run_fit"]
 
 # Arguments that are passed to fit_gmm if they are given.
-FIT_OPTIONS = ("covariance_type", "n_init", "max_iter", "tol", "reg_covar", "n_threads")
+FIT_OPTIONS = ("covariance_type", "n_init", "max_iter", "tol", "reg_covar", "missing", "n_threads")
 
 
 def run_fit(arguments: argparse.Namespace) -> None:
@@ -37,13 +41,16 @@ def run_fit(arguments: argparse.Namespace) -> None:
     FitError
         If the fit cannot continue.
     """
-    table = read_table(arguments.file, arguments.columns, arguments.weights, arguments.header)
+    missing: Missing = getattr(arguments, "missing", "raise")
+    table = read_table(
+        arguments.file, arguments.columns, arguments.weights, arguments.header, missing
+    )
     options = {name: value for name, value in vars(arguments).items() if name in FIT_OPTIONS}
     # The fit may take long, so an error of the folder should come before it.
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:
         fit = mixtura.fit_gmm(
-            _rows(table),
+            _rows(table, missing),
             arguments.n_components,
             rng=arguments.seed,
             **options,
@@ -58,36 +65,52 @@ def run_fit(arguments: argparse.Namespace) -> None:
     done: list[str] = []
     try:
         # All files first: whoever reads the output may close it after a few lines.
-        done.extend(_write(fit, table, summary, arguments.out))
+        done.extend(_write(fit, table, summary, arguments.out, missing))
     finally:
         print(summary, *done, sep="\n")
 
 
-def _rows(table: Table) -> RowSource:
+def _rows(table: Table, missing: Missing) -> RowSource:
     """Return rows with weights and the names that the file has, which the model keeps."""
-    rows = open_rows(table.rows, table.sample_weight)
+    rows = open_rows(table.rows, table.sample_weight, missing=missing)
     rows.feature_names = table.names if table.has_names else None
     return rows
 
 
-def _write(fit: mixtura.GMMFit, table: Table, summary: str, out: Path) -> Iterator[str]:
+def _write(
+    fit: mixtura.GMMFit, table: Table, summary: str, out: Path, missing: Missing
+) -> Iterator[str]:
     """Write all files; yield what to say about each."""
     fit.model.save(out / "model.npz")
     yield f"wrote {out / 'model.npz'}"
     (out / "summary.txt").write_text(summary, encoding="utf-8")
     yield f"wrote {out / 'summary.txt'}"
-    for path in write_assignments(fit.model, table.rows, out):
+    for path in write_assignments(fit.model, table.rows, out, missing=missing):
         yield f"wrote {path}"
     try:
-        pictures = {
-            "components": draw_components(fit, table),
-            "log_likelihood": plot.HistoryDisplay.from_fit(fit),
-        }
+        pictures = {"log_likelihood": plot.HistoryDisplay.from_fit(fit)}
+        drawn = _without_holes(table)
+        if len(drawn.rows) < len(table.rows):
+            yield f"components.png has the {counted(len(drawn.rows), 'row')} without missing values"
+        if len(drawn.rows):
+            pictures = {"components": draw_components(fit, drawn), **pictures}
     except ImportError as error:
         yield f"no pictures: {error}"
         return
     for name, display in pictures.items():
         yield f"wrote {save_picture(display, out / f'{name}.png')}"
+
+
+def _without_holes(table: Table) -> Table:
+    """Return the rows that have every number that is drawn."""
+    holes = np.isnan(table.rows[:, : plot.MAX_FEATURES]).any(axis=1)
+    weight = table.sample_weight
+    if weight is not None:
+        holes &= weight > 0.0
+    if not holes.any():
+        return table
+    weight = None if weight is None else weight[~holes]
+    return replace(table, rows=table.rows[~holes], sample_weight=weight)
 
 
 def draw_components(fit: mixtura.GMMFit, table: Table) -> Any:

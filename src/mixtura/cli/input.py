@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.cli.messages import InputError, note
-from mixtura.cli.text import Header, TextFile, advice, is_count, not_utf8, numbered
+from mixtura.cli.text import OR, Header, TextFile, advice, is_count, not_utf8, numbered
 from mixtura.data.finite import rows_not_finite
 from mixtura.data.frames import listed, repetitions
+from mixtura.data.missing import Missing
 
 __all__ = ["InputError", "Table", "choose_columns", "open_file", "read_columns", "read_table"]
 
@@ -43,7 +44,9 @@ class ColumnFile(Protocol):
     def row_names(self) -> list[int]:
         """Return the positions of columns that only number or name the rows."""
 
-    def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[Any]:
+    def read(
+        self, positions: Sequence[int], *, weighted: bool, missing: Missing = "raise"
+    ) -> NDArray[Any]:
         """Return some columns, the last of them weights if so said."""
 
 
@@ -56,7 +59,7 @@ class Table:
     names : tuple of n_features str
         Name of each column.
     rows : ndarray of shape (n_samples, n_features)
-        Finite numbers, where the weight is not zero.
+        Finite numbers, where the weight is not zero; NaN where one is missing and may be.
     sample_weight : ndarray of shape (n_samples,) or None
         How often each row was observed; None for once.
     has_names : bool
@@ -74,6 +77,7 @@ def read_table(
     columns: Sequence[str] | None = None,
     weight_column: str | None = None,
     header: Header = "auto",
+    missing: Missing = "raise",
 ) -> Table:
     """Read columns of numbers from a file.
 
@@ -87,6 +91,8 @@ def read_table(
         Column of weights; None for a table without.
     header : {"auto", "yes", "no"}
         Whether the first line of a text file has the names of the columns.
+    missing : {"raise", "em"}
+        Whether missing values are refused, or become NaN.
 
     Returns
     -------
@@ -103,7 +109,7 @@ def read_table(
     """
     file = open_file(path, header)
     weight = [] if weight_column is None else choose_columns(file, [weight_column])
-    return read_columns(file, choose_columns(file, columns, weight), weight)
+    return read_columns(file, choose_columns(file, columns, weight), weight, missing)
 
 
 def open_file(path: Path, header: Header = "auto") -> ColumnFile:
@@ -127,7 +133,12 @@ def _decoding(path: Path) -> Iterator[None]:
         raise not_utf8(path, error.reason) from error
 
 
-def read_columns(file: ColumnFile, chosen: Sequence[int], weight: Sequence[int] = ()) -> Table:
+def read_columns(
+    file: ColumnFile,
+    chosen: Sequence[int],
+    weight: Sequence[int] = (),
+    missing: Missing = "raise",
+) -> Table:
     """Read and check columns by their positions; `weight` has that of the weights, or none."""
     path, positions = file.path, [*chosen, *weight]
     for c, times in Counter(positions).items():
@@ -140,11 +151,11 @@ def read_columns(file: ColumnFile, chosen: Sequence[int], weight: Sequence[int] 
             f"columns, or choose others with --columns"
         )
     with _decoding(path):
-        values = file.read(positions, weighted=bool(weight))
+        values = file.read(positions, weighted=bool(weight), missing=missing)
     if len(values) == 0:
         raise InputError(f"{path}: the file has no rows of data")
     rows, sample_weight = values[:, : len(chosen)], values[:, -1] if weight else None
-    _refuse_non_finite(path, names, rows, sample_weight)
+    _refuse_non_finite(path, names, rows, sample_weight, missing)
     return Table(names, rows, sample_weight, file.has_names)
 
 
@@ -209,21 +220,28 @@ def _positions(file: ColumnFile, wanted: Sequence[str]) -> list[int]:
 
 
 def _refuse_non_finite(
-    path: Path, names: Sequence[str], rows: NDArray[Any], weight: NDArray[Any] | None
+    path: Path,
+    names: Sequence[str],
+    rows: NDArray[Any],
+    weight: NDArray[Any] | None,
+    missing: Missing,
 ) -> None:
-    bad = rows_not_finite(rows)
+    bad = rows_not_finite(rows, missing)
     if weight is not None:
         bad &= weight != 0.0
     if not bad.any():
         return
     row = int(np.argmax(bad))
-    found = [name for a, name in enumerate(names) if not np.isfinite(rows[bad, a]).all()]
-    a = int(np.argmin(np.isfinite(rows[row])))
-    what = "missing" if np.isnan(rows[row, a]) else f"{rows[row, a]}"
+    refused = np.isinf(rows[bad]) if missing == "em" else ~np.isfinite(rows[bad])
+    found = [name for name, any_ in zip(names, refused.any(axis=0), strict=True) if any_]
+    a = int(np.argmax(refused[0]))
+    is_missing = np.isnan(rows[row, a])
+    what = "missing" if is_missing else f"{rows[row, a]}"
     more = f" (columns {listed(found)} have such values)" * (len(found) > 1)
+    remedy = f"drop the row, fill it in, {OR}" if is_missing else "drop the row or fill it in"
     raise InputError(
         f"{path}: row {row + 1} of the data, column {names[a]!r}: the value is {what}{more}; "
-        f"drop the row or fill it in"
+        f"{remedy}"
     )
 
 
@@ -254,7 +272,13 @@ class NpyFile:
     def row_names(self) -> list[int]:
         return []
 
-    def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[Any]:  # noqa: ARG002
+    def read(
+        self,
+        positions: Sequence[int],
+        *,
+        weighted: bool,  # noqa: ARG002
+        missing: Missing = "raise",  # noqa: ARG002
+    ) -> NDArray[Any]:
         every = list(positions) == list(range(len(self.names)))
         return self._table if every else self._table[:, positions]
 
@@ -290,7 +314,13 @@ class ParquetFile:
             found.insert(0, 0)
         return found
 
-    def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[Any]:  # noqa: ARG002
+    def read(
+        self,
+        positions: Sequence[int],
+        *,
+        weighted: bool,  # noqa: ARG002
+        missing: Missing = "raise",  # noqa: ARG002
+    ) -> NDArray[Any]:
         bad = [
             f"{self.names[c]!r} holds {self._kinds[c]}"
             for c in positions

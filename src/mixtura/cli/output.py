@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data import open_rows
 from mixtura.data.finite import rows_not_finite
+from mixtura.data.missing import Missing
+from mixtura.data.values import all_finite
 from mixtura.fitting import KMeansFit
 from mixtura.mixture import GaussianMixture
+from mixtura.passes import Backend, RowsPass
 
 __all__ = ["Model", "save_picture", "write_assignments"]
 
@@ -22,7 +26,11 @@ VALUES_AT_ONCE = 1 << 20
 
 
 def write_assignments(
-    model: Model, rows: NDArray[Any], out: Path, values_at_once: int = VALUES_AT_ONCE
+    model: Model,
+    rows: NDArray[Any],
+    out: Path,
+    values_at_once: int = VALUES_AT_ONCE,
+    missing: Missing = "raise",
 ) -> list[Path]:
     """Write labels.csv and, of a mixture, responsibilities.csv, with one line for each row.
 
@@ -39,6 +47,8 @@ def write_assignments(
         Folder to write to.
     values_at_once : int
         Most responsibilities in memory at a time.
+    missing : {"raise", "em"}
+        With "em", rows with missing values are assigned by what is observed of them.
 
     Returns
     -------
@@ -49,7 +59,7 @@ def write_assignments(
     with path.open("w", encoding="ascii") as file:
         file.write("label\n")
         for piece in _pieces(rows, values_at_once):
-            np.savetxt(file, _of_finite_rows(model.predict, piece, -1), fmt="%d")
+            np.savetxt(file, _of_finite_rows(_labels, model, piece, -1, missing), fmt="%d")
     if isinstance(model, KMeansFit):
         return [path]
     paths = [path, out / "responsibilities.csv"]
@@ -57,7 +67,7 @@ def write_assignments(
     with paths[1].open("w", encoding="ascii") as file:
         file.write(",".join(f"component_{j}" for j in range(k)) + "\n")
         for piece in _pieces(rows, values_at_once // k):
-            resp = _of_finite_rows(model.responsibilities, piece, np.nan)
+            resp = _of_finite_rows(_responsibilities, model, piece, np.nan, missing)
             np.savetxt(file, resp, fmt="%.12g", delimiter=",")
     return paths
 
@@ -68,15 +78,36 @@ def _pieces(rows: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
 
 
 def _of_finite_rows(
-    answer: Callable[[NDArray[Any]], NDArray[Any]], rows: NDArray[Any], otherwise: float
+    answer: Callable[[Any, NDArray[Any]], NDArray[Any]],
+    model: Model,
+    rows: NDArray[Any],
+    otherwise: float,
+    missing: Missing,
 ) -> NDArray[Any]:
     """Return the answers for all rows, `otherwise` for those that are not finite."""
-    bad = rows_not_finite(rows)
-    if not bad.any():
-        return answer(rows)
-    given = answer(np.where(bad[:, None], 0.0, rows))
+    bad = rows_not_finite(rows, missing)
+    given = answer(model, np.where(bad[:, None], 0.0, rows) if bad.any() else rows)
     given[bad] = otherwise
     return given
+
+
+def _labels(model: Model, rows: NDArray[Any]) -> NDArray[Any]:
+    if isinstance(model, KMeansFit):
+        return model.predict(rows, missing="em")
+    return model.predict(rows) if all_finite(rows) else _evaluated(model, rows)[0]
+
+
+def _responsibilities(model: GaussianMixture, rows: NDArray[Any]) -> NDArray[Any]:
+    return model.responsibilities(rows) if all_finite(rows) else _evaluated(model, rows)[1]
+
+
+def _evaluated(model: GaussianMixture, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Labels and responsibilities of rows with missing values."""
+    labels, resp = np.empty(len(rows), dtype=np.int64), np.empty((len(rows), model.n_components))
+    parameters = model._parameters()
+    passed = RowsPass(open_rows(rows, missing="em"), parameters.shape, Backend())
+    passed.evaluate(parameters.seen(), labels=labels, resp=resp)
+    return labels, resp
 
 
 def save_picture(display: Any, path: Path) -> Path:

@@ -10,6 +10,7 @@ from mixtura.cli.input import ColumnFile, choose_columns, open_file, read_column
 from mixtura.cli.messages import InputError, note
 from mixtura.cli.output import Model, write_assignments
 from mixtura.data.frames import Names, listed
+from mixtura.data.missing import Missing
 from mixtura.mixture.table import counted
 
 __all__ = ["run_predict"]
@@ -21,7 +22,7 @@ def run_predict(arguments: argparse.Namespace) -> None:
     Parameters
     ----------
     arguments : argparse.Namespace
-        Parsed command line: model, file, columns, header, out.
+        Parsed command line: model, file, columns, header, out, and missing if it was given.
 
     Raises
     ------
@@ -31,10 +32,11 @@ def run_predict(arguments: argparse.Namespace) -> None:
     model, feature_names, n_features = _load(arguments.model)
     file = open_file(arguments.file, arguments.header)
     chosen = _columns(file, arguments.columns, feature_names, n_features)
-    table = read_columns(file, chosen)
+    missing: Missing = getattr(arguments, "missing", "raise")
+    table = read_columns(file, chosen, missing=missing)
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:
-        written = write_assignments(model, table.rows, arguments.out)
+        written = write_assignments(model, table.rows, arguments.out, missing=missing)
     except (ValueError, TypeError) as error:
         raise InputError(f"{arguments.file}: {error}") from error
     n_samples = len(table.rows)

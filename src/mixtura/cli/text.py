@@ -22,15 +22,17 @@ from numpy.typing import NDArray
 
 from mixtura.cli.messages import InputError, note
 from mixtura.data.frames import listed
+from mixtura.data.missing import Missing
 from mixtura.mixture.table import counted
 
-__all__ = ["Header", "TextFile", "advice", "is_count", "not_utf8", "numbered"]
+__all__ = ["OR", "Header", "TextFile", "advice", "is_count", "not_utf8", "numbered"]
 
 Header = Literal["auto", "yes", "no"]
 Row = list[str]
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "spaces"}
 LINES_LOOKED_AT = 1000
+OR = "or pass --missing em"
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "."}
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
 OF_NO_NUMBER = re.compile(r"[^0-9eE+.\s-]")  # float() reads 0_1, nan, inf and digits of all scripts
@@ -134,23 +136,28 @@ class TextFile:
         all_text = not any(_missing(cell) or _is_number(cell, decimal) for cell in cells)
         return [0] * (all_text or is_count(cells))
 
-    def read(self, positions: Sequence[int], *, weighted: bool) -> NDArray[np.float64]:
+    def read(
+        self, positions: Sequence[int], *, weighted: bool, missing: Missing = "raise"
+    ) -> NDArray[np.float64]:
         """Return some columns, the last of them weights if so said.
 
-        Where the weight is zero, missing values become NaN. Elsewhere they are refused.
+        Where the weight is zero, missing values become NaN. Elsewhere they are refused, unless
+        `missing` is "em".
         """
         with self.path.open(encoding="utf-8-sig", newline="") as lines:
             rows = _reader(lines, self._layout.separator)
             try:
                 if self.has_names:
                     next(row for row in rows if not _is_blank(row))
-                return self._parse(rows, positions, weighted)
+                return self._parse(rows, positions, weighted, missing)
             except csv.Error as error:
                 raise InputError(
                     f"{self.path}, line {rows.line_num}: {error}; is a quotation mark missing?"
                 ) from error
 
-    def _parse(self, rows: Any, positions: Sequence[int], weighted: bool) -> NDArray[np.float64]:
+    def _parse(
+        self, rows: Any, positions: Sequence[int], weighted: bool, missing: Missing
+    ) -> NDArray[np.float64]:
         """Convert the remaining lines of a csv.reader, without blank ones."""
         values = array("d")  # eight bytes for each value; a list of floats takes 32
         separator, width, decimal = self._layout.separator, self._layout.width, self._layout.decimal
@@ -168,7 +175,8 @@ class TextFile:
                 values.extend(_numbers(cells, decimal))
             except ValueError as error:
                 absent = weighted and _is_number(cells[-1], decimal) and _is_zero(cells[-1])
-                if not absent or any(self._is_bad(cell) for cell in cells):
+                taken = missing == "em" and not (weighted and _missing(cells[-1]))
+                if not (absent or taken) or any(self._is_bad(cell) for cell in cells):
                     raise self._refusal(rows.line_num, row, positions, weighted) from error
                 cells = ["0" if _missing(cell) else cell for cell in cells]
                 holes = [_missing(row[c]) for c in positions]
@@ -189,9 +197,13 @@ class TextFile:
         if not bad:
             missing = [name for name, cell in named if _missing(cell)]
             if len(missing) == 1:
-                what = f"column {missing[0]!r}: the value is missing; drop the row or fill it in"
+                what = (
+                    f"column {missing[0]!r}: the value is missing; drop the row, fill it in, {OR}"
+                )
             else:
-                what = f"columns {listed(missing)}: values are missing; drop or fill in the row"
+                what = (
+                    f"columns {listed(missing)}: values are missing; drop or fill in the row, {OR}"
+                )
             return InputError(f"{place}, {what}{self._hint_of_empty(positions, weighted)}")
         name, cell = bad[0]
         if cell.strip().lower().lstrip("+-") in ("inf", "infinity"):

@@ -12,7 +12,7 @@ from mixtura.data.frames import Names, listed
 from mixtura.data.values import all_finite
 from mixtura.shapes import Floats
 
-__all__ = ["MISSING", "Missing", "lack_numbers", "refuse_unobserved"]
+__all__ = ["MISSING", "Missing", "lack_numbers", "nothing_observed", "refuse_unobserved"]
 
 Missing = Literal["raise", "em"]
 MISSING: tuple[Missing, ...] = ("raise", "em")
@@ -21,6 +21,11 @@ MISSING: tuple[Missing, ...] = ("raise", "em")
 def lack_numbers(parts: Iterable[NDArray[Any]]) -> bool:
     """Whether numbers are missing in some rows."""
     return any(not all_finite(part) and bool(np.isnan(part).any()) for part in parts)
+
+
+def nothing_observed(parts: Iterable[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Which rows have only missing numbers."""
+    return np.concatenate([np.isnan(part).all(axis=1) for part in parts])
 
 
 def refuse_unobserved(weight: Floats, names: Names | None) -> None:

@@ -23,7 +23,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.frames import Names, described, real_array
-from mixtura.data.missing import MISSING, Missing
+from mixtura.data.missing import MISSING, Missing, nothing_observed
 from mixtura.data.row_checks import check_column_names
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
@@ -74,7 +74,7 @@ class KMeansFit:
         Weighted mean of each cluster's rows, of what is observed of them.
     labels : ndarray of shape (n_samples,), int64
         The nearest center of each row, the first of equals; -1 for a row of weight zero that is not
-        finite.
+        finite, and for one with nothing observed.
     inertia : float, squared units of the features
         Weighted sum of squared distances to the nearest center.
     n_iter : int
@@ -91,7 +91,7 @@ class KMeansFit:
         Standard deviation of each feature within each cluster, 0 for one row. None for the fits
         that a callback gets.
     n_samples : int
-        Rows of positive weight.
+        Rows of positive weight, with something observed.
 
     Notes
     -----
@@ -195,7 +195,7 @@ class KMeansFit:
         X : array_like of shape (n_samples, n_features)
             The rows.
         missing : {"raise", "em"}
-            As for `fit_kmeans`. A row with nothing observed gets the first cluster.
+            As for `fit_kmeans`. A row with nothing observed has the label -1.
         n_threads : int or None
             Number of threads, None for as many as are useful.
 
@@ -287,8 +287,8 @@ def fit_kmeans(
     missing : {"raise", "em"}
         What NaN in `X` is, and what frames and masked arrays have in its place: an error, or with
         "em" a missing number. Then distances are those in the observed features of a row, and a
-        center is the mean of what is observed in its rows. Rows with few numbers count little, and
-        one with nothing observed gets the first cluster.
+        center is the mean of what is observed in its rows. Rows with few numbers count little; one
+        with nothing observed is absent, and has the label -1.
     rng : int, Generator or None
         Source of random numbers; None for fresh entropy.
     n_threads : int or None
@@ -357,6 +357,7 @@ def fit_kmeans(
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     missing = check_option("missing", missing, MISSING)
     source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster", missing=missing)
+    source = _observed(source)
     begin = _check_init(init, source, n_clusters)
     n_init = n_init if isinstance(begin, str) else 1
     best: KMeansFit | None = None
@@ -453,7 +454,20 @@ def _nearest(source: RowSource, centers: Floats, backend: Backend) -> NDArray[np
     labels = np.empty(source.n_samples, dtype=np.int64)
     rows = RowsPass(source, SPHERICAL, backend, em="nearest")
     rows.evaluate(Seen.of_centers(centers, SPHERICAL), labels=labels)
+    if source.form == "incomplete":
+        labels[nothing_observed(X for X, *_ in source.blocks())] = -1
     return labels
+
+
+def _observed(source: RowSource) -> RowSource:
+    """The rows, those with nothing observed absent: they are equally near to all centers."""
+    if source.form == "whole":
+        return source
+    nothing = nothing_observed(X for X, *_ in source.blocks())
+    if not nothing.any():
+        return source
+    weights = source.weights()
+    return source.reweighted(np.where(nothing, 0.0, 1.0 if weights is None else weights))
 
 
 class _Runs:

@@ -1,0 +1,86 @@
+"""Missing values on the command line: refused, with what to do, or used with --missing em."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import refusal
+
+import mixtura
+from mixtura.cli import main
+
+FIT = ["-k", "2", "--n-init", "2", "--missing", "em"]
+
+
+@pytest.fixture
+def holed(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """A file of Old Faithful with holes, and what is in it."""
+    X = mixtura.datasets.load_faithful().data[:100].copy()
+    X[np.random.default_rng(0).random(X.shape) < 0.2] = np.nan
+    X[3] = np.nan
+    lines = [",".join("NA" if np.isnan(x) else f"{x:g}" for x in row) for row in X]
+    path = tmp_path / "holed.csv"
+    path.write_text("\n".join(["eruptions,waiting", *lines]) + "\n")
+    return path, X
+
+
+def test_missing_values_are_refused_with_the_option_that_takes_them(
+    holed: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, X = holed
+    assert "line 5, columns 'eruptions', 'waiting': values are missing; drop or fill" in refusal(
+        capsys, ["fit", str(path), "-k", "2", "--columns", "2,1"]
+    ) or "or pass --missing em" in refusal(capsys, ["fit", str(path), "-k", "2"])
+    np.save(tmp_path / "holed.npy", X)
+    line = refusal(capsys, ["fit", str(tmp_path / "holed.npy"), "-k", "2"])
+    assert (
+        "the value is missing (columns 'x1', 'x2' have such values); drop the row, fill it " in line
+    )
+    assert line.endswith("in, or pass --missing em\n")
+    np.save(tmp_path / "holed.npy", np.where(np.arange(200).reshape(100, 2) == 7, np.inf, X))
+    line = refusal(capsys, ["fit", str(tmp_path / "holed.npy"), *FIT])
+    assert line.endswith(
+        "row 4 of the data, column 'x2': the value is inf; drop the row or fill it in\n"
+    )
+    path.write_text("a,b\n1,NA\n2,NA\n3,NA\n")
+    line = refusal(capsys, ["fit", str(path), *FIT])
+    assert "column 'b' has only missing ones. Drop this column." in line
+
+
+def test_fit_and_predict_use_what_is_observed(
+    holed: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, X = holed
+    out = tmp_path / "out"
+    assert main(["fit", str(path), *FIT, "--out", str(out)]) == 0
+    complete = int((~np.isnan(X)).all(axis=1).sum())
+    assert (
+        f"components.png has the {complete} rows without missing values" in capsys.readouterr()[0]
+    )
+    fit = mixtura.fit_gmm(X, 2, n_init=2, rng=0, missing="em")
+    model = mixtura.load(out / "model.npz")
+    np.testing.assert_array_equal(model.means, fit.model.means)
+    resp = np.loadtxt(out / "responsibilities.csv", delimiter=",", skiprows=1)
+    labels = np.loadtxt(out / "labels.csv", skiprows=1)
+    np.testing.assert_array_equal(labels, resp.argmax(axis=1))
+    np.testing.assert_allclose(resp[3], model.weights, rtol=1e-10)
+    whole = (~np.isnan(X)).all(axis=1)
+    np.testing.assert_allclose(resp[whole], model.responsibilities(X[whole]), rtol=1e-6, atol=1e-10)
+    again = tmp_path / "again"
+    predict = ["predict", str(out / "model.npz"), str(path), "--out", str(again)]
+    assert main([*predict, "--missing", "em"]) == 0
+    for name in ("labels.csv", "responsibilities.csv"):
+        assert (again / name).read_text() == (out / name).read_text()
+    capsys.readouterr()
+    assert "or pass --missing em" in refusal(capsys, predict)
+
+
+def test_clusters_of_incomplete_rows_are_predicted(
+    holed: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    path, X = holed
+    fit = mixtura.fit_kmeans(X, 2, rng=0, missing="em")
+    fit.save(tmp_path / "kmeans.npz")
+    arguments = ["predict", str(tmp_path / "kmeans.npz"), str(path), "--missing", "em"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "labels.csv", skiprows=1), fit.labels)
