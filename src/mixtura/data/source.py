@@ -58,6 +58,12 @@ class Block(NamedTuple):
     start: int = 0
     extras: Mapping[str, NDArray[Any]] = NOTHING
 
+    def part(self, rows: slice) -> Block:
+        """Return some of the rows."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        extras = {name: array[rows] for name, array in self.extras.items()}
+        return Block(self.X[rows], weight, self.start + (rows.start or 0), extras)
+
 
 class RowSource(ABC):
     """Rows, checked or still to be checked by `mixtura.data.open_rows`, and their weights.
