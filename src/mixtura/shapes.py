@@ -352,7 +352,8 @@ class _Matrices(Shape):
         # The rows of U of these features are R Q: their precision U_m U_m^T is R R^T. NumPy has the
         # decomposition of the transposed rows, from the last to the first.
         turned = factors[..., features[::-1], :].swapaxes(-1, -2)
-        upper = np.linalg.qr(turned, mode="r").swapaxes(-1, -2)[..., ::-1, ::-1]
+        lower: Floats = np.asarray(np.linalg.qr(turned, mode="r")).swapaxes(-1, -2)
+        upper = lower[..., ::-1, ::-1]
         return np.ascontiguousarray(upper * np.sign(self.diagonal(upper))[..., None, :])
 
     def below_diagonal(self, factors: Floats) -> Floats:

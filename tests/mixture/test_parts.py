@@ -254,13 +254,11 @@ def test_component_of_weight_zero_keeps_it_in_parts() -> None:
         ),
         (
             [0, 1], [1.0],
-            "values must have shape (2,), a number for each of the features; got (1,). Give each "
-            "feature one.",
+            "values must have shape (2,), a number for each of the features; got (1,). Give each",
         ),
         (
             [0, 1], np.zeros((5, 2)),
-            "values must have shape (2,), a number for each of the features; got (5, 2). Call it "
-            "for one row after the other.",
+            "of the features; got (5, 2). Call it for one row after the other.",
         ),
         ([0, 1], [1.0, np.nan], "values must be finite; feature 1 is nan. Leave out what is not"),
         ([0, 1], [np.inf, 1.0], "values must be finite; feature 0 is inf."),

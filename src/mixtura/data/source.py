@@ -25,7 +25,7 @@ from mixtura.data import sampling
 from mixtura.data.fingerprint import array_fingerprint, digest_of
 from mixtura.data.frames import Names
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
-from mixtura.data.missing import Missing, lack_numbers
+from mixtura.data.missing import Accepted, Missing, lack_numbers
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.data.values import check_count
 from mixtura.parameters import NOTHING
@@ -119,18 +119,21 @@ class RowSource(ABC):
     def blocks(self) -> Iterator[Block]:
         """Yield all rows in order, each time this is called."""
 
-    def checked(self, missing: Missing | None = None) -> RowSource:
+    def checked(self, missing: Accepted | None = None) -> RowSource:
         """Refuse negative weights and what is not finite, by its place; return the rows.
 
         A row of weight zero may hold anything: in what is returned it is finite. With
-        ``missing="em"``, NaN stays where it is, if rows of positive weight have any. Called once
-        for each fit. A kind that reads its rows does this in `blocks` instead.
+        ``missing="em"``, NaN stays where it is, if rows of positive weight have any; with "any",
+        wherever it is. Called once for each fit. A kind that reads its rows does this in `blocks`
+        instead.
         """
         form, _ = self._form_if(missing)
         return self if form == self.form else self.with_extras(form, NOTHING)
 
-    def _form_if(self, missing: Missing | None) -> tuple[str, Missing | None]:
+    def _form_if(self, missing: Accepted | None) -> tuple[str, Missing | None]:
         """The form of the rows where missing numbers may be so; and whether they may be."""
+        if missing == "any":
+            return "incomplete" if lack_numbers(X for X, *_ in self.blocks()) else self.form, "em"
         if missing != "em":
             return self.form, missing
         if lack_numbers(part for part, _ in self.chunks()):
@@ -438,7 +441,7 @@ class _Changed(RowSource):
         self.feature_names = source.feature_names
         self.is_weighted = source.is_weighted or weight is not None
 
-    def checked(self, missing: Missing | None = None) -> RowSource:
+    def checked(self, missing: Accepted | None = None) -> RowSource:
         source = self._source.checked(missing)
         changed = _Changed(
             source, mask=self._mask, weight=self._weight, form=self.form, extras=self._extras

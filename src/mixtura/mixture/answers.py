@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from mixtura.data.frames import Names
-from mixtura.mixture.checks import Missing
+from mixtura.data.missing import Missing
 from mixtura.mixture.gaussian import GaussianMixture
 from mixtura.shapes import Floats
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Literal, ParamSpec, get_args
+from typing import ParamSpec
 
 from numpy.typing import ArrayLike
 
@@ -15,9 +15,7 @@ from mixtura.data.frames import check_ordered, repetitions
 from mixtura.shapes import EPS, Floats
 
 __all__ = [
-    "MISSING",
     "SUM_TOLERANCE",
-    "Missing",
     "check_factored",
     "check_feature_names",
     "check_means",
@@ -28,8 +26,6 @@ __all__ = [
 SUM_TOLERANCE = 1e-8  # of the weights: what Generator.choice accepts
 NEEDED = ("weights", "means", "covariances")
 OPTIONS = ("covariance_type", "feature_names", "missing")
-Missing = Literal["raise", "em"]
-MISSING: tuple[Missing, ...] = get_args(Missing)
 Arguments = ParamSpec("Arguments")
 
 

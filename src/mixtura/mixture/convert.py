@@ -13,7 +13,8 @@ from mixtura.data.checks import (
     check_weights,
     rounding_unit,
 )
-from mixtura.mixture.checks import SUM_TOLERANCE, Missing, check_factored, check_means
+from mixtura.data.missing import MISSING
+from mixtura.mixture.checks import SUM_TOLERANCE, check_factored, check_means
 from mixtura.shapes import EPS, FULL, SHAPE_NAMES, SHAPES
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
         covariances = SHAPES[name].inverses(factors)
     names = getattr(estimator, "feature_names_in_", None)
     names = None if names is None else tuple(map(str, names))
-    missing: Missing = getattr(estimator, "missing", "raise")
-    return cls._from_fit(name, weights, means, covariances, factors, names, missing)
+    nan = check_option("missing", getattr(estimator, "missing", "raise"), MISSING)
+    return cls._from_fit(name, weights, means, covariances, factors, names, nan)
 
 
 def to_sklearn(self: GaussianMixture) -> Any:

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from mixtura.data import RowSource
 from mixtura.data.checks import check_n_threads
+from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning
-from mixtura.mixture.checks import Missing
 from mixtura.mixture.densities import AnyRows, evaluate, opened
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats

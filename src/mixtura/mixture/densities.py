@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import Block, RowSource, open_rows
 from mixtura.data.checks import check_n_threads, check_option
-from mixtura.mixture.checks import MISSING, Missing
+from mixtura.data.missing import MISSING, Missing
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 
@@ -148,10 +148,10 @@ def opened(
     minimum: int = 0,
 ) -> RowSource:
     """Rows that a method was given, checked, with the columns of the mixture."""
+    missing = mixture.missing if missing is None else check_option("missing", missing, MISSING)
     return open_rows(
         X, sample_weight, minimum=minimum, n_features=mixture.n_features,
-        feature_names=mixture.feature_names,
-        missing=mixture.missing if missing is None else check_option("missing", missing, MISSING),
+        feature_names=mixture.feature_names, missing="any" if missing == "em" else missing,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from mixtura import files, kernels
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.data.checks import check_option, without_rounding
 from mixtura.data.frames import Names
+from mixtura.data.missing import MISSING, Missing
 from mixtura.mixture import (
     conditional,
     convert,
@@ -30,8 +31,6 @@ from mixtura.mixture import (
     table,
 )
 from mixtura.mixture.checks import (
-    MISSING,
-    Missing,
     check_feature_names,
     check_means,
     check_mixture_weights,

@@ -59,8 +59,9 @@ def impute(
     Returns
     -------
     ndarray of shape (n_samples, n_features), float32 where X is, else float64
-        A new array. The observed numbers have the same bits. A row without any is the mean of the
-        mixture, or a row of `sample`.
+        A new array. The observed numbers have the same bits. A row without any becomes the mean of
+        the mixture, or a row like those of `sample`. A row of weight zero that is not finite
+        becomes NaN.
 
     See Also
     --------
@@ -103,6 +104,8 @@ def impute(
             else:
                 whole = _drawn(self, holed, uniform[part][some], generator, n_threads)
             filled[part][some] = np.where(np.isnan(holed), whole, holed)
+    if rows.not_finite is not None:
+        filled[rows.not_finite] = np.nan
     return filled
 
 

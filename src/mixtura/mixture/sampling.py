@@ -70,7 +70,8 @@ def noise(parameters: Parameters, component: int, normal: Floats) -> Floats:
     """Return standard normal rows with the covariance of a component."""
     covariance = parameters.covariance(component)
     if parameters.shape.is_diagonal:
-        return normal * np.sqrt(np.einsum("aa->a", covariance))
-    lower, _ = dpotrf(covariance, lower=1, clean=1)
-    correlated: Floats = normal @ lower.T
+        correlated: Floats = normal * np.sqrt(np.einsum("aa->a", covariance))
+    else:
+        lower, _ = dpotrf(covariance, lower=1, clean=1)
+        correlated = normal @ lower.T
     return correlated

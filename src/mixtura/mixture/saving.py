@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from mixtura.covariance import family_named
 from mixtura.data.checks import check_option
 from mixtura.data.frames import Names
+from mixtura.data.missing import MISSING, Missing
 from mixtura.files import Contents, fact, feature_names_of, numbers
-from mixtura.mixture.checks import MISSING, Missing, check_factored, check_means
+from mixtura.mixture.checks import check_factored, check_means
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
