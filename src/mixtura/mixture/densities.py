@@ -159,7 +159,8 @@ def evaluate(
     mixture: GaussianMixture, form: str, block: Block, n_threads: int | None, **outputs: Any
 ) -> None:
     """Write into the arrays given what a pass over rows of some form computes for each row."""
-    Backend().rows(form, block).evaluate("soft", mixture._seen, n_threads, **outputs)
+    rows = Backend().rows(form, block._replace(sample_weight=None))  # else resp would have it
+    rows.evaluate("soft", mixture._seen, n_threads, **outputs)
 
 
 def _of_each_row(
