@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,9 @@ PARTS = {
 every_type = pytest.mark.parametrize("covariance_type", [*SHAPE_NAMES, *CELEUX_GOVAERT])
 
 
-def fitted(covariance_type: str, k: int = 3) -> GaussianMixture:
-    model = fit_gmm(X, k, covariance_type=covariance_type, rng=0, max_iter=4, tol=0.0).model
+@cache
+def fitted(covariance_type: str) -> GaussianMixture:
+    model = fit_gmm(X, 3, covariance_type=covariance_type, rng=0, max_iter=4, tol=0.0).model
     return dataclasses.replace(model, feature_names=NAMES)
 
 
