@@ -101,6 +101,7 @@ def open_rows(
     source = source.checked(missing)
     source.forget_totals()
     source.index = opened.index
+    source.missing = "em" if missing == "em" else "raise"
     n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
     check_n_rows(n_rows, minimum, part)
     return source

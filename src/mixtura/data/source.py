@@ -86,6 +86,8 @@ class RowSource(ABC):
     form : str
         What is known of a row: "whole" where it is all numbers of `X`. Each engine has a class for
         each form, in `FORMS`.
+    missing : {"raise", "em"}
+        What the user said NaN is, also where the rows have none; a model of the rows keeps it.
     """
 
     n_samples: int
@@ -97,6 +99,7 @@ class RowSource(ABC):
     index: Sequence[Any] | None = None
     not_finite: Mask | None = None
     form: str = "whole"
+    missing: Missing = "raise"
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
