@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 from numbers import Real
@@ -52,6 +53,8 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Stop when the predicted remaining gain is no more than this.
     max_iter : int
         Most iterations.
+    avoid_spurious : bool
+        Avoid components that sit on ties or on a handful of rows. One component alone cannot.
     sample_posterior : bool
         Whether `transform` draws missing values at random from their distribution given the
         observed ones, instead of taking its mean.
@@ -113,12 +116,13 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self,
         n_components: int = 1,
         *,
-        missing_values: float = np.nan,
+        missing_values: Any = np.nan,
         covariance_type: str = "full",
         n_init: int = 10,
         reg_covar: float | ArrayLike = 1e-6,
         tol: float = 1e-6,
         max_iter: int = 1000,
+        avoid_spurious: bool = True,
         sample_posterior: bool = False,
         add_indicator: bool = False,
         keep_empty_features: bool = False,
@@ -132,6 +136,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.reg_covar = reg_covar
         self.tol = tol
         self.max_iter = max_iter
+        self.avoid_spurious = avoid_spurious
         self.sample_posterior = sample_posterior
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
@@ -169,6 +174,8 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -----
         mixtura.ConvergenceWarning
             When `max_iter` ends the fit.
+        mixtura.CoarseColumnsWarning
+            When components sat on ties, in columns of a few values: see `fit_gmm`.
         """
         self._check_parameters()
         rows = weighted_rows_of(self, X, sample_weight, missing=self._missing())
@@ -189,6 +196,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             reg_covar=self._absolute_or_relative(),
             tol=self.tol,
             max_iter=self.max_iter,
+            avoid_spurious=self.avoid_spurious and self.n_components != 1,
             missing="em",
             rng=self._rng(),
             n_threads=self.n_threads,
@@ -267,6 +275,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
 
     def _check_parameters(self) -> None:
+        check_flag("avoid_spurious", self.avoid_spurious)
         check_flag("sample_posterior", self.sample_posterior)
         check_flag("add_indicator", self.add_indicator)
         check_flag("keep_empty_features", self.keep_empty_features)
@@ -277,7 +286,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
 
     def _nan_is_missing(self) -> bool:
-        return isinstance(self.missing_values, Real) and bool(np.isnan(self.missing_values))
+        return isinstance(self.missing_values, Real) and math.isnan(self.missing_values)
 
     def _missing(self) -> Missing:
         """What NaN among the rows is: an error where a number stands for missing values."""
@@ -287,7 +296,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return the rows with NaN for the missing values; a copy if it must be."""
         if self._nan_is_missing():
             return X
-        places = float(self.missing_values) == X
+        places = np.equal(X, float(self.missing_values))
         return np.where(places, X.dtype.type(np.nan), X) if places.any() else X
 
     def _absolute_or_relative(self) -> Any:
