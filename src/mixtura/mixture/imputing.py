@@ -82,7 +82,7 @@ def impute(
     >>> import numpy as np, mixtura
     >>> model = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, rng=0).model
     >>> model.impute([[2.0, np.nan], [np.nan, 80.0], [3.6, 77.0]]).round(2)
-    array([[ 2.  , 54.32],
+    array([[ 2.  , 54.25],
            [ 4.29, 80.  ],
            [ 3.6 , 77.  ]])
     """

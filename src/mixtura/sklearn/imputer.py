@@ -108,8 +108,8 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     array([[ 1. ,  2.1],
            [ 2. ,  3.9],
            [ 3. ,  6. ],
-           [ 4. ,  8. ],
-           [ 5. , 10. ]])
+           [ 4. ,  7.9],
+           [ 5.1, 10. ]])
     """
 
     def __init__(
