@@ -421,3 +421,23 @@ def test_file_with_another_missing_is_refused(tmp_path: Path) -> None:
     model.save(tmp_path / "model.npz")
     with pytest.raises(ValueError, match="missing must be one of 'raise', 'em'; got 'drop'"):
         mixtura.load(tmp_path / "model.npz")
+
+
+def test_model_of_a_fit_takes_what_the_fit_took_for_missing() -> None:
+    X = holed()
+    fit = fit_gmm(X, 2, missing="em", rng=0)
+    assert fit.missing == fit.model.missing == "em"
+    assert fit.model.log_likelihood(X) == pytest.approx(fit.log_likelihood, rel=1e-12)
+    assert fit.icl(X) == fit.model.icl(X, missing="em")
+    np.testing.assert_array_equal(fit.predict(X), fit.model.predict(X))
+    np.testing.assert_array_equal(fit.impute(X), fit.model.impute(X))
+    assert fit_gmm(WHOLE, 2, missing="em", rng=0).missing == "em"  # also where nothing is missing
+    assert fit_gmm(WHOLE, 2, rng=0).missing == "raise"
+    assert fit_gmm(scan([X[:9], X[9:]]), 2, missing="em", rng=0).missing == "em"
+
+
+def test_state_of_a_fit_has_a_model_that_takes_missing_numbers() -> None:
+    X, found = holed(), []
+    fit_gmm(X, 2, missing="em", rng=0, max_iter=3, tol=0.0,
+            callback=lambda state: found.append(state.model.log_prob(X)))  # fmt: skip
+    assert np.isfinite(found).all()
