@@ -13,7 +13,7 @@ import mixtura
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 PACKAGE = Path(mixtura.__file__).parent
 ROOT = Path(__file__).parent.parent
-PAGES = [p for p in sorted(ROOT.glob("docs/*.md")) if ">>> " in p.read_text(encoding="utf-8")]
+PAGES = [p for p in sorted(ROOT.glob("docs/**/*.md")) if ">>> " in p.read_text(encoding="utf-8")]
 MODULES = [
     "mixtura",
     *(

@@ -8,6 +8,7 @@ __all__ = [
     "CheckpointWarning",
     "CoarseColumnsWarning",
     "ConvergenceWarning",
+    "EmptyFeatureWarning",
     "FitError",
     "FitInterrupted",
     "SelectionInterrupted",
@@ -62,6 +63,10 @@ class ConvergenceWarning(UserWarning):
 
 class CheckpointWarning(UserWarning):
     """A checkpoint could not be written, as on a full disk; the fit continues without."""
+
+
+class EmptyFeatureWarning(UserWarning):
+    """A feature without any observed value is left out by an imputer."""
 
 
 class WeightsWarning(UserWarning):

@@ -96,6 +96,10 @@ class Shape(ABC):
         """Return the array of a list of components, in which one may stand more than once."""
         return array[components]
 
+    @abstractmethod
+    def of_features(self, array: Floats, features: NDArray[np.intp]) -> Floats:
+        """Return the covariances of some features, in this order."""
+
     def matrix(self, array: Floats, component: int, n_features: int) -> Floats:
         """Return one component's matrix, shape (n_features, n_features)."""
         chosen = self.select(array, np.array([component]))
@@ -212,6 +216,14 @@ class Shape(ABC):
         """Return the inverse covariances, in this shape."""
 
     @abstractmethod
+    def inverses(self, factors: Floats) -> Floats:
+        """Return the covariances that have these precision factors."""
+
+    @abstractmethod
+    def conditional_factors(self, factors: Floats, features: NDArray[np.intp]) -> Floats:
+        """Return the precision factors of some features, in this order, given all others."""
+
+    @abstractmethod
     def below_diagonal(self, factors: Floats) -> Floats:
         """Return the factors with only those numbers that have to be zero, in their places."""
 
@@ -324,8 +336,25 @@ class _Matrices(Shape):
         covariances = np.asarray(np.linalg.inv(precisions), dtype=np.float64)
         return covariances, np.ascontiguousarray(factors)
 
+    def of_features(self, array: Floats, features: NDArray[np.intp]) -> Floats:
+        chosen: Floats = array[..., features[:, None], features]
+        return chosen
+
     def precisions(self, factors: Floats) -> Floats:
         return factors @ factors.swapaxes(-1, -2)
+
+    def inverses(self, factors: Floats) -> Floats:
+        inverse = np.linalg.inv(factors)
+        exact: Floats = inverse.swapaxes(-1, -2) @ inverse
+        return 0.5 * (exact + exact.swapaxes(-1, -2))
+
+    def conditional_factors(self, factors: Floats, features: NDArray[np.intp]) -> Floats:
+        # The rows of U of these features are R Q: their precision U_m U_m^T is R R^T. NumPy has the
+        # decomposition of the transposed rows, from the last to the first.
+        turned = factors[..., features[::-1], :].swapaxes(-1, -2)
+        lower: Floats = np.asarray(np.linalg.qr(turned, mode="r")).swapaxes(-1, -2)
+        upper = lower[..., ::-1, ::-1]
+        return np.ascontiguousarray(upper * np.sign(self.diagonal(upper))[..., None, :])
 
     def below_diagonal(self, factors: Floats) -> Floats:
         return np.tril(factors, k=-1)
@@ -504,6 +533,12 @@ class _Variances(Shape):
     def precisions(self, factors: Floats) -> Floats:
         return np.square(factors)
 
+    def inverses(self, factors: Floats) -> Floats:
+        return 1.0 / np.square(factors)
+
+    def conditional_factors(self, factors: Floats, features: NDArray[np.intp]) -> Floats:
+        return self.of_features(factors, features)  # the others say nothing of them
+
     def distances(self, factors: Floats, scatter: Floats, by: Algebra) -> float:  # noqa: ARG002
         return float((np.square(factors) * scatter).sum())
 
@@ -569,6 +604,9 @@ class _Diag(_Variances):
         variances: Floats = np.einsum("jaa->ja", matrices)
         return variances
 
+    def of_features(self, array: Floats, features: NDArray[np.intp]) -> Floats:
+        return array[:, features]
+
     def limited(self, covariances: Floats, variances: Floats) -> Floats:
         return np.minimum(covariances, variances)
 
@@ -616,6 +654,9 @@ class _Spherical(_Variances):
     def from_matrices(self, matrices: Floats) -> Floats:
         kept: Floats = matrices[:, 0, 0]
         return kept
+
+    def of_features(self, array: Floats, features: NDArray[np.intp]) -> Floats:  # noqa: ARG002
+        return array
 
     def limited(self, covariances: Floats, variances: Floats) -> Floats:
         limited: Floats = np.minimum(covariances, variances.mean())

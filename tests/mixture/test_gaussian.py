@@ -324,7 +324,7 @@ def test_mixture_made_as_an_estimator_says_what_fits_one(
 
 def test_mixture_has_the_signature_of_its_parameters() -> None:
     assert list(inspect.signature(GaussianMixture).parameters) == [
-        "weights", "means", "covariances", "covariance_type", "feature_names",
+        "weights", "means", "covariances", "covariance_type", "feature_names", "missing",
     ]  # fmt: skip
 
 

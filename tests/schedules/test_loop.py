@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -202,9 +202,9 @@ def test_state_has_the_mixture_as_it_stands_made_when_it_is_asked_for(
     made: list[Parameters] = []
     of = GaussianMixture._of
 
-    def counted(name: str, parameters: Parameters, names: object = None) -> GaussianMixture:
+    def counted(name: str, parameters: Parameters, *facts: Any) -> GaussianMixture:
         made.append(parameters)
-        return of(name, parameters, names)
+        return of(name, parameters, *facts)
 
     frame = pd.DataFrame(clustered()[0], columns=["a", "b"])
     states: list[State] = []

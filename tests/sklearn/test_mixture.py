@@ -455,3 +455,155 @@ def test_criterion_with_weights_far_below_the_rows_warns(name: str) -> None:
     with pytest.warns(mixtura.WeightsWarning, match="50 rows sum to 1, ") as caught:
         criterion(X, np.full(50, 1 / 50))
     assert [warning.filename for warning in caught] == [__file__]
+
+
+# Missing values
+
+HOLED = X.copy()
+HOLED[np.random.default_rng(0).random(X.shape) < 0.2] = np.nan
+HOLED[7] = np.nan
+WITH_NAN = ("predict", "predict_proba", "score_samples", "score", "aic", "bic")
+
+
+@parametrize_with_checks([GaussianMixture(missing="em", random_state=0)])
+def test_estimator_that_takes_nan_passes_the_checks_of_scikit_learn(
+    estimator: GaussianMixture, check: Callable[[GaussianMixture], None]
+) -> None:
+    check(estimator)
+
+
+def test_tag_says_whether_nan_is_taken() -> None:
+    assert GaussianMixture(missing="em").__sklearn_tags__().input_tags.allow_nan
+    assert not GaussianMixture().__sklearn_tags__().input_tags.allow_nan
+
+
+@unfinished
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("init_params", INIT_PARAMS)
+def test_fit_of_whole_rows_is_the_same_where_nan_is_taken(
+    covariance_type: str, init_params: str
+) -> None:
+    one, other = (
+        GaussianMixture(
+            3, covariance_type=covariance_type, init_params=init_params, max_iter=5,
+            random_state=1, missing=missing,
+        ).fit(X)
+        for missing in ("raise", "em")
+    )  # fmt: skip
+    for name in PARAMETERS:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    for name in WITH_NAN:
+        np.testing.assert_array_equal(getattr(one, name)(X), getattr(other, name)(X))
+
+
+@unfinished
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("init_params", INIT_PARAMS)
+def test_likelihood_of_observed_numbers_rises_from_every_start(
+    covariance_type: str, init_params: str, dtype: type
+) -> None:
+    rows = HOLED.astype(dtype)
+    with unchanged(rows):
+        model = GaussianMixture(
+            3, covariance_type=covariance_type, init_params=init_params, random_state=1,
+            missing="em", max_iter=30, tol=1e-6,
+        ).fit(rows)  # fmt: skip
+    assert (np.diff(model.lower_bounds_[1:]) > -1e-6).all()  # reg_covar is added after the M step
+    assert model.means_.dtype == dtype
+    mixture = model.model_
+    assert mixture.missing == "em"
+    for name in WITH_NAN:
+        found = getattr(model, name)(rows)
+        assert np.isfinite(found).all()
+    np.testing.assert_allclose(model.score_samples(rows), mixture.log_prob(rows), rtol=1e-6)
+    np.testing.assert_array_equal(model.predict(rows), mixture.predict(rows))
+    assert model.score(rows) == pytest.approx(mixture.log_prob(rows).mean(), rel=1e-6)
+
+
+def test_fit_of_incomplete_rows_is_em_on_what_is_observed() -> None:
+    """One iteration by plain loops, from parameters that are given."""
+    rng = np.random.default_rng(3)
+    weights, means = np.array([0.4, 0.6]), X[:2]
+    roots = rng.normal(size=(2, 3, 5))
+    covariances = roots @ roots.transpose(0, 2, 1) / 3
+    model = GaussianMixture(
+        2, weights_init=weights, means_init=means, precisions_init=np.linalg.inv(covariances),
+        max_iter=1, reg_covar=0.0, missing="em", tol=1e9,
+    )  # fmt: skip
+    with pytest.warns(ConvergenceWarning):
+        model.fit(HOLED)
+    n, resp = len(HOLED), np.empty((len(HOLED), 2))
+    whole, rest = np.empty((2, n, 3)), np.zeros((2, n, 3, 3))
+    for i, row in enumerate(HOLED):
+        o, m = np.flatnonzero(~np.isnan(row)), np.flatnonzero(np.isnan(row))
+        for j in range(2):
+            C = covariances[j]
+            slopes = C[np.ix_(m, o)] @ np.linalg.inv(C[np.ix_(o, o)])
+            whole[j, i, o], whole[j, i, m] = row[o], means[j, m] + slopes @ (row[o] - means[j, o])
+            rest[j, i][np.ix_(m, m)] = C[np.ix_(m, m)] - slopes @ C[np.ix_(o, m)]
+            z = row[o] - means[j, o]
+            quadratic = z @ np.linalg.solve(C[np.ix_(o, o)], z)
+            log_det = np.linalg.slogdet(C[np.ix_(o, o)])[1]
+            resp[i, j] = np.log(weights[j]) - 0.5 * (
+                quadratic + log_det + len(o) * np.log(2 * np.pi)
+            )
+    total = np.log(np.exp(resp).sum(axis=1))
+    resp = np.exp(resp - total[:, None])
+    assert model.lower_bound_ == pytest.approx(total.mean(), rel=1e-10)
+    np.testing.assert_allclose(model.weights_, resp.mean(axis=0), rtol=1e-9)
+    for j in range(2):
+        share = resp[:, j] / resp[:, j].sum()
+        mean = share @ whole[j]
+        np.testing.assert_allclose(model.means_[j], mean, rtol=1e-9)
+        z = whole[j] - mean
+        expected = np.einsum("i,ia,ib->ab", share, z, z) + np.einsum("i,iab->ab", share, rest[j])
+        np.testing.assert_allclose(model.covariances_[j], expected, rtol=1e-8)
+
+
+def test_missing_numbers_with_weights_labels_and_frames() -> None:
+    weight = np.random.default_rng(1).integers(0, 3, size=300).astype(float)
+    rows = HOLED.copy()
+    rows[np.flatnonzero(weight == 0.0)[0]] = np.inf
+    start = {"means_init": X[:3], "random_state": 0, "missing": "em", "tol": 1e-8, "max_iter": 500}
+    one = GaussianMixture(3, **start)
+    labels = one.fit_predict(rows, sample_weight=weight)
+    assert labels[np.flatnonzero(weight == 0.0)[0]] == -1
+    assert np.count_nonzero(labels == -1) == 1
+    repeated = HOLED.repeat(weight.astype(int), axis=0)
+    assert one.score(rows, sample_weight=weight) == pytest.approx(one.score(repeated), rel=1e-10)
+    frame = pd.DataFrame(HOLED, columns=["a", "b", "c"]).convert_dtypes()
+    two = GaussianMixture(3, **start).fit(frame)
+    np.testing.assert_array_equal(two.predict(frame), two.predict(frame))
+    assert two.model_.feature_names == ("a", "b", "c")
+    three = pickle.loads(pickle.dumps(two))
+    np.testing.assert_array_equal(three.score_samples(frame), two.score_samples(frame))
+
+
+def test_nan_is_refused_unless_it_is_missing_and_infinity_always() -> None:
+    model = GaussianMixture(2, random_state=0).fit(X)
+    for method in (model.fit, *(getattr(model, name) for name in WITH_NAN)):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            method(HOLED)
+    rows = HOLED.copy()
+    rows[3, 1] = np.inf
+    model = GaussianMixture(2, random_state=0, missing="em").fit(HOLED)
+    for method in (model.fit, *(getattr(model, name) for name in WITH_NAN)):
+        with pytest.raises(ValueError, match="Input X contains infinity"):
+            method(rows)
+    empty = HOLED.copy()
+    empty[:, 1] = np.nan
+    with pytest.raises(ValueError, match="column 1 has only missing ones"):
+        GaussianMixture(2, missing="em").fit(empty)
+    assert np.isfinite(model.score_samples(empty)).all()
+    with pytest.raises(ValueError, match="missing must be one of 'raise', 'em'; got 'mean'"):
+        GaussianMixture(2, missing="mean").fit(X)
+
+
+def test_estimator_that_takes_nan_works_in_a_pipeline_and_a_search() -> None:
+    model = GaussianMixture(random_state=0, missing="em")
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), model), {"gaussianmixture__n_components": [1, 4]}
+    ).fit(HOLED)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert np.isfinite(cross_val_score(model, HOLED)).all()

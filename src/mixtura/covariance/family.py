@@ -77,6 +77,23 @@ class CovarianceFamily:
         """Whether components have some part of their covariances in common."""
         return "E" in self.letters
 
+    def name_of_parts(self, name: str) -> str:
+        """Return the family of the same components in some of the features.
+
+        Of matrices that are equal but for their volumes, parts are so too. Of others, nothing stays
+        in common but that they are diagonal. The same is true given numbers of the other features:
+        then the inverses are such parts.
+
+        Parameters
+        ----------
+        name : str
+            What the user calls this family; returned where it stays.
+        """
+        letters = self.letters
+        if "V" in letters[1:]:
+            letters = "VVI" if letters[2] == "I" else "VVV"
+        return name if letters == self.letters else letters
+
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Return how many numbers in the covariances are free."""
         k, d = n_components, n_features

@@ -12,7 +12,7 @@ from mixtura.data.blocks import BlockedRows
 from mixtura.data.frames import Names, described
 from mixtura.data.index import check_index
 from mixtura.data.middle import Middle, middle_of
-from mixtura.data.missing import Missing
+from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
 from mixtura.data.sampling import draw_rows, thin_rows
 from mixtura.data.source import Block, RowSource, check_promises
@@ -45,7 +45,7 @@ def open_rows(
     n_features: int | None = None,
     feature_names: Names | None = None,
     part: str = "component",
-    missing: Missing | None = None,
+    missing: Accepted | None = None,
 ) -> RowSource:
     """Rows of any kind, checked.
 
@@ -63,10 +63,11 @@ def open_rows(
         The names of the columns that are needed, where X has names.
     part : str
         What messages call the things that need a row each.
-    missing : {"raise", "em"}, optional
+    missing : {"raise", "em", "any"}, optional
         With "em", NaN and what frames have in its place are missing numbers; the rows are of the
         form "incomplete" if one of positive weight has any. "raise" refuses them, with a message
-        that offers "em"; None, for functions without such an argument, refuses them.
+        that offers "em"; None, for functions without such an argument, refuses them. "any" is "em"
+        for questions to a model, which have an answer for rows of weight zero, too.
 
     Returns
     -------
@@ -100,6 +101,7 @@ def open_rows(
     source = source.checked(missing)
     source.forget_totals()
     source.index = opened.index
+    source.missing = "em" if missing == "em" else "raise"
     n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
     check_n_rows(n_rows, minimum, part)
     return source

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names
 from mixtura.data.index import row_index
-from mixtura.data.missing import Missing
+from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import rows_table
 from mixtura.data.source import Block, Mask, Positions, RowSource
 from mixtura.parameters import NOTHING
@@ -66,7 +66,7 @@ class ArrayRows(RowSource):
     def blocks(self) -> Iterator[Block]:
         yield Block(self.X, self.sample_weight, 0, self.extras)
 
-    def checked(self, missing: Missing | None = None) -> ArrayRows:
+    def checked(self, missing: Accepted | None = None) -> ArrayRows:
         form, missing = self._form_if(missing)
         X, replaced = finite_rows(self.X, "X", self.feature_names, self.sample_weight, missing)
         if replaced is None and form == self.form:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names, Table, described, listed, repetitions
 from mixtura.data.index import check_index, row_index
-from mixtura.data.missing import Missing
+from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import (
     check_weight_sum,
     check_weight_values,
@@ -104,7 +104,7 @@ class BlockedRows(RowSource):
     def blocks(self) -> Iterator[Block]:
         yield from self._blocks
 
-    def checked(self, missing: Missing | None = None) -> BlockedRows:
+    def checked(self, missing: Accepted | None = None) -> BlockedRows:
         for b, block in enumerate(self._blocks):
             if block.sample_weight is not None:
                 name = self._weight_name.replace("{b}", str(b))

@@ -12,10 +12,18 @@ from mixtura.data.frames import Names, listed
 from mixtura.data.values import all_finite
 from mixtura.shapes import Floats
 
-__all__ = ["MISSING", "Missing", "lack_numbers", "nothing_observed", "refuse_unobserved"]
+__all__ = [
+    "MISSING",
+    "Accepted",
+    "Missing",
+    "lack_numbers",
+    "nothing_observed",
+    "refuse_unobserved",
+]
 
 Missing = Literal["raise", "em"]
 MISSING: tuple[Missing, ...] = ("raise", "em")
+Accepted = Missing | Literal["any"]  # what checks of rows are told
 
 
 def lack_numbers(parts: Iterable[NDArray[Any]]) -> bool:

@@ -25,7 +25,7 @@ from mixtura.data import sampling
 from mixtura.data.fingerprint import array_fingerprint, digest_of
 from mixtura.data.frames import Names
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
-from mixtura.data.missing import Missing, lack_numbers
+from mixtura.data.missing import Accepted, Missing, lack_numbers
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.data.values import check_count
 from mixtura.parameters import NOTHING
@@ -58,6 +58,12 @@ class Block(NamedTuple):
     start: int = 0
     extras: Mapping[str, NDArray[Any]] = NOTHING
 
+    def part(self, rows: slice) -> Block:
+        """Return some of the rows."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        extras = {name: array[rows] for name, array in self.extras.items()}
+        return Block(self.X[rows], weight, self.start + (rows.start or 0), extras)
+
 
 class RowSource(ABC):
     """Rows, checked or still to be checked by `mixtura.data.open_rows`, and their weights.
@@ -80,6 +86,8 @@ class RowSource(ABC):
     form : str
         What is known of a row: "whole" where it is all numbers of `X`. Each engine has a class for
         each form, in `FORMS`.
+    missing : {"raise", "em"}
+        What the user said NaN is, also where the rows have none; a model of the rows keeps it.
     """
 
     n_samples: int
@@ -91,6 +99,7 @@ class RowSource(ABC):
     index: Sequence[Any] | None = None
     not_finite: Mask | None = None
     form: str = "whole"
+    missing: Missing = "raise"
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -113,18 +122,21 @@ class RowSource(ABC):
     def blocks(self) -> Iterator[Block]:
         """Yield all rows in order, each time this is called."""
 
-    def checked(self, missing: Missing | None = None) -> RowSource:
+    def checked(self, missing: Accepted | None = None) -> RowSource:
         """Refuse negative weights and what is not finite, by its place; return the rows.
 
         A row of weight zero may hold anything: in what is returned it is finite. With
-        ``missing="em"``, NaN stays where it is, if rows of positive weight have any. Called once
-        for each fit. A kind that reads its rows does this in `blocks` instead.
+        ``missing="em"``, NaN stays where it is, if rows of positive weight have any; with "any",
+        wherever it is. Called once for each fit. A kind that reads its rows does this in `blocks`
+        instead.
         """
         form, _ = self._form_if(missing)
         return self if form == self.form else self.with_extras(form, NOTHING)
 
-    def _form_if(self, missing: Missing | None) -> tuple[str, Missing | None]:
+    def _form_if(self, missing: Accepted | None) -> tuple[str, Missing | None]:
         """The form of the rows where missing numbers may be so; and whether they may be."""
+        if missing == "any":
+            return "incomplete" if lack_numbers(X for X, *_ in self.blocks()) else self.form, "em"
         if missing != "em":
             return self.form, missing
         if lack_numbers(part for part, _ in self.chunks()):
@@ -432,7 +444,7 @@ class _Changed(RowSource):
         self.feature_names = source.feature_names
         self.is_weighted = source.is_weighted or weight is not None
 
-    def checked(self, missing: Missing | None = None) -> RowSource:
+    def checked(self, missing: Accepted | None = None) -> RowSource:
         source = self._source.checked(missing)
         changed = _Changed(
             source, mask=self._mask, weight=self._weight, form=self.form, extras=self._extras

@@ -154,6 +154,7 @@ class Fitting:
         self._survey, self._settings, self._family = survey, settings, family
         self._covariance_type, self._n_components = covariance_type, n_components
         self._progress, self._checkpoint = progress, checkpoint
+        self._missing = survey.source.missing
         self._callback = None if callback is None else self._with_names(callback)
         if progress is not None:
             self._callback = _both(progress, self._callback)
@@ -193,7 +194,9 @@ class Fitting:
         """
         log_likelihood, entropy = self._measured(outcome)
         source = self._survey.source
-        model = GaussianMixture._of(self._covariance_type, outcome.parameters, source.feature_names)
+        model = GaussianMixture._of(
+            self._covariance_type, outcome.parameters, source.feature_names, self._missing
+        )
         events = outcome.events
         if automatic:
             order = heaviest_first(model.weights, model.means)
@@ -319,10 +322,12 @@ class Fitting:
 
     def _with_names(self, callback: Callable[[State], object]) -> Callable[[State], object]:
         """The user's callback, with what a state needs to make a mixture."""
-        names = self._survey.source.feature_names
-        return lambda state: callback(
-            replace(state, covariance_type=self._covariance_type, feature_names=names)
-        )
+        facts: dict[str, Any] = {
+            "covariance_type": self._covariance_type,
+            "feature_names": self._survey.source.feature_names,
+            "missing": self._missing,
+        }
+        return lambda state: callback(replace(state, **facts))
 
     # ---- rows x pass x update x schedule ----
 

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from mixtura.data.frames import Names
+from mixtura.data.missing import Missing
 from mixtura.mixture.gaussian import GaussianMixture
 from mixtura.shapes import Floats
 
@@ -44,6 +45,11 @@ class Answers:
     aic = _answered(GaussianMixture.aic)
     bic = _answered(GaussianMixture.bic)
     icl = _answered(GaussianMixture.icl)
+    mean = _answered(GaussianMixture.mean)
+    covariance = _answered(GaussianMixture.covariance)
+    marginal = _answered(GaussianMixture.marginal)
+    conditional = _answered(GaussianMixture.conditional)
+    impute = _answered(GaussianMixture.impute)
     sample = _answered(GaussianMixture.sample)
     cdf = _answered(GaussianMixture.cdf)
     quantile = _answered(GaussianMixture.quantile)
@@ -82,6 +88,11 @@ class Answers:
     def feature_names(self) -> Names | None:
         """Names of the columns; None where there are none."""
         return self.model.feature_names
+
+    @property
+    def missing(self) -> Missing:
+        """What methods do with NaN among the rows, unless they are told otherwise."""
+        return self.model.missing
 
     @property
     def n_components(self) -> int:

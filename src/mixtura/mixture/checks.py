@@ -25,7 +25,7 @@ __all__ = [
 
 SUM_TOLERANCE = 1e-8  # of the weights: what Generator.choice accepts
 NEEDED = ("weights", "means", "covariances")
-OPTIONS = ("covariance_type", "feature_names")
+OPTIONS = ("covariance_type", "feature_names", "missing")
 Arguments = ParamSpec("Arguments")
 
 

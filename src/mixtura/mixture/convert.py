@@ -13,8 +13,9 @@ from mixtura.data.checks import (
     check_weights,
     rounding_unit,
 )
+from mixtura.data.missing import MISSING
 from mixtura.mixture.checks import SUM_TOLERANCE, check_factored, check_means
-from mixtura.shapes import EPS, FULL, SHAPE_NAMES, SHAPES, Floats, Shape
+from mixtura.shapes import EPS, FULL, SHAPE_NAMES, SHAPES
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
@@ -79,19 +80,11 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
         FAMILIES[name], weights, means, covariances, factors, rounding=unit
     )
     if unit > EPS:
-        covariances = _inverse(factors, SHAPES[name])
+        covariances = SHAPES[name].inverses(factors)
     names = getattr(estimator, "feature_names_in_", None)
     names = None if names is None else tuple(map(str, names))
-    return cls._from_fit(name, weights, means, covariances, factors, names)
-
-
-def _inverse(factors: Floats, shape: Shape) -> Floats:
-    """Return the covariances that have these precision factors."""
-    if shape.is_diagonal:
-        return 1.0 / np.square(factors)
-    inverse = np.linalg.inv(factors)
-    exact: Floats = inverse.swapaxes(-1, -2) @ inverse
-    return 0.5 * (exact + exact.swapaxes(-1, -2))
+    nan = check_option("missing", getattr(estimator, "missing", "raise"), MISSING)
+    return cls._from_fit(name, weights, means, covariances, factors, names, nan)
 
 
 def to_sklearn(self: GaussianMixture) -> Any:

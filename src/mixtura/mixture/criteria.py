@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixtura.data import RowSource, open_rows
+from mixtura.data import RowSource
 from mixtura.data.checks import check_n_threads
+from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning
-from mixtura.mixture.densities import AnyRows, evaluate
+from mixtura.mixture.densities import AnyRows, evaluate, opened
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
@@ -38,6 +39,7 @@ def log_likelihood(
     X: AnyRows,
     sample_weight: ArrayLike | None = None,
     *,
+    missing: Missing | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Total of ``sample_weight * log_prob`` over the rows.
@@ -48,6 +50,9 @@ def log_likelihood(
         The rows.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or take the density of its observed features.
+        None is what the mixture's `missing` says.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -55,9 +60,8 @@ def log_likelihood(
     -------
     float, nats
     """
-    return _totals(
-        self, _opened(self, X, sample_weight, n_threads, minimum=0), n_threads
-    ).log_likelihood
+    n_threads = check_n_threads(n_threads)
+    return _totals(self, opened(self, X, sample_weight, missing=missing), n_threads).log_likelihood
 
 
 def aic(
@@ -65,6 +69,7 @@ def aic(
     X: AnyRows,
     sample_weight: ArrayLike | None = None,
     *,
+    missing: Missing | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Akaike's criterion ``-2 log_likelihood + 2 n_parameters`` [1]_; lower is better.
@@ -75,6 +80,9 @@ def aic(
         The rows, at least one.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or take the density of its observed features.
+        None is what the mixture's `missing` says.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -92,7 +100,8 @@ def aic(
     .. [1] H. Akaike, "A new look at the statistical model identification", IEEE Transactions on
        Automatic Control 19, 716-723, 1974.
     """
-    rows = _opened(self, X, sample_weight, n_threads)
+    n_threads = check_n_threads(n_threads)
+    rows = opened(self, X, sample_weight, missing=missing, minimum=1)
     warn_of_small_weights(rows)
     return -2.0 * _totals(self, rows, n_threads).log_likelihood + 2.0 * self.n_parameters
 
@@ -102,6 +111,7 @@ def bic(
     X: AnyRows,
     sample_weight: ArrayLike | None = None,
     *,
+    missing: Missing | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Schwarz's criterion, with n the sum of weights; lower is better.
@@ -114,6 +124,9 @@ def bic(
         The rows, at least one.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or take the density of its observed features.
+        None is what the mixture's `missing` says.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -131,7 +144,8 @@ def bic(
     .. [1] G. Schwarz, "Estimating the dimension of a model", The Annals of Statistics 6,
        461-464, 1978.
     """
-    rows = _opened(self, X, sample_weight, n_threads)
+    n_threads = check_n_threads(n_threads)
+    rows = opened(self, X, sample_weight, missing=missing, minimum=1)
     warn_of_small_weights(rows)
     log_likelihood = _totals(self, rows, n_threads).log_likelihood
     return -2.0 * log_likelihood + self.n_parameters * math.log(rows.weight_sum)
@@ -142,6 +156,7 @@ def icl(
     X: AnyRows,
     sample_weight: ArrayLike | None = None,
     *,
+    missing: Missing | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Integrated completed likelihood; lower is better.
@@ -156,6 +171,9 @@ def icl(
         The rows, at least one.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or take the density of its observed features.
+        None is what the mixture's `missing` says.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -179,7 +197,8 @@ def icl(
        the integrated completed likelihood", IEEE Transactions on Pattern Analysis and Machine
        Intelligence 22, 719-725, 2000.
     """
-    rows = _opened(self, X, sample_weight, n_threads)
+    n_threads = check_n_threads(n_threads)
+    rows = opened(self, X, sample_weight, missing=missing, minimum=1)
     warn_of_small_weights(rows)
     return completed_bic(self, rows, n_threads)
 
@@ -212,22 +231,6 @@ def _levels_inside() -> int:
     return level
 
 
-def _opened(
-    mixture: GaussianMixture,
-    X: AnyRows,
-    sample_weight: ArrayLike | None,
-    n_threads: int | None,
-    *,
-    minimum: int = 1,
-) -> RowSource:
-    """Check the arguments of a criterion, and return the rows."""
-    check_n_threads(n_threads)
-    return open_rows(
-        X, sample_weight, minimum=minimum,
-        n_features=mixture.n_features, feature_names=mixture.feature_names,
-    )  # fmt: skip
-
-
 def _totals(
     mixture: GaussianMixture,
     rows: RowSource,
@@ -241,15 +244,13 @@ def _totals(
     step = 1 + ELEMENTS_AT_ONCE // k
     for block in rows.blocks():
         for start in range(0, len(block.X), step):
-            chunk = block.X[start : start + step]
-            weight = block.sample_weight
-            weight = None if weight is None else weight[start : start + step]
-            log_prob = np.empty(len(chunk))
-            resp = np.empty((len(chunk), k)) if assigned else None
-            evaluate(mixture, chunk, n_threads, log_prob=log_prob, resp=resp)
-            log_likelihood += _weighted_sum(log_prob, weight)
+            chunk = block.part(slice(start, start + step))
+            log_prob = np.empty(len(chunk.X))
+            resp = np.empty((len(chunk.X), k)) if assigned else None
+            evaluate(mixture, rows.form, chunk, n_threads, log_prob=log_prob, resp=resp)
+            log_likelihood += _weighted_sum(log_prob, chunk.sample_weight)
             if resp is not None:
-                log_assigned += _weighted_sum(np.log(resp.max(axis=1)), weight)
+                log_assigned += _weighted_sum(np.log(resp.max(axis=1)), chunk.sample_weight)
     return _Totals(log_likelihood, log_assigned)
 
 

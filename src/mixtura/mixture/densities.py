@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura import kernels
-from mixtura.data import open_rows
-from mixtura.data.checks import check_n_threads
-from mixtura.data.source import RowSource
+from mixtura.data import Block, RowSource, open_rows
+from mixtura.data.checks import check_n_threads, check_option
+from mixtura.data.missing import MISSING, Missing
+from mixtura.passes import Backend
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "component_log_prob",
     "evaluate",
     "log_prob",
+    "opened",
     "predict",
     "responsibilities",
 ]
@@ -28,13 +29,22 @@ __all__ = [
 AnyRows = ArrayLike | RowSource
 
 
-def log_prob(self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None) -> Floats:
+def log_prob(
+    self: GaussianMixture,
+    X: AnyRows,
+    *,
+    missing: Missing | None = None,
+    n_threads: int | None = None,
+) -> Floats:
     """Log-density of each row: ``log sum_j weights[j] N(x | means[j], covariance_j)``.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or take the density of its observed features.
+        None is what the mixture's `missing` says.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -43,11 +53,15 @@ def log_prob(self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None)
     ndarray of shape (n_samples,), nats
         -inf for a row where every component has zero density.
     """
-    return _of_each_row(self, X, n_threads, "log_prob")
+    return _of_each_row(self, X, missing, n_threads, "log_prob")
 
 
 def component_log_prob(
-    self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None
+    self: GaussianMixture,
+    X: AnyRows,
+    *,
+    missing: Missing | None = None,
+    n_threads: int | None = None,
 ) -> Floats:
     """Log of weight times density: ``log weights[j] + log N(x | means[j], covariance_j)``.
 
@@ -55,6 +69,9 @@ def component_log_prob(
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or take the density of its observed features.
+        None is what the mixture's `missing` says.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -63,18 +80,27 @@ def component_log_prob(
     ndarray of shape (n_samples, n_components), nats
         -inf for a component of weight zero.
     """
-    log_density = _of_each_row(self, X, n_threads, "log_density", (self.n_components,))
+    log_density = _of_each_row(self, X, missing, n_threads, "log_density", (self.n_components,))
     log_density += self._seen.log_weights
     return log_density
 
 
-def responsibilities(self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None) -> Floats:
+def responsibilities(
+    self: GaussianMixture,
+    X: AnyRows,
+    *,
+    missing: Missing | None = None,
+    n_threads: int | None = None,
+) -> Floats:
     """Posterior probability of each component, given the row.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or take the density of its observed features.
+        None is what the mixture's `missing` says.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -83,11 +109,15 @@ def responsibilities(self: GaussianMixture, X: AnyRows, *, n_threads: int | None
     ndarray of shape (n_samples, n_components)
         Rows sum to one. For a row where every component has zero density, the weights.
     """
-    return _of_each_row(self, X, n_threads, "resp", (self.n_components,))
+    return _of_each_row(self, X, missing, n_threads, "resp", (self.n_components,))
 
 
 def predict(
-    self: GaussianMixture, X: AnyRows, *, n_threads: int | None = None
+    self: GaussianMixture,
+    X: AnyRows,
+    *,
+    missing: Missing | None = None,
+    n_threads: int | None = None,
 ) -> NDArray[np.int64]:
     """Component of largest responsibility for each row; the first of several.
 
@@ -95,6 +125,9 @@ def predict(
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or take the density of its observed features.
+        None is what the mixture's `missing` says.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -103,19 +136,37 @@ def predict(
     ndarray of shape (n_samples,), int64
         For a row where every component has zero density, the component of largest weight.
     """
-    return _of_each_row(self, X, n_threads, "labels", dtype=np.int64)
+    return _of_each_row(self, X, missing, n_threads, "labels", dtype=np.int64)
+
+
+def opened(
+    mixture: GaussianMixture,
+    X: AnyRows,
+    sample_weight: ArrayLike | None = None,
+    *,
+    missing: Missing | None = None,
+    minimum: int = 0,
+) -> RowSource:
+    """Rows that a method was given, checked, with the columns of the mixture."""
+    missing = mixture.missing if missing is None else check_option("missing", missing, MISSING)
+    return open_rows(
+        X, sample_weight, minimum=minimum, n_features=mixture.n_features,
+        feature_names=mixture.feature_names, missing="any" if missing == "em" else missing,
+    )  # fmt: skip
 
 
 def evaluate(
-    mixture: GaussianMixture, X: NDArray[Any], n_threads: int | None, **outputs: Any
+    mixture: GaussianMixture, form: str, block: Block, n_threads: int | None, **outputs: Any
 ) -> None:
-    """Write into the arrays given what `mixtura.kernels.Rows.evaluate` computes for each row."""
-    kernels.Rows(X).evaluate("soft", mixture._seen, n_threads, **outputs)
+    """Write into the arrays given what a pass over rows of some form computes for each row."""
+    rows = Backend().rows(form, block._replace(sample_weight=None))  # else resp would have it
+    rows.evaluate("soft", mixture._seen, n_threads, **outputs)
 
 
 def _of_each_row(
     mixture: GaussianMixture,
     X: AnyRows,
+    missing: Missing | None,
     n_threads: int | None,
     output: str,
     columns: tuple[int, ...] = (),
@@ -123,9 +174,9 @@ def _of_each_row(
 ) -> NDArray[Any]:
     """Return one of the outputs of `evaluate` for all rows, block after block."""
     n_threads = check_n_threads(n_threads)
-    rows = open_rows(X, n_features=mixture.n_features, feature_names=mixture.feature_names)
+    rows = opened(mixture, X, missing=missing)
     values: NDArray[Any] = np.empty((rows.n_samples, *columns), dtype)
     for block in rows.blocks():
         part = values[block.start : block.start + len(block.X)]
-        evaluate(mixture, block.X, n_threads, **{output: part})
+        evaluate(mixture, rows.form, block, n_threads, **{output: part})
     return values

@@ -12,13 +12,18 @@ from numpy.typing import ArrayLike
 
 from mixtura import files, kernels
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
-from mixtura.data.checks import without_rounding
+from mixtura.data.checks import check_option, without_rounding
 from mixtura.data.frames import Names
+from mixtura.data.missing import MISSING, Missing
 from mixtura.mixture import (
+    conditional,
     convert,
     criteria,
     densities,
     geometry,
+    imputing,
+    marginal,
+    moments,
     one_feature,
     reordering,
     sampling,
@@ -64,10 +69,14 @@ class GaussianMixture:
     feature_names : sequence of n_features str, optional
         Names of the columns that the mixture describes, such as those of the frame it was fitted
         to. Methods then raise an error for a frame with other columns. None where there are none.
+    missing : {"raise", "em"}
+        What methods do with NaN among the rows, unless they are told otherwise: raise an error, or
+        take it for a number that was not observed, so that densities are those of the observed
+        features. The mixture of ``fit_gmm(missing="em")`` has "em".
 
     Attributes
     ----------
-    weights, means, covariances, covariance_type, feature_names
+    weights, means, covariances, covariance_type, feature_names, missing
         As given. A matrix that is symmetric only to rounding, that of float32 where it is float32,
         is replaced by its symmetric part.
     precisions_cholesky : ndarray
@@ -87,7 +96,7 @@ class GaussianMixture:
     A mixture cannot be changed: attributes cannot be set, and arrays are read-only copies. Many
     threads can use the same one. ``dataclasses.replace(mixture, weights=...)`` makes another one.
     Two mixtures are equal if their covariance types, weights, means and covariances are equal,
-    number by number; "full" equals "VVV".
+    number by number; "full" equals "VVV", and names and `missing` do not count.
 
     A row so far away that every component has zero density there has a log-probability of -inf.
     Its responsibilities are the weights, and it is assigned to the component of largest weight.
@@ -120,6 +129,7 @@ class GaussianMixture:
     covariances: Floats
     covariance_type: str
     feature_names: Names | None
+    missing: Missing
     precisions_cholesky: Floats = field(init=False)
 
     # Densities, and the components of rows
@@ -133,6 +143,13 @@ class GaussianMixture:
     aic = criteria.aic
     bic = criteria.bic
     icl = criteria.icl
+
+    # The whole, parts of it, and what is missing of a row
+    mean = moments.mean
+    covariance = moments.covariance
+    marginal = marginal.marginal
+    conditional = conditional.conditional
+    impute = imputing.impute
 
     # Mixtures of one feature
     cdf = one_feature.cdf
@@ -171,6 +188,7 @@ class GaussianMixture:
         covariance_type: str = "full",
         *,
         feature_names: Sequence[str] | None = None,
+        missing: Missing = "raise",
     ) -> None:
         means = check_means(means)
         k, d = means.shape
@@ -178,7 +196,8 @@ class GaussianMixture:
         weights = check_mixture_weights(without_rounding(weights, k), k)
         covariances, factors = family.check(covariances, k, d, kernels)
         names = None if feature_names is None else tuple(check_feature_names(feature_names, d))
-        self._set(covariance_type, names, weights, means, covariances, factors)
+        missing = check_option("missing", missing, MISSING)
+        self._set(covariance_type, names, missing, weights, means, covariances, factors)
 
     @classmethod
     def _from_fit(
@@ -189,11 +208,12 @@ class GaussianMixture:
         covariances: Floats,
         precisions_cholesky: Floats,
         feature_names: Names | None = None,
+        missing: Missing = "raise",
     ) -> Self:
         """Make a mixture of parameters that are already checked and factored."""
         mixture = cls.__new__(cls)
         arrays = (weights, means, covariances, precisions_cholesky)
-        mixture._set(covariance_type, feature_names, *arrays)
+        mixture._set(covariance_type, feature_names, missing, *arrays)
         return mixture
 
     @classmethod
@@ -202,10 +222,14 @@ class GaussianMixture:
 
     @classmethod
     def _of(
-        cls, covariance_type: str, parameters: Parameters, feature_names: Names | None = None
+        cls,
+        covariance_type: str,
+        parameters: Parameters,
+        feature_names: Names | None = None,
+        missing: Missing = "raise",
     ) -> Self:
         """Make a mixture of the parameters of a fit."""
-        return cls._from_fit(covariance_type, *parameters.arrays(), feature_names)
+        return cls._from_fit(covariance_type, *parameters.arrays(), feature_names, missing)
 
     def _parameters(self) -> Parameters:
         """Return the same mixture as plain arrays."""
@@ -222,7 +246,9 @@ class GaussianMixture:
         """What a pass needs of the mixture."""
         return self._parameters().seen()
 
-    def _set(self, covariance_type: str, feature_names: Names | None, *arrays: Floats) -> None:
+    def _set(
+        self, covariance_type: str, feature_names: Names | None, missing: Missing, *arrays: Floats
+    ) -> None:
         names = ("weights", "means", "covariances", "precisions_cholesky")
         for name, array in zip(names, arrays, strict=True):
             kept = np.array(array, dtype=np.float64, order="C")
@@ -230,6 +256,7 @@ class GaussianMixture:
             object.__setattr__(self, name, kept)
         object.__setattr__(self, "covariance_type", covariance_type)
         object.__setattr__(self, "feature_names", feature_names)
+        object.__setattr__(self, "missing", missing)
 
     @property
     def n_components(self) -> int:
@@ -266,11 +293,13 @@ class GaussianMixture:
 
     def __repr__(self) -> str:
         arrays = (short(getattr(self, name)) for name in ("weights", "means", "covariances"))
-        names = ""
+        options = ""
         if self.feature_names is not None:
-            names = f", feature_names={short(list(self.feature_names))}"
+            options = f", feature_names={short(list(self.feature_names))}"
+        if self.missing != "raise":
+            options += f", missing={self.missing!r}"
         return "{}(weights={}, means={}, covariances={}, covariance_type={!r}{})".format(
-            type(self).__name__, *arrays, self.covariance_type, names
+            type(self).__name__, *arrays, self.covariance_type, options
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -282,4 +311,5 @@ class GaussianMixture:
             self.covariances,
             self.precisions_cholesky,
             self.feature_names,
+            self.missing,
         )

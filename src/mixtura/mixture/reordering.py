@@ -60,6 +60,7 @@ def reordered(self: GaussianMixture, order: ArrayLike) -> GaussianMixture:
         shape.select(self.covariances, places),
         shape.select(self.precisions_cholesky, places),
         self.feature_names,
+        self.missing,
     )
 
 

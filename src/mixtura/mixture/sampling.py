@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf
 
 from mixtura.data.checks import check_count, check_rng
+from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
-__all__ = ["sample"]
+__all__ = ["noise", "sample"]
 
 
 def sample(
@@ -59,13 +60,18 @@ def sample(
     X = generator.standard_normal((n, d))
     ends = np.cumsum(np.bincount(labels, minlength=k))
     parameters = self._parameters()
-    variances = parameters.variances()
     for j, rows in enumerate(np.split(np.argsort(labels, kind="stable"), ends[:-1])):
         if len(rows):
-            if parameters.shape.is_diagonal:
-                z = X[rows] * np.sqrt(variances[j])
-            else:
-                lower, _ = dpotrf(parameters.covariance(j), lower=1, clean=1)
-                z = X[rows] @ lower.T
-            X[rows] = self.means[j] + z
+            X[rows] = self.means[j] + noise(parameters, j, X[rows])
     return X, labels
+
+
+def noise(parameters: Parameters, component: int, normal: Floats) -> Floats:
+    """Return standard normal rows with the covariance of a component."""
+    covariance = parameters.covariance(component)
+    if parameters.shape.is_diagonal:
+        correlated: Floats = normal * np.sqrt(np.einsum("aa->a", covariance))
+    else:
+        lower, _ = dpotrf(covariance, lower=1, clean=1)
+        correlated = normal @ lower.T
+    return correlated

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mixtura.covariance import family_named
+from mixtura.data.checks import check_option
 from mixtura.data.frames import Names
+from mixtura.data.missing import MISSING, Missing
 from mixtura.files import Contents, fact, feature_names_of, numbers
 from mixtura.mixture.checks import check_factored, check_means
 from mixtura.shapes import Floats
@@ -18,12 +20,14 @@ __all__ = ["checked", "contents"]
 
 def contents(self: GaussianMixture) -> Contents:
     """Return all that is needed to make an equal mixture."""
-    facts = {"covariance_type": self.covariance_type, "feature_names": self.feature_names}
+    facts = {name: getattr(self, name) for name in ("covariance_type", "feature_names", "missing")}
     names = ("weights", "means", "covariances", "precisions_cholesky")
     return Contents(facts, {name: getattr(self, name) for name in names})
 
 
-def checked(contents: Contents) -> tuple[str, Floats, Floats, Floats, Floats, Names | None]:
+def checked(
+    contents: Contents,
+) -> tuple[str, Floats, Floats, Floats, Floats, Names | None, Missing]:
     """Return what `GaussianMixture._from_fit` takes, after checks of all numbers.
 
     The factors are used as they are: computed again on another machine, they could differ in the
@@ -39,4 +43,7 @@ def checked(contents: Contents) -> tuple[str, Floats, Floats, Floats, Floats, Na
     covariances = numbers(arrays, "covariances", kept)
     factors = numbers(arrays, "precisions_cholesky", kept)
     check_factored(family, weights, means, covariances, factors)
-    return covariance_type, weights, means, covariances, factors, feature_names_of(facts, d)
+    names = feature_names_of(facts, d)
+    # Files of mixtures that knew of no missing values do not have it.
+    missing = check_option("missing", facts.get("missing", "raise"), MISSING)
+    return covariance_type, weights, means, covariances, factors, names, missing

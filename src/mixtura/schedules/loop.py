@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import Names
+from mixtura.data.missing import Missing
 from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 from mixtura.passes import Pass
@@ -43,6 +44,8 @@ class State:
         The family, as the user named it; that of the shape where nobody named one.
     feature_names : tuple of str or None
         Names of the columns, where the rows were a frame's.
+    missing : {"raise", "em"}
+        What the fit takes NaN for.
     """
 
     iteration: int
@@ -51,6 +54,7 @@ class State:
     parameters: Parameters
     covariance_type: str = ""
     feature_names: Names | None = None
+    missing: Missing = "raise"
 
     @cached_property
     def model(self) -> GaussianMixture:
@@ -62,7 +66,7 @@ class State:
             Costs O(k d^2), once.
         """
         name = self.covariance_type or self.parameters.shape.name
-        return GaussianMixture._of(name, self.parameters, self.feature_names)
+        return GaussianMixture._of(name, self.parameters, self.feature_names, self.missing)
 
     __repr__ = short_repr
     _repr_html_ = short_html

@@ -2,6 +2,7 @@
 
 Change one import: the same data and `random_state` give the fit that scikit-learn gives, to
 rounding, and rows may have a `sample_weight`. docs/sklearn.md says what is different.
+`MixtureImputer`, which scikit-learn does not have, fills in missing values.
 
 scikit-learn is imported with this module; ``pip install 'mixtura[sklearn]'`` brings it.
 """
@@ -14,7 +15,8 @@ except ImportError as error:
         "Install it with: pip install 'mixtura[sklearn]'."
     ) from error
 
+from mixtura.sklearn.imputer import MixtureImputer
 from mixtura.sklearn.kmeans import KMeans
 from mixtura.sklearn.mixture import GaussianMixture
 
-__all__ = ["GaussianMixture", "KMeans"]
+__all__ = ["GaussianMixture", "KMeans", "MixtureImputer"]

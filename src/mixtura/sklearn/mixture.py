@@ -20,6 +20,7 @@ from mixtura.data.checks import (
     check_number,
     check_option,
 )
+from mixtura.data.missing import MISSING, Missing
 from mixtura.data.row_checks import check_n_rows
 from mixtura.mixture import GaussianMixture as Mixture
 from mixtura.mixture.convert import register
@@ -73,6 +74,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         What to do with a component whose covariance becomes singular: raise ValueError, as
         scikit-learn does; split the heaviest component instead; or continue without it. The
         last two also replace components without weight, which scikit-learn keeps.
+    missing : {"raise", "em"}
+        What NaN among the rows is: an error, as in scikit-learn, or a number that is missing at
+        random. Then EM and all methods are about the observed numbers, and the tag `allow_nan` of
+        the estimator is set. Starts are made from rows in which plausible numbers are filled in.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
@@ -111,6 +116,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     -----
     The same data and `random_state` give the fit that scikit-learn gives, to rounding. Sparse rows
     are refused. No array of (n_samples, n_components) is made, but for ``init_params="random"``.
+    `model_` answers more questions: its `impute` fills in missing numbers.
 
     Examples
     --------
@@ -142,6 +148,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         verbose: int = 0,
         verbose_interval: int = 10,
         on_collapse: OnCollapse = "raise",
+        missing: Missing = "raise",
         n_threads: int | None = None,
     ) -> None:
         self.n_components = n_components
@@ -159,7 +166,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.on_collapse = on_collapse
+        self.missing = missing
         self.n_threads = n_threads
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "em"
+        return tags
 
     @property
     def model_(self) -> Mixture:
@@ -223,7 +236,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """Fit, and return the rows as the passes take them."""
         self._check_parameters()
         k = self.n_components
-        rows = weighted_rows_of(self, X, sample_weight, ensure_min_samples=2)
+        rows = weighted_rows_of(self, X, sample_weight, missing=self.missing, ensure_min_samples=2)
         X, weight, _ = rows
         if len(X) < k:
             raise ValueError(
@@ -280,7 +293,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         ndarray of shape (n_samples,), int64
         """
         model = self.model_
-        return model.predict(rows_of(self, X, reset=False), n_threads=self.n_threads)
+        return model.predict(
+            rows_of(self, X, missing=self.missing, reset=False), n_threads=self.n_threads
+        )
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Posterior probability of each component, given the row.
@@ -296,7 +311,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             Of the dtype of the rows.
         """
         model = self.model_
-        X = rows_of(self, X, reset=False)
+        X = rows_of(self, X, missing=self.missing, reset=False)
         return model.responsibilities(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
 
     def score_samples(self, X: ArrayLike) -> NDArray[Any]:
@@ -313,7 +328,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             Of the dtype of the rows.
         """
         model = self.model_
-        X = rows_of(self, X, reset=False)
+        X = rows_of(self, X, missing=self.missing, reset=False)
         return model.log_prob(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
@@ -333,7 +348,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         float, nats per unit of weight
         """
         model = self.model_
-        X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
+        X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
         total = float(len(X) if weight is None else weight.sum())
         return model.log_likelihood(X, weight, n_threads=self.n_threads) / total
 
@@ -357,7 +372,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             When the weights sum to less than half the number of rows of positive weight.
         """
         model = self.model_
-        X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
+        X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
         return model.aic(X, weight, n_threads=self.n_threads)
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -380,7 +395,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             When the weights sum to less than half the number of rows of positive weight.
         """
         model = self.model_
-        X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)
+        X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
         return model.bic(X, weight, n_threads=self.n_threads)
 
     def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.int64]]:
@@ -435,4 +450,5 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         check_level("verbose", self.verbose)
         check_count("verbose_interval", self.verbose_interval)
         check_option("on_collapse", self.on_collapse, ("raise", "reseed", "drop"))
+        check_option("missing", self.missing, MISSING)
         check_n_threads(self.n_threads)

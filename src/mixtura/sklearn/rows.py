@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import refuse_repeated_names
 from mixtura.data.index import check_index, row_index
+from mixtura.data.missing import Missing
 from mixtura.data.row_checks import check_sample_weight
 from mixtura.shapes import Floats
 
@@ -19,7 +20,7 @@ __all__ = ["WeightedRows", "rows_of", "weighted_rows_of"]
 
 
 class WeightedRows(NamedTuple):
-    """Finite rows, their weights, and which rows of weight zero others stand in place of."""
+    """Rows that can be used, their weights, and rows of weight zero that others stand for."""
 
     X: NDArray[Any]
     sample_weight: Floats | None
@@ -32,22 +33,33 @@ class WeightedRows(NamedTuple):
         return labels
 
 
-def rows_of(estimator: BaseEstimator, X: Any, **checks: Any) -> NDArray[Any]:
-    """X as the passes take it, after scikit-learn's own checks; it is copied if it must be."""
+def rows_of(
+    estimator: BaseEstimator, X: Any, *, missing: Missing = "raise", **checks: Any
+) -> NDArray[Any]:
+    """X as the passes take it, after scikit-learn's own checks; it is copied if it must be.
+
+    With ``missing="em"`` it may have NaN.
+    """
+    checks.setdefault("ensure_all_finite", "allow-nan" if missing == "em" else True)
     refuse_repeated_names(name for name in getattr(X, "columns", ()) if isinstance(name, str))
     X = validate_data(estimator, X, dtype=(np.float64, np.float32), **checks)
     return np.require(X, requirements="A")
 
 
 def weighted_rows_of(
-    estimator: BaseEstimator, X: Any, sample_weight: ArrayLike | None, **checks: Any
+    estimator: BaseEstimator,
+    X: Any,
+    sample_weight: ArrayLike | None,
+    *,
+    missing: Missing = "raise",
+    **checks: Any,
 ) -> WeightedRows:
     """Rows and their weights; without weights these are the rows of `rows_of`, and None."""
     if sample_weight is None:
-        return WeightedRows(rows_of(estimator, X, **checks), None, None)
+        return WeightedRows(rows_of(estimator, X, missing=missing, **checks), None, None)
     index = row_index(X)
     check_index(sample_weight, None if index is None else (index,), "sample_weight")
     X = rows_of(estimator, X, ensure_all_finite=False, **checks)
     weight = check_sample_weight(sample_weight, len(X))
-    X, not_finite = finite_rows(X, "X", None, weight)
+    X, not_finite = finite_rows(X, "X", None, weight, missing)
     return WeightedRows(X, weight, not_finite)

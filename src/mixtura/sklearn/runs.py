@@ -66,7 +66,8 @@ def best_run(
     """
     family = FAMILIES[estimator.covariance_type]
     backend = Backend(n_threads=estimator.n_threads)
-    survey = Survey(ArrayRows(X, weight), backend)
+    source = ArrayRows(X, weight)
+    survey = Survey(source if estimator.missing == "raise" else source.checked("em"), backend)
     check_memory(family.shape, estimator.n_components, survey.source)
     rows = survey.rows(family.shape, "soft")
     update = AbsoluteRidge(

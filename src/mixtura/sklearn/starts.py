@@ -14,6 +14,7 @@ from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.shapes import SHAPES, Floats
 from mixtura.sklearn.kmeans import KMeans, far_apart
+from mixtura.starts.whole import whole_pass
 from mixtura.statistics import Statistics
 from mixtura.updates import Update
 
@@ -59,7 +60,10 @@ def start(
     """
     if isinstance(given, Parameters):
         return given
-    statistics = _statistics(estimator, X, weight, rows, random_state)
+    whole = whole_pass(rows)
+    if whole is not rows:
+        X = whole.source.take(range(len(X))).astype(X.dtype, copy=False)
+    statistics = _statistics(estimator, X, weight, whole, random_state)
     parameters, failed = update.update(statistics)
     if failed.any() and "covariances" not in given:
         raise FitError(
