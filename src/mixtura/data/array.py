@@ -48,9 +48,11 @@ class ArrayRows(RowSource):
         self.feature_names, self.is_weighted = feature_names, sample_weight is not None
 
     @classmethod
-    def sample_of(cls, source: RowSource, size: int, rng: np.random.Generator) -> ArrayRows:
+    def sample_of(
+        cls, source: RowSource, size: int, rng: np.random.Generator, also: Positions = ()
+    ) -> ArrayRows:
         """Return copies of the rows that `thinned` chooses, float64, with their weights."""
-        positions, weight = source.thinned(size, rng)
+        positions, weight = source.thinned(size, rng, also)
         X, _, _, extras = source.gather(positions)
         return cls(X, weight, source.feature_names, form=source.form, extras=extras)
 

@@ -157,6 +157,11 @@ class RowSource(ABC):
         weights = self.weights()
         return float(self.n_samples if weights is None else weights.sum())
 
+    def extra(self, name: str) -> NDArray[Any] | None:
+        """Return what else is known of all rows under a name; None if nothing is."""
+        parts = [extras[name] for *_, extras in self.blocks() if name in extras]
+        return np.concatenate(parts) if parts else None
+
     def forget_totals(self) -> None:
         """Count the rows and add up the weights again when asked: a user may have changed them."""
         for name in ("n_rows", "weight_sum", "middle", "_far_rows"):
@@ -230,18 +235,21 @@ class RowSource(ABC):
                     extras[name][places] = array[here]
         return Block(rows, None, 0, extras)
 
-    def thinned(self, size: int, rng: np.random.Generator) -> tuple[Positions, Floats]:
+    def thinned(
+        self, size: int, rng: np.random.Generator, also: Positions = ()
+    ) -> tuple[Positions, Floats]:
         """Return positions of rows that stand for all, ascending, and their weights.
 
         They are all rows of positive weight if there are at most `size`: see `sampling.thin_rows`.
         Else the rows with the smallest or the largest value of a feature are added, if it is far
-        from the middle: a sample would miss them.
+        from the middle, and the rows `also`: a sample would miss them.
         """
         weights = self.weights()
         positions, weight = sampling.thin_rows(self.n_samples, weights, size, rng)
         if len(positions) == self.n_rows:
             return positions, weight
-        far = np.setdiff1d(self._far_rows, positions)
+        rare = np.concatenate([self._far_rows, np.asarray(also, dtype=np.intp)])
+        far = np.setdiff1d(rare, positions)
         own = np.ones(len(far)) if weights is None else weights[far]
         together = np.concatenate([positions, far])
         order = np.argsort(together)

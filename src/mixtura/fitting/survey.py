@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
 
 from mixtura.data import RowSource
+from mixtura.parameters import NOTHING
 from mixtura.passes import Backend, RowsPass, moments, suits_single
 from mixtura.shapes import Floats, Shape
 
@@ -20,6 +22,9 @@ class Survey:
     ----------
     source : RowSource
     backend : Backend
+    priors : mapping from int to ndarray of shape (n_codes, n_components), optional
+        For each number of components, the log-priors of rows of which something is known, which
+        have codes: see `mixtura.data.labels`.
 
     Attributes
     ----------
@@ -38,8 +43,10 @@ class Survey:
         For variances that are too large or too small for a float.
     """
 
-    def __init__(self, source: RowSource, backend: Backend) -> None:
-        self.source, self.backend = source, backend
+    def __init__(
+        self, source: RowSource, backend: Backend, priors: Mapping[int, Floats] = NOTHING
+    ) -> None:
+        self.source, self.backend, self.priors = source, backend, priors
         _, of_all = moments(source, backend)
         self.centre, deviation = source.middle.centre, source.middle.deviation
         # A sample of many rows may miss the few that differ.
