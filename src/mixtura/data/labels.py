@@ -15,7 +15,7 @@ from mixtura.data.index import check_index
 from mixtura.data.source import RowSource
 from mixtura.shapes import Floats
 
-__all__ = ["RowLabels", "check_row_labels", "matched"]
+__all__ = ["RowLabels", "check_row_labels", "matched", "restrictive"]
 
 Labels = NDArray[np.int64]
 
@@ -38,7 +38,7 @@ class RowLabels:
     @property
     def has_copies(self) -> bool:
         """Whether nothing known tells some component from another one."""
-        return np.unique(self.prior, axis=1).shape[1] < self.prior.shape[1]
+        return bool(np.unique(self.prior, axis=1).shape[1] < self.prior.shape[1])
 
     def marked(self, source: RowSource) -> RowSource:
         """Return the rows with their codes."""
@@ -49,8 +49,13 @@ class RowLabels:
     def known_rows(self, source: RowSource) -> int:
         """Count the rows of positive weight of which something is known."""
         weights = source.weights()
-        known = self.prior.any(axis=1)[self.code]
+        known = restrictive(self.prior)[self.code]
         return int(np.count_nonzero(known if weights is None else known & (weights > 0.0)))
+
+
+def restrictive(prior: Floats) -> NDArray[np.bool_]:
+    """Which rows of a table of log-priors say something, shape (n_codes,)."""
+    return np.asarray((prior != 0.0).any(axis=1))
 
 
 def check_row_labels(
@@ -96,9 +101,9 @@ def check_row_labels(
 
 def _as_array(labels: Any) -> NDArray[Any]:
     """Labels as an array; masked ones, and nulls of pandas' integers, become -1."""
-    dtype = getattr(labels, "dtype", None)
+    dtype: Any = getattr(labels, "dtype", None)
     if isinstance(labels, np.ma.MaskedArray) and labels.ndim == 1 and labels.dtype.kind in "iu":
-        return np.asarray(labels.astype(np.int64).filled(-1))
+        return np.where(np.ma.getmaskarray(labels), -1, labels.data.astype(np.int64))
     if hasattr(labels, "iloc") and hasattr(dtype, "na_value") and dtype.kind in "iu":
         return np.asarray(labels.to_numpy(dtype=np.int64, na_value=-1))
     try:
@@ -211,7 +216,7 @@ def _of_table(array: Floats, of_component: Labels, present: NDArray[np.bool_]) -
             f"{int(np.argmax(nothing))} allows none. Set the row to 1 if nothing is known of it."
         )
     with np.errstate(divide="ignore"):
-        return RowLabels(np.arange(n), np.log(array))
+        return RowLabels(np.arange(n), np.ascontiguousarray(np.log(array)))
 
 
 def matched(clusters: Labels, code: Labels, prior: Floats, weight: Floats | None = None) -> Labels:
@@ -232,11 +237,11 @@ def matched(clusters: Labels, code: Labels, prior: Floats, weight: Floats | None
         A row whose component is forbidden moves to its most plausible one.
     """
     k = prior.shape[1]
-    known = prior.any(axis=1)[code]
+    known = restrictive(prior)[code]
     own = np.exp(prior[code[known]]) * (1.0 if weight is None else weight[known, None])
     agreement = np.array([own[clusters[known] == c].sum(axis=0) for c in range(k)])
     number = linear_sum_assignment(agreement, maximize=True)[1]
-    labels = number[clusters]
+    labels: Labels = number[clusters].astype(np.int64)
     forbidden = np.isneginf(prior[code, labels])
     labels[forbidden] = prior[code[forbidden]].argmax(axis=1)
-    return labels.astype(np.int64)
+    return labels

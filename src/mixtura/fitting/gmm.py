@@ -33,10 +33,9 @@ from mixtura.fitting.kmeans import KMeansFit
 from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
-from mixtura.fitting.survey import Survey
+from mixtura.fitting.survey import NO_PRIORS, Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
-from mixtura.parameters import NOTHING
 from mixtura.passes import Backend
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.schedules import State
@@ -285,7 +284,7 @@ def fit_gmm(
             if begin is None:
                 begin = returned_begin(init, source, n_components, generator)
                 _check_start_of_fixed(begin, parts, family)
-            priors = NOTHING if known is None else {n_components: known.prior}
+            priors = NO_PRIORS if known is None else {n_components: known.prior}
             survey = Survey(source, Backend(backend, n_threads), priors)
             fitting = Fitting(
                 survey, settings, covariance_type, n_components,

@@ -45,8 +45,8 @@ class GMMFit(Answers):
         The mixture.
     log_likelihood : float, nats
         Weighted total of the training rows under `model`, and of their labels where the fit was
-        given some: then ``model.log_likelihood(X)``, which is of rows alone, differs. NaN in an interrupted fit with a ridge,
-        where it takes one more pass: ``model.log_likelihood(X)``.
+        given some; ``model.log_likelihood(X)`` is that of rows alone, and differs then. NaN in an
+        interrupted fit with a ridge, where it takes one more pass.
     history : ndarray of shape (n_iter,), nats per unit of weight, read-only
         The objective after each iteration: the mean log-likelihood, less the ridge's penalty
         where `reg_covar` is not zero (see `mixtura.updates.ridge`); the classification likelihood

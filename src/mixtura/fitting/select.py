@@ -23,6 +23,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.frames import described
+from mixtura.data.labels import check_row_labels
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import Init, check_reg_covar
@@ -260,6 +261,7 @@ def select_gmm(
     *,
     criterion: Criterion = "bic",
     sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
     init: Init = "kmeans++",
     n_init: int = 5,
     n_folds: int = 5,
@@ -284,11 +286,15 @@ def select_gmm(
         Covariance types of `fit_gmm`; "all" is the fourteen of Celeux and Govaert, for one column
         "E" and "V".
     criterion : {"bic", "aic", "icl", "cv"} or callable
-        Lower is better. "cv" is minus twice the log-likelihood of rows that were held out; a
+        Lower is better. With `labels`, "bic", "aic" and "icl" are of rows and labels, "cv" and a
+        callable of rows alone. "cv" is minus twice the log-likelihood of rows held out; a
         callable takes ``(model, X, sample_weight)`` and returns a number. Where it raises an error
         or returns something else, the model has no value, and `reasons` says why.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
+    labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
+        As for `fit_gmm`; a table is for one number of components. Models of fewer components than
+        there are labels are an error.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
         As for `fit_gmm`. A tree and the trees of "hierarchical" serve every number of components. A
         callable ``(X, n_components, rng)`` is called once for each, and what it returns starts all
@@ -362,7 +368,11 @@ def select_gmm(
     names = _check_types(covariance_types, source.n_features)
     if not callable(criterion):
         check_option("criterion", criterion, CRITERIA)
+    known = {k: check_row_labels(labels, None, source, k) for k in sizes}
+    priors = {k: of_rows.prior for k, of_rows in known.items() if of_rows is not None}
     _check_init(init, sizes, criterion, source)
+    for of_rows in list(known.values())[:1]:  # codes are the same for all
+        source = source if of_rows is None else of_rows.marked(source)
     settings = Settings(
         n_init=check_count("n_init", n_init),
         reg_covar=check_reg_covar(reg_covar, source.n_features),
@@ -379,7 +389,7 @@ def select_gmm(
     generator = check_rng(rng)
     if criterion in OF_LIKELIHOOD:
         warn_of_small_weights(source)
-    survey = Survey(source, Backend(n_threads=n_threads))
+    survey = Survey(source, Backend(n_threads=n_threads), priors)
     settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))
     *streams, seed = generator.spawn(n_folds + 2)
     search = Search(
@@ -405,7 +415,7 @@ def select_gmm(
             selection.fits[k, name] = end
             if criterion != "cv":
                 try:
-                    selection._enter(k, name, _value(criterion, end, source, n_threads))
+                    selection._enter(k, name, _value(criterion, end, survey))
                 except FAILURES as error:
                     selection.reasons[k, name] = reason(error)
         if criterion == "cv":
@@ -458,11 +468,17 @@ def criterion_name(criterion: Criterion | str) -> str:
     return "criterion" if name == "<lambda>" else name
 
 
-def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int | None) -> float:
+def _value(criterion: Criterion, fit: GMMFit, survey: Survey) -> float:
+    source, prior = survey.source, survey.priors.get(fit.n_components)
     if callable(criterion):
         return _value_of_callable(criterion, fit, source)
+    if criterion == "icl" and prior is not None:
+        parameters = fit.model._parameters()
+        seen = parameters.seen()._replace(extras={"prior": prior})
+        completed = survey.rows(parameters.shape, "hard").accumulate(seen).log_likelihood
+        return -2.0 * completed + fit.n_parameters * math.log(source.weight_sum)
     if criterion == "icl":
-        return completed_bic(fit.model, source, n_threads)
+        return completed_bic(fit.model, source, survey.backend.n_threads)
     penalty = 2.0 if criterion == "aic" else math.log(source.weight_sum)
     return -2.0 * fit.log_likelihood + penalty * fit.model.n_parameters
 

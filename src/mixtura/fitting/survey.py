@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from mixtura.data import RowSource
-from mixtura.parameters import NOTHING
 from mixtura.passes import Backend, RowsPass, moments, suits_single
 from mixtura.shapes import Floats, Shape
 
-__all__ = ["Survey"]
+__all__ = ["NO_PRIORS", "Survey"]
+
+NO_PRIORS: Mapping[int, Floats] = {}  # nothing is known of any row
 
 
 class Survey:
@@ -44,7 +45,7 @@ class Survey:
     """
 
     def __init__(
-        self, source: RowSource, backend: Backend, priors: Mapping[int, Floats] = NOTHING
+        self, source: RowSource, backend: Backend, priors: Mapping[int, Floats] = NO_PRIORS
     ) -> None:
         self.source, self.backend, self.priors = source, backend, priors
         _, of_all = moments(source, backend)

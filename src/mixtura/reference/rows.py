@@ -25,8 +25,8 @@ __all__ = ["E_STEPS", "Rows"]
 Labels = NDArray[np.int64]
 
 # Every E-step makes of the scores (n_samples, n_components), the log-weights and perhaps a
-# log-prior of each score: the shares of the rows (responsibilities or labels), the most probable or nearest
-# component of each, and log_prob.
+# log-prior of each score: the shares of the rows (responsibilities or labels), the most probable or
+# nearest component of each, and log_prob.
 EStep = Callable[[Floats, Floats, Floats | None], tuple[NDArray[Any], Labels, Floats]]
 E_STEPS: dict[str, EStep] = {
     "soft": soft.share_out,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import RowSource
+from mixtura.data.labels import restrictive
 from mixtura.parameters import Seen
 from mixtura.passes import RowsPass
 from mixtura.shapes import Floats
@@ -68,7 +69,7 @@ def labelled_rows(source: RowSource, prior: Floats, size: int) -> NDArray[np.int
     code = source.extra("code")
     assert code is not None
     weights = source.weights()
-    known = prior.any(axis=1)[code]
+    known = restrictive(prior)[code]
     rows = np.flatnonzero(known if weights is None else known & (weights > 0.0))
     likeliest = prior.argmax(axis=1)[code[rows]]
     k = prior.shape[1]

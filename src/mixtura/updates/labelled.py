@@ -68,7 +68,7 @@ class Labelled:
             gone = np.setdiff1d(np.arange(k), components)
             j = int(gone[np.argmax(own[gone])])
             raise FitError(
-                f"the fit cannot continue: component {j} collapsed, and may not be dropped, because "
+                f"the fit cannot continue: component {j} collapsed, and may not be dropped, as "
                 f"there are rows that labels give to it. Use reg_covar > 0, other labels, or a "
                 f"covariance_type with fewer parameters."
             )
