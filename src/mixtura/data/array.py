@@ -51,8 +51,10 @@ class ArrayRows(RowSource):
     def sample_of(
         cls, source: RowSource, size: int, rng: np.random.Generator, also: Positions = ()
     ) -> ArrayRows:
-        """Return copies of the rows that `thinned` chooses, float64, with their weights."""
-        positions, weight = source.thinned(size, rng, also)
+        """Return copies of the rows that `thinned` chooses, and of those `also`, as float64."""
+        positions, weight = source.thinned(size, rng)
+        if len(also):
+            positions, weight = source.with_rows(positions, weight, also)
         X, _, _, extras = source.gather(positions)
         return cls(X, weight, source.feature_names, form=source.form, extras=extras)
 

@@ -235,23 +235,30 @@ class RowSource(ABC):
                     extras[name][places] = array[here]
         return Block(rows, None, 0, extras)
 
-    def thinned(
-        self, size: int, rng: np.random.Generator, also: Positions = ()
-    ) -> tuple[Positions, Floats]:
+    def thinned(self, size: int, rng: np.random.Generator) -> tuple[Positions, Floats]:
         """Return positions of rows that stand for all, ascending, and their weights.
 
         They are all rows of positive weight if there are at most `size`: see `sampling.thin_rows`.
         Else the rows with the smallest or the largest value of a feature are added, if it is far
-        from the middle, and the rows `also`: a sample would miss them.
+        from the middle: a sample would miss them.
         """
         weights = self.weights()
         positions, weight = sampling.thin_rows(self.n_samples, weights, size, rng)
         if len(positions) == self.n_rows:
             return positions, weight
-        rare = np.concatenate([self._far_rows, np.asarray(also, dtype=np.intp)])
-        far = np.setdiff1d(rare, positions)
-        own = np.ones(len(far)) if weights is None else weights[far]
-        together = np.concatenate([positions, far])
+        return self.with_rows(positions, weight, self._far_rows)
+
+    def with_rows(
+        self, positions: Positions, weight: Floats, more: Positions
+    ) -> tuple[Positions, Floats]:
+        """Return positions of a sample and of more rows, ascending, and their weights.
+
+        A row that is added counts as little as it does among all rows.
+        """
+        added = np.setdiff1d(more, positions)
+        weights = self.weights()
+        own = np.ones(len(added)) if weights is None else weights[added]
+        together = np.concatenate([positions, added])
         order = np.argsort(together)
         own *= weight.sum() / self.weight_sum
         return together[order], np.concatenate([weight, own])[order]
