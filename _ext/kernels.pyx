@@ -47,6 +47,9 @@ cdef extern from "parallel.h" nogil:
         const char *given_resp
         Py_ssize_t resp_row_stride, resp_column_stride
         double *nearest
+        bint has_prior
+        const int64_t *code
+        const double *prior
         int bounds
         const int64_t *order
         float *reach
@@ -193,6 +196,8 @@ cdef class Rows:
         A point amid the rows, which tiles have taken off.
     single : bool
         Work on tiles in single precision, which needs `centre`; sums over tiles stay in double.
+    code : ndarray of shape (n_samples,), int64, contiguous, or None
+        What is known of the component of each row: see `mixtura.reference.Rows`.
 
     Attributes
     ----------
@@ -210,6 +215,8 @@ cdef class Rows:
 
     cdef Py_buffer buffer
     cdef const double[::1] weight, centre, middle
+    cdef const int64_t[::1] code
+    cdef const double[:, ::1] prior
     cdef Pass rows
     cdef const Precision *by
     cdef bint single
@@ -218,7 +225,7 @@ cdef class Rows:
     cdef readonly double rounding, computed
 
     def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
-                  *, bint single=False):
+                  *, bint single=False, const int64_t[::1] code=None):
         PyObject_GetBuffer(X, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
         memset(&self.rows, 0, sizeof(Pass))
         self.n_samples, self.n_features = self.buffer.shape[0], self.buffer.shape[1]
@@ -228,6 +235,7 @@ cdef class Rows:
         self.rows.column_stride = self.buffer.strides[1]
         self.rows.is_float32 = self.buffer.itemsize == 4
         self.weight, self.centre, self.single = sample_weight, centre, single
+        self.code = code
         if sample_weight is not None and self.rows.n > 0:
             self.rows.is_weighted, self.rows.sample_weight = True, &sample_weight[0]
         if centre is not None:
@@ -255,6 +263,9 @@ cdef class Rows:
         if not p.is_centred and step == "nearest":
             self.middle = np.mean(means, axis=0)
             p.is_centred, p.centre = True, &self.middle[0]
+        if self.code is not None and "prior" in seen.extras and p.step.keeps_scores and p.n > 0:
+            self.prior = seen.extras["prior"]
+            p.has_prior, p.code, p.prior = True, &self.code[0], &self.prior[0, 0]
         self.by.cut(p)
         p.mixture = <char *>self.mixture.ask(p.mixture_size)
         self.by.lay_out(p)

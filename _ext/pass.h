@@ -17,6 +17,7 @@
      mixture.h   the components as tiles read them         posterior.h  (3), (4) and labels
      gather.h    brings the rows of a tile in              scatter.h    (5)
      density.h   (1) and (2)                               prune.h      which components matter
+     prior.h     what is known of a row's component
 
    A tile is `tile` consecutive rows. Everything is done for all components while the tile is in
    cache, so each row comes from memory once a pass, and no (n, k) array exists.
@@ -108,6 +109,10 @@ struct Pass {
     const char *given_resp;      /* n x k doubles */
     ptrdiff_t resp_row_stride, resp_column_stride; /* bytes */
     double *nearest; /* n, squared distances to earlier seeds: seeds.h */
+    /* what is known of the component of each row: prior.h */
+    int has_prior;
+    const int64_t *code; /* n, rows of `prior` */
+    const double *prior; /* codes x k, added to l_j */
     /* carried from pass to pass: prune.h */
     int bounds;
     const int64_t *order;         /* n, row at each place */

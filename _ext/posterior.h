@@ -2,6 +2,7 @@
 #ifndef MIXTURA_POSTERIOR_H
 #define MIXTURA_POSTERIOR_H
 
+#include "prior.h"
 #include "tile.h"
 
 enum { FACTORS = 4 }; /* one logarithm is taken of the product of so many sums, at most k each */
@@ -9,7 +10,9 @@ enum { FACTORS = 4 }; /* one logarithm is taken of the product of so many sums, 
 /* Rows at zero density under every component are shared out by the weights. */
 static void share_lost(const Pass *p, const Tile *s) {
     for (ptrdiff_t t = 0; t < s->padded; t++)
-        if (s->log_prob[t] == -INFINITY)
+        if (s->log_prob[t] == -INFINITY && p->has_prior && t < s->rows)
+            share_by_prior(p, s, t);
+        else if (s->log_prob[t] == -INFINITY)
             for (ptrdiff_t q = 0; q < s->listed; q++)
                 s->resp[q * p->tile + t] = s->weight[t] * s->shares[s->component[q]];
 }
@@ -85,6 +88,11 @@ static void find_labels(const Pass *p, const Tile *s) {
         memcpy(s->label + t, &label, sizeof label);
         store(s->log_prob + t, largest);
     }
+    for (ptrdiff_t t = 0; p->has_prior && t < s->rows; t++)
+        if (s->log_prob[t] == -INFINITY) {
+            int alone;
+            s->label[t] = (whole)heaviest_allowed(p, prior_of(p, s, t), &alone);
+        }
 }
 
 #endif

@@ -41,6 +41,7 @@ static void run_tile(const Pass *p, Tile *s, double *slot) {
     } else
         score_what_matters(p, s);
     if (wants(p, LOG_DENSITY)) write_table(p, s, *s->level, p->log_density);
+    if (p->has_prior) add_prior(p, s);
     s->log_likelihood = 0.0;
     step->share(p, s);
     if (wants(p, RESP)) write_table(p, s, 0.0, p->resp);

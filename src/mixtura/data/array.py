@@ -49,9 +49,13 @@ class ArrayRows(RowSource):
         self.feature_names, self.is_weighted = feature_names, sample_weight is not None
 
     @classmethod
-    def sample_of(cls, source: RowSource, size: int, rng: np.random.Generator) -> ArrayRows:
-        """Return copies of the rows that `thinned` chooses, float64, with their weights."""
+    def sample_of(
+        cls, source: RowSource, size: int, rng: np.random.Generator, also: Positions = ()
+    ) -> ArrayRows:
+        """Return copies of the rows that `thinned` chooses, and of those `also`, as float64."""
         positions, weight = source.thinned(size, rng)
+        if len(also):
+            positions, weight = source.with_rows(positions, weight, also)
         X, _, _, extras = source.gather(positions)
         return cls(X, weight, source.feature_names, form=source.form, extras=extras)
 

@@ -181,6 +181,11 @@ class RowSource(ABC):
         weights = self.weights()
         return float(self.n_samples if weights is None else weights.sum())
 
+    def extra(self, name: str) -> NDArray[Any] | None:
+        """Return what else is known of all rows under a name; None if nothing is."""
+        parts = [extras[name] for *_, extras in self.blocks() if name in extras]
+        return np.concatenate(parts) if parts else None
+
     def forget_totals(self) -> None:
         """Count the rows and add up the weights again when asked: a user may have changed them."""
         for name in ("n_rows", "weight_sum", "middle", "_far_rows"):
@@ -275,9 +280,19 @@ class RowSource(ABC):
         positions, weight = sampling.thin_rows(self.n_samples, weights, size, rng)
         if len(positions) == self.n_rows:
             return positions, weight
-        far = np.setdiff1d(self._far_rows, positions)
-        own = np.ones(len(far)) if weights is None else weights[far]
-        together = np.concatenate([positions, far])
+        return self.with_rows(positions, weight, self._far_rows)
+
+    def with_rows(
+        self, positions: Positions, weight: Floats, more: Positions
+    ) -> tuple[Positions, Floats]:
+        """Return positions of a sample and of more rows, ascending, and their weights.
+
+        A row that is added counts as little as it does among all rows.
+        """
+        added = np.setdiff1d(more, positions)
+        weights = self.weights()
+        own = np.ones(len(added)) if weights is None else weights[added]
+        together = np.concatenate([positions, added])
         order = np.argsort(together)
         own *= weight.sum() / self.weight_sum
         return together[order], np.concatenate([weight, own])[order]

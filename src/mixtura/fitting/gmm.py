@@ -23,6 +23,7 @@ from mixtura.data.checks import (
     check_rng,
     contiguous,
 )
+from mixtura.data.labels import check_row_labels, matched
 from mixtura.data.missing import MISSING, Missing
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import check_path
@@ -33,14 +34,14 @@ from mixtura.fitting.kmeans import KMeansFit
 from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
-from mixtura.fitting.survey import Survey
+from mixtura.fitting.survey import NO_PRIORS, Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
 from mixtura.passes import Backend
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.schedules import State
 from mixtura.shapes import Floats
-from mixtura.starts import HierarchicalTree, Start, StartInterrupted
+from mixtura.starts import FromLabels, HierarchicalTree, Start, StartInterrupted
 from mixtura.updates import OnCollapse
 
 __all__ = ["check_reg_covar", "fit_gmm"]
@@ -57,7 +58,9 @@ def fit_gmm(
     *,
     covariance_type: str = "full",
     sample_weight: ArrayLike | None = None,
-    init: Init = "kmeans",
+    labels: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    init: Init | None = None,
     n_init: int = 10,
     reg_covar: float | ArrayLike = 1e-6,
     tol: float = 1e-6,
@@ -94,8 +97,16 @@ def fit_gmm(
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
         one for each row.
+    labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
+        What is known of the component of each row: integers from 0, -1 where it is not known; or a
+        table with 1 for each component that a row may belong to and 0 for the others, or with
+        relative plausibilities between them. Component j is then that of label j. A row says
+        nothing if its label is -1, or if all its plausibilities are 1. None knows nothing.
+    groups : array_like of shape (n_components,), int, optional
+        The class of each component, from 0, where classes have several. Then `labels` are classes
+        (a table has a column for each), and a row may belong to all components of its class.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
-        "kmeans" (default), "kmeans++", "random" or "hierarchical" for automatic starts; integer
+        "kmeans", "kmeans++", "random" or "hierarchical" for automatic starts; integer
         labels (n_samples,), -1 for rows that take no part in the start, or boolean ones of two
         components; responsibilities (n_samples, n_components), rows summing to one; means
         (n_components, n_features), each row beginning with the nearest in units of the features'
@@ -103,7 +114,10 @@ def fit_gmm(
         nearest mixture of `covariance_type`; a fit of k-means to these rows, for its labels; a tree
         of them, cut into `n_components`; or a callable ``(X, n_components, rng)`` that returns any
         of these. One-dimensional integers are labels; a table is known by its shape, and refused
-        where rows, components and features are equally many.
+        where rows, components and features are equally many. None, the default, is "kmeans". With
+        `labels`, None shares out each row as its label says, in equal parts where it says nothing;
+        where that leaves two components alike, it is "kmeans". With `labels`, the clusters of
+        automatic starts, trees and k-means get the numbers of the labels that they agree with best.
     n_init : int
         Automatic starts that are tried briefly; the best is run to convergence. Of hierarchical
         trees there are at most three, each in other coordinates.
@@ -159,7 +173,7 @@ def fit_gmm(
     -------
     GMMFit
         From an automatic start, the heaviest component comes first; of equal weights, that with the
-        smaller mean. From any other start, components keep its order.
+        smaller mean. From any other start, components keep its order, and with `labels` theirs.
 
     Raises
     ------
@@ -173,7 +187,7 @@ def fit_gmm(
     FitError
         When there are too few rows for the covariances and `reg_covar` is 0; when components
         collapse, under labels or responsibilities in `init` or later, and `on_collapse` does not
-        help.
+        help: a component to which labels give rows is not dropped.
     MemoryError
         For full or tied covariances that need more memory than the machine has, before any work.
     FitInterrupted
@@ -196,6 +210,11 @@ def fit_gmm(
     beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n. docs/fitting.md
     describes starts, stopping, collapse, spurious components, checkpoints and precision.
 
+    With `labels`, a_ij the plausibility of component j for row i, the log-likelihood is
+    ``sum_i sample_weight[i] log sum_j a_ij weight_j N(x_i; j)`` [4]_: for a label, that of row and
+    label together. ``em="hard"`` is then self-training: rows without a label get one in each
+    iteration.
+
     References
     ----------
     .. [1] A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from incomplete data via
@@ -204,6 +223,8 @@ def fit_gmm(
        versions", Computational Statistics & Data Analysis 14, 315-332, 1992.
     .. [3] N. Ueda, R. Nakano, "Deterministic annealing EM algorithm", Neural Networks 11, 271-282,
        1998.
+    .. [4] E. Come, L. Oukhellou, T. Denoeux, P. Aknin, "Learning from partially supervised data
+       using mixture models and belief functions", Pattern Recognition 42, 334-348, 2009.
 
     Examples
     --------
@@ -240,15 +261,25 @@ def fit_gmm(
     settings = Settings(
         n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious, parts
     )
+    known = check_row_labels(labels, groups, source, n_components)
+    if known is not None:
+        source = known.marked(source)
     begin: Begin | None = None
-    if not callable(init):
-        begin = check_begin(init, source, n_components)
+    if init is None and known is not None and not known.has_copies:
+        begin = FromLabels(known.prior)
+    elif not callable(init):
+        begin = check_begin("kmeans" if init is None else init, source, n_components)
+        if known is not None and isinstance(init, KMeansFit | HierarchicalTree):
+            assert isinstance(begin, np.ndarray)
+            begin = matched(begin, known.code, known.prior, source.weights())
+    if begin is not None:
         _check_start_of_fixed(begin, parts, family)
     progress = FitProgress(verbose)
     follower: Checkpoint | None = None
     if checkpoint is not None:
         problem = source.fingerprint() | {
             "n_components": n_components,
+            "labels": known,
             "init": init if begin is None else begin,
             "covariance_type": family.name,
             **{name: value for name, value in vars(settings).items() if name != "max_iter"},
@@ -263,7 +294,8 @@ def fit_gmm(
             if begin is None:
                 begin = returned_begin(init, source, n_components, generator)
                 _check_start_of_fixed(begin, parts, family)
-            survey = Survey(source, Backend(backend, n_threads))
+            priors = NO_PRIORS if known is None else {n_components: known.prior}
+            survey = Survey(source, Backend(backend, n_threads), priors)
             fitting = Fitting(
                 survey, settings, covariance_type, n_components,
                 progress=progress, callback=callback, checkpoint=follower,

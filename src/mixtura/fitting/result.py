@@ -44,8 +44,9 @@ class GMMFit(Answers):
     model : GaussianMixture
         The mixture.
     log_likelihood : float, nats
-        Weighted total of the training rows under `model`; NaN in an interrupted fit with a ridge,
-        where it takes one more pass: ``model.log_likelihood(X)``.
+        Weighted total of the training rows under `model`, and of their labels where the fit was
+        given some; ``model.log_likelihood(X)`` is that of rows alone, and differs then. NaN in an
+        interrupted fit with a ridge, where it takes one more pass.
     history : ndarray of shape (n_iter,), nats per unit of weight, read-only
         The objective after each iteration: the mean log-likelihood, less the ridge's penalty
         where `reg_covar` is not zero (see `mixtura.updates.ridge`); the classification likelihood
@@ -69,6 +70,8 @@ class GMMFit(Answers):
         Of the assignments, ``-sum_ij sample_weight[i] resp[i, j] log resp[i, j]``: 0 where every
         row clearly belongs to one component, at most ``weight_sum * log(n_components)``. NaN in an
         interrupted fit.
+    n_labelled : int
+        Rows of positive weight of whose component something was known: see `labels` of `fit_gmm`.
     """
 
     model: GaussianMixture
@@ -81,6 +84,7 @@ class GMMFit(Answers):
     n_samples: int
     weight_sum: float
     entropy: float
+    n_labelled: int = 0
 
     __repr__ = short_repr
     save = files.save
@@ -123,9 +127,10 @@ class GMMFit(Answers):
         """What a reader learns before the table."""
         k = self.model.n_components
         end = "converged" if self.converged else f"stopped ({self.stop_reason})"
+        of = f" of rows and labels ({self.n_labelled} known)" if self.n_labelled else ""
         lines = [
             f"{title(self.model)}, {counted_rows(self.n_samples, self.weight_sum)}",
-            f"log-likelihood {self.log_likelihood:.6f} nats, {self.n_parameters} parameters",
+            f"log-likelihood{of} {self.log_likelihood:.6f} nats, {self.n_parameters} parameters",
             f"{end} after {counted(self.n_iter, 'iteration')}",
         ]
         missing = f"not computed, because the fit was {self.stop_reason}"
@@ -146,7 +151,15 @@ class GMMFit(Answers):
 
     def _contents(self) -> Contents:
         model = self.model._contents()
-        names = ("log_likelihood", "converged", "stop_reason", "n_samples", "weight_sum", "entropy")
+        names = (
+            "log_likelihood",
+            "converged",
+            "stop_reason",
+            "n_samples",
+            "weight_sum",
+            "entropy",
+            "n_labelled",
+        )
         facts = {name: getattr(self, name) for name in names}
         facts["events"] = [astuple(event) for event in self.events]
         return Contents(model.facts | facts, {**model.arrays, "history": self.history})
@@ -172,4 +185,5 @@ class GMMFit(Answers):
             count(facts, "n_samples"),
             weight_sum,
             fact(facts, "entropy", float),
+            count({"n_labelled": 0} | facts, "n_labelled"),  # earlier versions had no labels
         )

@@ -17,8 +17,10 @@ import numpy as np
 
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.data import RowSource
+from mixtura.data.labels import matched
 from mixtura.exceptions import FitError
 from mixtura.fitting.init import check_begin, returned_begin
+from mixtura.fitting.kmeans import KMeansFit
 from mixtura.fitting.memory import check_memory
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin, Fitting, Settings
@@ -113,7 +115,7 @@ class Search:
 
     def on(self, source: RowSource) -> Search:
         """Return the same search among other rows."""
-        return replace(self, survey=Survey(source, self.survey.backend))
+        return replace(self, survey=Survey(source, self.survey.backend, self.survey.priors))
 
     def _run(
         self,
@@ -142,13 +144,14 @@ class Search:
         if callable(init):
             init = returned_begin(init, self.survey.source, n_components, rng)
         elif not isinstance(init, str):
-            init = check_begin(init, self.survey.source, n_components)
+            init = self._matched(check_begin(init, self.survey.source, n_components), n_components)
         if isinstance(init, GaussianMixture):
             return False, {}, [self._under(init._parameters(), shape)]
         if not isinstance(init, str):
             return False, {}, [init]
         if init == "hierarchical":
-            return True, {}, [tree.labels(n_components) for tree in self._trees(n_components)]
+            labels = (tree.labels(n_components) for tree in self._trees(n_components))
+            return True, {}, [self._matched(each, n_components) for each in labels]
         scouted = self._scouted(init, n_components, possible, rng)
         starts = [self._under(outcome.parameters, shape) for outcome in scouted.values()]
         return True, scouted, starts
@@ -169,6 +172,15 @@ class Search:
             if scouted:
                 return scouted
         raise failure
+
+    def _matched(self, begin: Begin, n_components: int) -> Begin:
+        """The clusters of trees and k-means by the numbers of the labels that some rows have."""
+        source, prior = self.survey.source, self.survey.priors.get(n_components)
+        code = None if prior is None else source.extra("code")
+        numbered = not isinstance(self.init, str | KMeansFit | HierarchicalTree)
+        if prior is None or code is None or numbered or not isinstance(begin, np.ndarray):
+            return begin
+        return matched(begin, code, prior, source.weights())
 
     def _trees(self, n_components: int) -> list[HierarchicalTree]:
         """Trees of the rows that can be cut into so many clusters; grown once for all numbers."""
@@ -194,7 +206,10 @@ class Search:
         """Statistics of the rows under a mixture of any family that a shape can hold."""
         backend = self.survey.backend
         written = self._with_shape(mixture, shape)
-        return RowsPass(self.survey.source, shape, backend).accumulate(written.seen())
+        seen, prior = written.seen(), self.survey.priors.get(len(written.weights))
+        if prior is not None:
+            seen = seen._replace(extras={"prior": prior})
+        return RowsPass(self.survey.source, shape, backend).accumulate(seen)
 
     def _with_shape(self, mixture: Parameters, shape: Shape) -> Parameters:
         """Return the mixture with its covariances in a shape that can hold them."""

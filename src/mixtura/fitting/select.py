@@ -23,6 +23,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.frames import described
+from mixtura.data.labels import check_row_labels
 from mixtura.data.missing import MISSING, Missing
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fitting.coarse import warn_of_coarse_columns
@@ -34,7 +35,7 @@ from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.stages import Settings
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
-from mixtura.mixture.criteria import completed_bic, warn_of_small_weights
+from mixtura.mixture.criteria import warn_of_small_weights
 from mixtura.mixture.table import counted, import_pandas
 from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import Floats
@@ -262,6 +263,7 @@ def select_gmm(
     *,
     criterion: Criterion = "bic",
     sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
     init: Init = "kmeans++",
     n_init: int = 5,
     n_folds: int = 5,
@@ -287,11 +289,15 @@ def select_gmm(
         Covariance types of `fit_gmm`; "all" is the fourteen of Celeux and Govaert, for one column
         "E" and "V".
     criterion : {"bic", "aic", "icl", "cv"} or callable
-        Lower is better. "cv" is minus twice the log-likelihood of rows that were held out; a
+        Lower is better. With `labels`, "bic", "aic" and "icl" are of rows and labels, "cv" and a
+        callable of rows alone. "cv" is minus twice the log-likelihood of rows held out; a
         callable takes ``(model, X, sample_weight)`` and returns a number. Where it raises an error
         or returns something else, the model has no value, and `reasons` says why.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
+    labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
+        As for `fit_gmm`; a table is for one number of components. Models of fewer components than
+        there are labels are an error.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
         As for `fit_gmm`. A tree and the trees of "hierarchical" serve every number of components. A
         callable ``(X, n_components, rng)`` is called once for each, and what it returns starts all
@@ -369,7 +375,11 @@ def select_gmm(
     names = _check_types(covariance_types, source.n_features)
     if not callable(criterion):
         check_option("criterion", criterion, CRITERIA)
+    known = {k: check_row_labels(labels, None, source, k) for k in sizes}
+    priors = {k: of_rows.prior for k, of_rows in known.items() if of_rows is not None}
     _check_init(init, sizes, criterion, source)
+    for of_rows in list(known.values())[:1]:  # codes are the same for all
+        source = source if of_rows is None else of_rows.marked(source)
     settings = Settings(
         n_init=check_count("n_init", n_init),
         reg_covar=check_reg_covar(reg_covar, source.n_features),
@@ -386,7 +396,7 @@ def select_gmm(
     generator = check_rng(rng)
     if criterion in OF_LIKELIHOOD:
         warn_of_small_weights(source)
-    survey = Survey(source, Backend(n_threads=n_threads))
+    survey = Survey(source, Backend(n_threads=n_threads), priors)
     settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))
     *streams, seed = generator.spawn(n_folds + 2)
     search = Search(
@@ -412,7 +422,7 @@ def select_gmm(
             selection.fits[k, name] = end
             if criterion != "cv":
                 try:
-                    selection._enter(k, name, _value(criterion, end, source, n_threads))
+                    selection._enter(k, name, _value(criterion, end, survey))
                 except FAILURES as error:
                     selection.reasons[k, name] = reason(error)
         if criterion == "cv":
@@ -465,14 +475,14 @@ def criterion_name(criterion: Criterion | str) -> str:
     return "criterion" if name == "<lambda>" else name
 
 
-def _value(criterion: Criterion, fit: GMMFit, source: RowSource, n_threads: int | None) -> float:
+def _value(criterion: Criterion, fit: GMMFit, survey: Survey) -> float:
+    source, prior = survey.source, survey.priors.get(fit.n_components)
     if callable(criterion):
         return _value_of_callable(criterion, fit, source)
-    if criterion == "icl" and source.form == "whole":
-        return completed_bic(fit.model, source, n_threads)
     if criterion == "icl":
-        completed = _log_likelihood_of(fit.model, source, n_threads, "hard")
-        return -2.0 * completed + fit.model.n_parameters * math.log(source.weight_sum)
+        n_threads = survey.backend.n_threads
+        completed = _log_likelihood_of(fit.model, source, n_threads, "hard", prior)
+        return -2.0 * completed + fit.n_parameters * math.log(source.weight_sum)
     penalty = 2.0 if criterion == "aic" else math.log(source.weight_sum)
     return -2.0 * fit.log_likelihood + penalty * fit.model.n_parameters
 
@@ -545,12 +555,18 @@ def _deviance(end: GMMFit | str, held: RowSource, n_threads: int | None) -> floa
 
 
 def _log_likelihood_of(
-    mixture: GaussianMixture, rows: RowSource, n_threads: int | None, em: str
+    mixture: GaussianMixture,
+    rows: RowSource,
+    n_threads: int | None,
+    em: str,
+    prior: Floats | None = None,
 ) -> float:
     """Log-likelihood of rows of any form, or with "hard", of rows and most probable components."""
-    own = mixture._parameters()
+    seen = mixture._parameters().seen()
+    if prior is not None:
+        seen = seen._replace(extras={"prior": prior})
     backend = Backend(n_threads=n_threads)
-    return RowsPass(rows, own.shape, backend, em=em).accumulate(own.seen()).log_likelihood
+    return RowsPass(rows, seen.shape, backend, em=em).accumulate(seen).log_likelihood
 
 
 def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource
+from mixtura.data.labels import RowLabels
 from mixtura.exceptions import FitError
 from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.memory import check_memory
@@ -30,9 +31,10 @@ from mixtura.mixture.reordering import heaviest_first
 from mixtura.mixture.separation import assignment_entropy
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
+from mixtura.passes import RowsPass
 from mixtura.schedules import EM, Annealed, Outcome, Plain, Schedule, Squarem, State
 from mixtura.shapes import Floats
-from mixtura.starts import AutomaticStart, Means, Start, given_start
+from mixtura.starts import AutomaticStart, FromLabels, Means, Start, given_start
 from mixtura.updates import (
     Cause,
     Collapse,
@@ -40,6 +42,7 @@ from mixtura.updates import (
     Event,
     Fixed,
     Guard,
+    Labelled,
     OnCollapse,
     Ridge,
     Update,
@@ -50,7 +53,7 @@ from mixtura.updates import (
 
 __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
 
-Given = GaussianMixture | Parameters | Means | NDArray[Any]
+Given = GaussianMixture | Parameters | Means | FromLabels | NDArray[Any]
 Begin = Start | Given
 EMKind = Literal["soft", "hard", "annealed"]
 
@@ -160,6 +163,7 @@ class Fitting:
             self._callback = _both(progress, self._callback)
         self._rows = survey.rows(family.shape, settings.kind.step)
         self._ridge = survey.absolute_ridge(settings.reg_covar)
+        self._prior = survey.priors.get(n_components)
         self._update = self._update_with(family, self._ridge)
         self._check_enough_rows()
         self._guard: Guard | None = None
@@ -189,8 +193,9 @@ class Fitting:
         ----------
         outcome : Outcome
         automatic : bool
-            Whether the start was: then the order of the components has no meaning, and the heaviest
-            comes first. Events of components that were kept name them by their new positions.
+            Whether the start was: then the order of the components has no meaning, unless labels
+            give it one, and the heaviest comes first. Events of components that were kept name them
+            by their new positions.
         """
         log_likelihood, entropy = self._measured(outcome)
         source = self._survey.source
@@ -198,7 +203,7 @@ class Fitting:
             self._covariance_type, outcome.parameters, source.feature_names, self._missing
         )
         events = outcome.events
-        if automatic:
+        if automatic and self._prior is None:
             order = heaviest_first(model.weights, model.means)
             model, position = model.reordered(order), np.argsort(order)
             events = [
@@ -218,6 +223,7 @@ class Fitting:
             source.n_rows,
             source.weight_sum,
             entropy,
+            self._n_labelled(),
         )
 
     # ---- stages ----
@@ -287,6 +293,7 @@ class Fitting:
             partial(self._brief_em, update),
             self._survey.backend,
             None if self._progress is None else self._progress.report_run,
+            self._prior,
         )
         best, k = start.best(self._survey.source, rng), self._n_components
         lost = range(len(best.weights), k)
@@ -353,7 +360,8 @@ class Fitting:
         return kind(action, self._survey.scale, self._survey.backend.algebra)
 
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
-        return Ridge(family, ridge, self._survey.backend.algebra)
+        update = Ridge(family, ridge, self._survey.backend.algebra)
+        return update if self._prior is None else Labelled(update, self._prior)
 
     def _update_for(self, outcome: Outcome) -> Update:
         """The update for the components that are left."""
@@ -400,7 +408,33 @@ class Fitting:
         if statistics is None or outcome.stop_reason == "interrupted":
             return log_likelihood, math.nan
         algebra = self._survey.backend.algebra
-        return log_likelihood, assignment_entropy(statistics, parameters, algebra)
+        known = self._expected_log_prior(outcome)
+        return log_likelihood, assignment_entropy(statistics, parameters, algebra, known)
+
+    def _n_labelled(self) -> int:
+        """Rows of positive weight of which something is known."""
+        code = None if self._prior is None else self._survey.source.extra("code")
+        if self._prior is None or code is None:
+            return 0
+        return RowLabels(code, self._prior).known_rows(self._survey.source)
+
+    def _expected_log_prior(self, outcome: Outcome) -> float:
+        """Weighted sum of ``resp log plausibility``: 0 where components are allowed or forbidden.
+
+        Else it takes a pass, and as much memory as the plausibilities.
+        """
+        source, parameters = self._survey.source, outcome.parameters
+        seen = mixture_seen(self._update_for(outcome), parameters)
+        prior, code = seen.extras.get("prior"), source.extra("code")
+        if prior is None or code is None or not prior[np.isfinite(prior)].any():
+            return 0.0
+        weights = source.weights()
+        alike = source.reweighted(np.ones(source.n_samples))
+        resp = np.empty((source.n_samples, len(parameters.weights)))
+        RowsPass(alike, parameters.shape, self._survey.backend).evaluate(seen, resp=resp)
+        prior = prior[code]
+        row_sums = np.multiply(resp, prior, where=resp > 0.0, out=resp).sum(axis=1)
+        return float(row_sums.sum() if weights is None else weights @ row_sums)
 
     def _has_seen_the_mixture(self, outcome: Outcome) -> bool:
         """Whether the last pass was an ordinary E-step under the mixture itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,9 @@ from mixtura.data import RowSource
 from mixtura.passes import Backend, RowsPass, moments, suits_single
 from mixtura.shapes import Floats, Shape
 
-__all__ = ["Survey"]
+__all__ = ["NO_PRIORS", "Survey"]
+
+NO_PRIORS: Mapping[int, Floats] = {}  # nothing is known of any row
 
 
 class Survey:
@@ -20,6 +23,9 @@ class Survey:
     ----------
     source : RowSource
     backend : Backend
+    priors : mapping from int to ndarray of shape (n_codes, n_components), optional
+        For each number of components, the log-priors of rows of which something is known, which
+        have codes: see `mixtura.data.labels`.
 
     Attributes
     ----------
@@ -38,8 +44,10 @@ class Survey:
         For variances that are too large or too small for a float.
     """
 
-    def __init__(self, source: RowSource, backend: Backend) -> None:
-        self.source, self.backend = source, backend
+    def __init__(
+        self, source: RowSource, backend: Backend, priors: Mapping[int, Floats] = NO_PRIORS
+    ) -> None:
+        self.source, self.backend, self.priors = source, backend, priors
         _, of_all = moments(source, backend)
         self.centre, deviation = source.middle.centre, source.middle.deviation
         # A sample of many rows may miss the few that differ.

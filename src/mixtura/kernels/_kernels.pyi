@@ -32,6 +32,7 @@ class Rows:
         centre: Floats | None = None,
         *,
         single: bool = False,
+        code: _Labels | None = None,
     ) -> None: ...
     def n_tiles(self, n_components: int, shape: Shape) -> int: ...
     def accumulate(

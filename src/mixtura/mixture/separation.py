@@ -55,7 +55,9 @@ def nearest_components(means: Floats, covariances: Floats) -> tuple[Floats, NDAr
     return distances, nearest
 
 
-def assignment_entropy(statistics: Statistics, parameters: Parameters, by: Algebra) -> float:
+def assignment_entropy(
+    statistics: Statistics, parameters: Parameters, by: Algebra, known: float = 0.0
+) -> float:
     """Weighted sum over rows of ``-sum_j resp[j] log resp[j]``, from statistics alone.
 
     Unless an E-step has returned it, it is the log-likelihood minus the expected log-likelihood of
@@ -68,6 +70,8 @@ def assignment_entropy(statistics: Statistics, parameters: Parameters, by: Algeb
     parameters : Parameters
         The mixture.
     by : Algebra
+    known : float, nats
+        Expected log-prior of the labels, where the log-likelihood is one of rows and labels.
 
     Returns
     -------
@@ -86,6 +90,6 @@ def assignment_entropy(statistics: Statistics, parameters: Parameters, by: Algeb
     log_weights = np.log(weights, where=weights > 0.0, out=np.zeros(k))
     constants = log_weights + shape.log_dets(factors, d) - 0.5 * d * math.log(2.0 * math.pi)
     distances = shape.distances(factors, statistics.resp_xx, by)
-    completed = statistics.resp_sum @ constants - 0.5 * distances
+    completed = statistics.resp_sum @ constants - 0.5 * distances + known
     entropy = statistics.log_likelihood - float(completed)
     return max(0.0, entropy) if math.isfinite(entropy) else math.nan

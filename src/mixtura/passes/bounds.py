@@ -108,7 +108,8 @@ class CarriedBounds:
         """
         means = seen.means
         statistics: Statistics
-        if len(means) < LEAST_COMPONENTS or means.size < self._least_products:
+        few = len(means) < LEAST_COMPONENTS or means.size < self._least_products
+        if few or "prior" in seen.extras:  # which may make any component the best of a row
             statistics = rows.accumulate(self._em, seen, n_threads, labels=labels)
             return statistics
         before = self._state

@@ -36,12 +36,21 @@ def log_density(X: NDArray[Any], seen: Seen) -> Floats:
     return density
 
 
-def joint_log_density(scores: Floats, log_weights: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def joint_log_density(
+    scores: Floats, log_weights: Floats, prior: Floats | None = None
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Return ``log weight_j + l_ij``, and which rows have zero density under every component.
 
-    Such a row gets the log-weights alone.
+    Such a row gets the log-weights alone. With log-priors (n_samples, n_components), these are
+    added; where the weights of all components that a row's prior allows are zero too, it gets the
+    prior alone.
     """
     joint = scores + log_weights
+    if prior is not None:
+        joint += prior
     lost = np.asarray(np.isneginf(joint).all(axis=1))
-    joint[lost] = log_weights
+    joint[lost] = log_weights if prior is None else log_weights + prior[lost]
+    if prior is not None:
+        alone = np.isneginf(joint).all(axis=1)
+        joint[alone] = prior[alone]
     return joint, lost

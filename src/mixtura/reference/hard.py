@@ -24,9 +24,9 @@ __all__ = ["share_out"]
 
 
 def share_out(
-    scores: Floats, log_weights: Floats
+    scores: Floats, log_weights: Floats, prior: Floats | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Return the label of each row, as shares and as labels, and log_prob."""
-    joint, lost = joint_log_density(scores, log_weights)
+    joint, lost = joint_log_density(scores, log_weights, prior)
     labels = joint.argmax(axis=1)
     return labels, labels, np.where(lost, -np.inf, joint.max(axis=1))

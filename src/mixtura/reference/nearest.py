@@ -32,9 +32,9 @@ def scores(X: NDArray[Any], centers: Floats) -> Floats:
 
 
 def share_out(
-    scores: Floats, log_weights: Floats
+    scores: Floats, log_weights: Floats, prior: Floats | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Return the label of each row, as shares and as labels, and log_prob; no weights count."""
-    del log_weights
+    del log_weights, prior
     labels = scores.argmax(axis=1)
     return labels, labels, scores.max(axis=1)

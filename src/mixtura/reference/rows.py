@@ -24,9 +24,10 @@ __all__ = ["E_STEPS", "Rows"]
 
 Labels = NDArray[np.int64]
 
-# Every E-step makes of the scores (n_samples, n_components) and the log-weights: the shares of the
-# rows (responsibilities or labels), the most probable or nearest component of each, and log_prob.
-EStep = Callable[[Floats, Floats], tuple[NDArray[Any], Labels, Floats]]
+# Every E-step makes of the scores (n_samples, n_components), the log-weights and perhaps a
+# log-prior of each score: the shares of the rows (responsibilities or labels), the most probable or
+# nearest component of each, and log_prob.
+EStep = Callable[[Floats, Floats, Floats | None], tuple[NDArray[Any], Labels, Floats]]
 E_STEPS: dict[str, EStep] = {
     "soft": soft.share_out,
     "hard": hard.share_out,
@@ -47,6 +48,10 @@ class Rows:
         Not used here.
     single : bool
         Not used here: the reference always works in double precision.
+    code : ndarray of shape (n_samples,), int64, optional
+        What is known of the component of each row: a row of the table of log-priors
+        (n_codes, n_components) that is ``seen.extras["prior"]``. The E-steps "soft" and "hard" add
+        it to the weighted log-densities.
 
     Attributes
     ----------
@@ -75,8 +80,10 @@ class Rows:
         centre: Floats | None = None,  # noqa: ARG002
         *,
         single: bool = False,  # noqa: ARG002
+        code: Labels | None = None,
     ) -> None:
         self.n_samples, self.n_features = X.shape
+        self._code = code
         self._X = X
         self._weight = np.ones(len(X)) if sample_weight is None else sample_weight
 
@@ -91,7 +98,9 @@ class Rows:
         return add_up(self._X, self._weight, shares, seen.means, seen.shape, log_prob)
 
     def _share_out(self, em: str, seen: Seen) -> tuple[NDArray[Any], Labels, Floats]:
-        return E_STEPS[em](self._scores(em, seen), seen.log_weights)
+        table = seen.extras.get("prior")
+        prior = None if self._code is None or table is None else table[self._code]
+        return E_STEPS[em](self._scores(em, seen), seen.log_weights, prior)
 
     def n_tiles(self, n_components: int, shape: Shape) -> int:  # noqa: ARG002
         """Return the number of tiles that a pass cuts the rows into: one."""

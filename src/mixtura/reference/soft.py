@@ -17,9 +17,11 @@ from mixtura.shapes import Floats
 __all__ = ["share_out"]
 
 
-def share_out(scores: Floats, log_weights: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
+def share_out(
+    scores: Floats, log_weights: Floats, prior: Floats | None = None
+) -> tuple[Floats, NDArray[np.int64], Floats]:
     """Return responsibilities, most probable components and log_prob, equations (3) and (4)."""
-    joint, lost = joint_log_density(scores, log_weights)
+    joint, lost = joint_log_density(scores, log_weights, prior)
     largest = joint.max(axis=1, keepdims=True)
     resp = np.exp(joint - largest)
     total = resp.sum(axis=1, keepdims=True)

@@ -27,10 +27,11 @@ from mixtura.mixture.convert import register
 from mixtura.parameters import Parameters
 from mixtura.schedules import Outcome
 from mixtura.shapes import SHAPE_NAMES, Floats
+from mixtura.sklearn.labels import check_use_y, known_classes
 from mixtura.sklearn.rows import WeightedRows, rows_of, weighted_rows_of
 from mixtura.sklearn.runs import best_run
 from mixtura.sklearn.starts import INIT_PARAMS, check_given
-from mixtura.updates import OnCollapse
+from mixtura.updates import OnCollapse, components_left
 
 __all__ = ["GaussianMixture"]
 
@@ -80,6 +81,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         the estimator is set. Starts are made from rows in which plausible numbers are filled in.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
+    use_y : {"auto", True, False}
+        Whether `fit` uses its y, the classes of rows. "auto" uses integers and objects if some of
+        them are -1, for rows whose class is not known, and ignores any other y, as scikit-learn's
+        mixture ignores all. True uses every y, and needs one.
+    component_classes : array_like of shape (n_components,), optional
+        The class of each component where y is used, -1 for none: a class may have several. None
+        gives each class one component, in their order, and the others none.
 
     Attributes
     ----------
@@ -103,6 +111,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Mean log-likelihood at the beginning of the best run's last iteration.
     lower_bounds_ : list of float
         The same for each iteration.
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted; only where y was used.
+    component_classes_ : ndarray of shape (n_components,)
+        The class of each component, -1 for none; only where y was used.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -117,6 +129,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     The same data and `random_state` give the fit that scikit-learn gives, to rounding. Sparse rows
     are refused. No array of (n_samples, n_components) is made, but for ``init_params="random"``.
     `model_` answers more questions: its `impute` fills in missing numbers.
+
+    Where y is used, rows with a class stay with its components, and lower bounds are of rows and
+    classes. The first run begins from the classes (see `mixtura.fit_gmm`), unless that leaves two
+    components alike; the others begin from clusters of `KMeans`, whatever `init_params` is.
 
     Examples
     --------
@@ -150,6 +166,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         on_collapse: OnCollapse = "raise",
         missing: Missing = "raise",
         n_threads: int | None = None,
+        use_y: Any = "auto",
+        component_classes: ArrayLike | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -168,6 +186,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.on_collapse = on_collapse
         self.missing = missing
         self.n_threads = n_threads
+        self.use_y = use_y
+        self.component_classes = component_classes
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -180,15 +200,17 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         return Mixture.from_sklearn(self)
 
-    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Fit the mixture by expectation-maximisation.
 
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features)
             The rows.
-        y : None
-            Ignored.
+        y : array_like of shape (n_samples,), optional
+            Classes of the rows, -1 where they are not known; see `use_y`.
         sample_weight : array_like of shape (n_samples,), optional
             Non-negative; a row of weight two is two equal rows, one of weight zero is absent.
 
@@ -208,35 +230,55 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         ConvergenceWarning
             Scikit-learn's, when the best run used up `max_iter`.
         """
-        self._fit(X, sample_weight)
+        self._fit(X, y, sample_weight)
         return self
 
     def fit_predict(
-        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None
-    ) -> NDArray[np.int64]:
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[Any]:
         """Fit the mixture and return the most probable component of each row.
 
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features)
             The rows.
-        y : None
-            Ignored.
+        y : array_like of shape (n_samples,), optional
+            Classes of the rows, -1 where they are not known; see `use_y`.
         sample_weight : array_like of shape (n_samples,), optional
             Non-negative weight of each row.
 
         Returns
         -------
         ndarray of shape (n_samples,), int64
+            As `predict` returns them; where y was used, classes.
         """
-        rows = self._fit(X, sample_weight)
-        return rows.marked(self.model_.predict(rows.X, n_threads=self.n_threads))
+        rows = self._fit(X, y, sample_weight)
+        return rows.marked(self._predicted(rows.X))
 
-    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None) -> WeightedRows:
+    def _predicted(self, X: NDArray[Any]) -> NDArray[Any]:
+        """The most probable components of rows, or where there are classes, these."""
+        if not hasattr(self, "classes_"):
+            return self.model_.predict(X, n_threads=self.n_threads)
+        of_class = self._class_probabilities(X)
+        names = np.append(self.classes_.astype(self.component_classes_.dtype), -1)
+        rest = 1.0 - of_class.sum(axis=1) if -1 in self.component_classes_ else np.zeros(len(X))
+        labels: NDArray[Any] = names[np.column_stack([of_class, rest]).argmax(axis=1)]
+        return labels
+
+    def _class_probabilities(self, X: NDArray[Any]) -> Floats:
+        """Posterior probability of each class, shape (n_samples, n_classes)."""
+        resp = self.model_.responsibilities(X, n_threads=self.n_threads)
+        belongs = self.component_classes_ == self.classes_[:, None]
+        return np.stack([resp[:, own].sum(axis=1) for own in belongs], axis=1)
+
+    def _fit(
+        self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> WeightedRows:
         """Fit, and return the rows as the passes take them."""
         self._check_parameters()
         k = self.n_components
         rows = weighted_rows_of(self, X, sample_weight, missing=self.missing, ensure_min_samples=2)
+        known = known_classes(self, X, y, rows.sample_weight)
         X, weight, _ = rows
         if len(X) < k:
             raise ValueError(
@@ -249,7 +291,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         before, n_runs = -np.inf, self.n_init
         if self.warm_start and hasattr(self, "converged_"):
             given, before, n_runs = self._last_parameters(X.shape[1]), self.lower_bound_, 1
-        self._keep(best_run(self, X, weight, given, before, n_runs), X.dtype)
+        known_rows = None if known is None else known.rows
+        outcome = best_run(self, X, weight, given, before, n_runs, known_rows)
+        for name in ("classes_", "component_classes_"):
+            self.__dict__.pop(name, None)  # of an earlier fit
+        if known is not None:
+            left = components_left(outcome.events, len(outcome.parameters.weights))
+            self.classes_, self.component_classes_ = known.classes, known.names()[left]
+        self._keep(outcome, X.dtype)
         return rows
 
     def _last_parameters(self, n_features: int) -> Parameters:
@@ -280,8 +329,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 stacklevel=4,
             )
 
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Most probable component of each row.
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Most probable component of each row, or its class.
 
         Parameters
         ----------
@@ -291,14 +340,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+            Where `fit` used its y, the most probable class, -1 where the components of no class are
+            together more probable; of objects where classes are not integers.
         """
-        model = self.model_
-        return model.predict(
-            rows_of(self, X, missing=self.missing, reset=False), n_threads=self.n_threads
-        )
+        check_is_fitted(self)
+        return self._predicted(rows_of(self, X, missing=self.missing, reset=False))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Posterior probability of each component, given the row.
+        """Posterior probability of each component, or of each class, given the row.
 
         Parameters
         ----------
@@ -308,10 +357,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_components)
-            Of the dtype of the rows.
+            Of the dtype of the rows. Where `fit` used its y, (n_samples, n_classes), the columns
+            in the order of `classes_`: each is the sum over the components of a class, and what a
+            row lacks to one is the probability of the components of no class.
         """
         model = self.model_
         X = rows_of(self, X, missing=self.missing, reset=False)
+        if hasattr(self, "classes_"):
+            return self._class_probabilities(X).astype(X.dtype, copy=False)
         return model.responsibilities(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
 
     def score_samples(self, X: ArrayLike) -> NDArray[Any]:
@@ -452,3 +505,4 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         check_option("on_collapse", self.on_collapse, ("raise", "reseed", "drop"))
         check_option("missing", self.missing, MISSING)
         check_n_threads(self.n_threads)
+        check_use_y(self.use_y)

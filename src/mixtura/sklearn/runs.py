@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from mixtura.covariance import FAMILIES
 from mixtura.data import ArrayRows
+from mixtura.data.labels import RowLabels
 from mixtura.exceptions import FitError
 from mixtura.fitting.memory import check_memory
 from mixtura.fitting.survey import Survey
@@ -20,7 +21,7 @@ from mixtura.schedules import EM, Look, LowerBound, Outcome, Point, Step
 from mixtura.schedules.lower_bound import LowerBoundState
 from mixtura.shapes import Floats
 from mixtura.sklearn.starts import start
-from mixtura.updates import AbsoluteRidge, Collapse
+from mixtura.updates import AbsoluteRidge, Collapse, Labelled, Update
 
 __all__ = ["best_run"]
 
@@ -39,6 +40,7 @@ def best_run(
     given: Parameters | dict[str, Floats],
     before: float,
     n_runs: int,
+    known: RowLabels | None = None,
 ) -> Outcome:
     """Run EM from several starts.
 
@@ -53,6 +55,8 @@ def best_run(
     before : float, nats per unit of weight
         The lower bound of the iteration before the first; -inf if there was none.
     n_runs : int
+    known : RowLabels, optional
+        What is known of the components of rows.
 
     Returns
     -------
@@ -67,22 +71,25 @@ def best_run(
     family = FAMILIES[estimator.covariance_type]
     backend = Backend(n_threads=estimator.n_threads)
     source = ArrayRows(X, weight)
-    survey = Survey(source if estimator.missing == "raise" else source.checked("em"), backend)
+    source = source if estimator.missing == "raise" else source.checked("em")
+    survey = Survey(source if known is None else known.marked(source), backend)
     check_memory(family.shape, estimator.n_components, survey.source)
     rows = survey.rows(family.shape, "soft")
-    update = AbsoluteRidge(
+    update: Update = AbsoluteRidge(
         family,
         np.full(X.shape[1], estimator.reg_covar),
         backend.algebra,
         mends_empty=estimator.on_collapse != "raise",
     )
+    if known is not None:
+        update = Labelled(update, known.prior)
     collapse = Collapse(estimator.on_collapse, survey.scale, backend.algebra)
     random_state = check_random_state(estimator.random_state)
     best: Outcome | None = None
     for number in range(n_runs):
         schedule = _Printing(estimator, before, number)
         try:
-            begin = start(estimator, X, weight, rows, update, given, random_state)
+            begin = start(estimator, X, weight, rows, update, given, random_state, known, number)
             outcome = EM(rows, update, schedule, collapse).run(begin, estimator.max_iter)
         except FitError as error:
             raise ValueError(f"{ILL_DEFINED} {error}") from error

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows
 from mixtura.data.checks import contiguous, refuse_non_finite
+from mixtura.data.labels import RowLabels, matched
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.shapes import SHAPES, Floats
 from mixtura.sklearn.kmeans import KMeans, far_apart
+from mixtura.starts.labels import FromLabels, statistics_of_labels
 from mixtura.starts.whole import whole_pass
 from mixtura.statistics import Statistics
 from mixtura.updates import Update
@@ -32,6 +34,8 @@ def start(
     update: Update,
     given: Parameters | dict[str, Floats],
     random_state: np.random.RandomState,
+    known: RowLabels | None = None,
+    number: int = 0,
 ) -> Parameters:
     """Return the parameters with which a run begins.
 
@@ -48,6 +52,11 @@ def start(
     given : Parameters or dict
         Parameters to continue from, or some that the user gave, by name.
     random_state : RandomState
+    known : RowLabels, optional
+        What is known of the components of rows. Then the first run begins from that, and others
+        from clusters of k-means, by the numbers of the components that they agree with best.
+    number : int
+        Of the run.
 
     Returns
     -------
@@ -63,7 +72,13 @@ def start(
     whole = whole_pass(rows)
     if whole is not rows:
         X = whole.source.take(range(len(X))).astype(X.dtype, copy=False)
-    statistics = _statistics(estimator, X, weight, whole, random_state)
+    if known is None:
+        statistics = _statistics(estimator, X, weight, whole, random_state)
+    else:
+        alone = number == 0 and not known.has_copies
+        statistics = _statistics_of_labels(
+            estimator, X, weight, whole, random_state, known, alone=alone
+        )
     parameters, failed = update.update(statistics)
     if failed.any() and "covariances" not in given:
         raise FitError(
@@ -114,6 +129,30 @@ def _statistics(
         everything = rows.given(np.zeros(n, dtype=np.int64), np.zeros((1, d)))
         statistics.resp_xx[...] = everything.resp_xx - points.T @ points
     return statistics
+
+
+def _statistics_of_labels(
+    estimator: Any,
+    X: NDArray[Any],
+    weight: Floats | None,
+    rows: RowsPass,
+    random_state: np.random.RandomState,
+    known: RowLabels,
+    *,
+    alone: bool,
+) -> Statistics:
+    """Sums of rows shared out by what is known alone, or of clusters that agree with it."""
+    if alone:
+        middle = rows.source.middle
+        scale = np.where(middle.deviation > 0.0, middle.deviation, 1.0)
+        return statistics_of_labels(FromLabels(known.prior), rows, middle.centre, scale)
+    kmeans = KMeans(
+        estimator.n_components, n_init=1, random_state=random_state, n_threads=estimator.n_threads
+    )
+    kmeans.fit(X, sample_weight=weight)
+    labels = matched(kmeans.labels_, known.code, known.prior, weight)
+    centres = np.repeat(X[:1].astype(np.float64), estimator.n_components, axis=0)
+    return rows.given(labels, rows.given(labels, centres).means())
 
 
 def check_given(estimator: Any, n_features: int) -> dict[str, Floats]:

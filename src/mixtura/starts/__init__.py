@@ -3,10 +3,12 @@
 from mixtura.starts.automatic import INIT_METHODS, AutomaticStart, Start, StartInterrupted
 from mixtura.starts.given import Means, check_init, given_start, tree_labels
 from mixtura.starts.hierarchical import HierarchicalTree, hierarchical
+from mixtura.starts.labels import FromLabels
 
 __all__ = [
     "INIT_METHODS",
     "AutomaticStart",
+    "FromLabels",
     "HierarchicalTree",
     "Means",
     "Start",

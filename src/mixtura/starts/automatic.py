@@ -19,12 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows, RowSource
+from mixtura.data.labels import matched
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend, RowsPass
 from mixtura.schedules import EM, Outcome
-from mixtura.shapes import SPHERICAL
+from mixtura.shapes import SPHERICAL, Floats
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS, hierarchical, most_leaves
+from mixtura.starts.labels import labelled_rows
 from mixtura.starts.seeding import (
     Metric,
     kmeans_plusplus,
@@ -82,6 +84,9 @@ class AutomaticStart:
     backend : Backend
     report : callable, optional
         Called with the outcome of each brief run.
+    prior : ndarray of shape (n_codes, n_components), nats, or None
+        Where something is known of rows: clusters are numbered as the components that they agree
+        with best, and rows with labels are in every sample.
     """
 
     method: Start
@@ -90,6 +95,7 @@ class AutomaticStart:
     make_em: Callable[[RowSource], EM]
     backend: Backend
     report: Callable[[Outcome], object] | None = None
+    prior: Floats | None = None
 
     def best(self, source: RowSource, rng: np.random.Generator) -> Parameters:
         """Return the best of the starts after brief runs.
@@ -102,7 +108,8 @@ class AutomaticStart:
             On Ctrl-C after the first brief run.
         """
         size = self._sample_size(source.n_features)
-        sample = ArrayRows.sample_of(source, size, rng)
+        known = () if self.prior is None else labelled_rows(source, self.prior, size)
+        sample = ArrayRows.sample_of(source, size, rng, known)
         em, whole = self.make_em(sample), whole_rows(sample, self.backend, source.middle)
         assert isinstance(em.rows, RowsPass)
         rows = em.rows if whole is sample else RowsPass(whole, em.rows.shape, self.backend)
@@ -185,6 +192,11 @@ class AutomaticStart:
         A cluster without rows, as there must be where fewer rows differ than there are components,
         is split off the heaviest.
         """
+        if self.prior is not None:
+            assert isinstance(em.rows, RowsPass)
+            code = em.rows.source.extra("code")
+            assert code is not None
+            labels = matched(labels, code, self.prior, rows.source.weights())
         centres = np.tile(rows.source.middle.centre, (self.n_components, 1))
         statistics = rows.given(labels, rows.given(labels, centres).means()).centred()
         scatter = statistics.shape.shrunk_to_pooled(
@@ -231,6 +243,12 @@ class AutomaticStart:
                 continue
             if self.report is not None:
                 self.report(outcome)
+            if self.prior is not None and len(outcome.parameters.weights) < self.n_components:
+                failure = FitError(
+                    "the fit cannot start: a component was lost at every start, and labels give "
+                    "the others their numbers. Use fewer components, reg_covar > 0, or an init."
+                )
+                continue
             if outcome.history:
                 ends.append(outcome)
                 tried.append(outcome)

@@ -29,6 +29,7 @@ from mixtura.schedules import Outcome
 from mixtura.shapes import DIAG, EPS, FULL, Floats, Shape
 from mixtura.starts.automatic import INIT_METHODS, Start
 from mixtura.starts.hierarchical import HierarchicalTree
+from mixtura.starts.labels import FromLabels, statistics_of_labels
 from mixtura.starts.whole import whole_pass
 from mixtura.statistics import Statistics
 from mixtura.updates import Collapse, Event, Update
@@ -163,7 +164,7 @@ def _check_labels(labels: NDArray[Any], source: RowSource, n_components: int) ->
 
 
 def given_start(
-    init: GaussianMixture | Parameters | Means | NDArray[Any],
+    init: GaussianMixture | Parameters | Means | FromLabels | NDArray[Any],
     n_components: int,
     rows: RowsPass,
     family: CovarianceFamily,
@@ -175,9 +176,10 @@ def given_start(
 
     Parameters
     ----------
-    init : GaussianMixture, Parameters, Means, or ndarray of shape (n_samples,) or (n_samples, k)
-        A mixture, which is taken as it is or as one of the family; means; labels; or
-        responsibilities, checked. Rows of label -1 take no part.
+    init : GaussianMixture, Parameters, Means, FromLabels, or ndarray of shape (n_samples,) or
+        (n_samples, k)
+        A mixture, which is taken as it is or as one of the family; means; what is known of the
+        rows; labels; or responsibilities, checked. Rows of label -1 take no part.
     n_components : int
     rows : RowsPass
     family : CovarianceFamily
@@ -203,6 +205,9 @@ def given_start(
         return Outcome(init)
     if isinstance(init, GaussianMixture):
         statistics, parameters, failed = _as_one_of(family, init, rows)
+    elif isinstance(init, FromLabels):
+        statistics = statistics_of_labels(init, rows, centre, collapse.scale)
+        parameters, failed = update.update(statistics)
     else:
         if isinstance(init, Means):
             init = _nearest(init.means, rows, collapse.scale)

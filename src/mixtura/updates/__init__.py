@@ -2,13 +2,14 @@
 
 `Update` (protocol.py) is all that the loop, the starts and the stages of a fit know of an update.
 An update is named where a fit is put together: `mixtura.fitting` for `Ridge`, `mixtura.sklearn` for
-`AbsoluteRidge`. `Fixed` contains another one.
+`AbsoluteRidge`. `Fixed` and `Labelled` contain another one.
 """
 
 from mixtura.updates.absolute import AbsoluteRidge
 from mixtura.updates.collapse import Cause, Collapse, Event, OnCollapse, components_left
 from mixtura.updates.fixed import CollapseBesideFixed, Fixed
 from mixtura.updates.identical import identical
+from mixtura.updates.labelled import Labelled
 from mixtura.updates.protocol import Update, mixture_seen
 from mixtura.updates.ridge import Ridge
 from mixtura.updates.spurious import Guard
@@ -21,6 +22,7 @@ __all__ = [
     "Event",
     "Fixed",
     "Guard",
+    "Labelled",
     "OnCollapse",
     "Ridge",
     "Update",
