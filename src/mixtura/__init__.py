@@ -1,6 +1,6 @@
 """Gaussian mixtures by expectation-maximisation: fast, exact, and hard to break.
 
-`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; `load` reads what any
+`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_binned` fits one to counts in bins; `fit_kmeans` clusters; `load` reads what any
 of them saved; `kernels` and `reference` are the passes over rows, compiled and in plain NumPy.
 """
 
@@ -20,11 +20,13 @@ from mixtura.exceptions import (
 )
 from mixtura.files import load
 from mixtura.fitting import (
+    BinnedFit,
     BootstrapLRT,
     GMMFit,
     GMMSelection,
     KMeansFit,
     bootstrap_lrt,
+    fit_binned,
     fit_gmm,
     fit_kmeans,
     select_gmm,
@@ -37,6 +39,7 @@ from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
 __all__ = [
+    "BinnedFit",
     "BootstrapLRT",
     "CheckpointWarning",
     "CoarseColumnsWarning",
@@ -57,6 +60,7 @@ __all__ = [
     "bootstrap_lrt",
     "build_config",
     "datasets",
+    "fit_binned",
     "fit_gmm",
     "fit_kmeans",
     "hierarchical",

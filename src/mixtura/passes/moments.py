@@ -30,6 +30,8 @@ def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
     ValueError
         For a variance that is too large for a float, or so small that its own error would show.
     """
+    if source.form == "binned":
+        source = source.plain()  # the points that stand for the bins
     rows = RowsPass(source, DIAG, backend)
     one, ones = np.zeros(1), np.ones((1, source.n_features))
     with np.errstate(over="ignore", invalid="ignore"):
