@@ -1,7 +1,8 @@
 """Gaussian mixtures by expectation-maximisation: fast, exact, and hard to break.
 
-`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_binned` fits one to counts in bins; `fit_kmeans` clusters; `load` reads what any
-of them saved; `kernels` and `reference` are the passes over rows, compiled and in plain NumPy.
+`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_binned` fits one to counts in bins;
+`fit_kmeans` clusters; `load` reads what any of them saved; `kernels` and `reference` are the passes
+over rows, compiled and in plain NumPy.
 """
 
 import importlib

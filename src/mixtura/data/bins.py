@@ -160,7 +160,7 @@ def _points(intervals: Floats) -> Floats:
     lower, upper = intervals.T
     finite = np.isfinite(upper - lower)
     typical = np.median((upper - lower)[finite]) if finite.any() else 1.0
-    points = np.where(np.isfinite(lower), lower + 0.5 * typical, upper - 0.5 * typical)
+    points: Floats = np.where(np.isfinite(lower), lower + 0.5 * typical, upper - 0.5 * typical)
     points[finite] = 0.5 * lower[finite] + 0.5 * upper[finite]
     return points
 

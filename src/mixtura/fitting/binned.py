@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -177,12 +177,14 @@ class BinnedFit(GMMFit):
         n_bins = len(self.counts)
         lines[0] = f"{title(self.model)}, {self.weight_sum:.10g} rows in {counted(n_bins, 'bin')}"
         test = self.chi_squared()
-        freedom = (
-            f"{test.degrees_of_freedom} degree{'s'[: test.degrees_of_freedom != 1]} of freedom"
+        chi_squared = (
+            f"chi-squared {test.statistic:.5g} of {counted(test.n_cells, 'cell')} on "
+            f"{counted(test.degrees_of_freedom, 'degree')} of freedom"
         )
-        p_value = f", p = {test.p_value:.3g}" if test.degrees_of_freedom else ""
+        if test.degrees_of_freedom:
+            chi_squared += f", p = {test.p_value:.3g}"
         lines[2:2] = [
-            f"chi-squared {test.statistic:.5g} on {freedom}, {counted(test.n_cells, 'cell')}{p_value}",
+            chi_squared,
             f"outside the bins {self.outside:.3g} of the mixture",
         ]
         return lines

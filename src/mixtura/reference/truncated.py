@@ -124,7 +124,8 @@ def _bivariate(lower: Floats, upper: Floats, width: Floats, slope: float) -> Ins
 
     def beyond(t: Floats, low: Floats, high: Floats) -> Floats:
         """How far the second variable at v = 0 is outside its interval."""
-        return slope * t - np.clip(slope * t, low, high)
+        outside: Floats = slope * t - np.clip(slope * t, low, high)
+        return outside
 
     # -2 log of the density at the nearest v: t^2 + beyond^2, which is convex.
     near = np.clip(slope * np.clip(0.0, low, high) / curvature, a, b)
@@ -143,9 +144,9 @@ def _bivariate(lower: Floats, upper: Floats, width: Floats, slope: float) -> Ins
             cuts += [np.clip((edge + s * EDGE) / slope - near, -left, right) for s in (-1.0, 1.0)]
     points = np.sort(cuts, axis=0)
     lengths = np.diff(points, axis=0)
-    lengths_kept = lengths > 0.0
-    lengths_kept[0] |= ~lengths_kept.any(axis=0)  # one piece at least
-    piece, row = np.nonzero(lengths_kept)
+    kept = lengths > 0.0
+    kept[0] |= ~kept.any(axis=0)  # one piece at least
+    piece, row = np.nonzero(kept)
     start, length = points[piece, row], lengths[piece, row]
 
     def steepness(u: Floats) -> Floats:
@@ -153,7 +154,8 @@ def _bivariate(lower: Floats, upper: Floats, width: Floats, slope: float) -> Ins
         outside = np.abs(beyond(t, low[row], high[row]))
         return np.abs(t) + abs(slope) * (outside + 1.0)
 
-    rows, us, fs, seconds, rests = [], [], [], [], []
+    pieces: list[tuple[Floats, ...]] = []
+    rows: list[NDArray[np.intp]] = []
     steep = np.maximum(steepness(start), steepness(start + length))
     for which, x, w in _ruled(length * steep):
         r = np.repeat(row[which], len(x))
@@ -161,12 +163,11 @@ def _bivariate(lower: Floats, upper: Floats, width: Floats, slope: float) -> Ins
         shift = slope * (near[r] + u)
         inner = univariate(low[r] - shift, high[r] - shift, width[r, 1])
         exponent = inner.log_prob - u * (near[r] + 0.5 * u) + 0.5 * np.square(far[r])
+        f = (length[which, None] * w).ravel() * np.exp(exponent)
         rows.append(r)
-        us.append(u)
-        fs.append((length[which, None] * w).ravel() * np.exp(exponent))
-        seconds.append(shift + inner.mean[:, 0])
-        rests.append(inner.covariance[:, 0, 0])
-    r, u, f, second, rest = map(np.concatenate, (rows, us, fs, seconds, rests))
+        pieces.append((u, f, shift + inner.mean[:, 0], inner.covariance[:, 0, 0]))
+    r = np.concatenate(rows)
+    u, f, second, rest = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     total = np.bincount(r, f, n)
     with np.errstate(divide="ignore"):
         log_prob = np.log(total) - 0.5 * (most - LOST) - LOG_ROOT_2_PI
