@@ -51,7 +51,7 @@ class Bins(ArrayRows):
     def __init__(self, edges: Any, counts: ArrayLike, feature_names: Names | None = None) -> None:
         table = contiguous(counts, "counts")
         intervals = _intervals(edges, table)
-        table = table.ravel() if len(intervals) > 1 else table
+        table = table.flatten()
         _check_counts(table, "counts")
         shape = [len(each) for each in intervals]
         at = np.indices(shape).reshape(len(shape), -1)

@@ -31,7 +31,7 @@ RULES = [
     (most, 0.5 * points + 0.5, 0.5 * weights)
     for most, (points, weights) in (
         (most, np.polynomial.legendre.leggauss(n))
-        for most, n in ((0.5, 6), (3.0, 10), (16.0, 18), (math.inf, 48))
+        for most, n in ((0.5, 7), (3.0, 11), (16.0, 20), (math.inf, 48))
     )
 ]
 
@@ -79,7 +79,7 @@ def _univariate(lower: Floats, upper: Floats, width: Floats) -> tuple[Floats, Fl
     size = np.abs(near)
     reach = LOST / (np.sqrt(np.square(near) + LOST) + size)
     left, right = _sides(near, lower, upper, width)
-    left, right = np.minimum(left, reach), np.minimum(right, reach)
+    left, right = np.clip(left, 0.0, reach), np.clip(right, 0.0, reach)
     length = left + right
     total, offset, variance = np.empty((3, len(near)))
     for rows, x, w in _ruled(length * (size + length)):
@@ -152,7 +152,8 @@ def _bivariate(lower: Floats, upper: Floats, width: Floats, slope: float) -> Ins
     def steepness(u: Floats) -> Floats:
         t = near[row] + u
         outside = np.abs(beyond(t, low[row], high[row]))
-        return np.abs(t) + abs(slope) * (outside + 1.0)
+        steep: Floats = np.abs(t) + abs(slope) * (outside + 1.0)
+        return steep
 
     pieces: list[tuple[Floats, ...]] = []
     rows: list[NDArray[np.intp]] = []
