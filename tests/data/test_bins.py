@@ -89,7 +89,8 @@ def test_fingerprint_tells_bins_of_the_same_middles_apart() -> None:
         (
             COUNTS, EDGES,
             (
-                r"edges must have shape \(5,\), or \(4, 2\) for lower and upper ends, with counts of "
+                r"edges must have shape \(5,\), or \(4, 2\) for lower and upper ends, with counts "
+                r"of "
                 r"shape \(4,\); got \(3,\). They seem to be swapped: counts, edges = "
                 r"numpy.histogram\(x\); fit_binned\(edges, counts, ...\)."
             ),
@@ -108,14 +109,16 @@ def test_fingerprint_tells_bins_of_the_same_middles_apart() -> None:
         (
             [[-INF, INF], [0.0, 1.0]], [1, 2],
             (
-                "edges must leave each bin a finite end; bin 0 has none, so that every row is in it. "
+                "edges must leave each bin a finite end; bin 0 has none, so that every row is in "
+                "it. "
                 "Leave it out."
             ),
         ),
         (
             [[0.0, 2.0], [3.0, 4.0], [1.0, 3.0]], COUNTS,
             (
-                "edges must be of bins that do not overlap; bin 0 reaches from 0 to 2 and bin 2 from "
+                "edges must be of bins that do not overlap; bin 0 reaches from 0 to 2 and bin 2 "
+                "from "
                 "1 to 3. Count each row in one bin."
             ),
         ),
@@ -128,8 +131,10 @@ def test_fingerprint_tells_bins_of_the_same_middles_apart() -> None:
         (
             EDGES, np.ones((3, 3)),
             (
-                r"edges must be 2 arrays, one for each axis of counts of shape \(3, 3\); got .* Pass "
-                r"counts with an axis for each feature: counts, \*edges = numpy.histogram2d\(x, y\); "
+                r"edges must be 2 arrays, one for each axis of counts of shape \(3, 3\); got .* "
+                r"Pass "
+                r"counts with an axis for each feature: counts, \*edges = numpy.histogram2d\(x, "
+                r"y\); "
                 r"fit_binned\(edges, counts, ...\)."
             ),
         ),
@@ -137,8 +142,10 @@ def test_fingerprint_tells_bins_of_the_same_middles_apart() -> None:
         (
             (EDGES, EDGES), np.ones((3, 2)),
             (
-                r"edges\[1\] must have shape \(3,\), or \(2, 2\) for lower and upper ends, for counts "
-                r"of shape \(3, 2\); got \(4,\). Give the edges of axis 1 of counts: counts, \*edges"
+                r"edges\[1\] must have shape \(3,\), or \(2, 2\) for lower and upper ends, for "
+                r"counts "
+                r"of shape \(3, 2\); got \(4,\). Give the edges of axis 1 of counts: counts, "
+                r"\*edges"
             ),
         ),
         ((EDGES, [2.0, 1.0]), np.ones((3, 1)), r"edges\[1\] must ascend; bin 0"),

@@ -134,7 +134,8 @@ def test_likelihood_never_falls_with_one_feature(family: str) -> None:
 
 
 FAMILIES = [
-    "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV",
+    "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV",
+    "VVV",
 ]  # fmt: skip
 
 
@@ -318,7 +319,7 @@ def test_three_features_are_fitted_with_diagonal_covariances() -> None:
     fit = fit_binned(edges, counts, 2, covariance_type="spherical", rng=0)
     np.testing.assert_allclose(np.sort(fit.covariances), [1.0, 2.0], rtol=0.03)
     with pytest.raises(
-        ValueError, match="axes for covariance_type 'full'; got 3. Use covariance_type=\"diag\""
+        ValueError, match=r"axes for covariance_type 'full'; got 3. Use covariance_type=.diag."
     ):
         fit_binned(edges, counts, 2)
 
