@@ -27,6 +27,7 @@ from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BackendName
 from mixtura.schedules import State
 from mixtura.shapes import Floats
+from mixtura.text import short_repr
 from mixtura.updates import OnCollapse
 
 __all__ = ["BinnedFit", "ChiSquared", "fit_binned"]
@@ -78,6 +79,8 @@ class BinnedFit(GMMFit):
     lower: Floats
     upper: Floats
     counts: Floats
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         super().__post_init__()
