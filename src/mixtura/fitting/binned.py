@@ -61,19 +61,36 @@ class ChiSquared(NamedTuple):
 @files.saved_as("BinnedFit")
 @dataclass(frozen=True, eq=False)
 class BinnedFit(GMMFit):
-    """A mixture fitted to counts in bins; see `GMMFit` for the other attributes.
+    """A mixture fitted to counts in bins, and how it was found; see `GMMFit`.
 
     Attributes
     ----------
+    model : GaussianMixture
+        The mixture, of single rows.
     log_likelihood : float, nats
-        Sum over bins of count times log probability of the bin.
+        Sum over bins of count times log probability of the bin under `model`.
+    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+        The objective after each iteration.
+    n_iter : int
+        Iterations done.
+    converged : bool
+        Whether no more than about `tol` was left to gain.
+    stop_reason : {"converged", "max_iter", "callback", "interrupted"}
+        Why the iterations ended.
+    events : tuple of Event
+        Components that collapsed, and what was done.
     n_samples : int
         Bins that are not empty.
     weight_sum : float
         Sum of the counts.
-    lower, upper : ndarray of shape (n_bins, n_features), read-only
-        Ends of each bin; those of two features in C order of the counts.
+    entropy : float, nats
+        Of the assignments of rows to components, given their bins.
+    lower : ndarray of shape (n_bins, n_features), read-only
+        Lower end of each bin; bins of several features are in C order of the counts.
+    upper : ndarray of shape (n_bins, n_features), read-only
+        Upper end of each bin.
     counts : ndarray of shape (n_bins,), read-only
+        Rows in each bin.
     """
 
     lower: Floats
@@ -258,11 +275,34 @@ def fit_binned(
     init : str, array_like, GaussianMixture, GMMFit or callable
         As for `fit_gmm`; labels and responsibilities are those of the bins. Automatic starts
         cluster the middles of the bins.
-    n_init, reg_covar, tol, max_iter, accelerate, on_collapse, avoid_spurious, rng
-        As for `fit_gmm`. `reg_covar` as a number is relative to the variance of the middles.
-        Rounding is never taken for clusters, as the bins say what was rounded.
-    backend, callback, checkpoint, checkpoint_every, verbose
-        As for `fit_gmm`.
+    n_init : int
+        Automatic starts that are tried briefly.
+    reg_covar : float or array_like of shape (n_features,)
+        Ridge on the diagonal of each covariance: a number is relative to the variance of the
+        middles of the bins, an array is absolute. 0 is none.
+    tol : float, nats per unit of weight
+        Stop when the predicted remaining gain of the objective is no more than this.
+    max_iter : int
+        Most iterations.
+    accelerate : bool
+        Extrapolate where iterations are slow.
+    on_collapse : {"reseed", "drop", "raise"}
+        What to do with a component that loses all weight or becomes singular.
+    avoid_spurious : bool
+        Prefer starts that do not end in components of very small variance. Rounding is never
+        suspected, as bins say what was rounded.
+    rng : int, Generator or None
+        Source of random numbers for automatic starts; None for fresh entropy.
+    backend : {"compiled", "reference"}
+        For automatic starts; bins are evaluated in NumPy by both.
+    callback : callable, optional
+        Called with a `State` after each iteration; a true result stops the fit.
+    checkpoint : str or path-like, optional
+        File that keeps the state of the fit, as for `fit_gmm`.
+    checkpoint_every : float, seconds
+        Least time between two savings of it.
+    verbose : bool, "bar" or None
+        How progress is shown, as for `fit_gmm`.
 
     Returns
     -------
