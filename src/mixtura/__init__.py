@@ -1,7 +1,8 @@
 """Gaussian mixtures by expectation-maximisation: fast, exact, and hard to break.
 
-`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_kmeans` clusters; `load` reads what any
-of them saved; `kernels` and `reference` are the passes over rows, compiled and in plain NumPy.
+`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_binned` fits one to counts in bins;
+`fit_kmeans` clusters; `load` reads what any of them saved; `kernels` and `reference` are the passes
+over rows, compiled and in plain NumPy.
 """
 
 import importlib
@@ -21,11 +22,13 @@ from mixtura.exceptions import (
 )
 from mixtura.files import load
 from mixtura.fitting import (
+    BinnedFit,
     BootstrapLRT,
     GMMFit,
     GMMSelection,
     KMeansFit,
     bootstrap_lrt,
+    fit_binned,
     fit_gmm,
     fit_kmeans,
     select_gmm,
@@ -38,6 +41,7 @@ from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
 __all__ = [
+    "BinnedFit",
     "BootstrapLRT",
     "CheckpointWarning",
     "CoarseColumnsWarning",
@@ -59,6 +63,7 @@ __all__ = [
     "bootstrap_lrt",
     "build_config",
     "datasets",
+    "fit_binned",
     "fit_gmm",
     "fit_kmeans",
     "hierarchical",

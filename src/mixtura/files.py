@@ -89,7 +89,7 @@ SaveableClass = TypeVar("SaveableClass", bound=type[Saveable])
 
 
 def saved_as(kind: str) -> Callable[[SaveableClass], SaveableClass]:
-    """Register a class under the name that its files have; its subclasses are saved as this one."""
+    """Register a class under the name that its files have; so are its subclasses without one."""
 
     def register(cls: SaveableClass) -> SaveableClass:
         KINDS[kind] = cls
@@ -116,7 +116,8 @@ def save(self: Saveable, path: AnyPath) -> None:
     TypeError
         If `path` is no name of a file.
     """
-    kind = next(name for name, cls in KINDS.items() if isinstance(self, cls))
+    # a subclass with a name of its own was registered after its base
+    kind = next(name for name, cls in reversed(KINDS.items()) if isinstance(self, cls))
     write(path, kind, self._contents())
 
 

@@ -112,6 +112,14 @@ def results() -> dict[str, Any]:
     return {
         "fit": fit,
         "wide": wide,
+        "binned": mixtura.fit_binned(
+            mixtura.datasets.load_naples_crabs().edges,
+            np.arange(29.0),
+            9,
+            max_iter=9,
+            tol=0,
+            feature_names=[LONG],
+        ),
         "kmeans": mixtura.fit_kmeans(frame, 30, rng=0),
         "selection": selection,
         "bootstrap": mixtura.bootstrap_lrt(X, 1, n_bootstrap=9, n_init=1, rng=0, tol=1e-3),
@@ -128,8 +136,8 @@ def results() -> dict[str, Any]:
 
 
 RESULTS = [
-    "fit", "wide", "kmeans", "selection", "bootstrap", "tree", "mixture", "statistics", "event",
-    "state", "parameters", "scan",
+    "fit", "wide", "binned", "kmeans", "selection", "bootstrap", "tree", "mixture", "statistics",
+    "event", "state", "parameters", "scan",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from mixtura.data.array import ArrayRows
+from mixtura.data.bins import Bins
 from mixtura.data.blocks import BlockedRows
 from mixtura.data.frames import Names, described
 from mixtura.data.index import check_index
@@ -21,6 +22,7 @@ from mixtura.data.values import check_count
 __all__ = [
     "KINDS",
     "ArrayRows",
+    "Bins",
     "Block",
     "BlockedRows",
     "Middle",

@@ -54,6 +54,9 @@ class Dataset:
         Names of the classes, in the order in which they first occur; empty without labels.
     sample_weight : ndarray of shape (n_samples,), float64, or None
         Number of times that each row was observed; None where all were observed once.
+    edges : ndarray of shape (n_samples + 1,), float64, or None
+        Edges of the bins whose middles the rows are, for `mixtura.fit_binned`; None where the rows
+        are no middles of bins.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Dataset:
     labels: NDArray[np.int64] | None = None
     label_names: tuple[str, ...] = ()
     sample_weight: NDArray[np.float64] | None = None
+    edges: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
         """Name and size, not the numbers."""
@@ -99,7 +103,7 @@ def load_naples_crabs() -> Dataset:
     Dataset
         `data` (29, 1): middle of each bin of forehead breadth / body length, dimensionless, bins
         0.004 wide; `sample_weight` (29,): number of crabs in the bin, 1000 in all (one bin has
-        none).
+        none); `edges` (30,) of the bins.
 
     References
     ----------
@@ -113,6 +117,7 @@ def load_naples_crabs() -> Dataset:
         {"ratio": "forehead breadth / body length"},
         source="Weldon 1893; Pearson 1894",
         weight_column="count",
+        bin_width=0.004,
     )
 
 
@@ -282,6 +287,7 @@ def _load(
     source: str,
     label_column: str | None = None,
     weight_column: str | None = None,
+    bin_width: float | None = None,
 ) -> Dataset:
     """Read one file; `features` maps its columns to names of features."""
     file = resources.files(__name__).joinpath(f"{name}.csv")
@@ -296,12 +302,18 @@ def _load(
         classes = [row[label_column] for row in rows]
         label_names = tuple(dict.fromkeys(classes))
         labels = np.array([label_names.index(each) for each in classes], dtype=np.int64)
+    data = np.column_stack([numbers(column) for column in features])
+    edges: NDArray[np.float64] | None = None
+    if bin_width is not None:  # rounded: the file has four decimals, and so have edges
+        middles, half = data[:, 0], 0.5 * bin_width
+        edges = np.round(np.append(middles - half, middles[-1] + half), 4)
     return Dataset(
         name=name,
-        data=np.column_stack([numbers(column) for column in features]),
+        data=data,
         feature_names=tuple(features.values()),
         source=source,
         labels=labels,
         label_names=label_names,
         sample_weight=None if weight_column is None else numbers(weight_column),
+        edges=edges,
     )

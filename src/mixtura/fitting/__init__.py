@@ -1,5 +1,6 @@
 """Fits: check the arguments, start, iterate, report; and what is built of fits."""
 
+from mixtura.fitting.binned import BinnedFit, ChiSquared, fit_binned
 from mixtura.fitting.bootstrap import BootstrapLRT, bootstrap_lrt
 from mixtura.fitting.gmm import fit_gmm
 from mixtura.fitting.kmeans import KMeansFit, fit_kmeans
@@ -7,11 +8,14 @@ from mixtura.fitting.result import GMMFit
 from mixtura.fitting.select import GMMSelection, select_gmm
 
 __all__ = [
+    "BinnedFit",
     "BootstrapLRT",
+    "ChiSquared",
     "GMMFit",
     "GMMSelection",
     "KMeansFit",
     "bootstrap_lrt",
+    "fit_binned",
     "fit_gmm",
     "fit_kmeans",
     "select_gmm",

@@ -54,7 +54,7 @@ def _about(point: Floats, source: RowSource, backend: Backend) -> tuple[Floats, 
     """Mean of each feature, and mean of the squares about a point."""
     if source.form == "incomplete":
         return _observed_about(point, source)
-    rows = RowsPass(source, DIAG, backend)
+    rows = RowsPass(source if source.form == "whole" else source.plain(), DIAG, backend)
     one, ones = np.zeros(1), np.ones((1, source.n_features))
     statistics = rows.accumulate(Seen(one, point[None], ones, ones, DIAG))
     return statistics.means()[0], statistics.resp_xx[0] / statistics.resp_sum[0]

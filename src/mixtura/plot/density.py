@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.fitting import BinnedFit
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.checks import check_feature_names
+from mixtura.plot.bins import check_binned, drawn_bins
 from mixtura.plot.display import ModelDisplay
 from mixtura.plot.model import AnyModel, as_mixture
 from mixtura.plot.rows import (
@@ -25,7 +28,7 @@ from mixtura.plot.style import INK, blend, check_look, draw_number, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection
+    from matplotlib.collections import PathCollection, QuadMesh
     from matplotlib.contour import QuadContourSet
 
 __all__ = ["DensityDisplay"]
@@ -33,6 +36,7 @@ __all__ = ["DensityDisplay"]
 GRID_POINTS = 201  # each way: lines between them are smooth, because log-densities are quadratic
 DRAWS = 20_000  # from the mixture; a share is then exact to about 0.003
 DEPTHS = ("#EEF2F8", "#6D96C8")  # of the outermost and the innermost region
+SHADES = ("#FFFFFF", DEPTHS[1])  # of an empty and of the fullest bin
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -63,6 +67,10 @@ class DensityDisplay(ModelDisplay):
         Rows to draw; may be empty.
     feature_names : tuple of two str
         Labels of the axes.
+    edges : tuple of two ndarray, or None
+        Edges of bins on both axes, for a fit to counts.
+    heights : ndarray of shape (n_bins_x, n_bins_y), or None
+        Share of the rows in each bin, divided by its area.
 
     Attributes
     ----------
@@ -74,6 +82,8 @@ class DensityDisplay(ModelDisplay):
         Lines of `levels`.
     points_ : matplotlib.collections.PathCollection
         Drawn rows.
+    image_ : matplotlib.collections.QuadMesh
+        The bins, where there are any.
 
     References
     ----------
@@ -89,6 +99,9 @@ class DensityDisplay(ModelDisplay):
     means: NDArray[np.float64]
     points: NDArray[np.float64]
     feature_names: tuple[str, str] = ("feature 0", "feature 1")
+    edges: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    heights: NDArray[np.float64] | None = None
+    image_: QuadMesh = field(init=False)
     contours_: QuadContourSet = field(init=False)
     points_: PathCollection = field(init=False)
 
@@ -153,22 +166,99 @@ class DensityDisplay(ModelDisplay):
         call.
         """
         mixture = as_mixture(model)
-        check_shares("shares", shares)
-        if len(shares) == 0:
-            raise ValueError("shares must have one number or more; got none. Pass (0.5, 0.95).")
+        _check_shares(shares)
         data = data_to_draw(mixture, X, sample_weight, feature_names)
         pair = check_pair(features, data.names)
         look = check_look(names, legend, mixture.n_components)
         points = Points.of(mixture, data, max_points).rows[:, pair]
         both = marginal(mixture, pair)
+        display = cls._of_pair(
+            both, shares, points, (data.names[pair[0]], data.names[pair[1]]), **look
+        )
+        return display.plot(ax)
+
+    @classmethod
+    def from_bins(
+        cls,
+        fit: BinnedFit,
+        *,
+        shares: Sequence[float] = (0.95, 0.75, 0.5, 0.25),
+        names: Sequence[str] | None = None,
+        legend: bool = True,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw a fit to counts in bins of two features: the bins, and contours of the density.
+
+        Parameters
+        ----------
+        fit : BinnedFit
+            What `mixtura.fit_binned` returned for two features.
+        shares : sequence of float
+            Share of the mixture within each contour, between 0 and 1.
+        names : sequence of n_components str or None
+            Names of the components, written at their means; None for their numbers.
+        legend : bool
+            Whether to draw a legend.
+        ax : matplotlib.axes.Axes or None
+            Axes to draw on; None makes a new figure.
+
+        Returns
+        -------
+        DensityDisplay
+            The display, drawn. Open bins are drawn to where 1% of what the mixture has there lies
+            beyond.
+
+        Raises
+        ------
+        ValueError
+            For a fit of another number of features, or if `shares` or `names` do not fit.
+        TypeError
+            For a fit without bins.
+        ImportError
+            If matplotlib is missing.
+        """
+        fit = check_binned(fit, "DensityDisplay.from_fit(fit, X)")
+        if fit.n_features != 2:
+            raise ValueError(
+                f"fit must be of two features; got {fit.n_features}. Draw a "
+                f"HistogramDisplay.from_bins(fit, feature=...)."
+            )
+        _check_shares(shares)
+        look = check_look(names, legend, fit.n_components)
+        feature_names = check_feature_names(fit.feature_names, 2)
+        (x, i, _), (y, j, _) = drawn_bins(fit, 0), drawn_bins(fit, 1)
+        heights = np.zeros((len(x) - 1, len(y) - 1))
+        np.add.at(heights, (i, j), fit.counts)
+        heights /= fit.weight_sum * np.outer(np.diff(x), np.diff(y))
+        display = cls._of_pair(
+            marginal(fit.model, [0, 1]), shares, np.empty((0, 2)),
+            (feature_names[0], feature_names[1]), edges=(x, y), heights=heights, **look,
+        )  # fmt: skip
+        return display.plot(ax)
+
+    @classmethod
+    def _of_pair(
+        cls,
+        both: GaussianMixture,
+        shares: Sequence[float],
+        points: NDArray[np.float64],
+        feature_names: tuple[str, str],
+        *,
+        edges: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Make the display of a mixture of two features, from checked arguments."""
         descending = tuple(sorted(set(shares), reverse=True))
         drawn, _ = both.sample(DRAWS, rng=0)
         log_prob = both.log_prob(drawn)
         levels = np.quantile(log_prob, 1 - np.array(descending))
         shown = np.concatenate([drawn[log_prob >= levels[0]], points])
+        if edges is not None:
+            corners = [[each[end] for each in edges] for end in (0, -1)]
+            shown = np.concatenate([shown, corners])
         x, y = (_grid(both, axis, shown[:, axis]) for axis in (0, 1))
         at = np.stack(np.meshgrid(x, y), axis=-1)
-        display = cls(
+        return cls(
             x=x,
             y=y,
             log_density=both.log_prob(at.reshape(-1, 2)).reshape(at.shape[:2]),
@@ -176,22 +266,28 @@ class DensityDisplay(ModelDisplay):
             levels=levels,
             means=both.means,
             points=points,
-            feature_names=(data.names[pair[0]], data.names[pair[1]]),
-            **look,
+            feature_names=feature_names,
+            edges=edges,
+            **options,
         )
-        return display.plot(ax)
 
     def _columns(self) -> list[str]:
         return list(self.feature_names)
 
     def _draw(self, ax: Axes) -> None:
+        from matplotlib.colors import ListedColormap
+        from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
 
         # Far away the log-density is -inf, which cannot be interpolated.
         height = np.maximum(self.log_density, self.levels[0] - 50)
         top = max(height.max(), self.levels[-1]) + 1
         depths = blend(DEPTHS, np.linspace(0, 1, len(self.levels)))
-        ax.contourf(self.x, self.y, height, [*self.levels, top], colors=depths, zorder=1)
+        if self.edges is None or self.heights is None:
+            ax.contourf(self.x, self.y, height, [*self.levels, top], colors=depths, zorder=1)
+        else:
+            shades = ListedColormap(blend(SHADES, np.linspace(0, 1, 256)))
+            self.image_ = ax.pcolormesh(*self.edges, self.heights.T, cmap=shades, zorder=1)
         self.points_ = ax.scatter(
             self.points[:, 0],
             self.points[:, 1],
@@ -205,9 +301,12 @@ class DensityDisplay(ModelDisplay):
         self.contours_ = ax.contour(
             self.x, self.y, height, self.levels, colors=INK, linestyles="-", linewidths=1, zorder=3
         )
-        if self.legend:
+        held = [f"{share:.3g}%" for share in 100 * np.array(self.shares)]
+        if self.legend and self.edges is None:
             regions = [Patch(facecolor=depth, edgecolor=INK) for depth in depths]
-            ax.legend(regions, [f"holds {share:.3g}%" for share in 100 * np.array(self.shares)])
+            ax.legend(regions, [f"holds {share}" for share in held])
+        elif self.legend:  # the bins are shaded, the regions are not
+            ax.legend([Line2D([], [], color=INK, linewidth=1)], [f"hold {', '.join(held)}"])
         for j, mean in enumerate(self.means):
             name = None if self.names is None else self.names[j]
             draw_number(ax, j, len(self.means), mean[0], mean[1], name)
@@ -215,6 +314,12 @@ class DensityDisplay(ModelDisplay):
         ax.set_ylim(self.y[0], self.y[-1])
         ax.set_xlabel(wrapped(self.feature_names[0]))
         ax.set_ylabel(wrapped(self.feature_names[1]))
+
+
+def _check_shares(shares: Sequence[float]) -> None:
+    check_shares("shares", shares)
+    if len(shares) == 0:
+        raise ValueError("shares must have one number or more; got none. Pass (0.5, 0.95).")
 
 
 def _grid(both: GaussianMixture, axis: int, shown: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mixtura.fitting import BinnedFit
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.checks import check_feature_names
+from mixtura.plot.bins import check_binned, drawn_bins
 from mixtura.plot.display import ModelDisplay
 from mixtura.plot.model import AnyModel, Clusters, Drawn, as_drawn, assign
 from mixtura.plot.rows import Data, Feature, check_feature, data_to_draw, density_grid, marginal
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["HistogramDisplay", "labels_of"]
 
 MAX_BINS = 200
+HATCH = "#9A9CA5"  # of bars without an end
 MOST_EDGED = 60  # bars with white edges: more would be too thin to be seen between them
 TALLEST = 2.5  # density that is shown, in units of the tallest bar
 
@@ -62,6 +66,8 @@ class HistogramDisplay(ModelDisplay):
     part : {"component", "cluster"}
         What the legend calls the components. Of clusters the densities are histograms of their own
         rows.
+    open_bars : tuple of int
+        Bars of bins without an end, which are hatched.
 
     Attributes
     ----------
@@ -84,6 +90,7 @@ class HistogramDisplay(ModelDisplay):
     heights: NDArray[np.float64]
     feature_name: str = "feature 0"
     part: str = "component"
+    open_bars: tuple[int, ...] = ()
     bars_: BarContainer = field(init=False)
     component_lines_: list[Line2D] = field(init=False)
     mixture_line_: Line2D = field(init=False)
@@ -145,6 +152,66 @@ class HistogramDisplay(ModelDisplay):
         return cls._of_feature(drawn, data, a, labels_of(drawn, data), **look).plot(ax)
 
     @classmethod
+    def from_bins(
+        cls,
+        fit: BinnedFit,
+        *,
+        feature: Feature = 0,
+        names: Sequence[str] | None = None,
+        legend: bool = True,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw one feature of a fit to counts in bins, with its own bins.
+
+        The height of a bar is the share of the rows in the bin, divided by its width. An open bin
+        is drawn to where 1% of what the mixture has in it lies beyond, and hatched.
+
+        Parameters
+        ----------
+        fit : BinnedFit
+            What `mixtura.fit_binned` returned; of two features, the counts of the other are summed.
+        feature : int or str
+            Feature to draw, by number or by name.
+        names : sequence of n_components str or None
+            Names of the components, in the legend beside their numbers; None for numbers alone.
+        legend : bool
+            Whether to draw a legend. More than 12 components are not listed in it.
+        ax : matplotlib.axes.Axes or None
+            Axes to draw on; None makes a new figure.
+
+        Returns
+        -------
+        HistogramDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If `feature` or `names` do not fit the mixture.
+        TypeError
+            For a fit without bins.
+        ImportError
+            If matplotlib is missing.
+        """
+        fit = check_binned(fit, "HistogramDisplay.from_fit(fit, X)")
+        feature_names = check_feature_names(fit.feature_names, fit.n_features)
+        a = check_feature(feature, feature_names)
+        look = check_look(names, legend, fit.n_components)
+        edges, bar, open_bars = drawn_bins(fit, a)
+        counts = np.bincount(bar, fit.counts, len(edges) - 1)
+        grid, densities = _curves(marginal(fit.model, [a]), edges)
+        return cls(
+            grid=grid,
+            component_densities=densities,
+            weights=fit.weights,
+            edges=edges,
+            heights=counts / (fit.weight_sum * np.diff(edges)),
+            feature_name=feature_names[a],
+            open_bars=open_bars,
+            **look,
+        ).plot(ax)
+
+    @classmethod
     def _of_feature(
         cls,
         drawn: Drawn,
@@ -188,6 +255,9 @@ class HistogramDisplay(ModelDisplay):
             edgecolor="white",
             linewidth=0.6 if len(self.heights) <= MOST_EDGED else 0,
         )
+        for b in self.open_bars:
+            label = "open bin" if b == self.open_bars[0] else ""
+            self.bars_[b].set(hatch="///", edgecolor=HATCH, label=label)
         density = self.component_densities.sum(axis=0)
         highest = density.max()
         if len(self.heights):  # which would be low beside the peak of a narrow component

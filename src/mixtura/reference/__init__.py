@@ -10,6 +10,7 @@ Precision factors have one of four shapes: (n_components, n_features, n_features
 """
 
 from mixtura.reference.agglomeration import agglomerate
+from mixtura.reference.binned import BinnedRows
 from mixtura.reference.doors import (
     accumulate,
     accumulate_labels,
@@ -24,7 +25,11 @@ from mixtura.reference.matrices import eigh, factorise, multiply
 from mixtura.reference.rows import Rows as Rows
 
 # What makes passes over rows of each form. Each one is named here and nowhere else.
-FORMS: dict[str, type[Rows]] = {"whole": Rows, "incomplete": IncompleteRows}
+FORMS: dict[str, type[Rows]] = {
+    "whole": Rows,
+    "incomplete": IncompleteRows,
+    "binned": BinnedRows,
+}
 
 __all__ = [
     "FORMS",

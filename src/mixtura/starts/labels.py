@@ -50,7 +50,7 @@ def statistics_of_labels(
     scale : ndarray of shape (n_features,)
         Deviations of the features.
     """
-    whole = whole_rows(rows.source)
+    whole = whole_rows(rows.source, rows.backend)
     if whole is not rows.source:
         code = rows.source.extra("code")
         assert code is not None
