@@ -5,7 +5,7 @@
 #include "mixture.h"
 
 INLINE ptrdiff_t row_at(const Pass *p, ptrdiff_t place) {
-    return p->bounds == NO_BOUNDS ? place : p->order[place];
+    return p->is_ordered ? p->order[place] : place;
 }
 
 INLINE double element(const char *at, int is_float32) {
@@ -104,7 +104,7 @@ INLINE void gather_columns(const int is_float32, const Pass *p, Tile *s) {
         const char *column = p->X + a * p->column_stride, *first = column + start * stride;
         const double centre = centre_of(p, a);
         real *out = s->by_feature + a * p->tile;
-        if (p->bounds != NO_BOUNDS)
+        if (p->is_ordered)
             for (ptrdiff_t t = 0; t < rows; t++)
                 out[t] = (real)(element(column + order[start + t] * stride, is_float32) - centre);
         else if (stride == (is_float32 ? 4 : 8))
@@ -139,7 +139,7 @@ static void gather(const Pass *p, Tile *s) {
     for (ptrdiff_t t = 0; p->is_weighted && t < s->rows; t++)
         s->weight[t] = (real)p->sample_weight[row_at(p, s->start + t)];
     const int by_rows = p->d > NARROW && p->column_stride == (p->is_float32 ? 4 : 8);
-    if (by_rows || p->bounds != NO_BOUNDS) prefetch(p, s->start);
+    if (by_rows || p->is_ordered) prefetch(p, s->start);
     if (by_rows && p->is_float32) gather_rows(1, p, s);
     else if (by_rows) gather_rows(0, p, s);
     else if (p->is_float32) gather_columns(1, p, s);

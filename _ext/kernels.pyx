@@ -11,8 +11,11 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from dataclasses import replace
+
 import numpy as np
 
+from mixtura.kernels.patterns import sort_by_pattern
 from mixtura.kernels.threads import threads_for_a_pass
 from mixtura.parameters import Seen
 from mixtura.shapes import SPHERICAL as SPHERICAL_SHAPE
@@ -20,7 +23,7 @@ from mixtura.statistics import Statistics
 
 cdef extern from "parallel.h" nogil:
     enum: FULL, TIED, DIAG, SPHERICAL
-    enum: SUMS, LOG_DENSITY, RESP, LOG_PROB, LABELS
+    enum: SUMS, LOG_DENSITY, RESP, LOG_PROB, LABELS, ENTROPY, OBSERVED, COMPLETED
     enum: NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS
     ctypedef struct Sums:
         double log_likelihood, weight, computed
@@ -39,6 +42,8 @@ cdef extern from "parallel.h" nogil:
         const double *sample_weight
         const double *centre
         Py_ssize_t n, d, k
+        bint is_ordered
+        const int64_t *order
         int shape
         const double *log_weights
         const double *means
@@ -51,7 +56,6 @@ cdef extern from "parallel.h" nogil:
         const int64_t *code
         const double *prior
         int bounds
-        const int64_t *order
         float *reach
         const double *shrink
         const double *shift
@@ -59,6 +63,13 @@ cdef extern from "parallel.h" nogil:
         double *resp
         double *log_prob
         int64_t *labels
+        Py_ssize_t most_missing
+        const int64_t *runs
+        const double *covariances
+        double *entropy
+        double *observed
+        char *completed
+        Py_ssize_t completed_row_stride, completed_column_stride
         Py_ssize_t tile, n_slots, slot_size, mixture_size, scratch_size
         char *mixture
         double *slots
@@ -69,7 +80,7 @@ cdef extern from "parallel.h" nogil:
         void (*lay_out)(const Pass *p) noexcept nogil
         void (*reduce_slots)(const Pass *p, Sums *sums) noexcept nogil
         void (*write_centres)(const Pass *p, double *centres) noexcept nogil
-    const Precision double_precision, single_precision
+    const Precision double_precision, single_precision, incomplete_rows
     int run_slots(const Precision *by, const Pass *p, int n_threads, char *scratch,
                   int (*signalled)() noexcept nogil) except 1
 
@@ -329,7 +340,8 @@ cdef class Rows:
             p.wanted, p.labels = SUMS | LABELS, &labels[0]
         if carry is not None and p.n > 0:
             order, reach = carry.order, carry.reach
-            p.bounds, p.order, p.reach = NEW_BOUNDS, &order[0], &reach[0, 0]
+            p.bounds, p.reach = NEW_BOUNDS, &reach[0, 0]
+            p.is_ordered, p.order = True, &order[0]
             if carry.shrink is not None:
                 shrink, shift = carry.shrink, carry.shift
                 p.bounds, p.shrink, p.shift = KNOWN_BOUNDS, &shrink[0], &shift[0]
@@ -383,3 +395,66 @@ cdef class Rows:
         seen = Seen.of_centers(seeds, SPHERICAL_SHAPE)
         work = self.lay_out(&p, "seeds", SUMS, seen)
         return self.collect(&p, n_threads, work, seen).resp_sum
+
+
+cdef class IncompleteRows(Rows):
+    """Rows in which numbers may be missing, NaN in their place: see incomplete.h.
+
+    `mixtura.reference.incomplete` says what the methods do. Tiles are always in double precision.
+    """
+
+    extras = ("entropy",)
+    given = potentials = None  # these are for whole rows
+
+    cdef const int64_t[::1] order, runs
+
+    def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
+                  *, bint single=False):
+        order = sort_by_pattern(np.asarray(X))
+        self.order, self.runs = order.rows, order.runs
+        self.rows.is_ordered, self.rows.most_missing = True, order.most_missing
+        self.rows.runs = &self.runs[0]
+        if self.rows.n > 0:
+            self.rows.order = &self.order[0]
+        self.by, self.single, self.rounding = &incomplete_rows, False, 2.0**-52
+
+    cdef Py_ssize_t lay_out(self, Pass *p, str step, int wanted, seen) except -1:
+        cdef const double[::1] covariances = np.ascontiguousarray(seen.covariances).reshape(-1)
+        p.covariances = &covariances[0]
+        return Rows.lay_out(self, p, step, wanted, seen)
+
+    def accumulate(self, str em, seen, n_threads, *, carry=None, int64_t[::1] labels=None):
+        """Return the statistics after an E-step; `labels` gets the component of each row.
+
+        No bounds are carried.
+        """
+        cdef Pass p = self.rows
+        cdef int wanted = SUMS | (OBSERVED if em == "nearest" else ENTROPY)
+        cdef double entropy = 0.0
+        cdef double[:, ::1] observed = np.zeros(seen.means.shape)
+        check_e_step(em)
+        if labels is not None and p.n > 0:
+            wanted, p.labels = wanted | LABELS, &labels[0]
+        p.entropy, p.observed = &entropy, &observed[0, 0]
+        statistics = self.collect(&p, n_threads, self.lay_out(&p, em, wanted, seen), seen)
+        if em == "nearest":
+            return replace(statistics, extras={"observed": observed.base})
+        return replace(statistics, extras={"entropy": np.asarray(entropy)})
+
+    def evaluate(self, str em, seen, n_threads, **outputs):
+        """Write what is wanted of every row into the arrays given, whatever its weight."""
+        cdef bint is_weighted = self.rows.is_weighted
+        self.rows.is_weighted = False
+        try:
+            Rows.evaluate(self, em, seen, n_threads, **outputs)
+        finally:
+            self.rows.is_weighted = is_weighted
+
+    def complete(self, seen, n_threads, *, double[:, :] out):
+        """Write the rows with their missing numbers replaced by what is expected of them."""
+        cdef Pass p = self.rows
+        if p.n == 0:
+            return
+        p.is_weighted, p.completed = False, <char *>&out[0, 0]
+        p.completed_row_stride, p.completed_column_stride = out.strides[0], out.strides[1]
+        self.run(&p, n_threads, self.lay_out(&p, "soft", COMPLETED, seen))

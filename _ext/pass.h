@@ -60,7 +60,8 @@
 #include "watch.h"
 
 enum { FULL, TIED, DIAG, SPHERICAL };                                     /* Pass.shape */
-enum { SUMS = 1, LOG_DENSITY = 2, RESP = 4, LOG_PROB = 8, LABELS = 16 };  /* Pass.wanted */
+enum { SUMS = 1, LOG_DENSITY = 2, RESP = 4, LOG_PROB = 8, LABELS = 16,
+       ENTROPY = 32, OBSERVED = 64, COMPLETED = 128 }; /* Pass.wanted; the last: incomplete.h */
 enum { NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS };                             /* Pass.bounds */
 enum { NEVER, FOR_WIDE_SUMS, ALWAYS };                                    /* Step.by_row */
 
@@ -77,6 +78,7 @@ typedef struct {
     const char *name;
     int by_row;       /* whether it reads rows whose features lie side by side */
     int keeps_scores; /* whether it needs k numbers for each row of a tile, `resp` */
+    int is_distance;  /* whether l_j is no density, and a missing number adds nothing to sums */
     double first;     /* components whose bounds are this near to the highest are scored first */
     double margin;    /* a component this far below the best l of every row does not matter */
     ptrdiff_t (*scatter_size)(const Pass *p);                /* of a component, in doubles */
@@ -99,6 +101,8 @@ struct Pass {
     const double *sample_weight; /* n */
     const double *centre;        /* d, taken off rows and means; see `rows_are_centred` in tile.h */
     ptrdiff_t n, d, k;
+    int is_ordered;       /* whether rows are read in an order of their own */
+    const int64_t *order; /* n, row at each place */
     /* components */
     int shape;                 /* of the factors and of the scatter */
     const double *log_weights; /* k, of weights of any sum */
@@ -115,7 +119,6 @@ struct Pass {
     const double *prior; /* codes x k, added to l_j */
     /* carried from pass to pass: prune.h */
     int bounds;
-    const int64_t *order;         /* n, row at each place */
     float *reach;                 /* tiles x k */
     const double *shrink, *shift; /* k */
     /* results for each row */
@@ -123,6 +126,13 @@ struct Pass {
     double *resp;        /* n x k */
     double *log_prob;    /* n */
     int64_t *labels;     /* n */
+    /* rows with missing values: incomplete.h */
+    ptrdiff_t most_missing;
+    const int64_t *runs;                               /* places; the last one is n */
+    const double *covariances;                         /* of `shape` */
+    double *entropy, *observed;                        /* 1; k x d */
+    char *completed;                                   /* n x d doubles */
+    ptrdiff_t completed_row_stride, completed_column_stride; /* bytes */
     /* set by `cut` */
     ptrdiff_t dp, tile, n_slots, tiles_per_slot;
     ptrdiff_t scatter_size; /* doubles */
@@ -146,6 +156,7 @@ typedef struct {
 } Precision;
 
 extern const Precision double_precision, single_precision;
+extern const Precision incomplete_rows; /* in double precision: incomplete.h */
 
 static inline int wants(const Pass *p, int results) { return (p->wanted & results) != 0; }
 

@@ -20,7 +20,7 @@ INLINE double weight_of(const Pass *p, const Tile *s) {
 static void write_table(const Pass *p, const Tile *s, double level, double *out) {
     for (ptrdiff_t t = 0; t < s->rows; t++)
         for (ptrdiff_t j = 0; j < p->k; j++)
-            out[(s->start + t) * p->k + j] = s->resp[j * p->tile + t] + level;
+            out[row_at(p, s->start + t) * p->k + j] = s->resp[j * p->tile + t] + level;
 }
 
 static void write_rows(const Pass *p, const Tile *s) {
@@ -81,6 +81,17 @@ static const ptrdiff_t TILE_BYTES = 24 * 1024; /* half of L1: what the inner loo
 static const ptrdiff_t SLOT_BYTES = 16 * 1024 * 1024; /* of all slots, unless they are too few */
 enum { LEAST_TILE = 64, LARGEST_TILE = 256, LEAST_SLOTS = 8, MOST_SLOTS = 64 };
 
+/* Deals the tiles to slots of so many doubles. */
+static void deal(Pass *p, ptrdiff_t slot_numbers) {
+    p->slot_size = round_up(slot_numbers * sizeof(double), 64);
+    ptrdiff_t slots = SLOT_BYTES / p->slot_size;
+    slots = slots < LEAST_SLOTS ? LEAST_SLOTS : slots > MOST_SLOTS ? MOST_SLOTS : slots;
+    ptrdiff_t tiles = (p->n + p->tile - 1) / p->tile;
+    p->tiles_per_slot = (tiles + slots - 1) / slots;
+    if (p->tiles_per_slot == 0) p->tiles_per_slot = 1;
+    p->n_slots = (tiles + p->tiles_per_slot - 1) / p->tiles_per_slot;
+}
+
 /* Cuts n rows into tiles and slots; depends on the problem alone. */
 static void cut(Pass *p) {
     p->dp = round_up(p->d, PAD);
@@ -91,13 +102,7 @@ static void cut(Pass *p) {
     ptrdiff_t row_bytes = sizeof(real) * (p->d <= NARROW ? p->d + 1 : 2 * p->dp);
     ptrdiff_t tile = TILE_BYTES / row_bytes / ROWS * ROWS;
     p->tile = tile < LEAST_TILE ? LEAST_TILE : tile > LARGEST_TILE ? LARGEST_TILE : tile;
-    p->slot_size = round_up(slot_end(p) * sizeof(double), 64);
-    ptrdiff_t slots = SLOT_BYTES / p->slot_size;
-    slots = slots < LEAST_SLOTS ? LEAST_SLOTS : slots > MOST_SLOTS ? MOST_SLOTS : slots;
-    ptrdiff_t tiles = (p->n + p->tile - 1) / p->tile;
-    p->tiles_per_slot = (tiles + slots - 1) / slots;
-    if (p->tiles_per_slot == 0) p->tiles_per_slot = 1;
-    p->n_slots = (tiles + p->tiles_per_slot - 1) / p->tiles_per_slot;
+    deal(p, slot_end(p));
     Tile s;
     p->mixture_size = place_mixture(p, NULL, &s);
     p->scratch_size = place_scratch(p, NULL, &s);

@@ -116,7 +116,7 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     s->row_means = rows_are_centred(p) ? s->means : take(&next, k * p->dp, sizeof(real));
     s->panels = take(&next, is_diagonal(p) ? 0 : (p->shape == FULL ? k : 1) * panel_size(d),
                      sizeof(real));
-    s->scales = take(&next, is_diagonal(p) ? k * d : 1, sizeof(real));
+    s->scales = take(&next, p->shape == DIAG ? k * d : p->shape == SPHERICAL ? k : 1, sizeof(real));
     s->whitened_means = take(&next, p->shape == TIED ? k * d : 0, sizeof(real));
     s->constants = take(&next, k, sizeof(real));
     s->level = take(&next, 1, sizeof(double));

@@ -14,7 +14,13 @@ from mixtura._build_config import BUILD_CONFIG
 from mixtura.data.checks import check_option
 from mixtura.kernels.threads import runtime
 
-__all__ = ["INSTRUCTION_SET", "Rows", "compiled_hierarchical", "compiled_kernels"]
+__all__ = [
+    "INSTRUCTION_SET",
+    "IncompleteRows",
+    "Rows",
+    "compiled_hierarchical",
+    "compiled_kernels",
+]
 
 
 def _choose_instruction_set() -> str:
@@ -37,3 +43,4 @@ else:
     compiled_kernels = importlib.import_module(_module.format("kernels"))
     compiled_hierarchical = importlib.import_module(_module.format("hierarchical"))
 Rows = compiled_kernels.Rows
+IncompleteRows = compiled_kernels.IncompleteRows
