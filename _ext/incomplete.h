@@ -144,6 +144,7 @@ static void run_part_tile(const Pass *p, const Shared *shared, Part *part, doubl
     if (part->is_mixed) score_mixed(own, shared, part);
     else own->step->score(own, 0, s);
     if (wants(p, LOG_DENSITY)) write_table(own, s, 0.0, p->log_density);
+    if (p->has_prior) add_prior(own, s);
     s->log_likelihood = 0.0;
     own->step->share(own, s);
     if (wants(p, RESP)) write_table(own, s, 0.0, p->resp);

@@ -409,7 +409,7 @@ cdef class IncompleteRows(Rows):
     cdef const int64_t[::1] order, runs
 
     def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
-                  *, bint single=False):
+                  *, bint single=False, const int64_t[::1] code=None):
         order = sort_by_pattern(np.asarray(X))
         self.order, self.runs = order.rows, order.runs
         self.rows.is_ordered, self.rows.most_missing = True, order.most_missing

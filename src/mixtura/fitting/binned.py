@@ -59,7 +59,7 @@ class ChiSquared(NamedTuple):
 
 
 @files.saved_as("BinnedFit")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class BinnedFit(GMMFit):
     """A mixture fitted to counts in bins, and how it was found; see `GMMFit`.
 
