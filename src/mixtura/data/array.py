@@ -104,7 +104,7 @@ class ArrayRows(RowSource):
     def plain(self) -> ArrayRows:
         return self._with(form="whole", extras=NOTHING)
 
-    def with_extras(self, form: str, extras: Mapping[str, NDArray[Any]]) -> ArrayRows:
+    def _extended(self, form: str, extras: Mapping[str, NDArray[Any]]) -> ArrayRows:
         return self._with(form=form, extras={**self.extras, **extras})
 
     def _with(self, **changes: Any) -> ArrayRows:

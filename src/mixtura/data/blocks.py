@@ -137,8 +137,8 @@ class BlockedRows(RowSource):
     def plain(self) -> BlockedRows:
         return self._of(super().plain().blocks(), "whole")
 
-    def with_extras(self, form: str, extras: Mapping[str, NDArray[Any]]) -> BlockedRows:
-        return self._of(super().with_extras(form, extras).blocks(), form)
+    def _extended(self, form: str, extras: Mapping[str, NDArray[Any]]) -> BlockedRows:
+        return self._of(super()._extended(form, extras).blocks(), form)
 
     def _of(self, blocks: Iterable[Block], form: str | None = None) -> BlockedRows:
         form = self.form if form is None else form

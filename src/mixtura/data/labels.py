@@ -42,9 +42,7 @@ class RowLabels:
 
     def marked(self, source: RowSource) -> RowSource:
         """Return the rows with their codes."""
-        rows = source.with_extras(source.form, {"code": self.code})
-        rows.index = source.index
-        return rows
+        return source.with_extras(source.form, {"code": self.code})
 
     def known_rows(self, source: RowSource) -> int:
         """Count the rows of positive weight of which something is known."""

@@ -382,6 +382,11 @@ class RowSource(ABC):
 
     def with_extras(self, form: str, extras: Mapping[str, NDArray[Any]]) -> RowSource:
         """Return the rows in another form, with more that is known of them, an entry a row."""
+        rows = self._extended(form, extras)
+        rows.index, rows.not_finite, rows.missing = self.index, self.not_finite, self.missing
+        return rows
+
+    def _extended(self, form: str, extras: Mapping[str, NDArray[Any]]) -> RowSource:
         return _Changed(self, form=form, extras=extras)
 
 
