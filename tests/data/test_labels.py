@@ -51,7 +51,7 @@ def test_nulls_of_pandas_integers_are_unknown() -> None:
 
 
 def test_unsigned_labels_are_all_known() -> None:
-    assert priors(np.array([0, 2], dtype=np.uint64)) == [[0.0, N, N], [N, N, 0.0]]
+    assert priors(np.array([0, 1], dtype=np.uint64), k=2) == [[0.0, N], [N, 0.0]]
 
 
 def test_groups_allow_all_components_of_a_class() -> None:
@@ -62,15 +62,15 @@ def test_groups_allow_all_components_of_a_class() -> None:
 
 
 def test_plausibilities_are_logarithms() -> None:
-    assert priors([[1.0, 0.25, 0.0]]) == [[0.0, np.log(0.25), N]]
+    assert priors([[1.0, 0.25, 0.0], [1, 1, 1]]) == [[0.0, np.log(0.25), N], FREE]
     # What single precision makes of one is one.
-    assert priors([[1.0 + 1e-7, 0.0, 0.0]]) == [[0.0, N, N]]
+    assert priors([[1.0 + 1e-7, 0.0, 0.0], [1, 1, 1]]) == [[0.0, N, N], FREE]
 
 
 def test_rows_of_weight_zero_may_have_any_label() -> None:
-    assert priors([99, 1, -5], weight=[0, 1, 0]) == [FREE, [N, 0.0, N], FREE]
-    table = [[np.nan, 0, 0], [1, 0, 0], [0, 0, 0]]
-    assert priors(table, weight=[0, 2, 0]) == [FREE, [0.0, N, N], FREE]
+    assert priors([99, 1, -5, -1], weight=[0, 1, 0, 1]) == [FREE, [N, 0.0, N], FREE, FREE]
+    table = [[np.nan, 0, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]]
+    assert priors(table, weight=[0, 2, 0, 1]) == [FREE, [0.0, N, N], FREE, FREE]
 
 
 @pytest.mark.parametrize("labels", [None, [-1, -1], [[1, 1, 1], [1.0, 1, 1]]])
@@ -89,7 +89,7 @@ def test_known_rows_are_those_with_weight() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "groups", "copies"),
-    [([0, 1], None, False), ([0, 0], None, True), ([0, 1], [0, 1, 1], True)],
+    [([0, 1, -1], None, False), ([0, -1, 0], None, True), ([0, 1], [0, 1, 1], True)],
 )
 def test_components_that_nothing_tells_apart_are_copies(
     labels: Any, groups: Any, copies: bool
@@ -187,6 +187,16 @@ BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
             "labels, as a table, must allow each row some component; row 1 allows none. Set "
             "the row to "
             "1 if nothing is known of it."
+        ),
+    ),
+    "component without rows": (
+        [0, 0, 2],
+        None,
+        ValueError,
+        (
+            "labels must leave some row to every component; no row of positive weight may "
+            "belong to "
+            "component 1. Ask for fewer components, or set labels that are not known to -1."
         ),
     ),
     "groups of floats": (

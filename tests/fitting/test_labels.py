@@ -462,6 +462,19 @@ def test_automatic_start_reaches_a_higher_maximum_of_iris() -> None:
         assert fit.log_likelihood == pytest.approx(expected, rel=1e-11)
 
 
+@pytest.mark.parametrize("init", ["kmeans", "kmeans++", "random", "hierarchical"])
+@pytest.mark.parametrize("name", ["iris", "thyroid"])
+def test_automatic_starts_reach_the_maximum_near_the_true_classes(name: str, init: Any) -> None:
+    """On thyroid, clusters of k-means lead to a maximum that is 120 nats lower."""
+    data = getattr(datasets, f"load_{name}")()
+    rng, labels = np.random.default_rng(0), np.full(len(data.data), -1)
+    for j in range(3):
+        labels[rng.choice(np.flatnonzero(data.labels == j), 5, replace=False)] = j
+    found = fit_gmm(data.data, 3, labels=labels, init=init, rng=0)
+    expected = fit_gmm(data.data, 3, labels=labels, init=data.labels)
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, abs=1e-3)
+
+
 # ---- collapse, fixed parameters ----
 
 
@@ -508,6 +521,21 @@ def test_fixed_parameters_stay_beside_labels() -> None:
     np.testing.assert_array_equal(fit.means[0], start.means[0])
     table = np.where(SOME[:, None] >= 0, np.eye(3)[SOME], 1.0)
     assert fit.log_likelihood == pytest.approx(log_likelihood(X, fit.model, table), rel=1e-12)
+
+
+def test_label_of_a_weight_fixed_at_zero_is_refused() -> None:
+    start = fit_gmm(X, 3, init=TRUTH).model
+    empty = GaussianMixture([0.0, 0.5, 0.5], start.means, start.covariances)
+    row = int(np.argmax(SOME == 0))
+    message = (
+        f"fixed weights must not be 0 for all components that labels allow a row; row {row} has no "
+        f"other. Free the weight, or set the label to -1."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        fit_gmm(X, 3, labels=SOME, init=empty, fixed="weights")
+    others = np.where(SOME == 0, -1, SOME)
+    fit = fit_gmm(X, 3, labels=others, init=empty, fixed="weights")
+    assert np.isfinite(fit.log_likelihood)
 
 
 def test_fixed_needs_a_mixture_with_labels_too() -> None:
@@ -566,11 +594,12 @@ def test_selection_of_fewer_components_than_labels_is_refused() -> None:
         select_gmm(X, [2, 3], labels=SOME)
 
 
-@pytest.mark.parametrize("init", ["hierarchical", "tree", "labels"])
+@pytest.mark.parametrize("init", ["hierarchical", "tree", "k-means", "labels"])
 def test_selection_starts_with_the_numbers_of_labels(init: str) -> None:
     apart, truth = clustered(150, 2, 3, spread=30.0)
     labels = np.where(np.arange(150) % 10 == 0, truth, -1)
-    begin: Any = {"tree": hierarchical(apart), "labels": truth}.get(init, init)
+    begins = {"tree": hierarchical(apart), "k-means": fit_kmeans(apart, 3, rng=0), "labels": truth}
+    begin: Any = begins.get(init, init)
     found = select_gmm(apart, 3, ["VVV", "EII"], labels=labels, init=begin, rng=0)
     for fit in found.fits.values():
         np.testing.assert_array_equal(fit.predict(apart), truth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ class RowLabels:
     @property
     def has_copies(self) -> bool:
         """Whether nothing known tells some component from another one."""
-        return bool(np.unique(self.prior, axis=1).shape[1] < self.prior.shape[1])
+        pairs = combinations(self.prior.T, 2)
+        return any(np.array_equal(one, other) for one, other in pairs)
 
     def marked(self, source: RowSource) -> RowSource:
         """Return the rows with their codes."""
@@ -94,6 +96,15 @@ def check_row_labels(
         known = _of_table(array, of_component, present)
     else:
         known = _of_classes(array, of_component, present, has_groups=groups is not None)
+    in_use = np.zeros(len(known.prior), dtype=bool)
+    in_use[known.code[present]] = True
+    used = (np.isfinite(known.prior) & in_use[:, None]).any(axis=0)
+    if not used.all():
+        raise ValueError(
+            f"labels must leave some row to every component; no row of positive weight may belong "
+            f"to component {int(np.argmin(used))}. Ask for fewer components, or set labels that "
+            f"are not known to -1."
+        )
     return known if known.prior.any() else None
 
 
@@ -206,7 +217,7 @@ def _of_table(array: Floats, of_component: Labels, present: NDArray[np.bool_]) -
             f"labels, as a table, must lie between 0 and 1; row {row}, component {j} is "
             f"{array[row, j]}. Set it to 1 for allowed, 0 for forbidden, or to a plausibility."
         )
-    array = np.minimum(array, 1.0)[:, of_component]
+    array = np.take(np.minimum(array, 1.0), of_component, axis=1)
     nothing = ~array.any(axis=1)
     if nothing.any():
         raise ValueError(
@@ -214,7 +225,7 @@ def _of_table(array: Floats, of_component: Labels, present: NDArray[np.bool_]) -
             f"{int(np.argmax(nothing))} allows none. Set the row to 1 if nothing is known of it."
         )
     with np.errstate(divide="ignore"):
-        return RowLabels(np.arange(n), np.ascontiguousarray(np.log(array)))
+        return RowLabels(np.arange(n), np.log(array, out=array))
 
 
 def matched(clusters: Labels, code: Labels, prior: Floats, weight: Floats | None = None) -> Labels:

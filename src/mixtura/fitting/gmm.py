@@ -23,7 +23,7 @@ from mixtura.data.checks import (
     check_rng,
     contiguous,
 )
-from mixtura.data.labels import check_row_labels, matched
+from mixtura.data.labels import RowLabels, check_row_labels, matched
 from mixtura.data.missing import MISSING, Missing
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import check_path
@@ -116,8 +116,9 @@ def fit_gmm(
         of these. One-dimensional integers are labels; a table is known by its shape, and refused
         where rows, components and features are equally many. None, the default, is "kmeans". With
         `labels`, None shares out each row as its label says, in equal parts where it says nothing;
-        where that leaves two components alike, it is "kmeans". With `labels`, the clusters of
-        automatic starts, trees and k-means get the numbers of the labels that they agree with best.
+        where that leaves two components alike, it is "kmeans", which often reaches a higher
+        maximum anyway. With `labels`, the clusters of automatic starts, trees and k-means get the
+        numbers of the labels that they agree with best.
     n_init : int
         Automatic starts that are tried briefly; the best is run to convergence. Of hierarchical
         trees there are at most three, each in other coordinates.
@@ -273,7 +274,7 @@ def fit_gmm(
             assert isinstance(begin, np.ndarray)
             begin = matched(begin, known.code, known.prior, source.weights())
     if begin is not None:
-        _check_start_of_fixed(begin, parts, family)
+        _check_start_of_fixed(begin, parts, family, known)
     progress = FitProgress(verbose)
     follower: Checkpoint | None = None
     if checkpoint is not None:
@@ -293,7 +294,7 @@ def fit_gmm(
                 generator = check_rng(follower.seed)
             if begin is None:
                 begin = returned_begin(init, source, n_components, generator)
-                _check_start_of_fixed(begin, parts, family)
+                _check_start_of_fixed(begin, parts, family, known)
             priors = NO_PRIORS if known is None else {n_components: known.prior}
             survey = Survey(source, Backend(backend, n_threads), priors)
             fitting = Fitting(
@@ -325,7 +326,10 @@ def fit_gmm(
 
 
 def _check_start_of_fixed(
-    begin: Begin, fixed: NDArray[np.bool_] | None, family: CovarianceFamily
+    begin: Begin,
+    fixed: NDArray[np.bool_] | None,
+    family: CovarianceFamily,
+    known: RowLabels | None,
 ) -> None:
     """Refuse a start that has no values for what is fixed, and values that leave no room."""
     if fixed is None:
@@ -349,6 +353,14 @@ def _check_start_of_fixed(
             f"fixed weights must leave something for the other components; those of init sum to "
             f"{total}. Start from smaller ones, or fix all of them."
         )
+    if known is not None:
+        possible = np.isfinite(known.prior) & ~(weights & (begin.weights == 0.0))
+        lost = ~possible.any(axis=1)[known.code]
+        if lost.any():
+            raise ValueError(
+                f"fixed weights must not be 0 for all components that labels allow a row; row "
+                f"{int(np.argmax(lost))} has no other. Free the weight, or set the label to -1."
+            )
     if family.is_shared and covariances.any() and not covariances.all():
         raise ValueError(
             f"fixed covariances must be those of all components for covariance_type "

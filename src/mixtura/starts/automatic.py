@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows, RowSource
-from mixtura.data.labels import matched
+from mixtura.data.labels import RowLabels, matched, restrictive
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend, RowsPass
@@ -86,7 +87,8 @@ class AutomaticStart:
         Called with the outcome of each brief run.
     prior : ndarray of shape (n_codes, n_components), nats, or None
         Where something is known of rows: clusters are numbered as the components that they agree
-        with best, and rows with labels are in every sample.
+        with best, and rows with labels are in every sample. If every component has some, two starts
+        more are tried, from the means of labelled rows.
     """
 
     method: Start
@@ -114,7 +116,8 @@ class AutomaticStart:
         assert isinstance(em.rows, RowsPass)
         rows = em.rows if whole is sample else RowsPass(whole, em.rows.shape, self.backend)
         starts = (
-            self._from_rough_labels(em, rows, labels) for labels in self._clusterings(whole, rng)
+            self._from_rough_labels(em, rows, labels)
+            for labels in chain(self._seeded(sample, whole), self._clusterings(whole, rng))
         )
         tried: list[Outcome] = []
         try:
@@ -158,6 +161,25 @@ class AutomaticStart:
                 found.append((m, scatter))
             yield labels
 
+    def _seeded(self, sample: RowSource, whole: RowSource) -> Iterator[Labels]:
+        """Yield clusters from the means of labelled rows, in each metric."""
+        if self.prior is None:
+            return
+        code = sample.extra("code")
+        assert code is not None
+        likely = np.exp(self.prior[code]) * restrictive(self.prior)[code, None]
+        resp = likely / np.maximum(likely.sum(axis=1, keepdims=True), 1.0)
+        weight = sample.weights()
+        resp = resp if weight is None else resp * weight[:, None]
+        totals = resp.sum(axis=0)
+        if not totals.all() or RowLabels(code, self.prior).has_copies:
+            return
+        for metric in METRICS[: whole.n_features]:
+            space = self._space(whole, metric)
+            Z = space.source.take(range(whole.n_samples))
+            means = np.einsum("ij,ia->ja", resp, Z) / totals[:, None]
+            yield self._ended(space, means)[0]
+
     def _trees(self, sample: RowSource) -> Iterator[Labels]:
         for transform in UNITLESS_TRANSFORMS[: self.n_init]:
             tree = hierarchical(
@@ -178,6 +200,10 @@ class AutomaticStart:
             centers = random_rows(space.source, self.n_components, rng)
         else:
             centers = kmeans_plusplus(space, self.n_components, rng)
+        return self._ended(space, centers)
+
+    def _ended(self, space: RowsPass, centers: Floats) -> tuple[Labels, float]:
+        """Labels of the clusters about some centers, after Lloyd's algorithm for "kmeans"."""
         n_iter, before = LLOYD_ITERATIONS if self.method == "kmeans" else 0, -math.inf
         for i, clusters in enumerate(lloyd(space, centers)):
             height = clusters.statistics.log_likelihood
