@@ -28,6 +28,11 @@ def test_open_bins_stand_beside_their_finite_end() -> None:
     np.testing.assert_array_equal(Bins([[-INF, 0.0], [0.0, INF]], [1, 2]).X[:, 0], [-0.5, 0.5])
 
 
+def test_bins_that_are_very_wide_stand_beside_the_others() -> None:
+    bins = Bins([-1e9, 0.0, 1.0, 2.0, 3.0, 1e9], np.ones(5))
+    np.testing.assert_array_equal(bins.X[:, 0], [-0.5, 0.5, 1.5, 2.5, 3.5])
+
+
 @pytest.mark.parametrize(
     "edges",
     [

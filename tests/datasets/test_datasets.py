@@ -105,3 +105,12 @@ def test_arrays_changed_by_a_caller_are_fresh_in_the_next_call(name: str) -> Non
 
 def test_repr_of_one_column_names_the_set_and_its_size() -> None:
     assert repr(datasets.load_galaxies()) == "Dataset('galaxies': 82 rows, 1 feature)"
+
+
+def test_edges_of_the_crabs_are_those_of_the_bins_whose_middles_are_the_rows() -> None:
+    crabs = datasets.load_naples_crabs()
+    assert crabs.edges is not None
+    assert crabs.edges[[0, 1, -1]].tolist() == [0.5815, 0.5855, 0.6975]
+    middles = 0.5 * (crabs.edges[:-1] + crabs.edges[1:])
+    np.testing.assert_allclose(middles, crabs.data[:, 0], rtol=1e-13)
+    assert datasets.load_acidity().edges is None

@@ -126,10 +126,12 @@ def histogram(n_bins: int = 25, seed: int = 0, n: int = 4000) -> tuple[Floats, F
 
 
 @pytest.mark.parametrize("family", ["full", "tied", "diag", "spherical", "E", "V"])
-def test_likelihood_never_falls_with_one_feature(family: str) -> None:
+@pytest.mark.parametrize("reg_covar", [0.0, 0.1])
+def test_objective_never_falls_with_one_feature(family: str, reg_covar: float) -> None:
     edges, counts = histogram()
     edges[[0, -1]] = -INF, INF
-    fit = fit_binned(edges, counts, 3, covariance_type=family, rng=0, max_iter=60, tol=0)
+    options = {"covariance_type": family, "reg_covar": reg_covar, "rng": 0}
+    fit = fit_binned(edges, counts, 3, max_iter=60, tol=0, **options)
     assert np.diff(fit.history).min() > -1e-13 * abs(fit.history[-1])
 
 
@@ -140,9 +142,11 @@ FAMILIES = [
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_likelihood_never_falls_with_two_features(family: str) -> None:
+@pytest.mark.parametrize("reg_covar", [0.0, 0.1])
+def test_objective_never_falls_with_two_features(family: str, reg_covar: float) -> None:
     edges, counts = histogram_of_two(8, 500)
-    fit = fit_binned(edges, counts, 2, covariance_type=family, rng=0, max_iter=12, tol=0)
+    options = {"covariance_type": family, "reg_covar": reg_covar, "rng": 0}
+    fit = fit_binned(edges, counts, 2, max_iter=12, tol=0, **options)
     assert np.diff(fit.history).min() > -1e-13 * abs(fit.history[-1])
 
 
@@ -428,7 +432,10 @@ def test_interrupted_fit_is_one_of_bins() -> None:
         fit_binned(*histogram(), 2, rng=0, tol=0, callback=interrupt)
     assert isinstance(caught.value.fit, BinnedFit)
     assert caught.value.fit.stop_reason == "interrupted"
-    assert caught.value.fit.expected.sum() == pytest.approx(4000, rel=1e-3)
+    fit = caught.value.fit
+    assert fit.expected.sum() == pytest.approx(4000, rel=1e-3)
+    assert fit.log_likelihood == pytest.approx(binned_log_likelihood(fit.model, fit), rel=1e-10)
+    assert "log-likelihood -" in fit.summary()
 
 
 def test_fit_that_is_cut_short_warns() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from loops import ONE_THREAD, ReadRows
 
-from mixtura.data import ArrayRows, BlockedRows, RowSource
+from mixtura.data import ArrayRows, Bins, BlockedRows, RowSource
 from mixtura.passes import Backend, moments, suits_single
 from mixtura.passes.backend import BACKENDS
 from mixtura.shapes import Floats
@@ -124,3 +124,12 @@ def test_single_precision_suits_many_float_rows_of_many_features_in_range() -> N
         assert not suits(ArrayRows(X), beyond)
         weight[5] = out_of_range
         assert not suits(ArrayRows(X, weight), variance)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_moments_of_bins_are_those_of_their_middles(unit: float) -> None:
+    edges, counts = unit * np.array([0.0, 1.0, 2.0, 4.0]), np.array([3.0, 0.0, 5.0])
+    bins = Bins(edges, counts)
+    found = moments(bins, Backend())
+    np.testing.assert_allclose(found, moments(ArrayRows(bins.X, counts), Backend()), rtol=1e-12)
+    np.testing.assert_allclose(found[0], [2.0625 * unit], rtol=1e-12)

@@ -17,6 +17,7 @@ from mixtura.shapes import Floats
 __all__ = ["Bins"]
 
 TOUCHING = 1e-9  # of the narrower bin: by how much rounding may let two overlap
+WIDE = 10.0  # widths of an ordinary bin; the middle of a wider one would be far from all rows
 IN_ORDER = "counts, edges = numpy.histogram(x); fit_binned(edges, counts, ...)"
 IN_ORDER_OF_TWO = "counts, *edges = numpy.histogram2d(x, y); fit_binned(edges, counts, ...)"
 
@@ -156,13 +157,16 @@ def _checked(edges: Floats, name: str) -> Floats:
 
 
 def _points(intervals: Floats) -> Floats:
-    """Return the middle of each interval; in an open one, a point near its finite end."""
+    """Return the middle of each interval; of an open or very wide one, a point near the others."""
     lower, upper = intervals.T
-    finite = np.isfinite(upper - lower)
-    typical = np.median((upper - lower)[finite]) if finite.any() else 1.0
-    points: Floats = np.where(np.isfinite(lower), lower + 0.5 * typical, upper - 0.5 * typical)
-    points[finite] = 0.5 * lower[finite] + 0.5 * upper[finite]
-    return points
+    width = upper - lower
+    typical = np.median(width[np.isfinite(width)]) if np.isfinite(width).any() else 1.0
+    ordinary = width <= WIDE * typical
+    points: Floats = np.empty(len(width))
+    points[ordinary] = 0.5 * lower[ordinary] + 0.5 * upper[ordinary]
+    amid = np.median(points[ordinary]) if ordinary.any() else 0.0
+    near = np.clip(amid, lower + 0.5 * typical, upper - 0.5 * typical)
+    return np.where(ordinary, points, near)
 
 
 def _check_counts(counts: Floats, name: str) -> None:

@@ -21,6 +21,7 @@ from mixtura.files import Contents, numbers
 from mixtura.fitting.gmm import Init, fit_gmm
 from mixtura.fitting.progress import Verbose
 from mixtura.fitting.result import GMMFit
+from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_feature_names
 from mixtura.mixture.table import counted, title
 from mixtura.passes import Backend, RowsPass
@@ -110,6 +111,9 @@ class BinnedFit(GMMFit):
     def _of(cls, fit: GMMFit, bins: Bins) -> Self:
         """Return the fit of bins as users get it."""
         values = {each.name: getattr(fit, each.name) for each in fields(GMMFit)}
+        if math.isnan(fit.log_likelihood):  # interrupted: bins are few, so that it costs nothing
+            log_prob, filled = _log_prob(fit.model, bins.lower, bins.upper), bins.counts > 0.0
+            values["log_likelihood"] = float((bins.counts * log_prob)[filled].sum())
         return cls(**values, lower=bins.lower, upper=bins.upper, counts=bins.counts)
 
     @property
@@ -183,14 +187,7 @@ class BinnedFit(GMMFit):
 
     def _probabilities(self) -> Floats:
         """Probability of each bin, shape (n_bins,)."""
-        bins = {"lower": self.lower, "upper": self.upper}
-        rows = ArrayRows(np.zeros(self.lower.shape), form="binned", extras=bins)
-        log_prob = np.empty(len(self.counts))
-        parameters = self.model._parameters()
-        RowsPass(rows, parameters.shape, Backend("reference")).evaluate(
-            parameters.seen(), log_prob=log_prob
-        )
-        return np.exp(log_prob)
+        return np.exp(_log_prob(self.model, self.lower, self.upper))
 
     def _headlines(self) -> list[str]:
         lines = super()._headlines()
@@ -363,6 +360,15 @@ def fit_binned(
         done = interrupted.fit
         raise FitInterrupted(None if done is None else BinnedFit._of(done, bins)) from None
     return BinnedFit._of(fit, bins)
+
+
+def _log_prob(model: GaussianMixture, lower: Floats, upper: Floats) -> Floats:
+    """Log-probability of each bin under a mixture, shape (n_bins,)."""
+    bins = ArrayRows(np.zeros(lower.shape), form="binned", extras={"lower": lower, "upper": upper})
+    parameters, log_prob = model._parameters(), np.empty(len(lower))
+    rows = RowsPass(bins, parameters.shape, Backend("reference"))
+    rows.evaluate(parameters.seen(), log_prob=log_prob)
+    return log_prob
 
 
 def _check_enough_bins(

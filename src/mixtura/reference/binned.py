@@ -61,6 +61,7 @@ class BinnedRows(Rows):
         factors = seen.shape.matrices(seen.precisions_cholesky, len(means), d)
         if d == 1 or seen.shape.is_diagonal:
             return _products(lower, upper, width, np.einsum("jaa->ja", factors))
+        assert d == 2
         return list(map(_rectangle, lower, upper, width, factors))
 
     def _scores(self, em: str, seen: Seen) -> Floats:  # noqa: ARG002
@@ -84,19 +85,18 @@ class BinnedRows(Rows):
             labels[bins] = found
         weight = self._weight[bins]
         weighted = weight[:, None] * as_resp(shares, len(seen.means))
-        scatters, resp_x = [], np.empty(seen.means.shape)
+        k, d = seen.means.shape
+        resp_x, second = np.empty((k, d)), np.empty((k, d, d))
         for j, (_, mean, covariance) in enumerate(inside):
-            weighted_mean = weighted[:, j, None] * mean
-            resp_x[j] = weighted_mean.sum(axis=0)
-            kept = seen.shape.scatter(weighted_mean, mean)
-            rest = (weighted[:, j, None, None] * covariance).sum(axis=0)
-            scatters.append(kept + seen.shape.coarsened(rest[None]).reshape(kept.shape))
+            resp_x[j] = (weighted[:, j, None] * mean).sum(axis=0)
+            square = covariance + mean[:, :, None] * mean[:, None]
+            second[j] = (weighted[:, j, None, None] * square).sum(axis=0)
         return Statistics(
             seen.shape.name,
             seen.means,
             weighted.sum(axis=0),
             resp_x,
-            seen.shape.joined(scatters),
+            seen.shape.coarsened(second),
             float((weight * log_prob).sum()),
             float(weight.sum()),
             {"entropy": entropy_of(weighted, weight)},
