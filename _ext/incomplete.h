@@ -189,7 +189,8 @@ static void run_part(const Pass *p, const Shared *shared, Part *part, double *sl
     Tile *s = &part->tile;
     place_mixture(own, own->mixture, s);
     place_scratch(own, part->scratch, s);
-    memset(s->by_row, 0, own->tile * row_stride(own) * sizeof(real)); /* its padding stays zero */
+    const ptrdiff_t most = smaller(own->tile, round_up(part->end - part->first, ROWS));
+    memset(s->by_row, 0, most * row_stride(own) * sizeof(real)); /* its padding stays zero */
     const ptrdiff_t size = slot_end(own) + (part->is_mixed ? p->k * p->d * LANES : 0);
     if (wants(p, SUMS)) memset(part->sums, 0, size * sizeof(double));
     for (s->start = part->first; s->start < part->end && !stopped(watch); s->start += own->tile) {
@@ -202,6 +203,17 @@ static void run_part(const Pass *p, const Shared *shared, Part *part, double *sl
     if (part->is_mixed && is_diagonal(p)) lift_mixed_diagonal(p, part, slot);
 }
 
+/* How many of the places where runs begin are not beyond a place. */
+static ptrdiff_t runs_until(const Pass *p, ptrdiff_t place) {
+    ptrdiff_t low = 0, high = p->n_runs;
+    while (low < high) {
+        const ptrdiff_t middle = (low + high) / 2;
+        if (p->runs[middle] <= place) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
 static void run_incomplete_slot(const Pass *p, ptrdiff_t index, void *scratch, Watch *watch) {
     Part part;
     Shared shared;
@@ -212,16 +224,20 @@ static void run_incomplete_slot(const Pass *p, ptrdiff_t index, void *scratch, W
     if (wants(p, SUMS)) memset(slot, 0, p->slot_size);
     const ptrdiff_t size = p->tiles_per_slot * p->tile;
     const ptrdiff_t end = smaller(p->n, (index + 1) * size);
-    ptrdiff_t run = 0;
-    for (part.first = index * size; part.first < end; part.first = part.end) {
-        while (p->runs[run] <= part.first) run++;
+    part.first = index * size;
+    for (ptrdiff_t run = runs_until(p, part.first); part.first < end; run++) {
         part.is_mixed = run == 0;
-        part.end = smaller(end, p->runs[run]);
-        run_part(p, &shared, &part, slot, watch);
+        part.end = smaller(end, run < p->n_runs ? p->runs[run] : p->n);
+        if (part.first < part.end) run_part(p, &shared, &part, slot, watch);
+        part.first = part.end;
     }
 }
 
 /* ---- before and after ---- */
+
+/* Rows to a slot, if there are so many: to lay out a run and to lift its sums takes as long as 100 to
+   250 rows of it, and every slot does so for the runs it has a part in. */
+enum { LEAST_ROWS = 1024 };
 
 static void cut_incomplete(Pass *p) {
     Part part;
@@ -229,6 +245,9 @@ static void cut_incomplete(Pass *p) {
     p->is_centred = 0;
     cut(p);
     deal(p, totals_end(p));
+    const ptrdiff_t least = (LEAST_ROWS + p->tile - 1) / p->tile;
+    if (p->tiles_per_slot < least) p->tiles_per_slot = least;
+    p->n_slots = (p->n + p->tiles_per_slot * p->tile - 1) / (p->tiles_per_slot * p->tile);
     p->mixture_size = round_up(p->mixture_size, 64) + place_shared(p, NULL, &shared);
     p->scratch_size = place_part(p, NULL, &part);
 }

@@ -63,7 +63,7 @@ cdef extern from "parallel.h" nogil:
         double *resp
         double *log_prob
         int64_t *labels
-        Py_ssize_t most_missing
+        Py_ssize_t n_runs, most_missing
         const int64_t *runs
         const double *covariances
         double *entropy
@@ -413,7 +413,9 @@ cdef class IncompleteRows(Rows):
         order = sort_by_pattern(np.asarray(X))
         self.order, self.runs = order.rows, order.runs
         self.rows.is_ordered, self.rows.most_missing = True, order.most_missing
-        self.rows.runs = &self.runs[0]
+        self.rows.n_runs = len(order.runs)
+        if self.rows.n_runs > 0:
+            self.rows.runs = &self.runs[0]
         if self.rows.n > 0:
             self.rows.order = &self.order[0]
         self.by, self.single, self.rounding = &incomplete_rows, False, 2.0**-52

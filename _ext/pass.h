@@ -127,8 +127,8 @@ struct Pass {
     double *log_prob;    /* n */
     int64_t *labels;     /* n */
     /* rows with missing values: incomplete.h */
-    ptrdiff_t most_missing;
-    const int64_t *runs;                               /* places; the last one is n */
+    ptrdiff_t n_runs, most_missing;
+    const int64_t *runs;                               /* n_runs, places where they begin */
     const double *covariances;                         /* of `shape` */
     double *entropy, *observed;                        /* 1; k x d */
     char *completed;                                   /* n x d doubles */

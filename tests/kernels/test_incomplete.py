@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import mpmath
 import numpy as np
 import pytest
 from helpers import COVARIANCE_TYPES, LAYOUTS, assert_same_bits, unchanged
@@ -17,7 +19,6 @@ from mixtura.shapes import SHAPES, SPHERICAL, Floats
 from mixtura.statistics import Statistics
 
 each_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-each_em = pytest.mark.parametrize("em", ["soft", "hard", "nearest"])
 Reference = reference.FORMS["incomplete"]
 
 
@@ -33,7 +34,11 @@ def mixture(name: str, k: int, d: int, seed: int, *, spread: float = 1.5) -> Par
     factors, failed = shape.factorise(covariances, reference)
     assert not failed.any()
     return Parameters(
-        rng.dirichlet(np.full(k, 3.0)), spread * rng.normal(size=(k, d)), covariances, factors, shape
+        rng.dirichlet(np.full(k, 3.0)),
+        spread * rng.normal(size=(k, d)),
+        covariances,
+        factors,
+        shape,
     )
 
 
@@ -116,10 +121,9 @@ def covering_design() -> list[Case]:
     ]
 
 
-def example(case: Case) -> tuple[Floats, Floats | None, Parameters]:
+def example(case: Case) -> tuple[Floats, Floats | None]:
     rng = np.random.default_rng([case.n, case.d, case.k])
-    parameters = mixture(case.missing and "full", case.k, case.d, case.d)
-    X = draw(parameters, case.n, case.n)
+    X = draw(mixture("full", case.k, case.d, case.d), case.n, case.n)
     X[MISSING[case.missing](rng, case.n, case.d)] = np.nan
     weight = None if case.weights == "no" else rng.exponential(size=case.n)
     if case.weights == "some_zero" and case.n > 1:
@@ -127,7 +131,7 @@ def example(case: Case) -> tuple[Floats, Floats | None, Parameters]:
         absent[rng.integers(case.n)] = False
         weight[absent] = 0.0
         X[absent] = 3e38 if case.dtype == "float32" else 1e300
-    return X.astype(case.dtype), weight, parameters
+    return X.astype(case.dtype), weight
 
 
 def assert_close(computed: Any, expected: Any, name: str, rtol: float = 1e-10) -> None:
@@ -164,7 +168,7 @@ def evaluated(rows: Any, em: str, seen: Seen, n: int) -> dict[str, NDArray[Any]]
 def test_passes_over_the_product_agree_with_the_reference(
     module: ModuleType, covariance_type: str, case: Case
 ) -> None:
-    X, weight, _ = example(case)
+    X, weight = example(case)
     parameters = mixture(covariance_type, case.k, case.d, case.d)
     laid_out = LAYOUTS[case.layout](X)
     present = np.ones(case.n, dtype=bool) if weight is None else weight > 0.0
@@ -189,3 +193,262 @@ def test_passes_over_the_product_agree_with_the_reference(
         expected_rows.complete(parameters.seen(), 1, out=expected_out)
         assert_close(out, expected_out, "complete")
         np.testing.assert_array_equal(out[~np.isnan(X)], X[~np.isnan(X)])
+
+
+def test_design_meets_runs_and_mixed_rows_narrow_and_wide() -> None:
+    met = set()
+    for case in covering_design():
+        X, _ = example(case)
+        _, runs, most_missing = sort_by_pattern(X)
+        if len(X) and (len(runs) == 0 or runs[0] > 0):
+            met.add(("mixed", case.d > 12, most_missing > case.d / 2))
+        if len(runs) > 2:
+            met.add(("runs", case.d > 12, False))
+    assert {kind[:2] for kind in met} == {
+        (kind, wide) for kind in ("mixed", "runs") for wide in (False, True)
+    }
+
+
+@pytest.mark.parametrize("d", [1, 3, 8, 12, 13, 30])
+@pytest.mark.parametrize("share", [0.05, 0.5])
+@each_type
+def test_mixed_rows_and_runs_of_the_same_rows_agree(
+    module: ModuleType,
+    covariance_type: str,
+    d: int,
+    share: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parameters = mixture(covariance_type, 3, d, d)
+    X = draw(parameters, 400, 1)
+    X[np.random.default_rng(2).random(X.shape) < share] = np.nan
+    found, completed = [], []
+    for least in (1, 10**9):
+        monkeypatch.setattr(
+            "mixtura.kernels.patterns.least_run", lambda _, m, least=least: np.full(len(m), least)
+        )
+        rows, out = module.IncompleteRows(X), np.empty(X.shape)
+        found.append(rows.accumulate("soft", parameters.seen(), 1))
+        rows.complete(parameters.seen(), 1, out=out)
+        completed.append(out)
+    assert_agree(found[0], found[1])
+    assert_close(completed[0], completed[1], "complete")
+
+
+@pytest.mark.parametrize("d", [2, 8, 14])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.7])
+@each_type
+def test_bits_do_not_depend_on_the_number_of_threads(
+    module: ModuleType, covariance_type: str, d: int, share: float
+) -> None:
+    parameters = mixture(covariance_type, 3, d, d)
+    X = draw(parameters, 5001, 1)
+    X[np.random.default_rng(2).random(X.shape) < share] = np.nan
+    for em in ("soft", "hard") if covariance_type != "spherical" else ("soft", "nearest"):
+        seen = seen_by(em, parameters)
+        rows = module.IncompleteRows(X)
+        serial = rows.accumulate(em, seen, 1)
+        for n_threads in (2, 3, 7, None):
+            threaded = rows.accumulate(em, seen, n_threads)
+            assert_same_bits(threaded, serial)
+            for name, total in serial.extras.items():
+                np.testing.assert_array_equal(threaded.extras[name], total)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@each_type
+def test_bits_do_not_depend_on_the_layout(
+    module: ModuleType, covariance_type: str, dtype: type
+) -> None:
+    parameters = mixture(covariance_type, 3, 5, 5)
+    X = draw(parameters, 300, 1).astype(dtype)
+    X[np.random.default_rng(2).random(X.shape) < 0.3] = np.nan
+    expected = module.IncompleteRows(X).accumulate("soft", parameters.seen(), 1)
+    for name, lay_out in LAYOUTS.items():
+        if name not in ("other-byte-order", "unaligned"):
+            rows = module.IncompleteRows(lay_out(X))
+            assert_same_bits(rows.accumulate("soft", parameters.seen(), 1), expected)
+    strange = np.full((600, 10), -1.0)
+    rows.complete(parameters.seen(), 1, out=strange[::2, ::2])
+    out = np.empty((300, 5))
+    rows.complete(parameters.seen(), 1, out=out)
+    np.testing.assert_array_equal(strange[::2, ::2], out)
+    assert (strange[1::2] == -1.0).all()
+
+
+@pytest.mark.parametrize("em", ["soft", "hard"])
+@pytest.mark.parametrize("d", [2, 12, 13])
+@each_type
+def test_complete_rows_have_the_statistics_of_whole_ones(
+    module: ModuleType, covariance_type: str, d: int, em: str
+) -> None:
+    parameters = mixture(covariance_type, 3, d, d)
+    X = draw(parameters, 3000, 1)
+    seen = parameters.seen()
+    incomplete = module.IncompleteRows(X).accumulate(em, seen, 1)
+    whole = module.Rows(X).accumulate(em, seen, 1)
+    for name in ("resp_sum", "resp_x", "resp_xx", "log_likelihood", "weight_sum"):
+        assert_close(getattr(incomplete, name), getattr(whole, name), name, 1e-13)
+
+
+def test_more_features_than_bits_in_a_word_are_sorted_by_all_of_them(module: ModuleType) -> None:
+    d = 70
+    parameters = mixture("full", 2, d, d)
+    X = draw(parameters, 40, 1)
+    X[:30, 3] = np.nan
+    X[10:20, 66] = np.nan
+    X[35] = np.nan
+    order = sort_by_pattern(X)
+    assert sorted(order.rows.tolist()) == list(range(40))
+    assert order.most_missing == 2
+    assert_agree(
+        module.IncompleteRows(X).accumulate("soft", parameters.seen(), 1),
+        Reference(X).accumulate("soft", parameters.seen(), None),
+    )
+
+
+def test_order_has_mixed_rows_then_runs_then_complete_rows() -> None:
+    nan = np.nan
+    X = np.ones((700, 4))
+    X[1::2, 2] = nan  # 350 rows: a run
+    X[5, 2:] = nan  # one row: mixed
+    X[[7, 9]] = nan  # nothing at all: a run, whatever its length
+    X[11] = [nan, nan, 1.0, 1.0]
+    order = sort_by_pattern(X)
+    assert order.rows[:2].tolist() in ([5, 11], [11, 5])
+    assert order.rows[2:4].tolist() == [7, 9]
+    assert order.rows[4:350].tolist() == [i for i in range(1, 700, 2) if i not in (5, 7, 9, 11)]
+    assert order.rows[350:].tolist() == list(range(0, 700, 2))
+    assert order.runs.tolist() == [2, 4, 350]
+    assert order.most_missing == 2
+
+
+@each_type
+def test_component_without_weight_and_rows_out_of_reach_agree_with_the_reference(
+    module: ModuleType, covariance_type: str
+) -> None:
+    parameters = mixture(covariance_type, 4, 6, 6)
+    parameters.weights[2] = 0.0
+    X = draw(parameters, 500, 1)
+    X[np.random.default_rng(2).random(X.shape) < 0.3] = np.nan
+    X[7, 0], X[9, 1] = 1e9, -1e12
+    seen = parameters.seen()
+    for em in ("soft", "hard"):
+        computed = module.IncompleteRows(X).accumulate(em, seen, 1)
+        with np.errstate(all="ignore"):
+            expected = Reference(X).accumulate(em, seen, None)
+        assert_agree(computed, expected)
+        assert computed.resp_sum[2] == 0.0
+
+
+def exactly(X: Floats, mean: Floats, covariance: Floats) -> tuple[list[Any], Any]:
+    """Log-densities of the observed numbers, and scatter of the rows completed, in 60 digits."""
+    log_probs, scatter = [], mpmath.zeros(len(mean))
+    whole = mpmath.matrix(covariance.tolist())
+    for row in X:
+        o, m = np.flatnonzero(~np.isnan(row)).tolist(), np.flatnonzero(np.isnan(row)).tolist()
+        z = mpmath.zeros(len(mean), 1)
+        for a in o:
+            z[a] = mpmath.mpf(float(row[a])) - mpmath.mpf(float(mean[a]))
+        inner = mpmath.matrix([[whole[a, b] for b in o] for a in o])
+        across = mpmath.matrix([[whole[a, b] for b in o] for a in m])
+        solved = mpmath.lu_solve(inner, mpmath.matrix([z[a] for a in o]))
+        squared = sum(z[a] * solved[i] for i, a in enumerate(o))
+        log_det = mpmath.log(mpmath.det(inner))
+        log_probs.append(-(len(o) * mpmath.log(2 * mpmath.pi) + log_det + squared) / 2)
+        if m:
+            rest = across * mpmath.inverse(inner) * across.T
+            expected = across * solved
+            for i, a in enumerate(m):
+                z[a] = expected[i]
+        scatter += z * z.T
+        for i, a in enumerate(m):
+            for j, b in enumerate(m):
+                scatter[a, b] += whole[a, b] - rest[i, j]
+    return log_probs, scatter
+
+
+@pytest.mark.parametrize("least", [1, 10**9], ids=["runs", "mixed"])
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+@pytest.mark.parametrize("scale", [1.0, 1e8])
+@pytest.mark.parametrize("condition", [1.0, 1e4, 1e10])
+def test_hard_points_are_as_near_to_the_truth_as_the_condition_allows(
+    condition: float,
+    scale: float,
+    offset: float,
+    least: int,
+    module: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Features 1e8 apart in scale and an offset cost no digits; a condition number costs its own.
+    monkeypatch.setattr("mixtura.kernels.patterns.least_run", lambda _, m: np.full(len(m), least))
+    rng, d, n = np.random.default_rng(3), 5, 20
+    axes = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    units = np.geomspace(1.0, scale, d)
+    covariance = (axes * np.geomspace(1.0, 1.0 / condition, d)) @ axes.T * np.outer(units, units)
+    covariance = (covariance + covariance.T) / 2.0
+    factors, failed = reference.factorise(covariance[None])
+    assert not failed.any()
+    mean = offset * units
+    X = rng.normal(size=(n, d)) @ np.linalg.cholesky(covariance).T + mean
+    X[:-1][rng.random((n - 1, d)) < 0.4] = np.nan
+    X[np.isnan(X).all(axis=1), 0] = mean[0]
+    with mpmath.workdps(60):
+        log_probs, scatter = exactly(X, mean, covariance)
+        parameters = Parameters(np.ones(1), mean[None], covariance[None], factors, SHAPES["full"])
+        rows, log_prob = module.IncompleteRows(X), np.empty(n)
+        rows.evaluate("soft", parameters.seen(), 1, log_prob=log_prob)
+        found = rows.accumulate("soft", parameters.seen(), 1).resp_xx[0]
+        for a in range(n):
+            assert abs(log_prob[a] - log_probs[a]) < 1e-14 * max(30.0, condition)
+        error = np.array([[float(found[a, b] - scatter[a, b]) for b in range(d)] for a in range(d)])
+    deviations = np.sqrt(np.diag(covariance))
+    assert np.abs(error / np.outer(deviations, deviations)).max() < n * 1e-16 * max(
+        30.0, 10.0 * condition**0.5
+    )
+    # In units of the covariance itself, where a small eigenvalue shows.
+    whitened = factors[0].T @ error @ factors[0]
+    assert np.abs(whitened).max() < n * 1e-15 * max(1.0, condition)
+
+
+def test_pass_stays_within_a_few_tiles_of_memory(module: ModuleType) -> None:
+    parameters = mixture("full", 8, 20, 1)
+    X = draw(parameters, 40_000, 1)
+    X[np.random.default_rng(2).random(X.shape) < 0.1] = np.nan
+    rows = module.IncompleteRows(X)
+    tracemalloc.start()
+    try:
+        rows.accumulate("soft", parameters.seen(), 1)
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        module.IncompleteRows(X)
+        sorting = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert used < 0.1 * X.nbytes
+    assert sorting < 0.6 * X.nbytes
+
+
+def test_form_is_compiled_and_takes_what_the_reference_takes() -> None:
+    X = np.array([[1.0, np.nan], [np.nan, np.nan], [2.0, 3.0]])
+    rows = kernels.FORMS["incomplete"](X, None, np.zeros(2), single=True)
+    expected = Reference(X, None, np.zeros(2), single=True)
+    assert type(rows) is not type(expected)
+    assert (rows.extras, rows.n_samples, rows.n_features) == (
+        expected.extras,
+        expected.n_samples,
+        expected.n_features,
+    )
+    parameters = mixture("diag", 2, 2, 1)
+    assert rows.n_tiles(2, parameters.shape) == 1
+    assert_agree(
+        rows.accumulate("soft", parameters.seen(), None, carry=None),
+        expected.accumulate("soft", parameters.seen(), None),
+    )
+    assert rows.computed == 1.0
+
+
+def test_unknown_e_step_of_incomplete_rows_is_an_error(module: ModuleType) -> None:
+    seen = Seen.of_centers(np.zeros((1, 2)), SPHERICAL)
+    with pytest.raises(ValueError, match="harder"):
+        module.IncompleteRows(np.zeros((3, 2))).accumulate("harder", seen, 1)

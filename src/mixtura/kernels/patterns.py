@@ -23,8 +23,8 @@ class Order(NamedTuple):
     ----------
     rows : ndarray of shape (n_samples,), int64
         The row at each place: first the mixed ones, those that lack most before the others.
-    runs : ndarray of shape (n_runs + 1,), int64
-        Where each run begins, and where the last one ends. The mixed rows are those before.
+    runs : ndarray of shape (n_runs,), int64
+        The places where runs begin. The mixed rows are those before the first one.
     most_missing : int
         Most features that a mixed row lacks.
     """
@@ -68,8 +68,9 @@ def sort_by_pattern(X: NDArray[Any]) -> Order:
     order = np.repeat(starts[first] - np.cumsum(counts[first]) + counts[first], counts[first])
     order += np.arange(len(others))
     ends = np.cumsum(counts[first])
-    n_mixed = int(counts[~is_run].sum())
-    runs = np.concatenate([[n_mixed], ends[ends > n_mixed], [n] if len(complete) else []])
+    runs = (ends - counts[first])[np.count_nonzero(~is_run) :]
+    if len(complete):
+        runs = np.append(runs, n - len(complete))
     return Order(
         np.concatenate([others[order], complete]).astype(np.int64),
         runs.astype(np.int64),
@@ -78,8 +79,14 @@ def sort_by_pattern(X: NDArray[Any]) -> Order:
 
 
 def least_run(n_features: int, missing: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many rows of a pattern are worth a pass of their own."""
-    return np.full(len(missing), 32 * n_features, dtype=np.int64)
+    """Return how many rows of a pattern are worth a pass of their own.
+
+    The start of a run takes time as the squared number of observed features or more, a mixed row
+    as the number of missing ones. The factor was measured with 8 to 30 features.
+    """
+    observed = n_features - missing
+    most: NDArray[np.int64] = 16 * observed**2 // (n_features * missing)
+    return most
 
 
 def _missing_bits(X: NDArray[Any]) -> NDArray[np.uint64]:
