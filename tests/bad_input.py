@@ -92,8 +92,7 @@ BAD_ROWS = {
     "masked": Bad(
         MASKED,
         ValueError,
-        "X must be finite; row 2, column 0 is nan, and columns 0, 1 have such values. "
-        "Drop their rows or fill in the values.",
+        "X must be finite; row 2, column 0 is nan, and columns 0, 1 have such values. Drop their",
     ),
     "ragged": Bad(
         [[1.0, 2.0], [3.0]],

@@ -16,12 +16,21 @@ HOLES = np.array(A)
 HOLES[1, 1] = HOLES[2, [0, 2]] = np.nan
 COLUMNS = {name: [None if np.isnan(x) else x for x in HOLES[:, a]] for a, name in enumerate(NAMES)}
 
+
+def masked_records() -> object:
+    records = np.ma.zeros(len(A), [("a", "f8"), ("b", "f8"), ("c", "i4")])
+    for a, name in enumerate(NAMES):
+        records[name] = np.ma.masked_array(A[:, a], mask=np.isnan(HOLES[:, a]))
+    return records
+
+
 # The numbers of HOLES, in whatever people keep them.
 HOLED: dict[str, Callable[[], object]] = {
     "array": lambda: HOLES,
     "list": lambda: HOLES.tolist(),
     "masked array": lambda: np.ma.masked_array(A, mask=np.isnan(HOLES)),
     "masked integers": lambda: np.ma.masked_array((2 * A).astype(int), mask=np.isnan(HOLES)) / 2,
+    "masked records": masked_records,
     "pandas": lambda: pandas("DataFrame", COLUMNS),
     "pandas nullable": lambda: pandas("DataFrame", COLUMNS).convert_dtypes(),
     "pandas of arrow": lambda: pandas("DataFrame", COLUMNS).astype("double[pyarrow]"),

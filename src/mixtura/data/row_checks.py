@@ -64,9 +64,19 @@ def rows_table(X: object, name: str = "X") -> Table:
 
 def _with_nan(X: object) -> object:
     """Rows with NaN in place of masked numbers."""
-    if not isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in REAL_KINDS:
+    if not isinstance(X, np.ma.MaskedArray):
         return X
-    if not np.ma.is_masked(X):
+    if X.dtype.names is not None:
+        columns = {name: _with_nan(X[name]) for name in X.dtype.names}
+        if all(isinstance(each, np.ma.MaskedArray) for each in columns.values()):
+            return X
+        records = np.zeros(
+            X.shape, [(name, np.asarray(each).dtype) for name, each in columns.items()]
+        )
+        for name, each in columns.items():
+            records[name] = each
+        return records
+    if X.dtype.kind not in REAL_KINDS or not np.ma.is_masked(X):
         return X
     numbers: np.ma.MaskedArray[Any, Any] = np.ma.asarray(X, None if X.dtype.kind == "f" else float)
     return numbers.filled(np.nan)

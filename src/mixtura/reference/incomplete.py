@@ -59,8 +59,9 @@ class IncompleteRows(Rows):
                     scores[rows, j] = -0.5 * np.square(z).sum(axis=1)
                     continue
                 covariance = seen.shape.matrix(seen.covariances, j, self.n_features)[np.ix_(o, o)]
-                with np.errstate(over="ignore"):  # of rows far away
+                with np.errstate(over="ignore", invalid="ignore"):
                     distance = (z * np.linalg.solve(covariance, z.T).T).sum(axis=1)
+                distance[np.isnan(distance)] = np.inf  # too far from a narrow component
                 log_det = np.linalg.slogdet(covariance)[1]
                 scores[rows, j] = -0.5 * (len(o) * LOG_2_PI + log_det + distance)
         return scores

@@ -128,4 +128,4 @@ class _Filled(RowSource):
         expected = np.empty(X.shape)
         rows = self._backend.rows("incomplete", Block(Z, None))
         rows.complete(seen, self._backend.n_threads, out=expected)
-        return np.where(np.isnan(X), middle.centre + middle.scale * (expected + drawn), X)
+        return np.where(np.isnan(X), middle.centre + middle.deviation * (expected + drawn), X)
