@@ -26,7 +26,7 @@ from mixtura.covariance import CELEUX_GOVAERT
 from mixtura.shapes import SHAPE_NAMES, Floats
 
 DATA = Path(__file__).parents[1] / "data"
-FIGURES = json.loads((DATA / "missing_rows.json").read_text())
+FIGURES = json.loads((DATA / "missing" / "cases.json").read_text())
 IRIS = datasets.load_iris().data
 WHOLE = IRIS[::3]
 every_type = pytest.mark.parametrize("covariance_type", [*SHAPE_NAMES, *CELEUX_GOVAERT])
@@ -81,10 +81,12 @@ def expectations(model: GaussianMixture, row: Floats) -> tuple[Floats, Floats]:
 def test_answers_about_rows_are_the_published_figures(case: dict[str, Any]) -> None:
     names = ("weights", "means", "covariances", "covariance_type")
     model = GaussianMixture(**{name: case[name] for name in names}, missing="em")
+    X = np.genfromtxt(DATA / "missing" / case["data"], delimiter=",", skip_header=1)
     assert case["rows"]
     for row in case["rows"]:
-        x = np.array([row["x"]], dtype=float)
+        x = X[[row["row"]]]
         o = ~np.isnan(x[0])
+        assert np.flatnonzero(~o).tolist() == row["missing"]
         assert model.log_prob(x)[0] == pytest.approx(row["log_prob"], rel=1e-8, abs=1e-8)
         np.testing.assert_allclose(
             model.responsibilities(x)[0], row["responsibilities"], rtol=1e-7, atol=1e-12

@@ -75,6 +75,19 @@ def test_marginal_has_the_blocks_of_its_features_in_their_order(covariance_type:
         )
 
 
+@pytest.mark.parametrize("seed", [649, 3157, 3888])
+def test_order_of_features_does_not_make_covariances_singular(seed: int) -> None:
+    """In this order, rounding makes the same matrix singular to working precision."""
+    rng, d = np.random.default_rng(seed), 8
+    axes = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    covariance = axes * np.geomspace(1.0, 10.0 ** -rng.uniform(14.0, 15.5), d) @ axes.T
+    model = GaussianMixture([1.0], np.zeros((1, d)), 0.5 * (covariance + covariance.T)[None])
+    order, x = rng.permutation(d), rng.normal(size=(5, d))
+    np.testing.assert_allclose(
+        model.marginal(order).log_prob(x[:, order]), model.log_prob(x), rtol=1e-9
+    )
+
+
 def test_density_of_a_marginal_is_the_integral_over_the_others() -> None:
     model = fitted("full").marginal([0, 2])
     grid = np.linspace(-10.0, 20.0, 6001)

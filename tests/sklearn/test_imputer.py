@@ -192,6 +192,8 @@ def test_number_may_stand_for_missing_values(marker: float) -> None:
         imputer.fit(X)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         imputer.transform(X)
+    with pytest.raises(ValueError, match=r"Drop their rows or fill in the values\.$"):
+        imputer.fit(X, sample_weight=np.ones(len(X)))
 
 
 @pytest.mark.parametrize("value", [None, "nan", pd.NA, True])

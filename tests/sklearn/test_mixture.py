@@ -585,6 +585,8 @@ def test_nan_is_refused_unless_it_is_missing_and_infinity_always() -> None:
     for method in (model.fit, *(getattr(model, name) for name in WITH_NAN)):
         with pytest.raises(ValueError, match="Input X contains NaN"):
             method(HOLED)
+    with pytest.raises(ValueError, match=r'fill in the values, or pass missing="em"\.$'):
+        model.fit(HOLED, sample_weight=np.ones(len(X)))
     rows = HOLED.copy()
     rows[3, 1] = np.inf
     model = GaussianMixture(2, random_state=0, missing="em").fit(HOLED)

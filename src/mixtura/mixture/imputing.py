@@ -59,9 +59,9 @@ def impute(
     Returns
     -------
     ndarray of shape (n_samples, n_features), float32 where X is, else float64
-        A new array. The observed numbers have the same bits. A row without any becomes the mean of
-        the mixture, or a row like those of `sample`. A row of weight zero that is not finite
-        becomes NaN.
+        A new array, also for a frame. The observed numbers have the same bits. A row without any
+        becomes the mean of the mixture, or a row like those of `sample`. A row of weight zero that
+        is not finite becomes NaN.
 
     See Also
     --------

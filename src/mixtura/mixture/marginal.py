@@ -62,8 +62,11 @@ def of_positions(mixture: GaussianMixture, positions: NDArray[np.intp]) -> Gauss
     """Return the mixture of the features at these positions, of which there is at least one."""
     family, names = mixture._family, mixture.feature_names
     covariances = family.shape.of_features(mixture.covariances, positions)
-    factors, _ = family.shape.factorise(covariances, kernels)
     is_part = len(positions) < mixture.n_features
+    if is_part:  # better conditioned than all together
+        factors, _ = family.shape.factorise(covariances, kernels)
+    else:
+        factors = family.shape.conditional_factors(mixture.precisions_cholesky, positions)
     return mixture._from_fit(
         family.name_of_parts(mixture.covariance_type) if is_part else mixture.covariance_type,
         mixture.weights,

@@ -169,6 +169,8 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ------
         ValueError
             For parameters or rows that cannot be used.
+        mixtura.FitError
+            When `reg_covar` is 0, and a covariance cannot be estimated from so few values.
 
         Warns
         -----
@@ -288,9 +290,9 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _nan_is_missing(self) -> bool:
         return isinstance(self.missing_values, Real) and math.isnan(self.missing_values)
 
-    def _missing(self) -> Missing:
+    def _missing(self) -> Missing | None:
         """What NaN among the rows is: an error where a number stands for missing values."""
-        return "em" if self._nan_is_missing() else "raise"
+        return "em" if self._nan_is_missing() else None
 
     def _with_nan(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return the rows with NaN for the missing values; a copy if it must be."""

@@ -34,11 +34,11 @@ class WeightedRows(NamedTuple):
 
 
 def rows_of(
-    estimator: BaseEstimator, X: Any, *, missing: Missing = "raise", **checks: Any
+    estimator: BaseEstimator, X: Any, *, missing: Missing | None = None, **checks: Any
 ) -> NDArray[Any]:
     """X as the passes take it, after scikit-learn's own checks; it is copied if it must be.
 
-    With ``missing="em"`` it may have NaN.
+    With ``missing="em"`` it may have NaN; None is for estimators without such a parameter.
     """
     checks.setdefault("ensure_all_finite", "allow-nan" if missing == "em" else True)
     refuse_repeated_names(name for name in getattr(X, "columns", ()) if isinstance(name, str))
@@ -51,7 +51,7 @@ def weighted_rows_of(
     X: Any,
     sample_weight: ArrayLike | None,
     *,
-    missing: Missing = "raise",
+    missing: Missing | None = None,
     **checks: Any,
 ) -> WeightedRows:
     """Rows and their weights; without weights these are the rows of `rows_of`, and None."""
