@@ -8,6 +8,12 @@ INLINE ptrdiff_t row_at(const Pass *p, ptrdiff_t place) {
     return p->is_ordered ? p->order[place] : place;
 }
 
+/* where the expected number of a row is written */
+INLINE double *completed_at(const Pass *p, ptrdiff_t row, ptrdiff_t a) {
+    return (double *)(p->completed + row * p->completed_row_stride
+                      + a * p->completed_column_stride);
+}
+
 INLINE double element(const char *at, int is_float32) {
     return is_float32 ? (double)*(const float *)at : *(const double *)at;
 }

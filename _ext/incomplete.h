@@ -91,31 +91,13 @@ INLINE void gather_kept(const int is_float32, const Pass *p, Part *part) {
     }
 }
 
-/* -sum_j r_j log(r_j / w), over the rows of a tile */
-static double entropy_of(const Pass *p, const Tile *s) {
-    double total[LANES] = {0};
-    for (ptrdiff_t t = 0; t < s->padded; t += LANES) {
-        const vec w = load(s->weight + t), inverse = 1 / pick(w > 0, w, fill(1));
-        vec sum = {0};
-        for (ptrdiff_t j = 0; j < p->k; j++) {
-            const vec r = load(s->resp + j * p->tile + t);
-            const mask split = (r > 0) & (r < w);
-            if (any_lane(split)) sum -= pick(split, r * log_positive(pick(split, r * inverse, fill(1))), fill(0));
-        }
-        add_to(total, sum);
-    }
-    return sum_lanes(total);
-}
-
 /* Writes the rows of a tile, with what is expected in place of what is missing. */
 static void write_completed(const Pass *p, const Pass *own, const Part *part) {
     const Tile *s = &part->tile;
     for (ptrdiff_t t = 0; t < s->rows; t++) {
         const ptrdiff_t row = row_at(p, s->start + t);
-        char *out = p->completed + row * p->completed_row_stride;
         for (ptrdiff_t a = 0; a < own->d; a++)
-            *(double *)(out + part->kept[a] * p->completed_column_stride) =
-                s->by_feature[a * own->tile + t];
+            *completed_at(p, row, part->kept[a]) = s->by_feature[a * own->tile + t];
         const ptrdiff_t m = part->is_mixed ? part->lacks[t] : part->n_lost;
         for (ptrdiff_t i = 0; i < m; i++) {
             const ptrdiff_t a = part->is_mixed ? part->lacking[i * own->tile + t] : part->lost[i];
@@ -129,7 +111,7 @@ static void write_completed(const Pass *p, const Pass *own, const Part *part) {
                         + part->expected[(j * p->most_missing + i) * own->tile + t];
                 sum += s->resp[j * own->tile + t] * x;
             }
-            *(double *)(out + a * p->completed_column_stride) = sum;
+            *completed_at(p, row, a) = sum;
         }
     }
 }
@@ -155,7 +137,7 @@ static void run_part_tile(const Pass *p, const Shared *shared, Part *part, doubl
         else own->step->add(own, s, part->sums);
         slot[LOG_LIKELIHOOD] += s->log_likelihood;
         slot[WEIGHT] += weight_of(own, s);
-        if (wants(p, ENTROPY)) slot[ENTROPY_SUM] += entropy_of(own, s);
+        if (wants(p, ENTROPIES)) slot[ENTROPY] += entropy_of(own, s);
     }
 }
 
@@ -271,7 +253,7 @@ static void reduce_incomplete(const Pass *p, Sums *sums) {
     memcpy(sums->resp_sum, total + HEADER, k * sizeof(double));
     memcpy(sums->resp_x, total + total_x_at(p), k * d * sizeof(double));
     memcpy(sums->resp_xx, total + total_xx_at(p), total_xx_size(p) * sizeof(double));
-    if (wants(p, ENTROPY)) *p->entropy = total[ENTROPY_SUM];
+    sums->entropy = total[ENTROPY];
     if (wants(p, OBSERVED)) memcpy(p->observed, total + observed_at(p), k * d * sizeof(double));
 }
 

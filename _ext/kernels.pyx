@@ -23,16 +23,25 @@ from mixtura.statistics import Statistics
 
 cdef extern from "parallel.h" nogil:
     enum: FULL, TIED, DIAG, SPHERICAL
-    enum: SUMS, LOG_DENSITY, RESP, LOG_PROB, LABELS, ENTROPY, OBSERVED, COMPLETED
+    enum: SUMS, LOG_DENSITY, RESP, LOG_PROB, LABELS, ENTROPIES, OBSERVED, COMPLETED
     enum: NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS
     ctypedef struct Sums:
-        double log_likelihood, weight, computed
+        double log_likelihood, weight, computed, entropy
         double *resp_sum
         double *resp_x
         double *resp_xx
     ctypedef struct Step:
         const char *name
         bint keeps_scores
+    ctypedef struct Noise:
+        int kind
+        bint is_projected
+        const char *noise
+        Py_ssize_t row_stride, n_observed
+        const double *observed
+        const double *projection
+        const double *covariances
+        double power
     ctypedef struct Pass:
         const Step *step
         int wanted
@@ -55,6 +64,7 @@ cdef extern from "parallel.h" nogil:
         bint has_prior
         const int64_t *code
         const double *prior
+        const Noise *noise
         int bounds
         float *reach
         const double *shrink
@@ -66,7 +76,6 @@ cdef extern from "parallel.h" nogil:
         Py_ssize_t n_runs, most_missing
         const int64_t *runs
         const double *covariances
-        double *entropy
         double *observed
         char *completed
         Py_ssize_t completed_row_stride, completed_column_stride
@@ -110,7 +119,8 @@ cdef dict SHAPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHER
 cdef dict STEPS = {
     double_precision.steps[i].name.decode(): i for i in range(double_precision.n_steps)
 }
-cdef tuple OTHERS = ("given_labels", "given_resp", "seeds")  # steps that have methods of their own
+# Steps that have methods of their own, and those of rows that are not whole.
+cdef tuple OTHERS = ("given_labels", "given_resp", "seeds", "noisy_soft", "noisy_hard")
 
 # What a row costs with a component besides its factor, in multiply-adds: an exponential, mostly.
 cdef enum: EXPONENTIAL_WORK = 20
@@ -236,7 +246,8 @@ cdef class Rows:
     cdef readonly double rounding, computed
 
     def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
-                  *, bint single=False, const int64_t[::1] code=None):
+                  *, bint single=False, const int64_t[::1] code=None, **_):
+        # What else is known of rows is for the class of their form.
         PyObject_GetBuffer(X, &self.buffer, PyBUF_STRIDES | PyBUF_FORMAT)
         memset(&self.rows, 0, sizeof(Pass))
         self.n_samples, self.n_features = self.buffer.shape[0], self.buffer.shape[1]
@@ -307,7 +318,8 @@ cdef class Rows:
             self.run(p, n_threads, work)
             self.by.reduce_slots(p, &sums)
         self.computed = sums.computed / max(1, (p.n + p.tile - 1) // p.tile * k)
-        rest = resp_sum.base, resp_x.base, scatter, sums.log_likelihood, sums.weight
+        extras = {"entropy": np.asarray(sums.entropy)} if p.wanted & ENTROPIES else {}
+        rest = resp_sum.base, resp_x.base, scatter, sums.log_likelihood, sums.weight, extras
         if not self.single:
             return Statistics(seen.shape.name, seen.means, *rest)
         rounded = np.empty((k, d))
@@ -337,7 +349,7 @@ cdef class Rows:
         check_e_step(em)
         work = self.lay_out(&p, em, SUMS, seen)
         if labels is not None and p.n > 0:
-            p.wanted, p.labels = SUMS | LABELS, &labels[0]
+            p.wanted, p.labels = p.wanted | LABELS, &labels[0]
         if carry is not None and p.n > 0:
             order, reach = carry.order, carry.reach
             p.bounds, p.reach = NEW_BOUNDS, &reach[0, 0]
@@ -431,17 +443,16 @@ cdef class IncompleteRows(Rows):
         No bounds are carried.
         """
         cdef Pass p = self.rows
-        cdef int wanted = SUMS | (OBSERVED if em == "nearest" else ENTROPY)
-        cdef double entropy = 0.0
+        cdef int wanted = SUMS | (OBSERVED if em == "nearest" else ENTROPIES)
         cdef double[:, ::1] observed = np.zeros(seen.means.shape)
         check_e_step(em)
         if labels is not None and p.n > 0:
             wanted, p.labels = wanted | LABELS, &labels[0]
-        p.entropy, p.observed = &entropy, &observed[0, 0]
+        p.observed = &observed[0, 0]
         statistics = self.collect(&p, n_threads, self.lay_out(&p, em, wanted, seen), seen)
         if em == "nearest":
             return replace(statistics, extras={"observed": observed.base})
-        return replace(statistics, extras={"entropy": np.asarray(entropy)})
+        return statistics
 
     def evaluate(self, str em, seen, n_threads, **outputs):
         """Write what is wanted of every row into the arrays given, whatever its weight."""
@@ -458,5 +469,74 @@ cdef class IncompleteRows(Rows):
         if p.n == 0:
             return
         p.is_weighted, p.completed = False, <char *>&out[0, 0]
+        p.completed_row_stride, p.completed_column_stride = out.strides[0], out.strides[1]
+        self.run(&p, n_threads, self.lay_out(&p, "soft", COMPLETED, seen))
+
+
+cdef class NoisyRows(Rows):
+    """Rows with noise of their own: see `mixtura.reference.NoisyRows` and noisy.h.
+
+    Parameters
+    ----------
+    X, sample_weight, centre, single
+        As of `Rows`; `centre` and `single` change nothing.
+    noise : ndarray of shape (n,), (n, m) or (n, m, m), float64
+        Numbers of a row side by side.
+    observed : ndarray of shape (n, m), float64, contiguous, or None
+    projection : ndarray of shape (n, m, n_features), float64, contiguous, or None
+    """
+
+    extras = ("entropy",)
+
+    cdef Noise known
+    cdef object noise, seen
+    cdef const double[:, ::1] observed
+    cdef const double[:, :, ::1] projection
+    cdef const double[::1] covariances
+
+    def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
+                  *, bint single=False, noise, const double[:, ::1] observed=None,
+                  const double[:, :, ::1] projection=None, const int64_t[::1] code=None):
+        cdef const double[:] first
+        self.by, self.single, self.rounding = &double_precision, False, 2.0**-52
+        self.rows.is_centred = False
+        self.noise, self.observed, self.projection = noise, observed, projection
+        self.known.kind = [SPHERICAL, DIAG, FULL][noise.ndim - 1]
+        self.known.row_stride = noise.strides[0]
+        self.known.n_observed = self.n_features
+        if projection is not None:
+            self.known.is_projected, self.known.n_observed = True, observed.shape[1]
+        if self.n_samples > 0:
+            first = noise[0].reshape(-1) if noise.ndim > 1 else noise[:1]
+            self.known.noise = <const char *>&first[0]
+            if projection is not None:
+                self.known.observed = &observed[0, 0]
+                self.known.projection = &projection[0, 0, 0]
+
+    cdef Py_ssize_t lay_out(self, Pass *p, str step, int wanted, seen) except -1:
+        cdef Py_ssize_t m = self.known.n_observed
+        if step not in ("soft", "hard"):
+            return Rows.lay_out(self, p, step, wanted, seen)
+        if wanted & SUMS:
+            wanted |= ENTROPIES
+        self.seen, self.known.power = seen.untempered()
+        seen = self.seen  # kept: the pass has pointers into its arrays
+        self.covariances = np.ascontiguousarray(seen.covariances).reshape(-1)
+        self.known.covariances = &self.covariances[0]
+        p.noise = &self.known
+        work = Rows.lay_out(self, p, "noisy_" + step, wanted, seen)
+        return work + p.n * p.k * m * m * (m + p.d) // 3
+
+    def accumulate(self, str em, seen, n_threads, *, carry=None, int64_t[::1] labels=None):
+        """Return the statistics after an E-step; no bounds are carried."""
+        return Rows.accumulate(self, em, seen, n_threads, labels=labels)
+
+    def complete(self, seen, n_threads, *, double[:, :] out):
+        """Write what is expected of the true rows."""
+        cdef Pass p = self.rows
+        if p.n == 0:
+            return
+        p.is_weighted = False
+        p.completed = <char *>&out[0, 0]
         p.completed_row_stride, p.completed_column_stride = out.strides[0], out.strides[1]
         self.run(&p, n_threads, self.lay_out(&p, "soft", COMPLETED, seen))

@@ -77,7 +77,6 @@ static void start_run(const Pass *p, Part *part) {
 /* ---- what the sums of complete rows would be: (2) ---- */
 
 /* Where sums stand in a slot of the pass, in doubles. */
-enum { ENTROPY_SUM = COMPUTED };
 INLINE ptrdiff_t total_x_at(const Pass *p) { return HEADER + p->k; }
 INLINE ptrdiff_t total_xx_at(const Pass *p) { return total_x_at(p) + p->k * p->d; }
 INLINE ptrdiff_t total_xx_size(const Pass *p) {

@@ -71,21 +71,26 @@ static void lay_out_points(const Pass *p, Tile *s) {
     }
 }
 
-static void lay_out_mixture(const Pass *p, Tile *s) {
+static void lay_out_shares(const Pass *p, Tile *s) {
     const double *log_weights = p->log_weights;
     double total = 0.0;
     *s->heaviest = 0;
     for (ptrdiff_t j = 1; j < p->k; j++)
         if (log_weights[j] > log_weights[*s->heaviest]) *s->heaviest = (whole)j;
     const double largest = log_weights[*s->heaviest];
-    if (sizeof(real) < sizeof(double)) *s->level = -INFINITY;
-    for (ptrdiff_t j = 0; j < p->k; j++) {
-        total += exp(log_weights[j] - largest);
-        if (sizeof(real) < sizeof(double)) *s->level = fmax(*s->level, constant(p, j));
+    for (ptrdiff_t j = 0; j < p->k; j++) total += exp(log_weights[j] - largest);
+    for (ptrdiff_t j = 0; j < p->k; j++)
+        s->shares[j] = (real)(exp(log_weights[j] - largest) / total);
+}
+
+static void lay_out_mixture(const Pass *p, Tile *s) {
+    lay_out_shares(p, s);
+    if (sizeof(real) < sizeof(double)) {
+        *s->level = -INFINITY;
+        for (ptrdiff_t j = 0; j < p->k; j++) *s->level = fmax(*s->level, constant(p, j));
     }
     for (ptrdiff_t j = 0; j < p->k; j++) {
         lay_out_factor(p, j, s);
-        s->shares[j] = (real)(exp(log_weights[j] - largest) / total);
         s->constants[j] = (real)(constant(p, j) - *s->level);
     }
     if (p->shape == TIED) lay_out_whitened_means(p, s);

@@ -18,6 +18,7 @@
      gather.h    brings the rows of a tile in              scatter.h    (5)
      density.h   (1) and (2)                               prune.h      which components matter
      prior.h     what is known of a row's component
+     noisy.h     (1) to (5) for rows with noise of their own
 
    A tile is `tile` consecutive rows. Everything is done for all components while the tile is in
    cache, so each row comes from memory once a pass, and no (n, k) array exists.
@@ -61,7 +62,7 @@
 
 enum { FULL, TIED, DIAG, SPHERICAL };                                     /* Pass.shape */
 enum { SUMS = 1, LOG_DENSITY = 2, RESP = 4, LOG_PROB = 8, LABELS = 16,
-       ENTROPY = 32, OBSERVED = 64, COMPLETED = 128 }; /* Pass.wanted; the last: incomplete.h */
+       ENTROPIES = 32, OBSERVED = 64, COMPLETED = 128 }; /* Pass.wanted */
 enum { NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS };                             /* Pass.bounds */
 enum { NEVER, FOR_WIDE_SUMS, ALWAYS };                                    /* Step.by_row */
 
@@ -71,8 +72,22 @@ typedef struct Tile Tile; /* tile.h */
 /* What `reduce` writes; log_likelihood, weight and computed (listed components) are totals. */
 typedef struct {
     double log_likelihood, weight, computed;
+    double entropy; /* of steps that add it up */
     double *resp_sum, *resp_x, *resp_xx;
 } Sums;
+
+/* What is known of the noise of each row: noisy.h. */
+typedef struct {
+    int kind;                  /* of covariances: SPHERICAL, DIAG or FULL */
+    int is_projected;
+    const char *noise;         /* n covariances */
+    ptrdiff_t row_stride;      /* bytes from one to the next */
+    ptrdiff_t n_observed;      /* numbers that are observed of a row, m */
+    const double *observed;    /* n x m, where projected; else they are X */
+    const double *projection;  /* n x m x d */
+    const double *covariances; /* of the components, in the shape of the pass */
+    double power;              /* to which weighted densities are raised */
+} Noise;
 
 typedef struct {
     const char *name;
@@ -82,6 +97,8 @@ typedef struct {
     double first;     /* components whose bounds are this near to the highest are scored first */
     double margin;    /* a component this far below the best l of every row does not matter */
     ptrdiff_t (*scatter_size)(const Pass *p);                /* of a component, in doubles */
+    ptrdiff_t (*more_mixture)(const Pass *p);                /* bytes of its own; may be NULL */
+    ptrdiff_t (*more_scratch)(const Pass *p);                /* the same for each thread */
     void (*lay_out)(const Pass *p, Tile *s);                 /* the components, once a pass */
     void (*score)(const Pass *p, ptrdiff_t first, Tile *s);  /* listed ones from `first` on */
     void (*share)(const Pass *p, Tile *s);                   /* each row, between the listed ones */
@@ -117,6 +134,7 @@ struct Pass {
     int has_prior;
     const int64_t *code; /* n, rows of `prior` */
     const double *prior; /* codes x k, added to l_j */
+    const Noise *noise;
     /* carried from pass to pass: prune.h */
     int bounds;
     float *reach;                 /* tiles x k */
@@ -130,8 +148,9 @@ struct Pass {
     ptrdiff_t n_runs, most_missing;
     const int64_t *runs;                               /* n_runs, places where they begin */
     const double *covariances;                         /* of `shape` */
-    double *entropy, *observed;                        /* 1; k x d */
-    char *completed;                                   /* n x d doubles */
+    double *observed;                                  /* k x d */
+    /* expected rows, of forms that are not whole */
+    char *completed;                                         /* n x d doubles */
     ptrdiff_t completed_row_stride, completed_column_stride; /* bytes */
     /* set by `cut` */
     ptrdiff_t dp, tile, n_slots, tiles_per_slot;

@@ -95,4 +95,20 @@ static void find_labels(const Pass *p, const Tile *s) {
         }
 }
 
+/* -sum_j r_j log(r_j / w), over the rows of a tile */
+INLINE double entropy_of(const Pass *p, const Tile *s) {
+    double total[LANES] = {0};
+    for (ptrdiff_t t = 0; t < s->padded; t += LANES) {
+        const vec w = load(s->weight + t), inverse = 1 / pick(w > 0, w, fill(1));
+        vec sum = {0};
+        for (ptrdiff_t j = 0; j < p->k; j++) {
+            const vec r = load(s->resp + j * p->tile + t);
+            const mask split = (r > 0) & (r < w);
+            if (any_lane(split)) sum -= pick(split, r * log_positive(pick(split, r * inverse, fill(1))), fill(0));
+        }
+        add_to(total, sum);
+    }
+    return sum_lanes(total);
+}
+
 #endif

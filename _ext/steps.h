@@ -5,9 +5,17 @@
 #include "given.h"
 #include "hard.h"
 #include "nearest.h"
+#ifndef SINGLE
+#include "noisy.h"
+#endif
 #include "seeds.h"
 #include "soft.h"
 
-static const Step *const STEPS[] = {&soft, &hard, &nearest, &seeds, &given_resp, &given_labels};
+static const Step *const STEPS[] = {
+    &soft, &hard, &nearest, &seeds, &given_resp, &given_labels,
+#ifndef SINGLE
+    &noisy_soft, &noisy_hard, /* of doubles alone */
+#endif
+};
 
 #endif

@@ -34,7 +34,7 @@ INLINE int is_diagonal(const Pass *p) { return p->shape == DIAG || p->shape == S
 
 /* ---- where sums stand in a slot, in doubles: totals, resp_sum, resp_x, resp_xx ---- */
 
-enum { LOG_LIKELIHOOD, WEIGHT, COMPUTED, HEADER = LANES > 4 ? LANES : 4 };
+enum { LOG_LIKELIHOOD, WEIGHT, COMPUTED, ENTROPY, HEADER = LANES > 4 ? LANES : 4 };
 
 /* doubles to a sum: a vector whose lanes are added at the end, or one */
 INLINE ptrdiff_t entry(const Pass *p) { return p->narrow ? LANES : 1; }
@@ -73,6 +73,7 @@ struct Tile {
     real *largest_half_square;
     whole *heaviest;      /* the component of the largest weight */
     int *whitened;        /* TIED: whether all means are near enough for `whitened_means` */
+    char *more_mixture;   /* what a step keeps besides */
     /* the tile's rows */
     ptrdiff_t start, rows, padded; /* its first row, their number, that rounded up to ROWS */
     real *by_feature;              /* d x tile, less the centre */
@@ -91,6 +92,9 @@ struct Tile {
     ptrdiff_t listed;
     real *peak;    /* k, largest l of each listed one, where bounds are carried */
     double *upper; /* k, bounds of l_j */
+    /* what a step keeps besides */
+    char *more_scratch;
+    double entropy;
 };
 
 INLINE ptrdiff_t panel_size(ptrdiff_t d) {
@@ -125,6 +129,7 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     s->largest_half_square = take(&next, 1, sizeof(real));
     s->heaviest = take(&next, 1, sizeof(whole));
     s->whitened = take(&next, 1, sizeof(int));
+    s->more_mixture = take(&next, p->step->more_mixture ? p->step->more_mixture(p) : 0, 1);
     return next - base;
 }
 
@@ -149,6 +154,7 @@ INLINE ptrdiff_t place_scratch(const Pass *p, char *base, Tile *s) {
     s->upper = take(&next, p->k, sizeof(double));
     s->active = take(&next, tile, sizeof(int32_t));
     s->component = take(&next, p->k, sizeof(int32_t));
+    s->more_scratch = take(&next, p->step->more_scratch ? p->step->more_scratch(p) : 0, 1);
     return next - base;
 }
 

@@ -143,5 +143,35 @@ class Seen(NamedTuple):
             log_weights=b * self.log_weights + (b - 1.0) * log_dets,
             covariances=self.covariances / b,
             precisions_cholesky=np.sqrt(b) * self.precisions_cholesky,
+            extras={**self.extras, "inverse_temperature": b},
         )
-        return seen, -0.5 * d * (float(np.log(b)) + (b - 1.0) * float(np.log(2.0 * np.pi)))
+        return seen, _tempered_offset(b, d)
+
+    def untempered(self) -> tuple[Seen, float]:
+        """Return the components before `tempered`, and the power: for E-steps that raise to it.
+
+        Returns
+        -------
+        seen : Seen
+            Its log-weights ``b log w - offset``, with the offset of `tempered`, are to be added to
+            b times the log-densities.
+        inverse_temperature : float
+            The power b: 1, and everything as it is, for what was not tempered.
+        """
+        if "inverse_temperature" not in self.extras:
+            return self, 1.0
+        b, d = float(self.extras["inverse_temperature"]), self.means.shape[1]
+        factors = self.precisions_cholesky / np.sqrt(b)
+        log_dets = self.shape.log_dets(factors, d)
+        seen = self._replace(
+            log_weights=self.log_weights - (b - 1.0) * log_dets - _tempered_offset(b, d),
+            covariances=b * self.covariances,
+            precisions_cholesky=factors,
+            extras={key: each for key, each in self.extras.items() if key != "inverse_temperature"},
+        )
+        return seen, b
+
+
+def _tempered_offset(b: float, n_features: int) -> float:
+    """Return what `Seen.tempered` adds to the log-likelihood of a row."""
+    return -0.5 * n_features * (float(np.log(b)) + (b - 1.0) * float(np.log(2.0 * np.pi)))

@@ -133,3 +133,12 @@ def test_moments_of_bins_are_those_of_their_middles(unit: float) -> None:
     found = moments(bins, Backend())
     np.testing.assert_allclose(found, moments(ArrayRows(bins.X, counts), Backend()), rtol=1e-12)
     np.testing.assert_allclose(found[0], [2.0625 * unit], rtol=1e-12)
+
+
+@engines
+def test_moments_of_noisy_rows_are_those_of_their_numbers(engine: str) -> None:
+    X = 1e3 * np.random.default_rng(8).normal(size=(50, 2)) + 1e6
+    rows = ArrayRows(X).with_extras("noisy", {"noise": np.full(50, 1e4)})
+    mean, variance = moments(rows, Backend(engine))
+    np.testing.assert_allclose(mean, X.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(variance, X.var(axis=0), rtol=1e-10)

@@ -14,6 +14,7 @@ from mixtura.data.frames import Names, described
 from mixtura.data.index import check_index
 from mixtura.data.middle import Middle, middle_of
 from mixtura.data.missing import Accepted
+from mixtura.data.noise import with_noise
 from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
 from mixtura.data.sampling import draw_rows, thin_rows
 from mixtura.data.source import Block, RowSource, check_promises
@@ -32,6 +33,7 @@ __all__ = [
     "open_rows",
     "scan",
     "thin_rows",
+    "with_noise",
 ]
 
 # The kinds of rows: each one is named here and nowhere else. The first that recognises what a user

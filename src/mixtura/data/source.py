@@ -225,12 +225,18 @@ class RowSource(ABC):
         return np.concatenate([sampling.equal_rows(X, row) for X, *_ in self.blocks()])
 
     def fingerprint(self) -> dict[str, str | None]:
-        """Return short texts that tell rows apart, and how they are cut into blocks, by name."""
+        """Return short texts that tell rows apart, and how they are cut into blocks, by name.
+
+        What else is known of the rows has its own names.
+        """
         lengths: list[int] = []
+        known: dict[str, list[NDArray[Any]]] = {}
 
         def numbers() -> Iterator[NDArray[Any]]:
-            for X, *_ in self.blocks():
+            for X, _, _, extras in self.blocks():
                 lengths.append(len(X))
+                for name, array in extras.items():
+                    known.setdefault(name, []).append(array)
                 yield X
             if len(lengths) > 1:
                 yield np.array(lengths)
@@ -241,6 +247,11 @@ class RowSource(ABC):
         return {
             "X": f"{self.dtype} of shape {[self.n_samples, self.n_features]}{cut}, {digest}",
             "sample_weight": None if weights is None else array_fingerprint(weights),
+            **{
+                name: f"{parts[0].dtype} of shape {[self.n_samples, *parts[0].shape[1:]]}, "
+                f"{digest_of(parts)}"
+                for name, parts in known.items()
+            },
         }
 
     # ---- some rows ----

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data import RowSource, open_rows
+from mixtura.data import RowSource, open_rows, with_noise
 from mixtura.data.checks import (
     check_count,
     check_fixed,
@@ -60,6 +60,8 @@ def fit_gmm(
     sample_weight: ArrayLike | None = None,
     labels: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     init: Init | None = None,
     n_init: int = 10,
     reg_covar: float | ArrayLike = 1e-6,
@@ -105,6 +107,13 @@ def fit_gmm(
     groups : array_like of shape (n_components,), int, optional
         The class of each component, from 0, where classes have several. Then `labels` are classes
         (a table has a column for each), and a row may belong to all components of its class.
+    noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
+        Known covariance of the noise of each row, in squared units of the m columns of X: one
+        variance for all columns, one for each, or a matrix; zeros for no noise. The mixture is that
+        of the rows without noise [5]_. See docs/incomplete/noise.md.
+    projection : array_like of shape (n_samples, m, n_features), optional
+        With `noise_covariance`: row i of X is ``projection[i] @ v + noise`` of a row v of the
+        mixture. None is the identity.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
         "kmeans", "kmeans++", "random" or "hierarchical" for automatic starts; integer
         labels (n_samples,), -1 for rows that take no part in the start, or boolean ones of two
@@ -226,6 +235,9 @@ def fit_gmm(
        1998.
     .. [4] E. Come, L. Oukhellou, T. Denoeux, P. Aknin, "Learning from partially supervised data
        using mixture models and belief functions", Pattern Recognition 42, 334-348, 2009.
+    .. [5] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete
+       distribution functions from noisy, heterogeneous and incomplete observations", Annals of
+       Applied Statistics 5, 1657-1677, 2011.
 
     Examples
     --------
@@ -253,9 +265,9 @@ def fit_gmm(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     missing = check_option("missing", missing, MISSING)
-    source = open_rows(
-        X, sample_weight, minimum=n_components, feature_names=names_of(init), missing=missing
-    )
+    names = names_of(init) if projection is None else None
+    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names, missing=missing)
+    source = with_noise(source, noise_covariance, projection)
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
     parts = check_fixed(fixed, n_components)

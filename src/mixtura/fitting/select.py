@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, family_named
-from mixtura.data import RowSource, open_rows
+from mixtura.data import RowSource, open_rows, with_noise
 from mixtura.data.checks import (
     check_count,
     check_flag,
@@ -264,6 +264,8 @@ def select_gmm(
     criterion: Criterion = "bic",
     sample_weight: ArrayLike | None = None,
     labels: ArrayLike | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     init: Init = "kmeans++",
     n_init: int = 5,
     n_folds: int = 5,
@@ -298,6 +300,8 @@ def select_gmm(
     labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
         As for `fit_gmm`; a table is for one number of components. Models of fewer components than
         there are labels are an error.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`; not for a callable criterion.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
         As for `fit_gmm`. A tree and the trees of "hierarchical" serve every number of components. A
         callable ``(X, n_components, rng)`` is called once for each, and what it returns starts all
@@ -370,7 +374,14 @@ def select_gmm(
     [(3, 'EEE', 2314.3), (4, 'EEE', 2320.14)]
     """
     missing = check_option("missing", missing, MISSING)
-    source = open_rows(X, sample_weight, minimum=1, feature_names=names_of(init), missing=missing)
+    columns = names_of(init) if projection is None else None
+    source = open_rows(X, sample_weight, minimum=1, feature_names=columns, missing=missing)
+    source = with_noise(source, noise_covariance, projection)
+    if callable(criterion) and noise_covariance is not None:
+        raise ValueError(
+            "criterion must be a name where noise_covariance is given, as a callable gets X alone; "
+            f"got {criterion_name(criterion)}. Use 'bic', 'aic', 'icl' or 'cv'."
+        )
     sizes = _check_sizes(n_components)
     names = _check_types(covariance_types, source.n_features)
     if not callable(criterion):

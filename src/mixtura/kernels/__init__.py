@@ -17,12 +17,12 @@ from mixtura.kernels.doors import (
     potentials,
     responsibilities,
 )
-from mixtura.kernels.instruction_set import IncompleteRows
+from mixtura.kernels.instruction_set import IncompleteRows, NoisyRows
 from mixtura.kernels.instruction_set import Rows as Rows
 from mixtura.kernels.matrices import eigh, factorise, multiply
 
 # What makes passes over rows of each form. Each one is named here and nowhere else.
-FORMS: dict[str, Any] = {"whole": Rows, "incomplete": IncompleteRows}
+FORMS: dict[str, Any] = {"whole": Rows, "incomplete": IncompleteRows, "noisy": NoisyRows}
 
 __all__ = [
     "FORMS",

@@ -64,3 +64,19 @@ class IncompleteRows(Rows):
     extras: tuple[str, ...]
 
     def complete(self, seen: Seen, n_threads: int | None, *, out: Floats) -> None: ...
+
+class NoisyRows(Rows):
+    extras: tuple[str, ...]
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        sample_weight: Floats | None = None,
+        centre: Floats | None = None,
+        *,
+        single: bool = False,
+        noise: Floats,
+        observed: Floats | None = None,
+        projection: Floats | None = None,
+    ) -> None: ...
+    def complete(self, seen: Seen, n_threads: int | None, *, out: Floats) -> None: ...

@@ -17,6 +17,7 @@ from mixtura.kernels.threads import runtime
 __all__ = [
     "INSTRUCTION_SET",
     "IncompleteRows",
+    "NoisyRows",
     "Rows",
     "compiled_hierarchical",
     "compiled_kernels",
@@ -44,3 +45,4 @@ else:
     compiled_hierarchical = importlib.import_module(_module.format("hierarchical"))
 Rows = compiled_kernels.Rows
 IncompleteRows = compiled_kernels.IncompleteRows
+NoisyRows = compiled_kernels.NoisyRows

@@ -50,6 +50,7 @@ class Answers:
     marginal = _answered(GaussianMixture.marginal)
     conditional = _answered(GaussianMixture.conditional)
     impute = _answered(GaussianMixture.impute)
+    denoise = _answered(GaussianMixture.denoise)
     sample = _answered(GaussianMixture.sample)
     cdf = _answered(GaussianMixture.cdf)
     quantile = _answered(GaussianMixture.quantile)

@@ -40,6 +40,8 @@ def log_likelihood(
     sample_weight: ArrayLike | None = None,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Total of ``sample_weight * log_prob`` over the rows.
@@ -53,6 +55,8 @@ def log_likelihood(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or take the density of its observed features.
         None is what the mixture's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -61,7 +65,15 @@ def log_likelihood(
     float, nats
     """
     n_threads = check_n_threads(n_threads)
-    return _totals(self, opened(self, X, sample_weight, missing=missing), n_threads).log_likelihood
+    rows = opened(
+        self,
+        X,
+        sample_weight,
+        missing=missing,
+        noise_covariance=noise_covariance,
+        projection=projection,
+    )
+    return _totals(self, rows, n_threads).log_likelihood
 
 
 def aic(
@@ -70,6 +82,8 @@ def aic(
     sample_weight: ArrayLike | None = None,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Akaike's criterion ``-2 log_likelihood + 2 n_parameters`` [1]_; lower is better.
@@ -83,6 +97,8 @@ def aic(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or take the density of its observed features.
         None is what the mixture's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -101,7 +117,15 @@ def aic(
        Automatic Control 19, 716-723, 1974.
     """
     n_threads = check_n_threads(n_threads)
-    rows = opened(self, X, sample_weight, missing=missing, minimum=1)
+    rows = opened(
+        self,
+        X,
+        sample_weight,
+        missing=missing,
+        noise_covariance=noise_covariance,
+        projection=projection,
+        minimum=1,
+    )
     warn_of_small_weights(rows)
     return -2.0 * _totals(self, rows, n_threads).log_likelihood + 2.0 * self.n_parameters
 
@@ -112,6 +136,8 @@ def bic(
     sample_weight: ArrayLike | None = None,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Schwarz's criterion, with n the sum of weights; lower is better.
@@ -127,6 +153,8 @@ def bic(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or take the density of its observed features.
         None is what the mixture's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -145,7 +173,15 @@ def bic(
        461-464, 1978.
     """
     n_threads = check_n_threads(n_threads)
-    rows = opened(self, X, sample_weight, missing=missing, minimum=1)
+    rows = opened(
+        self,
+        X,
+        sample_weight,
+        missing=missing,
+        noise_covariance=noise_covariance,
+        projection=projection,
+        minimum=1,
+    )
     warn_of_small_weights(rows)
     log_likelihood = _totals(self, rows, n_threads).log_likelihood
     return -2.0 * log_likelihood + self.n_parameters * math.log(rows.weight_sum)
@@ -157,6 +193,8 @@ def icl(
     sample_weight: ArrayLike | None = None,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Integrated completed likelihood; lower is better.
@@ -174,6 +212,8 @@ def icl(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or take the density of its observed features.
         None is what the mixture's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -198,7 +238,15 @@ def icl(
        Intelligence 22, 719-725, 2000.
     """
     n_threads = check_n_threads(n_threads)
-    rows = opened(self, X, sample_weight, missing=missing, minimum=1)
+    rows = opened(
+        self,
+        X,
+        sample_weight,
+        missing=missing,
+        noise_covariance=noise_covariance,
+        projection=projection,
+        minimum=1,
+    )
     warn_of_small_weights(rows)
     return completed_bic(self, rows, n_threads)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data import Block, RowSource, open_rows
+from mixtura.data import Block, RowSource, open_rows, with_noise
 from mixtura.data.checks import check_n_threads, check_option
 from mixtura.data.missing import MISSING, Missing
 from mixtura.passes import Backend
@@ -34,6 +34,8 @@ def log_prob(
     X: AnyRows,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Floats:
     """Log-density of each row: ``log sum_j weights[j] N(x | means[j], covariance_j)``.
@@ -45,6 +47,8 @@ def log_prob(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or take the density of its observed features.
         None is what the mixture's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -53,7 +57,12 @@ def log_prob(
     ndarray of shape (n_samples,), nats
         -inf for a row where every component has zero density.
     """
-    return _of_each_row(self, X, missing, n_threads, "log_prob")
+    return _of_each_row(
+        self,
+        opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
+        n_threads,
+        "log_prob",
+    )
 
 
 def component_log_prob(
@@ -61,6 +70,8 @@ def component_log_prob(
     X: AnyRows,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Floats:
     """Log of weight times density: ``log weights[j] + log N(x | means[j], covariance_j)``.
@@ -72,6 +83,8 @@ def component_log_prob(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or take the density of its observed features.
         None is what the mixture's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -80,7 +93,13 @@ def component_log_prob(
     ndarray of shape (n_samples, n_components), nats
         -inf for a component of weight zero.
     """
-    log_density = _of_each_row(self, X, missing, n_threads, "log_density", (self.n_components,))
+    log_density = _of_each_row(
+        self,
+        opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
+        n_threads,
+        "log_density",
+        (self.n_components,),
+    )
     log_density += self._seen.log_weights
     return log_density
 
@@ -90,6 +109,8 @@ def responsibilities(
     X: AnyRows,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Floats:
     """Posterior probability of each component, given the row.
@@ -101,6 +122,8 @@ def responsibilities(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or take the density of its observed features.
         None is what the mixture's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -109,7 +132,13 @@ def responsibilities(
     ndarray of shape (n_samples, n_components)
         Rows sum to one. For a row where every component has zero density, the weights.
     """
-    return _of_each_row(self, X, missing, n_threads, "resp", (self.n_components,))
+    return _of_each_row(
+        self,
+        opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
+        n_threads,
+        "resp",
+        (self.n_components,),
+    )
 
 
 def predict(
@@ -117,6 +146,8 @@ def predict(
     X: AnyRows,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> NDArray[np.int64]:
     """Component of largest responsibility for each row; the first of several.
@@ -128,6 +159,8 @@ def predict(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or take the density of its observed features.
         None is what the mixture's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -136,7 +169,13 @@ def predict(
     ndarray of shape (n_samples,), int64
         For a row where every component has zero density, the component of largest weight.
     """
-    return _of_each_row(self, X, missing, n_threads, "labels", dtype=np.int64)
+    return _of_each_row(
+        self,
+        opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
+        n_threads,
+        "labels",
+        dtype=np.int64,
+    )
 
 
 def opened(
@@ -145,14 +184,22 @@ def opened(
     sample_weight: ArrayLike | None = None,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     minimum: int = 0,
 ) -> RowSource:
-    """Rows that a method was given, checked, with the columns of the mixture."""
+    """Rows that a method was given, checked, with the columns of the mixture.
+
+    Columns of a projection are others.
+    """
     missing = mixture.missing if missing is None else check_option("missing", missing, MISSING)
-    return open_rows(
-        X, sample_weight, minimum=minimum, n_features=mixture.n_features,
-        feature_names=mixture.feature_names, missing="any" if missing == "em" else missing,
+    own = projection is None
+    rows = open_rows(
+        X, sample_weight, minimum=minimum, n_features=mixture.n_features if own else None,
+        feature_names=mixture.feature_names if own else None,
+        missing="any" if missing == "em" else missing,
     )  # fmt: skip
+    return with_noise(rows, noise_covariance, projection, n_features=mixture.n_features)
 
 
 def evaluate(
@@ -165,8 +212,7 @@ def evaluate(
 
 def _of_each_row(
     mixture: GaussianMixture,
-    X: AnyRows,
-    missing: Missing | None,
+    rows: RowSource,
     n_threads: int | None,
     output: str,
     columns: tuple[int, ...] = (),
@@ -174,7 +220,6 @@ def _of_each_row(
 ) -> NDArray[Any]:
     """Return one of the outputs of `evaluate` for all rows, block after block."""
     n_threads = check_n_threads(n_threads)
-    rows = opened(mixture, X, missing=missing)
     values: NDArray[Any] = np.empty((rows.n_samples, *columns), dtype)
     for block in rows.blocks():
         part = values[block.start : block.start + len(block.X)]

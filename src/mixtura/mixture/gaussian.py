@@ -19,6 +19,7 @@ from mixtura.mixture import (
     conditional,
     convert,
     criteria,
+    denoising,
     densities,
     geometry,
     imputing,
@@ -137,6 +138,9 @@ class GaussianMixture:
     component_log_prob = densities.component_log_prob
     responsibilities = densities.responsibilities
     predict = densities.predict
+
+    # True values of noisy rows
+    denoise = denoising.denoise
 
     # How well it describes rows
     log_likelihood = criteria.log_likelihood

@@ -22,6 +22,7 @@ from mixtura.reference.doors import (
 )
 from mixtura.reference.incomplete import IncompleteRows
 from mixtura.reference.matrices import eigh, factorise, multiply
+from mixtura.reference.noisy import NoisyRows
 from mixtura.reference.rows import Rows as Rows
 
 # What makes passes over rows of each form. Each one is named here and nowhere else.
@@ -29,6 +30,7 @@ FORMS: dict[str, type[Rows]] = {
     "whole": Rows,
     "incomplete": IncompleteRows,
     "binned": BinnedRows,
+    "noisy": NoisyRows,
 }
 
 __all__ = [

@@ -134,4 +134,4 @@ def entropy_of(weighted: Floats, weight: Floats) -> Floats:
     """Return ``-sum_ij w_i r_ij log r_ij`` of ``w_i r_ij`` and positive weights, as an array."""
     resp = weighted / weight[:, None]
     log_resp = np.log(resp, where=resp > 0.0, out=np.zeros(resp.shape))
-    return np.asarray(-(weighted * log_resp).sum())
+    return np.asarray(0.0 - (weighted * log_resp).sum())

@@ -1,0 +1,96 @@
+"""Expected true values of rows that were observed with noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mixtura.data.checks import check_flag, check_n_threads
+from mixtura.mixture.densities import AnyRows, opened
+from mixtura.passes import Backend
+from mixtura.shapes import Floats
+
+if TYPE_CHECKING:
+    from mixtura.mixture.gaussian import GaussianMixture
+
+__all__ = ["denoise"]
+
+NUMBERS_AT_ONCE = 1 << 20  # of matrices of rows in memory while covariances are computed
+
+
+def denoise(
+    self: GaussianMixture,
+    X: AnyRows,
+    noise_covariance: ArrayLike,
+    projection: ArrayLike | None = None,
+    *,
+    return_cov: bool = False,
+    n_threads: int | None = None,
+) -> Floats | tuple[Floats, Floats]:
+    """Expected true values of rows that were observed with noise.
+
+    With r_ij the responsibility of component j for row i, and b_ij and B_ij the mean and covariance
+    of the true row given that component and what was observed [1]_, they are ``sum_j r_ij b_ij``,
+    of covariance ``sum_j r_ij (B_ij + b_ij b_ij^T)`` less the outer product of their mean.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, m)
+        What was observed.
+    noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
+        Of the noise of each row, as for `fit_gmm`. Without noise, rows stay as they are.
+    projection : array_like of shape (n_samples, m, n_features), optional
+        As for `fit_gmm`.
+    return_cov : bool
+        Whether to return covariances too.
+    n_threads : int or None
+        Number of threads, None for as many as are useful.
+
+    Returns
+    -------
+    expected : ndarray of shape (n_samples, n_features)
+    covariances : ndarray of shape (n_samples, n_features, n_features)
+        Only with `return_cov`.
+
+    Raises
+    ------
+    ValueError
+        As `fit_gmm` for X, `noise_covariance` and `projection`.
+
+    Notes
+    -----
+    Cost O(n k d^3), O(n k d) where all covariances are diagonal. Covariances are computed in NumPy,
+    on one thread.
+
+    References
+    ----------
+    .. [1] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete
+       distribution functions from noisy, heterogeneous and incomplete observations", Annals of
+       Applied Statistics 5, 1657-1677, 2011, equations (13) and (14).
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([1.0], [[0.0]], [3.0], "spherical")
+    >>> mixture.denoise([[4.0], [4.0]], [0.0, 1.0])
+    array([[4.],
+           [3.]])
+    """
+    n_threads, return_cov = check_n_threads(n_threads), check_flag("return_cov", return_cov)
+    rows = opened(self, X, noise_covariance=noise_covariance, projection=projection)
+    n, d = rows.n_samples, self.n_features
+    expected = np.empty((n, d))
+    covariances = np.empty((n, d, d) if return_cov else (0, d, d))
+    compiled, plain = Backend(), Backend("reference")
+    step = 1 + NUMBERS_AT_ONCE // (d * d)
+    for block in rows.blocks():
+        place = slice(block.start, block.start + len(block.X))
+        whole = block._replace(sample_weight=None)
+        compiled.rows(rows.form, whole).complete(self._seen, n_threads, out=expected[place])
+        for start in range(0, len(block.X) if return_cov else 0, step):
+            chunk = whole.part(slice(start, start + step))
+            part = covariances[place][start : start + step]
+            plain.rows(rows.form, chunk).covariances(self._seen, out=part)
+    return (expected, covariances) if return_cov else expected
