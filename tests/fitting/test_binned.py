@@ -273,6 +273,29 @@ def test_units_do_not_matter() -> None:
     assert other.log_likelihood == pytest.approx(one.log_likelihood, rel=1e-10)
 
 
+def test_fit_of_two_features_is_where_the_likelihood_by_scipy_is_level() -> None:
+    X = TWO.sample(2000, rng=3)[0]
+    counts, x, y = np.histogram2d(X[:, 0], X[:, 1], [5, 4])
+    fit = fit_binned((x, y), counts, 1, reg_covar=0, tol=1e-13, max_iter=5000)
+    corners = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+
+    def log_likelihood(p: Floats) -> float:
+        covariance = [[p[2], p[3]], [p[3], p[4]]]
+        below = stats.multivariate_normal(p[:2], covariance).cdf(corners)
+        probability = np.diff(np.diff(below, axis=0), axis=1)
+        filled = counts > 0
+        return float(counts[filled] @ np.log(probability[filled]))
+
+    (a, b), ((c, d), (_, e)) = fit.means[0], fit.covariances[0]
+    there = np.array([a, b, c, d, e])
+    assert fit.log_likelihood == pytest.approx(log_likelihood(there), rel=1e-9)
+    for step in 0.01 * np.eye(5):
+        lower, here, higher = (log_likelihood(there + s * step) for s in (-1.0, 0.0, 1.0))
+        assert lower < here > higher
+        summit = 0.005 * (lower - higher) / (lower - 2.0 * here + higher)
+        assert abs(summit) < 5e-4  # of the parabola through the three
+
+
 def test_two_features_recover_the_mixture_they_were_drawn_from() -> None:
     edges, counts = histogram_of_two(16, 40_000)
     fit = fit_binned(edges, counts, 2, rng=0)
@@ -386,6 +409,37 @@ def test_component_within_a_bin_does_not_collapse() -> None:
     assert np.diff(fit.history).min() > -1e-13
     assert not any(event.action != "kept" for event in fit.events)
     assert 0.005 < np.sqrt(fit.covariances.min()) < np.diff(edges)[0] / 3
+
+
+@pytest.mark.parametrize(
+    ("mean", "variance"), [(100.0, 1e-4), (0.65, 1e-12), (0.65, 1e6), (-5.0, 1e-8), (1e12, 1.0)]
+)
+def test_start_that_is_far_off_leads_to_the_figure(mean: float, variance: float) -> None:
+    start = GaussianMixture([1.0], [[mean]], [variance], "spherical")
+    fit = fit_binned(
+        CRABS.edges, CRABS.sample_weight, 1, covariance_type="spherical", init=start, reg_covar=0
+    )
+    assert f"{fit.log_likelihood:.6f}" == "-2980.486516"
+
+
+@pytest.mark.parametrize(
+    ("mean", "covariance"),
+    [
+        ([50.0, -50.0], [[1.0, 0.5], [0.5, 1.0]]),
+        ([0.0, 0.0], [[1e-8, 0.0], [0.0, 1e-8]]),
+        ([0.0, 0.0], [[1e8, 0.0], [0.0, 1e8]]),
+        ([0.0, 0.0], [[1.0, 1.0 - 1e-12], [1.0 - 1e-12, 1.0]]),
+    ],
+)
+def test_start_of_two_features_that_is_far_off_leads_to_the_same_fit(
+    mean: list[float], covariance: list[list[float]]
+) -> None:
+    edges, counts = histogram_of_two(7, 800)
+    options = {"reg_covar": 0, "tol": 1e-10}
+    start = GaussianMixture([1.0], [mean], [covariance])
+    fit = fit_binned(edges, counts, 1, init=start, **options)
+    expected = fit_binned(edges, counts, 1, rng=0, **options)
+    assert fit.log_likelihood == pytest.approx(expected.log_likelihood, abs=1e-6)
 
 
 def test_callback_stops_and_sees_the_mixture() -> None:
