@@ -566,15 +566,32 @@ class _Runs:
 
     def deviations(self, fit: KMeansFit) -> Floats:
         """Return the standard deviation of each feature within each cluster."""
-        rows = RowsPass(self._source, DIAG, self._backend, em="nearest")
         if self._source.form == "whole":
+            rows = RowsPass(self._source, DIAG, self._backend, em="nearest")
             statistics = rows.given(np.maximum(fit.labels, 0), fit.centers)
+            sums = statistics.resp_sum[:, None], statistics.resp_x, statistics.resp_xx
         else:
-            statistics = rows.accumulate(Seen.of_centers(fit.centers, DIAG))
-        weight = observed_weight(statistics)
-        weight = np.where(weight > 0.0, weight, 1.0)
-        variances = (statistics.resp_xx - np.square(statistics.resp_x) / weight) / weight
+            sums = self._observed_sums(fit)
+        weight = np.where(sums[0] > 0.0, sums[0], 1.0)
+        variances = (sums[2] - np.square(sums[1]) / weight) / weight
         return np.sqrt(np.maximum(variances, 0.0))
+
+    def _observed_sums(self, fit: KMeansFit) -> tuple[Floats, Floats, Floats]:
+        """Weight, sum and squares about the centers of what is observed in each cluster."""
+        k, d = fit.centers.shape
+        sums = np.zeros((3, k, d))
+        weights = self._source.weights()
+        for X, positions in self._source.chunks():
+            labels = fit.labels[positions]
+            weight = np.ones(len(X)) if weights is None else weights[positions]
+            observed = ~np.isnan(X)
+            z = np.where(observed, X - fit.centers[labels], 0.0)
+            for a in range(d):
+                for total, each in zip(
+                    sums, (observed[:, a], z[:, a], np.square(z[:, a])), strict=True
+                ):
+                    total[:, a] += np.bincount(labels, weight * each, k)
+        return sums[0], sums[1], sums[2]
 
     def _calls_to_stop(self, fit: KMeansFit) -> bool:
         """Whether the callback stops the run; it gets copies, as our arrays are used again."""
