@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.data import open_rows
 from mixtura.data.finite import rows_not_finite
 from mixtura.data.missing import Missing
-from mixtura.data.values import all_finite
 from mixtura.fitting import KMeansFit
 from mixtura.mixture import GaussianMixture
-from mixtura.passes import Backend, RowsPass
 
 __all__ = ["Model", "save_picture", "write_assignments"]
 
@@ -92,22 +89,11 @@ def _of_finite_rows(
 
 
 def _labels(model: Model, rows: NDArray[Any]) -> NDArray[Any]:
-    if isinstance(model, KMeansFit):
-        return model.predict(rows, missing="em")
-    return model.predict(rows) if all_finite(rows) else _evaluated(model, rows)[0]
+    return model.predict(rows, missing="em")
 
 
 def _responsibilities(model: GaussianMixture, rows: NDArray[Any]) -> NDArray[Any]:
-    return model.responsibilities(rows) if all_finite(rows) else _evaluated(model, rows)[1]
-
-
-def _evaluated(model: GaussianMixture, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Labels and responsibilities of rows with missing values."""
-    labels, resp = np.empty(len(rows), dtype=np.int64), np.empty((len(rows), model.n_components))
-    parameters = model._parameters()
-    passed = RowsPass(open_rows(rows, missing="em"), parameters.shape, Backend())
-    passed.evaluate(parameters.seen(), labels=labels, resp=resp)
-    return labels, resp
+    return model.responsibilities(rows, missing="em")
 
 
 def save_picture(display: Any, path: Path) -> Path:
