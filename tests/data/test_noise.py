@@ -85,7 +85,7 @@ def test_noise_that_cannot_be_is_refused(X: Floats, noise: Any, message: str) ->
 
 
 def test_noise_that_is_not_numbers_is_refused(X: Floats) -> None:
-    with pytest.raises(TypeError, match="^noise_covariance must hold real numbers"):
+    with pytest.raises(TypeError, match=r"^noise_covariance must hold real numbers"):
         with_noise(open_rows(X), np.array(["a"] * N))
 
 

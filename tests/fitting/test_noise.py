@@ -288,3 +288,21 @@ def test_noise_is_checked_before_any_work() -> None:
         select_gmm(X, 2, noise_covariance=np.zeros(9))
     with pytest.raises(ValueError, match="projection must come with noise_covariance"):
         fit_gmm(X, 2, projection=np.zeros((10, 2, 2)))
+
+
+def test_labels_and_noise_go_together() -> None:
+    """Labelled rows stay with their component, whatever their noise makes more probable."""
+    _, noise, W = noisy(200, 17)
+    labels = np.full(200, -1)
+    labels[:20] = W[:20, 0] < 2.0
+    start = TRUTH.reordered([1, 0])
+    options: dict[str, Any] = {"init": start, "tol": 0.0, "max_iter": 20}
+    one, other = (
+        fit_gmm(W, 2, noise_covariance=noise, labels=labels, backend=backend, **options)
+        for backend in ("compiled", "reference")
+    )
+    np.testing.assert_allclose(one.history, other.history, rtol=1e-10)
+    np.testing.assert_allclose(one.covariances, other.covariances, rtol=1e-7)
+    assert one.entropy == pytest.approx(other.entropy, rel=1e-8)
+    free = fit_gmm(W, 2, noise_covariance=noise, **options)
+    assert one.history[-1] < free.history[-1] - 1e-3

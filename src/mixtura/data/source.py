@@ -236,7 +236,8 @@ class RowSource(ABC):
             for X, _, _, extras in self.blocks():
                 lengths.append(len(X))
                 for name, array in extras.items():
-                    known.setdefault(name, []).append(array)
+                    if name != "code":  # labels, which a fit names itself
+                        known.setdefault(name, []).append(array)
                 yield X
             if len(lengths) > 1:
                 yield np.array(lengths)

@@ -79,7 +79,7 @@ class BinnedRows(Rows):
         """Return the statistics of one E-step about the means; write the labels on demand."""
         bins = self._present
         inside = self._inside(seen, bins)
-        shares, found, log_prob = E_STEPS[em](_log_probs(inside), seen.log_weights)
+        shares, found, log_prob = E_STEPS[em](_log_probs(inside), seen.log_weights, None)
         if labels is not None:
             labels[...] = 0
             labels[bins] = found
@@ -111,7 +111,7 @@ class BinnedRows(Rows):
     ) -> None:
         """Write what is expected of a row in each bin."""
         inside = self._inside(seen, slice(None))
-        resp = E_STEPS["soft"](_log_probs(inside), seen.log_weights)[0]
+        resp = E_STEPS["soft"](_log_probs(inside), seen.log_weights, None)[0]
         out[...] = 0.0
         for j, (_, mean, _) in enumerate(inside):
             out += resp[:, j, None] * (seen.means[j] + mean)

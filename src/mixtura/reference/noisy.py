@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from mixtura.parameters import Seen
 from mixtura.reference.given import as_resp
 from mixtura.reference.incomplete import entropy_of
-from mixtura.reference.rows import E_STEPS, Labels, Rows
+from mixtura.reference.rows import Labels, Rows
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
@@ -74,11 +74,12 @@ class NoisyRows(Rows):
     def _scores(self, em: str, seen: Seen) -> Floats:
         if em == "nearest":
             return super()._scores(em, seen)
-        return np.stack([self._parted(seen, j)[0] for j in range(len(seen.means))], axis=1)
+        seen, power = seen.untempered()
+        return power * np.stack([self._parted(seen, j)[0] for j in range(len(seen.means))], axis=1)
 
     def _share_out(self, em: str, seen: Seen) -> tuple[NDArray[Any], Labels, Floats]:
-        seen, power = seen.untempered()
-        return E_STEPS[em](power * self._scores(em, seen), seen.log_weights)
+        log_weights = seen.untempered()[0].log_weights
+        return super()._share_out(em, seen._replace(log_weights=log_weights))
 
     def _sums(self, em: str, shares: NDArray[Any], seen: Seen, log_prob: Floats) -> Statistics:
         if em == "nearest":
