@@ -114,7 +114,8 @@ static void invert_ratios(ptrdiff_t m, const real *lengths, const real *R, real 
             for (ptrdiff_t i = 0; i < l; i++) {
                 vec sum = {0};
                 for (ptrdiff_t s = i; s < l; s++)
-                    sum += load(inverse + (i * m + s) * ROWS + g) * load(R + (s * m + l) * ROWS + g);
+                    sum += load(inverse + (i * m + s) * ROWS + g)
+                           * load(R + (s * m + l) * ROWS + g);
                 store(inverse + (i * m + l) * ROWS + g, -sum * last);
             }
         }
@@ -139,7 +140,8 @@ static void find_firsts(const Pass *p, Part *part, ptrdiff_t m, ptrdiff_t t) {
 static void decompose(const Pass *p, const Part *part, const double *rows_of_U, ptrdiff_t m,
                       ptrdiff_t t, real *spread) {
     const ptrdiff_t d = p->d, size = p->dp * ROWS;
-    real *inverse = part->ratios + m * m * ROWS, *logs = part->lengths + p->most_missing * ROWS;
+    real *inverse = part->ratios + m * m * ROWS;
+    real *logs = part->lengths + p->most_missing * ROWS;
     memset(logs, 0, ROWS * sizeof(real));
     for (ptrdiff_t i = 0; i < m; i++)
         fetch_column(p, part, rows_of_U, i, t, part->firsts[m], part->columns + i * size);

@@ -3,8 +3,9 @@
    With o the observed features of a row and m the others, the density of component j is that of
    x_o alone, and what is added up are the sums that the complete row would be expected to have:
    E[x_m] stands for the missing numbers, and the scatter gains r_j V, their covariance given x_o
-   (Ghahramani and Jordan, "Supervised learning from incomplete data via an EM approach", Advances in
-   Neural Information Processing Systems 6, 120-127, 1994). reference/incomplete.py has the formulas.
+   (Ghahramani and Jordan, "Supervised learning from incomplete data via an EM approach", Advances
+   in Neural Information Processing Systems 6, 120-127, 1994). reference/incomplete.py has the
+   formulas.
 
    Rows are read in an order by what they lack (kernels/patterns.py), so that a slot is a few parts:
 
@@ -13,8 +14,8 @@
      complete rows: the run that lacks nothing
 
    Each part is a pass of its own (part.h): with its own features, mixture and sums, it uses the
-   functions of the ordinary pass. Its sums are those of complete rows when it ends, and are added to
-   the slot. The weight of rows in which a feature is observed is kept beside them.
+   functions of the ordinary pass. Its sums are those of complete rows when it ends, and are added
+   to the slot. The weight of rows in which a feature is observed is kept beside them.
 
    Of a row i with shares r_ij of its weight w_i, "entropy" adds up -sum_j r_ij log(r_ij / w_i): in
    EM of complete rows it follows from the other sums, but not where these are expectations.
@@ -217,8 +218,8 @@ static void run_incomplete_slot(const Pass *p, ptrdiff_t index, void *scratch, W
 
 /* ---- before and after ---- */
 
-/* Rows to a slot, if there are so many: to lay out a run and to lift its sums takes as long as 100 to
-   250 rows of it, and every slot does so for the runs it has a part in. */
+/* Rows to a slot, if there are so many: to lay out a run and to lift its sums takes as long as 100
+   to 250 rows of it, and every slot does so for the runs it has a part in. */
 enum { LEAST_ROWS = 1024 };
 
 static void cut_incomplete(Pass *p) {

@@ -20,7 +20,7 @@ typedef struct {
     double *slopes, *rest;   /* for each factor: n_lost x kept, n_lost x n_lost */
     double *block, *work;    /* matrices on the way; FACTOR_SCRATCH(d) numbers */
     /* mixed rows: holes.h */
-    int32_t *lacks, *lacking;  /* tile; most_missing x tile: the lost features, the last one first */
+    int32_t *lacks, *lacking;  /* tile; most_missing x tile: lost features, the last one first */
     int32_t *firsts; /* most_missing + 1: where the columns begin, and the first of them all */
     double *columns, *ratios;  /* (most_missing + 1) x dp and most_missing^2 vectors of ROWS */
     double *lengths;           /* most_missing vectors of ROWS, and one of sums of logarithms */

@@ -104,7 +104,9 @@ INLINE double entropy_of(const Pass *p, const Tile *s) {
         for (ptrdiff_t j = 0; j < p->k; j++) {
             const vec r = load(s->resp + j * p->tile + t);
             const mask split = (r > 0) & (r < w);
-            if (any_lane(split)) sum -= pick(split, r * log_positive(pick(split, r * inverse, fill(1))), fill(0));
+            if (!any_lane(split)) continue;
+            const vec share = pick(split, r * inverse, fill(1));
+            sum -= pick(split, r * log_positive(share), fill(0));
         }
         add_to(total, sum);
     }
