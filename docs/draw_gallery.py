@@ -1,4 +1,4 @@
-"""Draw the pictures of gallery.md: run its code, save what each block draws below it.
+"""Draw the pictures of the pages: run their code, save what each block draws below it.
 
 python docs/draw_gallery.py
 """
@@ -13,23 +13,26 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 FOLDER = Path(__file__).parent
-PAGE = FOLDER / "gallery.md"
-BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n\n!\[.*?\]\((?P<file>.*?)\)", re.DOTALL)
+PAGES = [FOLDER / "gallery.md", FOLDER / "incomplete.md"]
+BLOCK = re.compile(
+    r"```python\n(?P<code>(?:(?!```).)*)```\n\n!\[[^]]*\]\((?P<file>.*?)\)", re.DOTALL
+)
 DPI = 100
 COLOURS = 96  # and not all there are: a picture takes a third of the space
 
 
 def drawn_pictures() -> Iterator[tuple[Path, Image.Image]]:
     """Run the blocks one after the other; give the file and the picture of each."""
-    names: dict[str, Any] = {}
-    for block in BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
-        exec(block["code"], names)
-        figure = plt.gcf()
-        figure.set_dpi(DPI)
-        figure.canvas.draw()
-        pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-        yield FOLDER / block["file"], pixels.quantize(COLOURS, dither=Image.Dither.NONE)
-        plt.close("all")
+    for page in PAGES:
+        names: dict[str, Any] = {}
+        for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+            exec(block["code"], names)
+            figure = plt.gcf()
+            figure.set_dpi(DPI)
+            figure.canvas.draw()
+            pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+            yield FOLDER / block["file"], pixels.quantize(COLOURS, dither=Image.Dither.NONE)
+            plt.close("all")
 
 
 def main() -> None:

@@ -214,6 +214,7 @@ BAD_STARTS = {
         "init must be one of 'kmeans++', 'kmeans', 'random', 'hierarchical'; got 'median'. "
         "Did you mean 'kmeans'?",
     ),
+    "none": Bad(None, TypeError, f"{NO_START} NoneType of dtype object and shape ()."),
     "sparse": Bad(scipy.sparse.csr_matrix(X), TypeError, f"{NO_START} csr_matrix of dtype object"),
     "ragged": Bad(
         [[1.0, 0.0], [1.0]], TypeError, f"{NO_START} list of dtype object and shape (2,)"

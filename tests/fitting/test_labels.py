@@ -94,8 +94,16 @@ def test_fit_of_iris_follows_the_published_path(case: dict[str, Any], backend: s
         if m == "1":
             found = log_likelihood_of_start(IRIS, labels, k, kind, backend)
         else:  # the start has an M-step itself
-            fit = fit_gmm(IRIS, k, covariance_type=kind, labels=labels, backend=backend,
-                          max_iter=int(m) - 1, **ITERATIONS)  # fmt: skip
+            fit = fit_gmm(
+                IRIS,
+                k,
+                covariance_type=kind,
+                init="labels",
+                labels=labels,
+                backend=backend,
+                max_iter=int(m) - 1,
+                **ITERATIONS,
+            )
             found = fit.log_likelihood
         assert found == pytest.approx(expected, rel=1e-11), m
 
@@ -120,7 +128,14 @@ def log_likelihood_of_start(
 def test_fit_of_iris_ends_at_the_published_figures(case: dict[str, Any]) -> None:
     labels, k, kind = labelling(case["labels"]), case["n_components"], case["covariance_type"]
     fit = fit_gmm(
-        IRIS, k, covariance_type=kind, labels=labels, reg_covar=0.0, tol=1e-13, max_iter=5000
+        IRIS,
+        k,
+        covariance_type=kind,
+        init="labels",
+        labels=labels,
+        reg_covar=0.0,
+        tol=1e-13,
+        max_iter=5000,
     )
     assert fit.converged
     assert fit.n_labelled == case["n_labelled"]
@@ -139,7 +154,7 @@ def test_parameters_at_the_limit_are_the_published_ones(case: dict[str, Any]) ->
     """Plain iterations from the end: the limit itself, to the digits that are published."""
     labels, k, kind = labelling(case["labels"]), case["n_components"], case["covariance_type"]
     options: dict[str, Any] = {"covariance_type": kind, "labels": labels}
-    near = fit_gmm(IRIS, k, **options, reg_covar=0.0, tol=1e-13, max_iter=5000)
+    near = fit_gmm(IRIS, k, **options, init="labels", reg_covar=0.0, tol=1e-13, max_iter=5000)
     fit = fit_gmm(IRIS, k, **options, init=near, max_iter=1500, **ITERATIONS)
     for name in ("weights", "means", "covariances"):
         np.testing.assert_allclose(getattr(fit, name), case[name], rtol=1e-8, atol=1e-9)
@@ -155,8 +170,16 @@ def test_parameters_at_the_limit_are_the_published_ones(case: dict[str, Any]) ->
 @each_engine
 def test_fit_with_plausibilities_is_plain_em(covariance_type: str, backend: str) -> None:
     table = plausibilities()
-    fit = fit_gmm(X, 3, covariance_type=covariance_type, labels=table, backend=backend,
-                  max_iter=7, **ITERATIONS)  # fmt: skip
+    fit = fit_gmm(
+        X,
+        3,
+        covariance_type=covariance_type,
+        init="labels",
+        labels=table,
+        backend=backend,
+        max_iter=7,
+        **ITERATIONS,
+    )
     expected = plain_em(X, table, covariance_type, 7)
     np.testing.assert_allclose(fit.weights, expected.weights, rtol=1e-10)
     np.testing.assert_allclose(fit.means, expected.means, rtol=1e-9)
@@ -171,8 +194,17 @@ def test_fit_with_plausibilities_is_plain_em(covariance_type: str, backend: str)
 def test_entropy_is_that_of_the_assignments(em: Any, backend: Any, weighted: bool) -> None:
     table = plausibilities()
     weight = np.random.default_rng(3).uniform(0.5, 2.0, 300) if weighted else np.ones(300)
-    fit = fit_gmm(X, 3, labels=table, sample_weight=weight, em=em, backend=backend, max_iter=20,
-                  tol=0.0)  # fmt: skip
+    fit = fit_gmm(
+        X,
+        3,
+        init="labels",
+        labels=table,
+        sample_weight=weight,
+        em=em,
+        backend=backend,
+        max_iter=20,
+        tol=0.0,
+    )
     with np.errstate(divide="ignore"):
         resp = softmax(joint_log_density(X, fit.model) + np.log(table), axis=1)
     rows = -(resp * np.log(resp, where=resp > 0.0, out=np.zeros_like(resp))).sum(axis=1)
@@ -180,7 +212,7 @@ def test_entropy_is_that_of_the_assignments(em: Any, backend: Any, weighted: boo
 
 
 def test_all_rows_labelled_is_discriminant_analysis_after_one_step() -> None:
-    fit = fit_gmm(X, 3, labels=TRUTH, reg_covar=0.0)
+    fit = fit_gmm(X, 3, init="labels", labels=TRUTH, reg_covar=0.0)
     for j in range(3):
         rows = X[j == TRUTH]
         assert fit.weights[j] == pytest.approx(len(rows) / 300, rel=1e-14)
@@ -218,7 +250,7 @@ def test_hard_em_is_self_training() -> None:
 @pytest.mark.parametrize("covariance_type", CELEUX_GOVAERT)
 def test_objective_never_falls(covariance_type: str, reg_covar: float, em: Any) -> None:
     for labels in (SOME, plausibilities()):
-        fit = fit_gmm(X, 3, covariance_type=covariance_type, labels=labels, em=em,
+        fit = fit_gmm(X, 3, covariance_type=covariance_type, init="labels", labels=labels, em=em,
                       reg_covar=reg_covar, max_iter=60, tol=1e-9)  # fmt: skip
         # Values at different temperatures cannot be compared.
         history = fit.history[8:] if em == "annealed" else fit.history
@@ -262,7 +294,7 @@ def assert_same_bits(one: GMMFit, other: GMMFit) -> None:
 
 
 @every_kind
-@pytest.mark.parametrize("init", [None, "kmeans"])
+@pytest.mark.parametrize("init", ["labels", "kmeans"])
 def test_table_of_zeros_and_ones_is_labels_to_the_bit(em: Any, init: Any) -> None:
     table = np.where(SOME[:, None] >= 0, np.eye(3)[SOME], 1.0)
     fits = (fit_gmm(X, 3, labels=known, em=em, init=init, rng=0) for known in (SOME, table))
@@ -286,7 +318,10 @@ def test_plausibilities_of_a_row_matter_up_to_a_factor() -> None:
     table = plausibilities()
     halved = table.copy()
     halved[::2] /= 2.0
-    one, other = (fit_gmm(X, 3, labels=each, max_iter=9, **ITERATIONS) for each in (table, halved))
+    one, other = (
+        fit_gmm(X, 3, init="labels", labels=each, max_iter=9, **ITERATIONS)
+        for each in (table, halved)
+    )
     np.testing.assert_allclose(other.means, one.means, rtol=1e-11)
     lost = 150 * np.log(2.0)
     assert other.log_likelihood == pytest.approx(one.log_likelihood - lost, rel=1e-12)
@@ -328,15 +363,23 @@ def test_weights_are_rows_repeated_and_rows_of_weight_zero_are_absent() -> None:
     times[:3] = 1
     labels = SOME.copy()
     labels[times == 0] = 99
-    weighted = fit_gmm(X, 3, labels=labels, sample_weight=times, max_iter=9, **ITERATIONS)
-    repeated = fit_gmm(np.repeat(X, times, axis=0), 3, labels=np.repeat(labels, times),
-                       max_iter=9, **ITERATIONS)  # fmt: skip
+    weighted = fit_gmm(
+        X, 3, init="labels", labels=labels, sample_weight=times, max_iter=9, **ITERATIONS
+    )
+    repeated = fit_gmm(
+        np.repeat(X, times, axis=0),
+        3,
+        init="labels",
+        labels=np.repeat(labels, times),
+        max_iter=9,
+        **ITERATIONS,
+    )
     np.testing.assert_allclose(weighted.means, repeated.means, rtol=1e-11)
     assert weighted.log_likelihood == pytest.approx(repeated.log_likelihood, rel=1e-12)
     assert weighted.n_labelled == np.count_nonzero((labels >= 0) & (times > 0))
 
 
-@pytest.mark.parametrize("init", [None, "kmeans"])
+@pytest.mark.parametrize("init", ["labels", "kmeans"])
 def test_rows_in_blocks_are_one_array(init: Any) -> None:
     blocks = scan([X[:7], X[7:7], X[7:150], X[150:]])
     weight = np.random.default_rng(1).exponential(size=300)
@@ -349,7 +392,13 @@ def test_rows_in_blocks_are_one_array(init: Any) -> None:
 
 @every_kind
 def test_engines_agree(em: Any) -> None:
-    options: dict[str, Any] = {"labels": SOME, "em": em, "max_iter": 12, "tol": 0.0}
+    options: dict[str, Any] = {
+        "labels": SOME,
+        "em": em,
+        "init": "labels",
+        "max_iter": 12,
+        "tol": 0.0,
+    }
     one, other = (fit_gmm(X, 3, **options, backend=b) for b in ("compiled", "reference"))
     np.testing.assert_allclose(other.means, one.means, rtol=1e-10)
     np.testing.assert_allclose(other.history, one.history, rtol=1e-11)
@@ -376,7 +425,7 @@ def test_many_components_need_no_bounds() -> None:
 def test_single_precision_keeps_labels() -> None:
     rows, truth = clustered(12_000, 9, 3, spread=1.0)
     labels = np.where(np.arange(12_000) % 10 == 0, truth, -1)
-    options: dict[str, Any] = {"labels": labels, "max_iter": 5, "tol": 0.0}
+    options: dict[str, Any] = {"labels": labels, "init": "labels", "max_iter": 5, "tol": 0.0}
     one = fit_gmm(rows.astype(np.float32), 3, **options)
     other = fit_gmm(rows.astype(np.float32).astype(np.float64), 3, **options)
     np.testing.assert_allclose(one.means, other.means, rtol=1e-4, atol=1e-4)
@@ -384,7 +433,7 @@ def test_single_precision_keeps_labels() -> None:
 
 
 @every_kind
-@pytest.mark.parametrize("init", [None, "kmeans++"])
+@pytest.mark.parametrize("init", ["labels", "kmeans++"])
 def test_fit_that_was_killed_ends_with_the_same_bits(tmp_path: Path, em: Any, init: Any) -> None:
     options: dict[str, Any] = {"labels": SOME, "em": em, "init": init, "rng": 0, "tol": 1e-9}
     expected = fit_gmm(X, 3, **options)
@@ -445,7 +494,7 @@ def test_init_that_is_numbered_is_taken_as_it_is() -> None:
     for init in (model, model.means, TRUTH, np.eye(3)[TRUTH], lambda *_: TRUTH):
         fit = fit_gmm(X, 3, labels=SOME, init=init, rng=0)
         assert fit.log_likelihood == pytest.approx(
-            fit_gmm(X, 3, labels=SOME).log_likelihood, abs=1.0
+            fit_gmm(X, 3, init="labels", labels=SOME).log_likelihood, abs=1.0
         )
     start = fit_gmm(X, 3, labels=SOME, init=model, max_iter=1, tol=0.0)
     np.testing.assert_allclose(start.means, model.means, rtol=1e-3)
@@ -454,7 +503,7 @@ def test_init_that_is_numbered_is_taken_as_it_is() -> None:
 def test_automatic_start_reaches_a_higher_maximum_of_iris() -> None:
     labels = labelling("every10th")
     options: dict[str, Any] = {"labels": labels, "reg_covar": 0.0, "tol": 1e-10, "rng": 0}
-    plain, better = fit_gmm(IRIS, 3, **options), fit_gmm(IRIS, 3, init="kmeans", **options)
+    plain, better = fit_gmm(IRIS, 3, init="labels", **options), fit_gmm(IRIS, 3, **options)
     assert better.log_likelihood > plain.log_likelihood + 5.0
     for fit in (plain, better):
         table = np.where(labels[:, None] >= 0, np.eye(3)[labels], 1.0)
@@ -489,10 +538,10 @@ def test_labelled_component_that_collapses_is_not_dropped() -> None:
     )
     for action in ("drop", "reseed"):
         with pytest.raises(FitError, match=re.escape(message)):
-            fit_gmm(X, 3, labels=labels, reg_covar=0.0, on_collapse=action)
+            fit_gmm(X, 3, init="labels", labels=labels, reg_covar=0.0, on_collapse=action)
     with pytest.raises(FitError, match="component 2 has a singular covariance"):
-        fit_gmm(X, 3, labels=labels, reg_covar=0.0, on_collapse="raise")
-    assert fit_gmm(X, 3, labels=labels).weights[2] == pytest.approx(1 / 300)
+        fit_gmm(X, 3, init="labels", labels=labels, reg_covar=0.0, on_collapse="raise")
+    assert fit_gmm(X, 3, init="labels", labels=labels).weights[2] == pytest.approx(1 / 300)
 
 
 def test_component_without_label_may_be_dropped() -> None:
@@ -540,7 +589,7 @@ def test_label_of_a_weight_fixed_at_zero_is_refused() -> None:
 
 def test_fixed_needs_a_mixture_with_labels_too() -> None:
     with pytest.raises(ValueError, match="init must be a mixture where parameters are fixed"):
-        fit_gmm(X, 3, labels=SOME, fixed="means")
+        fit_gmm(X, 3, init="labels", labels=SOME, fixed="means")
 
 
 # ---- reports ----
@@ -562,7 +611,7 @@ def test_labels_of_a_frame_need_its_index() -> None:
     frame = pandas("DataFrame", X, columns=["a", "b"])
     labels = pandas("Series", SOME, index=frame.index[::-1])
     with pytest.raises(ValueError, match="labels must have the index of X; row 0 has the label"):
-        fit_gmm(frame, 3, labels=labels)
+        fit_gmm(frame, 3, init="labels", labels=labels)
     fit = fit_gmm(frame, 3, labels=pandas("Series", SOME), init=pandas("Series", TRUTH))
     assert fit.model.feature_names == ("a", "b")
     with pytest.raises(ValueError, match="init must have the index of X"):
@@ -603,3 +652,16 @@ def test_selection_starts_with_the_numbers_of_labels(init: str) -> None:
     found = select_gmm(apart, 3, ["VVV", "EII"], labels=labels, init=begin, rng=0)
     for fit in found.fits.values():
         np.testing.assert_array_equal(fit.predict(apart), truth)
+
+
+def test_start_from_labels_needs_labels_that_tell_components_apart() -> None:
+    with pytest.raises(
+        ValueError, match=r"^init=\"labels\" needs labels that say something of some"
+    ):
+        fit_gmm(X, 3, init="labels")
+    with pytest.raises(
+        ValueError, match=r"^init=\"labels\" needs labels that say something of some"
+    ):
+        fit_gmm(X, 3, init="labels", labels=np.full(300, -1))
+    with pytest.raises(ValueError, match=r"got two of which they say the same\. Start with init="):
+        fit_gmm(X, 5, init="labels", labels=SOME)

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,7 +41,7 @@ from mixtura.passes import Backend
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.schedules import State
 from mixtura.shapes import Floats
-from mixtura.starts import FromLabels, HierarchicalTree, Start, StartInterrupted
+from mixtura.starts import HierarchicalTree, Start, StartInterrupted, begin_from_labels
 from mixtura.updates import OnCollapse
 
 __all__ = ["check_reg_covar", "fit_gmm"]
@@ -62,7 +62,7 @@ def fit_gmm(
     groups: ArrayLike | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
-    init: Init | None = None,
+    init: Init | Literal["labels"] = "kmeans",
     n_init: int = 10,
     reg_covar: float | ArrayLike = 1e-6,
     tol: float = 1e-6,
@@ -110,12 +110,12 @@ def fit_gmm(
     noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
         Known covariance of the noise of each row, in squared units of the m columns of X: one
         variance for all columns, one for each, or a matrix; zeros for no noise. The mixture is that
-        of the rows without noise [5]_. See docs/incomplete/noise.md.
+        of the rows without noise [5]_. See docs/incomplete.md.
     projection : array_like of shape (n_samples, m, n_features), optional
         With `noise_covariance`: row i of X is ``projection[i] @ v + noise`` of a row v of the
         mixture. None is the identity.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
-        "kmeans", "kmeans++", "random" or "hierarchical" for automatic starts; integer
+        "kmeans" (default), "kmeans++", "random" or "hierarchical" for automatic starts; integer
         labels (n_samples,), -1 for rows that take no part in the start, or boolean ones of two
         components; responsibilities (n_samples, n_components), rows summing to one; means
         (n_components, n_features), each row beginning with the nearest in units of the features'
@@ -123,11 +123,9 @@ def fit_gmm(
         nearest mixture of `covariance_type`; a fit of k-means to these rows, for its labels; a tree
         of them, cut into `n_components`; or a callable ``(X, n_components, rng)`` that returns any
         of these. One-dimensional integers are labels; a table is known by its shape, and refused
-        where rows, components and features are equally many. None, the default, is "kmeans". With
-        `labels`, None shares out each row as its label says, in equal parts where it says nothing;
-        where that leaves two components alike, it is "kmeans", which often reaches a higher
-        maximum anyway. With `labels`, the clusters of automatic starts, trees and k-means get the
-        numbers of the labels that they agree with best.
+        where rows, components and features are equally many. With `labels`, clusters get the
+        numbers of the labels that they agree with best; "labels" shares out each row as its label
+        says, in equal parts where that says nothing.
     n_init : int
         Automatic starts that are tried briefly; the best is run to convergence. Of hierarchical
         trees there are at most three, each in other coordinates.
@@ -161,7 +159,7 @@ def fit_gmm(
         What NaN in `X` is, and what frames and masked arrays have in its place: an error, or with
         "em" a number that is missing at random. Then EM is that of the observed numbers, and the
         log-likelihood is theirs. A row with nothing observed is allowed; it says nothing. Complete
-        rows give the same fit to the bit. See docs/incomplete/missing.md.
+        rows give the same fit to the bit. See docs/incomplete.md.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -278,10 +276,10 @@ def fit_gmm(
     if known is not None:
         source = known.marked(source)
     begin: Begin | None = None
-    if init is None and known is not None and not known.has_copies:
-        begin = FromLabels(known.prior)
+    if isinstance(init, str) and init == "labels":
+        begin = begin_from_labels(known)
     elif not callable(init):
-        begin = check_begin("kmeans" if init is None else init, source, n_components)
+        begin = check_begin(init, source, n_components)
         if known is not None and isinstance(init, KMeansFit | HierarchicalTree):
             assert isinstance(begin, np.ndarray)
             begin = matched(begin, known.code, known.prior, source.weights())

@@ -3,7 +3,7 @@
 from mixtura.starts.automatic import INIT_METHODS, AutomaticStart, Start, StartInterrupted
 from mixtura.starts.given import Means, check_init, given_start, tree_labels
 from mixtura.starts.hierarchical import HierarchicalTree, hierarchical
-from mixtura.starts.labels import FromLabels
+from mixtura.starts.labels import FromLabels, begin_from_labels
 
 __all__ = [
     "INIT_METHODS",
@@ -13,6 +13,7 @@ __all__ = [
     "Means",
     "Start",
     "StartInterrupted",
+    "begin_from_labels",
     "check_init",
     "given_start",
     "hierarchical",

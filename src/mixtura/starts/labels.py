@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import RowSource
-from mixtura.data.labels import restrictive
+from mixtura.data.labels import RowLabels, restrictive
 from mixtura.parameters import Seen
 from mixtura.passes import RowsPass
 from mixtura.shapes import Floats
 from mixtura.starts.whole import whole_rows
 from mixtura.statistics import Statistics
 
-__all__ = ["FromLabels", "labelled_rows", "statistics_of_labels"]
+__all__ = ["FromLabels", "begin_from_labels", "labelled_rows", "statistics_of_labels"]
 
 FLAT = 1e-30  # precision factors, in deviations of the features: all densities are equal
 
@@ -31,6 +31,27 @@ class FromLabels:
     """
 
     prior: Floats
+
+
+def begin_from_labels(known: RowLabels | None) -> FromLabels:
+    """Return the start that `init="labels"` stands for.
+
+    Raises
+    ------
+    ValueError
+        Without labels, and where they leave two components alike: these would stay so.
+    """
+    if known is None:
+        raise ValueError(
+            'init="labels" needs labels that say something of some rows; got none. Pass labels, '
+            'or start with init="kmeans".'
+        )
+    if known.has_copies:
+        raise ValueError(
+            'init="labels" needs labels that tell all components from each other; got two of which '
+            'they say the same. Start with init="kmeans".'
+        )
+    return FromLabels(known.prior)
 
 
 def statistics_of_labels(
