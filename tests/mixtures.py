@@ -1,12 +1,13 @@
-"""One mixture of each covariance type, in numbers, and its densities by scipy.stats."""
+"""Mixtures of each covariance type: one in numbers, with densities by scipy.stats; random ones."""
 
 import math
 
 import numpy as np
 from scipy import stats
 
-from mixtura import GaussianMixture
-from mixtura.shapes import Floats
+from mixtura import GaussianMixture, reference
+from mixtura.parameters import Parameters
+from mixtura.shapes import SHAPES, Floats
 
 K, D = 3, 2
 WEIGHTS = [0.2, 0.5, 0.3]
@@ -43,3 +44,18 @@ def expected_component_log_prob(covariance_type: str, X: Floats) -> Floats:
         for weight, mean, covariance in zip(WEIGHTS, MEANS, each, strict=True)
     ]
     return np.transpose(joint)
+
+
+def random_parameters(covariance_type: str, k: int, d: int, seed: int) -> Parameters:
+    rng = np.random.default_rng(seed)
+    roots = rng.normal(size=(k, d, d + 2))
+    full = np.einsum("jac,jbc->jab", roots, roots) / d
+    shape = SHAPES[covariance_type]
+    if covariance_type == "tied":
+        full[:] = full[0]
+    covariances = shape.from_matrices(full if not shape.is_diagonal else full * np.eye(d))
+    covariances = np.ascontiguousarray(covariances)
+    factors, failed = shape.factorise(covariances, reference)
+    assert not failed.any()
+    weights = rng.dirichlet(np.ones(k))
+    return Parameters(weights, rng.normal(size=(k, d)), covariances, factors, shape)

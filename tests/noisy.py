@@ -9,29 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from mixtura import datasets, reference
+from mixtura import datasets
 from mixtura.parameters import Parameters
-from mixtura.shapes import SHAPES, Floats
+from mixtura.shapes import Floats
 
 FIGURES = Path(__file__).parent / "figures" / "xdeconv"
 CASES = {case["case"]: case for case in json.loads((FIGURES / "cases.json").read_text())}
 KINDS = ("one", "variances", "matrices", "projected")
-
-
-def mixture(name: str, k: int, d: int, seed: int) -> Parameters:
-    """Parameters of a shape."""
-    rng = np.random.default_rng(seed)
-    roots = rng.normal(size=(k, d, d + 2))
-    full = np.einsum("jac,jbc->jab", roots, roots) / d
-    shape = SHAPES[name]
-    if name == "tied":
-        full[:] = full[0]
-    covariances = shape.from_matrices(full if not shape.is_diagonal else full * np.eye(d))
-    covariances = np.ascontiguousarray(covariances)
-    factors, failed = shape.factorise(covariances, reference)
-    assert not failed.any()
-    weights = rng.dirichlet(np.ones(k))
-    return Parameters(weights, rng.normal(size=(k, d)), covariances, factors, shape)
 
 
 class Noisy(NamedTuple):

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from mixtures import random_parameters as mixture
 from scipy import stats
 
-from mixtura import reference
 from mixtura.parameters import Parameters
 from mixtura.reference import FORMS, Rows
 from mixtura.shapes import SHAPES, Floats
@@ -16,20 +16,6 @@ from mixtura.shapes import SHAPES, Floats
 BinnedRows = FORMS["binned"]
 INF = math.inf
 every_shape = pytest.mark.parametrize("name", list(SHAPES))
-
-
-def mixture(name: str, k: int, d: int, seed: int) -> Parameters:
-    rng = np.random.default_rng(seed)
-    roots = rng.normal(size=(k, d, d + 2))
-    full = np.einsum("jac,jbc->jab", roots, roots) / d
-    shape = SHAPES[name]
-    if name == "tied":
-        full[:] = full[0]
-    covariances = shape.from_matrices(full if not shape.is_diagonal else full * np.eye(d))
-    factors, failed = shape.factorise(covariances, reference)
-    assert not failed.any()
-    return Parameters(rng.dirichlet(np.ones(k)), rng.normal(size=(k, d)), covariances, factors,
-                      shape)  # fmt: skip
 
 
 def bins(n: int, d: int, seed: int, width: float = 1.0) -> tuple[Floats, Floats, Floats]:

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from mixtures import random_parameters as mixture
 from scipy import stats
 
-from mixtura import reference
 from mixtura.parameters import Parameters, Seen
 from mixtura.reference import FORMS, Rows
 from mixtura.shapes import SHAPES, Floats
 
 IncompleteRows = FORMS["incomplete"]
 every_shape = pytest.mark.parametrize("name", list(SHAPES))
-
-
-def mixture(name: str, k: int, d: int, seed: int) -> Parameters:
-    rng = np.random.default_rng(seed)
-    roots = rng.normal(size=(k, d, d + 2))
-    full = np.einsum("jac,jbc->jab", roots, roots) / d
-    shape = SHAPES[name]
-    if name == "tied":
-        full[:] = full[0]
-    covariances = shape.from_matrices(full if not shape.is_diagonal else full * np.eye(d))
-    factors, failed = shape.factorise(covariances, reference)
-    assert not failed.any()
-    weights = rng.dirichlet(np.ones(k))
-    return Parameters(weights, rng.normal(size=(k, d)), covariances, factors, shape)
 
 
 def holed(n: int, d: int, seed: int, share: float = 0.4) -> Floats:
