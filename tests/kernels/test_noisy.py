@@ -8,6 +8,7 @@ import noisy
 import numpy as np
 import pytest
 from helpers import LAYOUTS
+from mixtures import random_parameters
 
 from mixtura import kernels, reference
 from mixtura.parameters import Seen
@@ -33,7 +34,7 @@ def assert_same(one: Statistics, other: Statistics, rtol: float = 1e-9) -> None:
 @every_kind
 @every_shape
 def test_statistics_are_those_of_the_reference(name: str, kind: str, d: int) -> None:
-    parameters = noisy.mixture(name, 3, d, d)
+    parameters = random_parameters(name, 3, d, d)
     for n, em, weighted in [(1, "soft", False), (3, "hard", True), (300, "soft", True),
                             (259, "hard", False), (5, "soft", False)]:  # fmt: skip
         rows = noisy.rows(kind, n, d, n)
@@ -54,7 +55,7 @@ def test_statistics_are_those_of_the_reference(name: str, kind: str, d: int) -> 
 @every_shape
 def test_answers_for_each_row_are_those_of_the_reference(name: str, kind: str) -> None:
     n, d, k = 77, 4, 3
-    parameters, rows = noisy.mixture(name, k, d, 1), noisy.rows(kind, n, d, 2)
+    parameters, rows = random_parameters(name, k, d, 1), noisy.rows(kind, n, d, 2)
     shapes: dict[str, Any] = {"log_density": (n, k), "resp": (n, k), "log_prob": n, "labels": n}
     compiled, plain = (engine(rows.X, **rows.known) for engine in (COMPILED, PLAIN))
     for output, shape in shapes.items():
@@ -73,7 +74,7 @@ def test_answers_for_each_row_are_those_of_the_reference(name: str, kind: str) -
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name[0] not in "ou"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_layout_of_rows_changes_nothing(layout: str, dtype: type) -> None:
-    rows, parameters = noisy.rows("matrices", 130, 3, 3), noisy.mixture("full", 2, 3, 4)
+    rows, parameters = noisy.rows("matrices", 130, 3, 3), random_parameters("full", 2, 3, 4)
     X = rows.X.astype(dtype)
     laid = LAYOUTS[layout](X)
     found = COMPILED(laid, **rows.known).accumulate("soft", parameters.seen(), None)
@@ -85,7 +86,7 @@ def test_layout_of_rows_changes_nothing(layout: str, dtype: type) -> None:
 @every_kind
 @pytest.mark.parametrize("name", ["full", "diag"])
 def test_any_number_of_threads_gives_the_same_bits(name: str, kind: str) -> None:
-    rows, parameters = noisy.rows(kind, 5000, 3, 5), noisy.mixture(name, 3, 3, 6)
+    rows, parameters = noisy.rows(kind, 5000, 3, 5), random_parameters(name, 3, 3, 6)
     engine = COMPILED(rows.X, **rows.known)
     one, *others = (engine.accumulate("soft", parameters.seen(), t) for t in (1, 2, 3, 7))
     for other in others:
@@ -95,7 +96,7 @@ def test_any_number_of_threads_gives_the_same_bits(name: str, kind: str) -> None
 
 
 def test_one_noise_for_all_rows_needs_no_copy() -> None:
-    rows, parameters = noisy.rows("matrices", 40, 3, 7), noisy.mixture("full", 2, 3, 8)
+    rows, parameters = noisy.rows("matrices", 40, 3, 7), random_parameters("full", 2, 3, 8)
     noise = np.broadcast_to(rows.known["noise"][1], (40, 3, 3))
     found = COMPILED(rows.X, noise=noise).accumulate("soft", parameters.seen(), None)
     expected = COMPILED(rows.X, noise=noise.copy()).accumulate("soft", parameters.seen(), None)
@@ -108,7 +109,7 @@ def test_one_noise_for_all_rows_needs_no_copy() -> None:
 def test_rows_without_noise_have_the_sums_of_an_ordinary_pass(
     name: str, d: int, offset: float
 ) -> None:
-    parameters = noisy.mixture(name, 3, d, 9)
+    parameters = random_parameters(name, 3, d, 9)
     X = np.random.default_rng(10).normal(size=(400, d)) + offset
     seen = parameters.seen()._replace(means=parameters.means + offset)
     weight = np.random.default_rng(11).uniform(0.5, 1.0, 400)
@@ -163,7 +164,7 @@ def test_a_row_that_is_singular_everywhere_is_shared_out_by_the_weights() -> Non
 @every_kind
 def test_tempered_components_are_those_of_the_reference(name: str, kind: str) -> None:
     rows = noisy.rows(kind, 60, 3, 14)
-    seen, _ = noisy.mixture(name, 3, 3, 15).seen().tempered(0.4)
+    seen, _ = random_parameters(name, 3, 3, 15).seen().tempered(0.4)
     found, expected = (
         engine(rows.X, **rows.known).accumulate("soft", seen, None) for engine in (COMPILED, PLAIN)
     )
@@ -172,7 +173,7 @@ def test_tempered_components_are_those_of_the_reference(name: str, kind: str) ->
 
 def test_scales_at_the_ends_of_the_range_do_no_harm() -> None:
     """The determinant of twelve features alone would leave the range of a double."""
-    parameters = noisy.mixture("full", 2, 12, 16)
+    parameters = random_parameters("full", 2, 12, 16)
     rows = noisy.rows("matrices", 30, 12, 17)
     expected = COMPILED(rows.X, **rows.known).accumulate("soft", parameters.seen(), None)
     for unit in (1e-60, 1e60):
@@ -187,7 +188,7 @@ def test_scales_at_the_ends_of_the_range_do_no_harm() -> None:
 
 
 def test_no_rows_have_no_sums() -> None:
-    parameters = noisy.mixture("full", 2, 3, 18)
+    parameters = random_parameters("full", 2, 3, 18)
     empty = COMPILED(np.empty((0, 3)), noise=np.empty((0, 3, 3)))
     found = empty.accumulate("soft", parameters.seen(), None)
     assert not found.resp_sum.any()

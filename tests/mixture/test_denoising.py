@@ -5,6 +5,7 @@ from __future__ import annotations
 import noisy
 import numpy as np
 import pytest
+from mixtures import random_parameters
 
 from mixtura import GaussianMixture, scan
 
@@ -37,7 +38,7 @@ def test_answers_about_rows_are_the_published_figures(name: str) -> None:
 
 @pytest.mark.parametrize("kind", noisy.KINDS)
 def test_answers_are_those_of_the_definition(kind: str) -> None:
-    rows, parameters = noisy.rows(kind, 20, 3, 1), noisy.mixture("full", 2, 3, 2)
+    rows, parameters = noisy.rows(kind, 20, 3, 1), random_parameters("full", 2, 3, 2)
     mixture = GaussianMixture(*parameters[:3])
     observed, noise = rows.known.get("observed", rows.X), rows.known["noise"]
     options = {"noise_covariance": noise, "projection": rows.known.get("projection")}
@@ -64,7 +65,7 @@ def test_answers_are_those_of_the_definition(kind: str) -> None:
 
 
 def test_rows_without_noise_stay_as_they_are() -> None:
-    mixture = GaussianMixture(*noisy.mixture("full", 3, 2, 3)[:3])
+    mixture = GaussianMixture(*random_parameters("full", 3, 2, 3)[:3])
     X = np.random.default_rng(4).normal(size=(30, 2))
     expected, covariances = mixture.denoise(X, np.zeros(30), return_cov=True)
     np.testing.assert_allclose(expected, X, rtol=1e-12)
@@ -74,7 +75,7 @@ def test_rows_without_noise_stay_as_they_are() -> None:
 
 
 def test_rows_in_blocks_have_the_same_answers() -> None:
-    mixture = GaussianMixture(*noisy.mixture("full", 2, 3, 5)[:3])
+    mixture = GaussianMixture(*random_parameters("full", 2, 3, 5)[:3])
     rows = noisy.rows("matrices", 25, 3, 6)
     blocks, noise = scan([rows.X[:7], rows.X[7:]]), rows.known["noise"]
     one, other = (mixture.denoise(X, noise, return_cov=True) for X in (rows.X, blocks))
@@ -83,7 +84,7 @@ def test_rows_in_blocks_have_the_same_answers() -> None:
 
 
 def test_what_cannot_be_denoised_is_refused() -> None:
-    mixture = GaussianMixture(*noisy.mixture("full", 2, 3, 7)[:3])
+    mixture = GaussianMixture(*random_parameters("full", 2, 3, 7)[:3])
     X = np.zeros((4, 3))
     with pytest.raises(ValueError, match=r"noise_covariance must have shape \(4,\)"):
         mixture.denoise(X, np.zeros(5))

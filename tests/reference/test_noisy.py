@@ -5,6 +5,7 @@ from __future__ import annotations
 import noisy
 import numpy as np
 import pytest
+from mixtures import random_parameters
 
 from mixtura.parameters import Seen
 from mixtura.reference import FORMS, Rows
@@ -18,7 +19,7 @@ every_kind = pytest.mark.parametrize("kind", noisy.KINDS)
 @every_kind
 @every_shape
 def test_densities_are_those_of_rows_with_noise(name: str, kind: str) -> None:
-    rows, parameters = noisy.rows(kind, 12, 3, 1), noisy.mixture(name, 2, 3, 2)
+    rows, parameters = noisy.rows(kind, 12, 3, 1), random_parameters(name, 2, 3, 2)
     expected = noisy.by_loops(rows, parameters).log_density
     density, log_prob = np.empty((12, 2)), np.empty(12)
     found = NoisyRows(rows.X, **rows.known)
@@ -31,7 +32,7 @@ def test_densities_are_those_of_rows_with_noise(name: str, kind: str) -> None:
 @every_shape
 @pytest.mark.parametrize("em", ["soft", "hard"])
 def test_statistics_are_expectations_of_true_rows(name: str, kind: str, em: str) -> None:
-    rows, parameters = noisy.rows(kind, 12, 3, 3), noisy.mixture(name, 2, 3, 4)
+    rows, parameters = noisy.rows(kind, 12, 3, 3), random_parameters(name, 2, 3, 4)
     weight = np.random.default_rng(5).uniform(0.5, 2.0, 12)
     found = NoisyRows(rows.X, weight, **rows.known).accumulate(em, parameters.seen(), None)
     expected = noisy.by_loops(rows, parameters)
@@ -53,7 +54,7 @@ def test_statistics_are_expectations_of_true_rows(name: str, kind: str, em: str)
 
 @every_shape
 def test_rows_without_noise_have_the_statistics_of_whole_ones(name: str) -> None:
-    X, seen = np.random.default_rng(6).normal(size=(20, 3)), noisy.mixture(name, 2, 3, 7).seen()
+    X, seen = np.random.default_rng(6).normal(size=(20, 3)), random_parameters(name, 2, 3, 7).seen()
     weight = np.arange(20.0)
     for em in ("soft", "hard"):
         one = NoisyRows(X, weight, noise=np.zeros(20)).accumulate(em, seen, None)
@@ -64,7 +65,7 @@ def test_rows_without_noise_have_the_statistics_of_whole_ones(name: str) -> None
 
 
 def test_expected_rows_and_covariances_are_those_over_the_mixture() -> None:
-    rows, parameters = noisy.rows("projected", 9, 3, 8), noisy.mixture("full", 2, 3, 9)
+    rows, parameters = noisy.rows("projected", 9, 3, 8), random_parameters("full", 2, 3, 9)
     one = noisy.by_loops(rows, parameters)
     joint = np.exp(one.log_density) * parameters.weights
     resp = joint / joint.sum(axis=1, keepdims=True)
@@ -95,7 +96,7 @@ def test_a_row_whose_sum_is_singular_has_zero_density_there() -> None:
 
 @every_shape
 def test_annealing_raises_densities_with_noise_to_a_power(name: str) -> None:
-    rows, parameters = noisy.rows("matrices", 12, 3, 10), noisy.mixture(name, 2, 3, 11)
+    rows, parameters = noisy.rows("matrices", 12, 3, 10), random_parameters(name, 2, 3, 11)
     seen, offset = parameters.seen().tempered(0.3)
     statistics = NoisyRows(rows.X, **rows.known).accumulate("soft", seen, None)
     density = noisy.by_loops(rows, parameters).log_density + np.log(parameters.weights)
