@@ -86,6 +86,8 @@ class BinnedFit(GMMFit):
         Sum of the counts.
     entropy : float, nats
         Of the assignments of rows to components, given their bins.
+    n_labelled : int
+        0: bins have no labels.
     lower : ndarray of shape (n_bins, n_features), read-only
         Lower end of each bin; bins of several features are in C order of the counts.
     upper : ndarray of shape (n_bins, n_features), read-only
