@@ -228,3 +228,34 @@ def test_rows_with_weights_are_refused() -> None:
     rows = scan([np.zeros((5, 1))], weight=[np.ones(5)])
     with pytest.raises(ValueError, match=r"X must have rows that count once each"):
         bootstrap_lrt(rows, 1)
+
+
+@pytest.mark.parametrize("kind", ["one", "variances", "matrices", "projected"])
+def test_samples_have_the_noise_of_the_rows(kind: str) -> None:
+    """Without noise in the samples, a wide scatter of one component would look like two."""
+    n, rng = 150, np.random.default_rng(4)
+    truth = rng.normal(size=(n, 2))
+    size = np.where(rng.random(n) < 0.3, 3.0, 0.1)
+    noise = {
+        "one": size**2,
+        "variances": (size**2)[:, None] * [1.0, 2.0],
+        "matrices": (size**2)[:, None, None] * [[1.0, 0.5], [0.5, 1.0]],
+        "projected": size**2,
+    }[kind]
+    matrices = np.broadcast_to(
+        noise[:, None, None] * np.eye(2) if noise.ndim == 1
+        else noise[:, :, None] * np.eye(2) if noise.ndim == 2
+        else noise, (n, 2, 2),
+    )  # fmt: skip
+    projection = rng.normal(size=(n, 2, 2)) if kind == "projected" else None
+    X = truth if projection is None else np.einsum("iab,ib->ia", projection, truth)
+    X = X + np.einsum("iab,ib->ia", np.linalg.cholesky(matrices), rng.normal(size=(n, 2)))
+    options = {"n_bootstrap": 19, "covariance_type": "spherical", "n_init": 1}
+    known = bootstrap_lrt(X, 1, noise_covariance=noise, projection=projection, rng=0, **options)
+    assert known.p_value > 0.05
+    again = bootstrap_lrt(
+        X, 1, noise_covariance=noise, projection=projection, rng=0, n_threads=2, **options
+    )
+    np.testing.assert_array_equal(again.null_distribution, known.null_distribution)
+    if projection is None:
+        assert bootstrap_lrt(X, 1, rng=0, **options).p_value == 0.05

@@ -12,10 +12,10 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mixtura.covariance import family_named
-from mixtura.data import ArrayRows, RowSource, open_rows
+from mixtura.data import ArrayRows, RowSource, open_rows, with_noise
 from mixtura.data.checks import (
     check_count,
     check_n_threads,
@@ -31,6 +31,7 @@ from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.init import returned_begin
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
+from mixtura.fitting.simulated import seen_like
 from mixtura.fitting.stages import Begin, Fitting, Settings
 from mixtura.fitting.survey import Survey
 from mixtura.kernels.threads import choose_n_threads
@@ -113,6 +114,8 @@ def bootstrap_lrt(
     tol: float = 1e-6,
     max_iter: int = 1000,
     missing: Missing = "raise",
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     verbose: Verbose = None,
@@ -149,6 +152,8 @@ def bootstrap_lrt(
         Most iterations of each fit.
     missing : {"raise", "em"}
         As for `fit_gmm`. With "em", the samples lack the same numbers as the rows.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`; the samples have such noise too.
     rng : int, Generator or None
         Source of random numbers for starts and samples; None for fresh entropy.
     n_threads : int or None
@@ -196,6 +201,7 @@ def bootstrap_lrt(
     n_components = check_count("n_components", n_components)
     missing = check_option("missing", missing, MISSING)
     source = open_rows(X, minimum=n_components + 1, missing=missing)
+    source = with_noise(source, noise_covariance, projection)
     if source.is_weighted:
         raise ValueError(
             "X must have rows that count once each; got rows with weights. Scan it without weight."
@@ -220,16 +226,11 @@ def bootstrap_lrt(
     nearest = np.where(np.isnan(some), np.inf, distances).argmin(axis=0)
     origin = some[nearest, np.arange(source.n_features)]  # a number of the grid, of few digits
     origin = np.where(np.isnan(origin), source.first_row(), origin)
-    holes: NDArray[np.bool_] | None = None
-    if source.form == "incomplete":
-        holes = np.concatenate([np.isnan(X) for X, *_ in source.blocks()])
     to_grid = partial(on_grid, origin=origin, variance=survey.rounding)
     with Counter(n_bootstrap + 1, "sample", verbose) as count:
         null, alternative = fit_pair(source, observed)
         count("the rows")
-        sample = partial(
-            _statistic_of_sample, null.model, source.n_samples, holes, to_grid, fit_pair
-        )
+        sample = partial(_statistic_of_sample, null.model, source, to_grid, fit_pair)
         drawn = _in_threads(sample, streams, n_threads, count)
     for fit in (null, alternative):
         if not fit.converged and tol > 0.0:
@@ -353,17 +354,14 @@ def _ratio(null: GMMFit, alternative: GMMFit) -> float:
 
 def _statistic_of_sample(
     model: GaussianMixture,
-    n_rows: int,
-    holes: NDArray[np.bool_] | None,
+    source: RowSource,
     to_grid: Callable[[Floats], Floats],
     fit_pair: FitPair,
     rng: np.random.Generator,
 ) -> float:
     """The statistic of one sample from the null hypothesis; NaN where it cannot be fitted."""
-    rows, form = to_grid(model.sample(n_rows, rng)[0]), "whole"
-    if holes is not None:
-        rows[holes], form = np.nan, "incomplete"
+    rows = seen_like(source, model.sample(source.n_samples, rng)[0], to_grid, rng)
     try:
-        return _ratio(*fit_pair(ArrayRows(rows, form=form), rng, model))
+        return _ratio(*fit_pair(rows, rng, model))
     except (FitError, np.linalg.LinAlgError):
         return np.nan
