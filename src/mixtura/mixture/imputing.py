@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mixtura.data import Block
 from mixtura.data.checks import check_n_threads, check_rng
 from mixtura.mixture.densities import AnyRows, evaluate, opened
-from mixtura.mixture.sampling import noise
+from mixtura.mixture.sampling import correlated
 from mixtura.parameters import Seen
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
@@ -132,7 +132,7 @@ def _drawn(
     whole = np.empty(X.shape)
     for j in np.unique(labels):
         rows = labels == j
-        row = mixture.means[j] + noise(parameters, j, normal[rows])
+        row = mixture.means[j] + correlated(parameters, j, normal[rows])
         about_zero = parameters.select(np.array([j]))._replace(means=np.zeros((1, X.shape[1])))
         whole[rows] = row + _expected(about_zero.seen(), X[rows] - row, n_threads)
     return whole

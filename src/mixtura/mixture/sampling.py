@@ -15,7 +15,7 @@ from mixtura.shapes import Floats
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
-__all__ = ["noise", "sample"]
+__all__ = ["correlated", "sample"]
 
 
 def sample(
@@ -62,16 +62,16 @@ def sample(
     parameters = self._parameters()
     for j, rows in enumerate(np.split(np.argsort(labels, kind="stable"), ends[:-1])):
         if len(rows):
-            X[rows] = self.means[j] + noise(parameters, j, X[rows])
+            X[rows] = self.means[j] + correlated(parameters, j, X[rows])
     return X, labels
 
 
-def noise(parameters: Parameters, component: int, normal: Floats) -> Floats:
+def correlated(parameters: Parameters, component: int, normal: Floats) -> Floats:
     """Return standard normal rows with the covariance of a component."""
-    covariance = parameters.covariance(component)
-    if parameters.shape.is_diagonal:
-        correlated: Floats = normal * np.sqrt(np.einsum("aa->a", covariance))
-    else:
-        lower, _ = dpotrf(covariance, lower=1, clean=1)
-        correlated = normal @ lower.T
-    return correlated
+    shape, d = parameters.shape, normal.shape[1]
+    if shape.is_diagonal:  # without a matrix
+        own = shape.select(parameters.covariances, np.array([component]))
+        return normal * np.sqrt(shape.variances(own, 1, d)[0])
+    lower, _ = dpotrf(parameters.covariance(component), lower=1, clean=1)
+    rows: Floats = normal @ lower.T
+    return rows
