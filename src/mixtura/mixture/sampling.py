@@ -71,7 +71,8 @@ def correlated(parameters: Parameters, component: int, normal: Floats) -> Floats
     shape, d = parameters.shape, normal.shape[1]
     if shape.is_diagonal:  # without a matrix
         own = shape.select(parameters.covariances, np.array([component]))
-        return normal * np.sqrt(shape.variances(own, 1, d)[0])
+        scaled: Floats = normal * np.sqrt(shape.variances(own, 1, d)[0])
+        return scaled
     lower, _ = dpotrf(parameters.covariance(component), lower=1, clean=1)
     rows: Floats = normal @ lower.T
     return rows
