@@ -60,8 +60,8 @@ def impute(
     -------
     ndarray of shape (n_samples, n_features), float32 where X is, else float64
         A new array, also for a frame. The observed numbers have the same bits. A row without any
-        becomes the mean of the mixture, or a row like those of `sample`. A row of weight zero that
-        is not finite becomes NaN.
+        becomes the mean of the mixture, or a row like those of `sample`. Of rows of `mixtura.scan`,
+        one of weight zero that is not finite becomes NaN.
 
     See Also
     --------
