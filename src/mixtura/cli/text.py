@@ -148,7 +148,7 @@ class TextFile:
             rows = _reader(lines, self._layout.separator)
             try:
                 if self.has_names:
-                    next(row for row in rows if not _is_blank(row))
+                    next(row for row in rows if not _is_blank(row, self._layout.width))
                 return self._parse(rows, positions, weighted, missing)
             except csv.Error as error:
                 raise InputError(
@@ -161,9 +161,14 @@ class TextFile:
         """Convert the remaining lines of a csv.reader, without blank ones."""
         values = array("d")  # eight bytes for each value; a list of floats takes 32
         separator, width, decimal = self._layout.separator, self._layout.width, self._layout.decimal
+        blank, between = 0, list[int]()
         for row in rows:
-            if _is_blank(row):
+            if _is_blank(row, width):
+                blank = blank or rows.line_num
                 continue
+            if blank:
+                between.append(blank)
+                blank = 0
             if len(row) != width:
                 hint = DECIMALS if separator == "," and len(row) > width else ""
                 raise InputError(
@@ -181,6 +186,11 @@ class TextFile:
                 cells = ["0" if _missing(cell) else cell for cell in cells]
                 holes = [_missing(row[c]) for c in positions]
                 values.extend(np.where(holes, np.nan, _numbers(cells, decimal)))
+        if between and width == 1 and missing == "em":
+            note(
+                f"{self.path}: blank lines, as line {between[0]}, are no rows; in a file of one "
+                f'column, write NA or "" for a missing value'
+            )
         return np.frombuffer(values).reshape(-1, len(positions))
 
     def _is_bad(self, cell: str) -> bool:
@@ -318,15 +328,17 @@ def _layout(path: Path, sample: list[str]) -> _Layout:
     for separator in SEPARATORS:
         reader = _reader(sample, separator)
         try:
-            rows = [row for row in reader if not _is_blank(row)]
+            rows = [row for row in reader if row]
         except csv.Error as error:
             complaint = f"line {reader.line_num}: {error}"
             continue
         if len(rows) > 1 and len(sample) > LINES_LOOKED_AT:
             rows.pop()  # it may continue in later lines
-        if not rows:
+        lengths = [len(row) for row in rows if len(row) > 1 or any(row)]
+        if not lengths:
             raise InputError(f"{path}: the file is empty")
-        width = Counter(map(len, rows)).most_common(1)[0][0]
+        width = Counter(lengths).most_common(1)[0][0]
+        rows = [row for row in rows if not _is_blank(row, width)]
         decimal = _decimal_mark(cell for row in rows for cell in row)
         of_width = [row for row in rows[len(rows) > 1 :] if len(row) == width]
         cells = [cell for row in of_width for cell in row]
@@ -367,6 +379,8 @@ def _decimal_mark(cells: Iterable[str]) -> str:
 def _reader(lines: Iterable[str], separator: str) -> Any:
     if separator == " ":  # tabs too, and none at the ends
         lines = (line.replace("\t", " ").strip() for line in lines)
+    else:  # a line of spaces is blank
+        lines = (line if line.strip(" \r\n") else "" for line in lines)
     return csv.reader(lines, delimiter=separator, skipinitialspace=True)
 
 
@@ -398,5 +412,6 @@ def _is_zero(cell: str) -> bool:
     return not any(digit in cell.lower().partition("e")[0] for digit in "123456789")
 
 
-def _is_blank(row: Row) -> bool:
-    return not any(row) and len(row) < 2
+def _is_blank(row: Row, width: int) -> bool:
+    """Whether a line is no row; in a file of one column, "" is a row with an empty cell."""
+    return not row or (row == [""] and width > 1)
