@@ -1,5 +1,6 @@
 """Missing values on the command line: refused, with what to do, or used with --missing em."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,14 @@ def test_fit_and_predict_use_what_is_observed(
     np.testing.assert_allclose(resp[whole], model.responsibilities(X[whole]), rtol=1e-6, atol=1e-10)
     again = tmp_path / "again"
     predict = ["predict", str(out / "model.npz"), str(path), "--out", str(again)]
-    assert main([*predict, "--missing", "em"]) == 0
+    assert main(predict) == 0  # as the model was fitted
     for name in ("labels.csv", "responsibilities.csv"):
         assert (again / name).read_text() == (out / name).read_text()
     capsys.readouterr()
+    assert "or pass --missing em" in refusal(capsys, [*predict, "--missing", "raise"])
+    replace(model, missing="raise").save(out / "model.npz")
     assert "or pass --missing em" in refusal(capsys, predict)
+    assert main([*predict, "--missing", "em"]) == 0
 
 
 def test_clusters_of_incomplete_rows_are_predicted(

@@ -246,7 +246,8 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
         "--missing",
         choices=MISSING,
         default=argparse.SUPPRESS,
-        help="refuse missing values, or use what is observed of each row: em (default: raise)",
+        help="refuse missing values, or use what is observed of each row: em (default: raise; "
+        "predict does as a mixture was fitted)",
     )
 
 
