@@ -123,3 +123,19 @@ def test_quotes_around_nothing_are_no_row_of_several_columns(tmp_path: Path) -> 
     path.write_text('x,y\n1,2\n""\n3,5\n4,4\n6,1\n')
     assert main(["fit", str(path), "-k", "1", "--missing", "em", "--out", str(tmp_path)]) == 0
     assert len((tmp_path / "labels.csv").read_text().splitlines()) == 1 + 4
+
+
+def test_columns_to_choose_are_judged_by_all_of_their_cells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("name,age,bmi,bp,x\nAnn,,21,80,1\nBob,44,23,NA,2\nEve,31,22,84,a\n")
+    line = refusal(capsys, ["fit", str(path), "-k", "1"])
+    assert line.endswith(
+        "'Ann' is not a number; choose columns of numbers, such as --columns age,bmi,bp; values "
+        "of columns 'age', 'bp' are missing: fill them in, or pass --missing em\n"
+    )
+    line = refusal(capsys, ["fit", str(path), "-k", "1", "--missing", "em"])
+    assert line.endswith("such as --columns age,bmi,bp\n")
+    line = refusal(capsys, ["fit", str(path), "-k", "1", "--weights", "bmi"])
+    assert "such as --columns age,bp; values of columns 'age', 'bp' are missing" in line

@@ -182,7 +182,7 @@ class TextFile:
                 absent = weighted and _is_number(cells[-1], decimal) and _is_zero(cells[-1])
                 taken = missing == "em" and not (weighted and _missing(cells[-1]))
                 if not (absent or taken) or any(self._is_bad(cell) for cell in cells):
-                    raise self._refusal(rows.line_num, row, positions, weighted) from error
+                    raise self._refusal(rows.line_num, row, positions, weighted, missing) from error
                 cells = ["0" if _missing(cell) else cell for cell in cells]
                 holes = [_missing(row[c]) for c in positions]
                 values.extend(np.where(holes, np.nan, _numbers(cells, decimal)))
@@ -196,7 +196,25 @@ class TextFile:
     def _is_bad(self, cell: str) -> bool:
         return not (_missing(cell) or _is_number(cell, self._layout.decimal))
 
-    def _refusal(self, line: int, row: Row, positions: Sequence[int], weighted: bool) -> InputError:
+    def _advice(self, row: Row, positions: Sequence[int], weighted: bool, missing: Missing) -> str:
+        """Return which columns to choose: those with numbers, and nothing else, in first lines."""
+        width, decimal = self._layout.width, self._layout.decimal
+        rows = [row, *(row for row in self._layout.rows[self.has_names :] if len(row) == width)]
+        good, holed = list[str](), list[str]()
+        for c in positions[: len(positions) - weighted]:
+            given = [each[c] for each in rows if not _missing(each[c])]
+            if given and all(_is_number(cell, decimal) for cell in given):
+                good.append(self.names[c] or f"x{c + 1}")
+                if len(given) < len(rows):
+                    holed.append(good[-1])
+        if not holed or missing == "em":
+            return advice(good)
+        of = f"column{'s' * (len(holed) > 1)} {listed(holed)}"
+        return f"{advice(good)}; values of {of} are missing: fill them in, {OR}"
+
+    def _refusal(
+        self, line: int, row: Row, positions: Sequence[int], weighted: bool, missing: Missing
+    ) -> InputError:
         """Return which cells of a row are not numbers, and what to do."""
         place = f"{self.path}, line {line}"
         if not self._hint and self._looks_like_names(row):
@@ -205,15 +223,11 @@ class TextFile:
         named = [(self.names[c] or f"x{c + 1}", row[c]) for c in positions]
         bad = [(name, cell) for name, cell in named if self._is_bad(cell)]
         if not bad:
-            missing = [name for name, cell in named if _missing(cell)]
-            if len(missing) == 1:
-                what = (
-                    f"column {missing[0]!r}: the value is missing; drop the row, fill it in, {OR}"
-                )
+            empty = [name for name, cell in named if _missing(cell)]
+            if len(empty) == 1:
+                what = f"column {empty[0]!r}: the value is missing; drop the row, fill it in, {OR}"
             else:
-                what = (
-                    f"columns {listed(missing)}: values are missing; drop or fill in the row, {OR}"
-                )
+                what = f"columns {listed(empty)}: values are missing; drop or fill in the row, {OR}"
             return InputError(f"{place}, {what}{self._hint_of_empty(positions, weighted)}")
         name, cell = bad[0]
         if cell.strip().lower().lstrip("+-") in ("inf", "infinity"):
@@ -221,8 +235,8 @@ class TextFile:
         else:
             others = [name for name, _ in bad]
             more = f"; columns {listed(others)} hold none" * (len(bad) > 1)
-            good = [name for name, cell in named if _is_number(cell, self._layout.decimal)]
-            what = f"{cell!r} is not a number{more}{DECIMALS if ',' in cell else advice(good)}"
+            hint = DECIMALS if "," in cell else self._advice(row, positions, weighted, missing)
+            what = f"{cell!r} is not a number{more}{hint}"
         return InputError(f"{place}, column {name!r}: {what}{self._hint}")
 
     def _looks_like_names(self, row: Row) -> bool:
