@@ -25,6 +25,7 @@ from mixtura.data.checks import (
 )
 from mixtura.data.labels import RowLabels, check_row_labels, matched
 from mixtura.data.missing import MISSING, Missing
+from mixtura.data.noise import accepted
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
@@ -264,7 +265,8 @@ def fit_gmm(
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     missing = check_option("missing", missing, MISSING)
     names = names_of(init) if projection is None else None
-    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names, missing=missing)
+    taken = accepted(missing, noise_covariance)
+    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names, missing=taken)
     source = with_noise(source, noise_covariance, projection)
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
