@@ -88,6 +88,8 @@ class BinnedFit(GMMFit):
         Of the assignments of rows to components, given their bins.
     n_labelled : int
         0: bins have no labels.
+    has_noise : bool
+        False.
     lower : ndarray of shape (n_bins, n_features), read-only
         Lower end of each bin; bins of several features are in C order of the counts.
     upper : ndarray of shape (n_bins, n_features), read-only

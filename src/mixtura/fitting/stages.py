@@ -224,6 +224,7 @@ class Fitting:
             source.weight_sum,
             entropy,
             self._n_labelled(),
+            source.form == "noisy",
         )
 
     # ---- stages ----
