@@ -493,8 +493,9 @@ def test_interrupted_fit_is_one_of_bins() -> None:
 
 
 def test_fit_that_is_cut_short_warns() -> None:
-    with pytest.warns(ConvergenceWarning, match="Raise max_iter"):
+    with pytest.warns(ConvergenceWarning, match="Raise max_iter") as caught:
         fit_binned(*histogram(), 2, rng=0, max_iter=1, tol=1e-12)
+    assert caught[0].filename == __file__
 
 
 # ---- refusals ----

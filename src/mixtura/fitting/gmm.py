@@ -26,7 +26,7 @@ from mixtura.data.checks import (
 from mixtura.data.labels import RowLabels, check_row_labels, matched
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
-from mixtura.exceptions import ConvergenceWarning, FitInterrupted
+from mixtura.exceptions import ConvergenceWarning, FitInterrupted, levels_inside
 from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
@@ -331,7 +331,7 @@ def fit_gmm(
             f"the fit used up its {counted(fit.n_iter, 'iteration')} before the predicted "
             f"remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=levels_inside(),
         )
     warn_of_coarse_columns(survey, ridge, [fit], stacklevel=2)
     return fit
