@@ -498,6 +498,27 @@ def test_fit_that_is_cut_short_warns() -> None:
     assert caught[0].filename == __file__
 
 
+def test_criteria_without_rows_are_those_of_the_bins() -> None:
+    fit = fit_binned(*histogram(), 2, rng=0)
+    n, p = fit.counts.sum(), fit.n_parameters
+    log_prob = stats.norm.cdf(fit.upper, fit.means[:, 0], fit.covariances[:, 0, 0] ** 0.5)
+    log_prob -= stats.norm.cdf(fit.lower, fit.means[:, 0], fit.covariances[:, 0, 0] ** 0.5)
+    filled = fit.counts > 0
+    log_likelihood = fit.counts[filled] @ np.log(log_prob @ fit.weights)[filled]
+    assert fit.bic() == pytest.approx(p * math.log(n) - 2.0 * log_likelihood, rel=1e-9)
+    assert fit.aic() == pytest.approx(2.0 * p - 2.0 * log_likelihood, rel=1e-9)
+    X, weight = fit.model.sample(20, rng=0)[0], np.arange(1.0, 21.0)
+    assert fit.bic(X, weight, n_threads=1) == fit.model.bic(X, weight)
+    assert fit.aic(X) == fit.model.aic(X)
+    for criterion in (fit.bic, fit.aic):
+        with pytest.raises(ValueError, match=r"^sample_weight must come with X; got no rows. Pass"):
+            criterion(sample_weight=weight)
+        with pytest.raises(
+            ValueError, match=r"missing must come with X; .* leave it out for the b"
+        ):
+            criterion(missing="em")
+
+
 # ---- refusals ----
 
 

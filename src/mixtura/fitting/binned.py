@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +23,7 @@ from mixtura.fitting.progress import Verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_feature_names
+from mixtura.mixture.densities import AnyRows
 from mixtura.mixture.table import counted, title
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BackendName
@@ -188,6 +189,65 @@ class BinnedFit(GMMFit):
         freedom = max(0, len(cells) - 1 - self.n_parameters)
         p_value = float(chdtrc(freedom, statistic)) if freedom else math.nan
         return ChiSquared(statistic, freedom, p_value, len(cells))
+
+    def aic(self, X: AnyRows | None = None, sample_weight: Any = None, **options: Any) -> float:
+        """Akaike's criterion of the bins, or of single rows; lower is better.
+
+        Of the bins it is ``-2 log_likelihood + 2 n_parameters``.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features), optional
+            Single rows, as for `GaussianMixture.aic`. None is the bins of the fit.
+        sample_weight : array_like of shape (n_samples,), optional
+            Of single rows.
+        **options : object
+            For single rows: what else `GaussianMixture.aic` takes.
+
+        Returns
+        -------
+        float
+            NaN for bins where `log_likelihood` is.
+
+        Raises
+        ------
+        ValueError
+            For weights or options without rows.
+        """
+        if X is not None:
+            return self.model.aic(X, sample_weight, **options)
+        _refuse_without_rows(sample_weight, options)
+        return 2.0 * self.n_parameters - 2.0 * self.log_likelihood
+
+    def bic(self, X: AnyRows | None = None, sample_weight: Any = None, **options: Any) -> float:
+        """Schwarz's criterion of the bins, or of single rows; lower is better.
+
+        Of the bins it is ``-2 log_likelihood + n_parameters log n``, with n the sum of the counts.
+        It is comparable among fits to the same bins.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features), optional
+            Single rows, as for `GaussianMixture.bic`. None is the bins of the fit.
+        sample_weight : array_like of shape (n_samples,), optional
+            Of single rows.
+        **options : object
+            For single rows: what else `GaussianMixture.bic` takes.
+
+        Returns
+        -------
+        float
+            NaN for bins where `log_likelihood` is.
+
+        Raises
+        ------
+        ValueError
+            For weights or options without rows.
+        """
+        if X is not None:
+            return self.model.bic(X, sample_weight, **options)
+        _refuse_without_rows(sample_weight, options)
+        return self.n_parameters * math.log(self.weight_sum) - 2.0 * self.log_likelihood
 
     def _probabilities(self) -> Floats:
         """Probability of each bin, shape (n_bins,)."""
@@ -364,6 +424,16 @@ def fit_binned(
         done = interrupted.fit
         raise FitInterrupted(None if done is None else BinnedFit._of(done, bins)) from None
     return BinnedFit._of(fit, bins)
+
+
+def _refuse_without_rows(sample_weight: Any, options: dict[str, Any]) -> None:
+    """Refuse what says something of single rows where there are none."""
+    given = [*options] if sample_weight is None else ["sample_weight", *options]
+    if given:
+        raise ValueError(
+            f"{given[0]} must come with X; got no rows. Pass single rows, or leave it out for the "
+            f"bins of the fit."
+        )
 
 
 def _log_prob(model: GaussianMixture, lower: Floats, upper: Floats) -> Floats:
