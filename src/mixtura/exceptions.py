@@ -80,4 +80,7 @@ class EmptyFeatureWarning(UserWarning):
 
 
 class WeightsWarning(UserWarning):
-    """Weights sum to far less than the number of rows, where a criterion counts them as rows."""
+    """Weights sum to far less than the number of rows, where a criterion counts them as rows.
+
+    Or counts of bins look like shares or densities.
+    """

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mixtura import (
     ConvergenceWarning,
     FitInterrupted,
     GaussianMixture,
+    WeightsWarning,
     datasets,
     fit_binned,
     fit_gmm,
@@ -517,6 +519,44 @@ def test_criteria_without_rows_are_those_of_the_bins() -> None:
             ValueError, match=r"missing must come with X; .* leave it out for the b"
         ):
             criterion(missing="em")
+
+
+def not_counts(kind: str) -> Floats:
+    edges, counts = histogram()
+    return {
+        "shares": counts / counts.sum(),
+        "percentages": 100.0 * counts / counts.sum(),
+        "rounded percentages": np.round(100.0 * counts / counts.sum(), 1),
+        "densities": counts / counts.sum() / np.diff(edges),
+        "few rows": 9.9 * counts / counts.sum(),
+    }[kind]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+@pytest.mark.parametrize(
+    "kind", ["shares", "percentages", "rounded percentages", "densities", "few rows"]
+)
+def test_counts_that_are_no_counts_warn(kind: str, scale: float) -> None:
+    edges, counts = (
+        histogram()[0] * scale,
+        not_counts(kind) / (scale if kind == "densities" else 1.0),
+    )
+    message = (
+        f"counts must be numbers of rows; they sum to {counts.sum():.6g} and are not integers, as "
+        f"shares, percentages or densities are. Log-likelihood, chi-squared and criteria are then "
+        f"those of so few rows. Multiply counts by the number of rows over their sum, densities by "
+        f"the widths of the bins first."
+    )
+    with pytest.warns(WeightsWarning, match=f"^{re.escape(message)}$") as caught:
+        fit_binned(edges, counts, 2, rng=0)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("factor", [0.37, 2.5])
+def test_counts_that_are_sums_of_weights_do_not_warn(factor: float) -> None:
+    edges, counts = histogram()
+    fit_binned(edges, factor * counts, 2, rng=0)  # warnings are errors
+    fit_binned(edges, np.minimum(counts, 1.0), 1, rng=0)
 
 
 # ---- refusals ----

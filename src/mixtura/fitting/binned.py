@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Self
@@ -16,7 +17,7 @@ from mixtura import files
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import ArrayRows, Bins
 from mixtura.data.checks import check_count, check_number
-from mixtura.exceptions import FitInterrupted
+from mixtura.exceptions import FitInterrupted, WeightsWarning, levels_inside
 from mixtura.files import Contents, numbers
 from mixtura.fitting.gmm import Init, fit_gmm
 from mixtura.fitting.progress import Verbose
@@ -34,6 +35,7 @@ from mixtura.updates import OnCollapse
 
 __all__ = ["BinnedFit", "ChiSquared", "fit_binned"]
 
+ROUNDED_PERCENTAGES = 0.5  # by how much their sum may differ from 100
 LEAST_EXPECTED = (
     5.0  # rows in a cell: below, the distribution of the sum is not that of chi-squared
 )
@@ -382,6 +384,10 @@ def fit_binned(
     -----
     ConvergenceWarning
         When `max_iter` ends the fit and `tol` is not 0.
+    WeightsWarning
+        When counts look like shares, percentages or densities: they are not integers, and are all
+        below 1, sum to about 1 or 100 or to less than twice the number of parameters, or have the
+        integral 1 over the bins. Multiply them by the number of rows.
 
     Notes
     -----
@@ -411,7 +417,8 @@ def fit_binned(
         bins.feature_names = tuple(check_feature_names(feature_names, d))
     n_components = check_count("n_components", n_components)
     family = family_named(covariance_type, d)
-    _check_enough_bins(bins, n_components, family, covariance_type)
+    n_parameters = _check_enough_bins(bins, n_components, family, covariance_type)
+    _warn_of_shares(bins, n_parameters)
     try:
         fit = fit_gmm(
             bins, n_components, covariance_type=covariance_type, init=init, n_init=n_init,
@@ -447,8 +454,11 @@ def _log_prob(model: GaussianMixture, lower: Floats, upper: Floats) -> Floats:
 
 def _check_enough_bins(
     bins: Bins, n_components: int, family: CovarianceFamily, covariance_type: str
-) -> None:
-    """Refuse bins that cannot determine the parameters, and those that have no E-step."""
+) -> int:
+    """Refuse bins that cannot determine the parameters, and those that have no E-step.
+
+    Return the number of parameters.
+    """
     k, d = n_components, bins.n_features
     if d > 2 and not family.shape.is_diagonal:
         raise ValueError(
@@ -468,4 +478,29 @@ def _check_enough_bins(
             f"counts must be positive in at least {needed} bins for {counted(k, 'component')} and "
             f"covariance_type {covariance_type!r}; got {filled}. Use narrower bins or fewer "
             f"components."
+        )
+    return n_parameters
+
+
+def _warn_of_shares(bins: Bins, n_parameters: int) -> None:
+    """Warn of counts that are none: the likelihood would count as many rows as they sum to."""
+    counts, total = bins.counts, bins.weight_sum
+    if (counts == np.rint(counts)).all():
+        return
+    volume = (bins.upper - bins.lower).prod(axis=1)
+    closed = np.isfinite(volume)
+    integral = float(counts[closed] @ volume[closed])
+    if (
+        total < 2.0 * n_parameters
+        or counts.max() < 1.0
+        or abs(total - 100.0) <= ROUNDED_PERCENTAGES
+        or math.isclose(integral, 1.0, rel_tol=1e-6)
+    ):
+        warnings.warn(
+            f"counts must be numbers of rows; they sum to {total:.6g} and are not integers, as "
+            f"shares, percentages or densities are. Log-likelihood, chi-squared and criteria are "
+            f"then those of so few rows. Multiply counts by the number of rows over their sum, "
+            f"densities by the widths of the bins first.",
+            WeightsWarning,
+            stacklevel=levels_inside(),
         )
