@@ -75,6 +75,8 @@ class GMMFit(Answers):
     has_noise : bool
         Whether the noise of each row was known: see `noise_covariance` of `fit_gmm`. Then methods
         that take rows and `noise_covariance` need it.
+    n_missing : int
+        Numbers that were missing in rows of positive weight: see `missing` of `fit_gmm`.
     """
 
     model: GaussianMixture
@@ -89,6 +91,7 @@ class GMMFit(Answers):
     entropy: float
     n_labelled: int = 0
     has_noise: bool = False
+    n_missing: int = 0
 
     __repr__ = short_repr
     save = files.save
@@ -137,6 +140,9 @@ class GMMFit(Answers):
             f"log-likelihood{of} {self.log_likelihood:.6f} nats, {self.n_parameters} parameters",
             f"{end} after {counted(self.n_iter, 'iteration')}",
         ]
+        if self.n_missing:
+            total = self.n_samples * self.model.n_features
+            lines.insert(1, f"of {total} numbers {self.n_missing} are missing")
         if self.has_noise:
             lines.insert(1, "noise of each row known: components are those without it")
         missing = f"not computed, because the fit was {self.stop_reason}"
@@ -166,6 +172,7 @@ class GMMFit(Answers):
             "entropy",
             "n_labelled",
             "has_noise",
+            "n_missing",
         )
         facts = {name: getattr(self, name) for name in names}
         facts["events"] = [astuple(event) for event in self.events]
@@ -192,7 +199,8 @@ class GMMFit(Answers):
             count(facts, "n_samples"),
             weight_sum,
             fact(facts, "entropy", float),
-            # Earlier versions had neither labels nor noise.
+            # Earlier versions knew of neither labels nor noise nor missing numbers.
             count({"n_labelled": 0} | facts, "n_labelled"),
             fact({"has_noise": False} | facts, "has_noise", bool),
+            count({"n_missing": 0} | facts, "n_missing"),
         )

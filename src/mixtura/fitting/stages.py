@@ -225,6 +225,7 @@ class Fitting:
             entropy,
             self._n_labelled(),
             source.form == "noisy",
+            self._survey.n_missing,
         )
 
     # ---- stages ----
