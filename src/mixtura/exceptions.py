@@ -1,7 +1,8 @@
-"""What goes wrong with a fit, by name."""
+"""What goes wrong with a fit, by name, and where warnings say that it does."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 __all__ = [
@@ -13,7 +14,16 @@ __all__ = [
     "FitInterrupted",
     "SelectionInterrupted",
     "WeightsWarning",
+    "levels_inside",
 ]
+
+
+def levels_inside() -> int:
+    """Return the stacklevel, for the function that asks, of the nearest line of the user's."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("mixtura."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class FitError(RuntimeError):
@@ -70,4 +80,7 @@ class EmptyFeatureWarning(UserWarning):
 
 
 class WeightsWarning(UserWarning):
-    """Weights sum to far less than the number of rows, where a criterion counts them as rows."""
+    """Weights sum to far less than the number of rows, where a criterion counts them as rows.
+
+    Or counts of bins look like shares or densities.
+    """

@@ -1,5 +1,6 @@
 """Missing values on the command line: refused, with what to do, or used with --missing em."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,14 @@ def test_fit_and_predict_use_what_is_observed(
     np.testing.assert_allclose(resp[whole], model.responsibilities(X[whole]), rtol=1e-6, atol=1e-10)
     again = tmp_path / "again"
     predict = ["predict", str(out / "model.npz"), str(path), "--out", str(again)]
-    assert main([*predict, "--missing", "em"]) == 0
+    assert main(predict) == 0  # as the model was fitted
     for name in ("labels.csv", "responsibilities.csv"):
         assert (again / name).read_text() == (out / name).read_text()
     capsys.readouterr()
+    assert "or pass --missing em" in refusal(capsys, [*predict, "--missing", "raise"])
+    replace(model, missing="raise").save(out / "model.npz")
     assert "or pass --missing em" in refusal(capsys, predict)
+    assert main([*predict, "--missing", "em"]) == 0
 
 
 def test_clusters_of_incomplete_rows_are_predicted(
@@ -84,3 +88,54 @@ def test_clusters_of_incomplete_rows_are_predicted(
     arguments = ["predict", str(tmp_path / "kmeans.npz"), str(path), "--missing", "em"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     np.testing.assert_array_equal(np.loadtxt(tmp_path / "labels.csv", skiprows=1), fit.labels)
+
+
+def test_empty_cells_of_a_file_with_one_column_are_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "one.csv", tmp_path / "out"
+    path.write_text('x\n1.5\n""\n2.5\n3.5\n""\n7.5\n\n')  # as pandas writes NaN
+    assert main(["fit", str(path), "-k", "1", "--missing", "em", "--out", str(out)]) == 0
+    printed, notes = capsys.readouterr()
+    assert "6 rows, 1 column (x)" in printed
+    assert "are no rows" not in notes
+    assert len((out / "labels.csv").read_text().splitlines()) == 1 + 6
+    assert "line 3, column 'x': the value is missing; drop the row, fill it in" in refusal(
+        capsys, ["fit", str(path), "-k", "1"]
+    )
+
+
+def test_blank_lines_between_rows_of_one_column_are_no_rows_and_a_note_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "one.csv", tmp_path / "out"
+    path.write_text("x\n1.5\n\n   \n2.5\n3.5\n\n7.5\n\n")
+    assert main(["fit", str(path), "-k", "1", "--missing", "em", "--out", str(out)]) == 0
+    printed, notes = capsys.readouterr()
+    assert "4 rows, 1 column (x)" in printed
+    assert "one.csv: blank lines, as line 3, are no rows; in a file of one column, write" in notes
+    assert main(["fit", str(path), "-k", "1", "--out", str(out)]) == 0
+    assert "are no rows" not in capsys.readouterr()[1]
+
+
+def test_quotes_around_nothing_are_no_row_of_several_columns(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text('x,y\n1,2\n""\n3,5\n4,4\n6,1\n')
+    assert main(["fit", str(path), "-k", "1", "--missing", "em", "--out", str(tmp_path)]) == 0
+    assert len((tmp_path / "labels.csv").read_text().splitlines()) == 1 + 4
+
+
+def test_columns_to_choose_are_judged_by_all_of_their_cells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("name,age,bmi,bp,x\nAnn,,21,80,1\nBob,44,23,NA,2\nEve,31,22,84,a\n")
+    line = refusal(capsys, ["fit", str(path), "-k", "1"])
+    assert line.endswith(
+        "'Ann' is not a number; choose columns of numbers, such as --columns age,bmi,bp; values "
+        "of columns 'age', 'bp' are missing: fill them in, or pass --missing em\n"
+    )
+    line = refusal(capsys, ["fit", str(path), "-k", "1", "--missing", "em"])
+    assert line.endswith("such as --columns age,bmi,bp\n")
+    line = refusal(capsys, ["fit", str(path), "-k", "1", "--weights", "bmi"])
+    assert "such as --columns age,bp; values of columns 'age', 'bp' are missing" in line

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mixtura import (
     ConvergenceWarning,
     FitInterrupted,
     GaussianMixture,
+    WeightsWarning,
     datasets,
     fit_binned,
     fit_gmm,
@@ -493,8 +495,68 @@ def test_interrupted_fit_is_one_of_bins() -> None:
 
 
 def test_fit_that_is_cut_short_warns() -> None:
-    with pytest.warns(ConvergenceWarning, match="Raise max_iter"):
+    with pytest.warns(ConvergenceWarning, match="Raise max_iter") as caught:
         fit_binned(*histogram(), 2, rng=0, max_iter=1, tol=1e-12)
+    assert caught[0].filename == __file__
+
+
+def test_criteria_without_rows_are_those_of_the_bins() -> None:
+    fit = fit_binned(*histogram(), 2, rng=0)
+    n, p = fit.counts.sum(), fit.n_parameters
+    log_prob = stats.norm.cdf(fit.upper, fit.means[:, 0], fit.covariances[:, 0, 0] ** 0.5)
+    log_prob -= stats.norm.cdf(fit.lower, fit.means[:, 0], fit.covariances[:, 0, 0] ** 0.5)
+    filled = fit.counts > 0
+    log_likelihood = fit.counts[filled] @ np.log(log_prob @ fit.weights)[filled]
+    assert fit.bic() == pytest.approx(p * math.log(n) - 2.0 * log_likelihood, rel=1e-9)
+    assert fit.aic() == pytest.approx(2.0 * p - 2.0 * log_likelihood, rel=1e-9)
+    X, weight = fit.model.sample(20, rng=0)[0], np.arange(1.0, 21.0)
+    assert fit.bic(X, weight, n_threads=1) == fit.model.bic(X, weight)
+    assert fit.aic(X) == fit.model.aic(X)
+    for criterion in (fit.bic, fit.aic):
+        with pytest.raises(ValueError, match=r"^sample_weight must come with X; got no rows. Pass"):
+            criterion(sample_weight=weight)
+        with pytest.raises(
+            ValueError, match=r"missing must come with X; .* leave it out for the b"
+        ):
+            criterion(missing="em")
+
+
+def not_counts(kind: str) -> Floats:
+    edges, counts = histogram()
+    return {
+        "shares": counts / counts.sum(),
+        "percentages": 100.0 * counts / counts.sum(),
+        "rounded percentages": np.round(100.0 * counts / counts.sum(), 1),
+        "densities": counts / counts.sum() / np.diff(edges),
+        "few rows": 9.9 * counts / counts.sum(),
+    }[kind]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+@pytest.mark.parametrize(
+    "kind", ["shares", "percentages", "rounded percentages", "densities", "few rows"]
+)
+def test_counts_that_are_no_counts_warn(kind: str, scale: float) -> None:
+    edges, counts = (
+        histogram()[0] * scale,
+        not_counts(kind) / (scale if kind == "densities" else 1.0),
+    )
+    message = (
+        f"counts must be numbers of rows; they sum to {counts.sum():.6g} and are not integers, as "
+        f"shares, percentages or densities are. Log-likelihood, chi-squared and criteria are then "
+        f"those of so few rows. Multiply counts by the number of rows over their sum, densities by "
+        f"the widths of the bins first."
+    )
+    with pytest.warns(WeightsWarning, match=f"^{re.escape(message)}$") as caught:
+        fit_binned(edges, counts, 2, rng=0)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("factor", [0.37, 2.5])
+def test_counts_that_are_sums_of_weights_do_not_warn(factor: float) -> None:
+    edges, counts = histogram()
+    fit_binned(edges, factor * counts, 2, rng=0)  # warnings are errors
+    fit_binned(edges, np.minimum(counts, 1.0), 1, rng=0)
 
 
 # ---- refusals ----

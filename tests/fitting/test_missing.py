@@ -403,3 +403,24 @@ def test_bootstrap_draws_samples_with_the_holes_of_the_rows() -> None:
     complete = clustered(60, 2, 2)[0]
     one, other = (bootstrap_lrt(complete, 1, missing=m, **options) for m in ("raise", "em"))
     np.testing.assert_array_equal(one.null_distribution, other.null_distribution)
+
+
+def test_fit_knows_how_many_numbers_were_missing(tmp_path: Path) -> None:
+    weight = np.arange(len(X)) % 3
+    for fit, rows in (
+        (em(X), X),
+        (em(scan([X[:50], X[50:]])), X),
+        (em(X, sample_weight=weight), X[weight > 0]),
+        (em(X, labels=np.where(np.arange(len(X)) < 20, LABELS, -1)), X),
+        (select_gmm(X, [1, 2], missing="em", rng=0, n_init=1).best, X),
+    ):
+        assert fit.n_missing == np.isnan(rows).sum() > 0
+        assert fit.n_samples == len(rows)
+        line = f"of {rows.size} numbers {fit.n_missing} are missing"
+        assert fit.summary().splitlines()[1] == line
+        fit.save(tmp_path / "fit.npz")
+        loaded = mixtura.load(tmp_path / "fit.npz")
+        assert (loaded.n_missing, loaded.summary()) == (fit.n_missing, fit.summary())
+    complete = em(clustered(60, 2, 2)[0])
+    assert complete.n_missing == 0
+    assert "missing" not in complete.summary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from mixtura import GaussianMixture, datasets, fit_gmm, scan, select_gmm
+from mixtura import GaussianMixture, datasets, fit_gmm, load, scan, select_gmm
 from mixtura.covariance import CELEUX_GOVAERT
 from mixtura.schedules import State
 from mixtura.shapes import Floats
@@ -306,3 +307,39 @@ def test_labels_and_noise_go_together() -> None:
     assert one.entropy == pytest.approx(other.entropy, rel=1e-8)
     free = fit_gmm(W, 2, noise_covariance=noise, **options)
     assert one.history[-1] < free.history[-1] - 1e-3
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["log_prob", "component_log_prob", "responsibilities", "predict", "aic", "bic", "icl"],
+)
+def test_fit_of_noisy_rows_asks_for_the_noise_of_others(question: str) -> None:
+    _, noise, W = noisy(60, 0)
+    fit = fit_gmm(W, 2, noise_covariance=noise, rng=0, n_init=1)
+    ask, ask_model = getattr(fit, question), getattr(fit.model, question)
+    message = (
+        "noise_covariance must be given, as the rows of the fit had noise of their own; got none. "
+        "Pass that of these rows, or np.zeros(len(X)) for rows without noise."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        ask(W)
+    of_noisy = ask_model(W, noise_covariance=noise)
+    np.testing.assert_array_equal(ask(W, noise_covariance=noise), of_noisy)
+    without = ask(W, noise_covariance=np.zeros(len(W)))
+    np.testing.assert_allclose(without, ask_model(W), rtol=1e-9)
+    assert not np.array_equal(of_noisy, ask_model(W)) or question == "predict"
+
+
+def test_fit_remembers_that_rows_had_noise(tmp_path: Path) -> None:
+    _, noise, W = noisy(60, 0)
+    plain, fit = (fit_gmm(W, 2, noise_covariance=N, rng=0, n_init=1) for N in (None, noise))
+    assert (plain.has_noise, fit.has_noise) == (False, True)
+    assert fit.summary().splitlines()[1].startswith("noise of each row known: ")
+    assert "noise" not in plain.summary()
+    fit.save(tmp_path / "fit.npz")
+    loaded = load(tmp_path / "fit.npz")
+    assert loaded.has_noise
+    with pytest.raises(ValueError, match="noise_covariance must be given"):
+        loaded.bic(W)
+    best = select_gmm(W, [1, 2], noise_covariance=noise, rng=0, n_init=1).best
+    assert best.has_noise

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import noisy
 import numpy as np
 import pytest
 from mixtures import random_parameters
 
-from mixtura import GaussianMixture, scan
+from mixtura import GaussianMixture, bootstrap_lrt, fit_gmm, scan, select_gmm
 
 
 @pytest.mark.parametrize("name", list(noisy.CASES))
@@ -94,3 +97,30 @@ def test_what_cannot_be_denoised_is_refused() -> None:
         mixture.denoise(X, np.zeros(4), return_cov=1)
     with pytest.raises(ValueError, match="projection must come with noise_covariance"):
         mixture.log_prob(X, projection=np.zeros((4, 3, 3)))
+
+
+def test_missing_numbers_of_rows_with_noise_are_refused_with_a_projection_to_pass() -> None:
+    mixture = GaussianMixture([1.0], [[0.0, 0.0]], [1.0], "spherical")
+    X, noise = np.array([[1.0, 2.0], [np.nan, 3.0], [2.0, 1.0]]), np.ones(3)
+    message = (
+        "X must be finite; row 1, column 0 is nan. Drop the row, or leave the value out of X by "
+        "projection=, the rows of the identity that were observed."
+    )
+    for ask in (
+        lambda: mixture.denoise(X, noise),
+        lambda: mixture.predict(X, noise_covariance=noise),
+        lambda: mixture.bic(X, noise_covariance=noise),
+        lambda: fit_gmm(X, 1, noise_covariance=noise),
+        lambda: select_gmm(X, 1, noise_covariance=noise),
+        lambda: bootstrap_lrt(X, 1, noise_covariance=noise),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            ask()
+    offered = "some are missing. Leave these out of X by projection="
+    with pytest.raises(ValueError, match=re.escape(offered)):
+        mixture.predict(X, missing="em", noise_covariance=noise)
+    with pytest.raises(ValueError, match=re.escape(offered)):
+        replace(mixture, missing="em").denoise(X, noise)
+    X[1, 0] = np.inf
+    with pytest.raises(ValueError, match=r"0 is inf. Drop the row or fill in the value\.$"):
+        mixture.denoise(X, noise)

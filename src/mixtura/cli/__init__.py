@@ -36,6 +36,7 @@ text files: values between commas, semicolons, tabs or spaces, the same number i
 UTF-8. A number is written as 12, -1.5, .5 or 1e-3. Decimal commas, as in 1,5, are read if
 semicolons, tabs or spaces stand between the values. Empty, NA, N/A, NaN, null, none, ? and . are
 missing. Missing values are refused, but for --missing em, and infinities are{except_for}.
+Blank lines are skipped; in a file of one column, a missing value is written NA or "".
 With --header auto the first line has names if there is text above all columns of numbers; if there
 are only numbers it is data; a note says so. Otherwise --header must be given. A first column
 without a name that counts the rows, or has no numbers, is left out; a note says so.
@@ -245,7 +246,8 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
         "--missing",
         choices=MISSING,
         default=argparse.SUPPRESS,
-        help="refuse missing values, or use what is observed of each row: em (default: raise)",
+        help="refuse missing values, or use what is observed of each row: em (default: raise; "
+        "predict does as a mixture was fitted)",
     )
 
 

@@ -32,7 +32,8 @@ def run_predict(arguments: argparse.Namespace) -> None:
     model, feature_names, n_features = _load(arguments.model)
     file = open_file(arguments.file, arguments.header)
     chosen = _columns(file, arguments.columns, feature_names, n_features)
-    missing: Missing = getattr(arguments, "missing", "raise")
+    said: Missing = "raise" if isinstance(model, mixtura.KMeansFit) else model.missing
+    missing: Missing = getattr(arguments, "missing", said)
     table = read_columns(file, chosen, missing=missing)
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:

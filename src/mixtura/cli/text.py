@@ -148,7 +148,7 @@ class TextFile:
             rows = _reader(lines, self._layout.separator)
             try:
                 if self.has_names:
-                    next(row for row in rows if not _is_blank(row))
+                    next(row for row in rows if not _is_blank(row, self._layout.width))
                 return self._parse(rows, positions, weighted, missing)
             except csv.Error as error:
                 raise InputError(
@@ -161,9 +161,14 @@ class TextFile:
         """Convert the remaining lines of a csv.reader, without blank ones."""
         values = array("d")  # eight bytes for each value; a list of floats takes 32
         separator, width, decimal = self._layout.separator, self._layout.width, self._layout.decimal
+        blank, between = 0, list[int]()
         for row in rows:
-            if _is_blank(row):
+            if _is_blank(row, width):
+                blank = blank or rows.line_num
                 continue
+            if blank:
+                between.append(blank)
+                blank = 0
             if len(row) != width:
                 hint = DECIMALS if separator == "," and len(row) > width else ""
                 raise InputError(
@@ -177,16 +182,39 @@ class TextFile:
                 absent = weighted and _is_number(cells[-1], decimal) and _is_zero(cells[-1])
                 taken = missing == "em" and not (weighted and _missing(cells[-1]))
                 if not (absent or taken) or any(self._is_bad(cell) for cell in cells):
-                    raise self._refusal(rows.line_num, row, positions, weighted) from error
+                    raise self._refusal(rows.line_num, row, positions, weighted, missing) from error
                 cells = ["0" if _missing(cell) else cell for cell in cells]
                 holes = [_missing(row[c]) for c in positions]
                 values.extend(np.where(holes, np.nan, _numbers(cells, decimal)))
+        if between and width == 1 and missing == "em":
+            note(
+                f"{self.path}: blank lines, as line {between[0]}, are no rows; in a file of one "
+                f'column, write NA or "" for a missing value'
+            )
         return np.frombuffer(values).reshape(-1, len(positions))
 
     def _is_bad(self, cell: str) -> bool:
         return not (_missing(cell) or _is_number(cell, self._layout.decimal))
 
-    def _refusal(self, line: int, row: Row, positions: Sequence[int], weighted: bool) -> InputError:
+    def _advice(self, row: Row, positions: Sequence[int], weighted: bool, missing: Missing) -> str:
+        """Return which columns to choose: those with numbers, and nothing else, in first lines."""
+        width, decimal = self._layout.width, self._layout.decimal
+        rows = [row, *(row for row in self._layout.rows[self.has_names :] if len(row) == width)]
+        good, holed = list[str](), list[str]()
+        for c in positions[: len(positions) - weighted]:
+            given = [each[c] for each in rows if not _missing(each[c])]
+            if given and all(_is_number(cell, decimal) for cell in given):
+                good.append(self.names[c] or f"x{c + 1}")
+                if len(given) < len(rows):
+                    holed.append(good[-1])
+        if not holed or missing == "em":
+            return advice(good)
+        of = f"column{'s' * (len(holed) > 1)} {listed(holed)}"
+        return f"{advice(good)}; values of {of} are missing: fill them in, {OR}"
+
+    def _refusal(
+        self, line: int, row: Row, positions: Sequence[int], weighted: bool, missing: Missing
+    ) -> InputError:
         """Return which cells of a row are not numbers, and what to do."""
         place = f"{self.path}, line {line}"
         if not self._hint and self._looks_like_names(row):
@@ -195,15 +223,11 @@ class TextFile:
         named = [(self.names[c] or f"x{c + 1}", row[c]) for c in positions]
         bad = [(name, cell) for name, cell in named if self._is_bad(cell)]
         if not bad:
-            missing = [name for name, cell in named if _missing(cell)]
-            if len(missing) == 1:
-                what = (
-                    f"column {missing[0]!r}: the value is missing; drop the row, fill it in, {OR}"
-                )
+            empty = [name for name, cell in named if _missing(cell)]
+            if len(empty) == 1:
+                what = f"column {empty[0]!r}: the value is missing; drop the row, fill it in, {OR}"
             else:
-                what = (
-                    f"columns {listed(missing)}: values are missing; drop or fill in the row, {OR}"
-                )
+                what = f"columns {listed(empty)}: values are missing; drop or fill in the row, {OR}"
             return InputError(f"{place}, {what}{self._hint_of_empty(positions, weighted)}")
         name, cell = bad[0]
         if cell.strip().lower().lstrip("+-") in ("inf", "infinity"):
@@ -211,8 +235,8 @@ class TextFile:
         else:
             others = [name for name, _ in bad]
             more = f"; columns {listed(others)} hold none" * (len(bad) > 1)
-            good = [name for name, cell in named if _is_number(cell, self._layout.decimal)]
-            what = f"{cell!r} is not a number{more}{DECIMALS if ',' in cell else advice(good)}"
+            hint = DECIMALS if "," in cell else self._advice(row, positions, weighted, missing)
+            what = f"{cell!r} is not a number{more}{hint}"
         return InputError(f"{place}, column {name!r}: {what}{self._hint}")
 
     def _looks_like_names(self, row: Row) -> bool:
@@ -318,15 +342,17 @@ def _layout(path: Path, sample: list[str]) -> _Layout:
     for separator in SEPARATORS:
         reader = _reader(sample, separator)
         try:
-            rows = [row for row in reader if not _is_blank(row)]
+            rows = [row for row in reader if row]
         except csv.Error as error:
             complaint = f"line {reader.line_num}: {error}"
             continue
         if len(rows) > 1 and len(sample) > LINES_LOOKED_AT:
             rows.pop()  # it may continue in later lines
-        if not rows:
+        lengths = [len(row) for row in rows if len(row) > 1 or any(row)]
+        if not lengths:
             raise InputError(f"{path}: the file is empty")
-        width = Counter(map(len, rows)).most_common(1)[0][0]
+        width = Counter(lengths).most_common(1)[0][0]
+        rows = [row for row in rows if not _is_blank(row, width)]
         decimal = _decimal_mark(cell for row in rows for cell in row)
         of_width = [row for row in rows[len(rows) > 1 :] if len(row) == width]
         cells = [cell for row in of_width for cell in row]
@@ -367,6 +393,8 @@ def _decimal_mark(cells: Iterable[str]) -> str:
 def _reader(lines: Iterable[str], separator: str) -> Any:
     if separator == " ":  # tabs too, and none at the ends
         lines = (line.replace("\t", " ").strip() for line in lines)
+    else:  # a line of spaces is blank
+        lines = (line if line.strip(" \r\n") else "" for line in lines)
     return csv.reader(lines, delimiter=separator, skipinitialspace=True)
 
 
@@ -398,5 +426,6 @@ def _is_zero(cell: str) -> bool:
     return not any(digit in cell.lower().partition("e")[0] for digit in "123456789")
 
 
-def _is_blank(row: Row) -> bool:
-    return not any(row) and len(row) < 2
+def _is_blank(row: Row, width: int) -> bool:
+    """Whether a line is no row; in a file of one column, "" is a row with an empty cell."""
+    return not row or (row == [""] and width > 1)

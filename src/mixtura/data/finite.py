@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import Names, listed
-from mixtura.data.missing import Missing
+from mixtura.data.missing import Accepted
 from mixtura.data.values import ELEMENTS_LOOKED_AT_AT_ONCE, all_finite
 from mixtura.shapes import Floats
 
@@ -22,7 +22,7 @@ def finite_rows(
     name: str,
     names: Names | None,
     weight: Floats | None = None,
-    missing: Missing | None = None,
+    missing: Accepted | None = None,
 ) -> tuple[NDArray[Any], Mask | None]:
     """Rows that are finite, and which of them were not.
 
@@ -35,8 +35,9 @@ def finite_rows(
         Of the columns.
     weight : ndarray of shape (n_samples,) or None
         Of the rows, non-negative; None where each row counts.
-    missing : {"raise", "em"}, optional
-        With "em", NaN is a missing number and stays; with "raise", messages offer this.
+    missing : {"raise", "em", "noisy"}, optional
+        With "em", NaN is a missing number and stays; with "raise", messages offer this, and with
+        "noisy" a projection.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def finite_rows(
     return rows, bad
 
 
-def rows_not_finite(array: NDArray[Any], missing: Missing | None = None) -> Mask:
+def rows_not_finite(array: NDArray[Any], missing: Accepted | None = None) -> Mask:
     """Which rows hold a number that is not finite, without an array of the size of all.
 
     With ``missing="em"``, missing numbers do not count.
@@ -74,14 +75,14 @@ def rows_not_finite(array: NDArray[Any], missing: Missing | None = None) -> Mask
     return bad
 
 
-def _refused(array: NDArray[Any], missing: Missing | None) -> Mask:
+def _refused(array: NDArray[Any], missing: Accepted | None) -> Mask:
     """Which numbers are refused where they count."""
     refused: Mask = np.isinf(array) if missing == "em" else ~np.isfinite(array)
     return refused
 
 
 def _refuse(
-    array: NDArray[Any], bad: Mask, name: str, names: Names | None, missing: Missing | None
+    array: NDArray[Any], bad: Mask, name: str, names: Names | None, missing: Accepted | None
 ) -> None:
     if not bad.any():
         return
@@ -98,6 +99,11 @@ def _refuse(
         remedy = f"Drop {rows}, or set {values} to NaN if missing."
     elif missing == "raise" and np.isnan(value):
         remedy = f'Drop {rows}, fill in {values}, or pass missing="em".'
+    elif missing == "noisy" and np.isnan(value):
+        remedy = (
+            f"Drop {rows}, or leave {values} out of X by projection=, the rows of the identity "
+            f"that were observed."
+        )
     raise ValueError(
         f"{name} must be finite{' or missing' * (missing == 'em')}; row {row}, column "
         f"{labels[first]!r} is {value}{more}. {remedy}"

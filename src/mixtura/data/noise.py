@@ -10,15 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura.data.array import ArrayRows
 from mixtura.data.frames import real_array
 from mixtura.data.index import check_index
+from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import check_column_names
 from mixtura.data.source import RowSource
 from mixtura.data.values import refuse_negative, refuse_non_finite, rounding_unit
 from mixtura.shapes import EPS, Floats
 
-__all__ = ["with_noise"]
+__all__ = ["accepted", "with_noise"]
 
 CHUNK = 1 << 13  # rows whose matrices are looked at together
 ROUNDINGS = 64.0  # of the largest variance of a row: what an eigenvalue may be below zero
+
+
+def accepted(missing: Accepted, noise_covariance: ArrayLike | None) -> Accepted:
+    """Return what checks of rows are told: with noise, "raise" offers a projection, not "em"."""
+    return "noisy" if missing == "raise" and noise_covariance is not None else missing
 
 
 def with_noise(

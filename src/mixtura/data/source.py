@@ -133,7 +133,7 @@ class RowSource(ABC):
         form, _ = self._form_if(missing)
         return self if form == self.form else self.with_extras(form, NOTHING)
 
-    def _form_if(self, missing: Accepted | None) -> tuple[str, Missing | None]:
+    def _form_if(self, missing: Accepted | None) -> tuple[str, Accepted | None]:
         """The form of the rows where missing numbers may be so; and whether they may be."""
         if missing == "any":
             return "incomplete" if lack_numbers(X for X, *_ in self.blocks()) else self.form, "em"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,13 +17,14 @@ from mixtura import files
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import ArrayRows, Bins
 from mixtura.data.checks import check_count, check_number
-from mixtura.exceptions import FitInterrupted
+from mixtura.exceptions import FitInterrupted, WeightsWarning, levels_inside
 from mixtura.files import Contents, numbers
 from mixtura.fitting.gmm import Init, fit_gmm
 from mixtura.fitting.progress import Verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_feature_names
+from mixtura.mixture.densities import AnyRows
 from mixtura.mixture.table import counted, title
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BackendName
@@ -33,6 +35,7 @@ from mixtura.updates import OnCollapse
 
 __all__ = ["BinnedFit", "ChiSquared", "fit_binned"]
 
+ROUNDED_PERCENTAGES = 0.5  # by how much their sum may differ from 100
 LEAST_EXPECTED = (
     5.0  # rows in a cell: below, the distribution of the sum is not that of chi-squared
 )
@@ -88,6 +91,10 @@ class BinnedFit(GMMFit):
         Of the assignments of rows to components, given their bins.
     n_labelled : int
         0: bins have no labels.
+    has_noise : bool
+        False.
+    n_missing : int
+        0.
     lower : ndarray of shape (n_bins, n_features), read-only
         Lower end of each bin; bins of several features are in C order of the counts.
     upper : ndarray of shape (n_bins, n_features), read-only
@@ -186,6 +193,65 @@ class BinnedFit(GMMFit):
         freedom = max(0, len(cells) - 1 - self.n_parameters)
         p_value = float(chdtrc(freedom, statistic)) if freedom else math.nan
         return ChiSquared(statistic, freedom, p_value, len(cells))
+
+    def aic(self, X: AnyRows | None = None, sample_weight: Any = None, **options: Any) -> float:
+        """Akaike's criterion of the bins, or of single rows; lower is better.
+
+        Of the bins it is ``-2 log_likelihood + 2 n_parameters``.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features), optional
+            Single rows, as for `GaussianMixture.aic`. None is the bins of the fit.
+        sample_weight : array_like of shape (n_samples,), optional
+            Of single rows.
+        **options : object
+            For single rows: what else `GaussianMixture.aic` takes.
+
+        Returns
+        -------
+        float
+            NaN for bins where `log_likelihood` is.
+
+        Raises
+        ------
+        ValueError
+            For weights or options without rows.
+        """
+        if X is not None:
+            return self.model.aic(X, sample_weight, **options)
+        _refuse_without_rows(sample_weight, options)
+        return 2.0 * self.n_parameters - 2.0 * self.log_likelihood
+
+    def bic(self, X: AnyRows | None = None, sample_weight: Any = None, **options: Any) -> float:
+        """Schwarz's criterion of the bins, or of single rows; lower is better.
+
+        Of the bins it is ``-2 log_likelihood + n_parameters log n``, with n the sum of the counts.
+        It is comparable among fits to the same bins.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features), optional
+            Single rows, as for `GaussianMixture.bic`. None is the bins of the fit.
+        sample_weight : array_like of shape (n_samples,), optional
+            Of single rows.
+        **options : object
+            For single rows: what else `GaussianMixture.bic` takes.
+
+        Returns
+        -------
+        float
+            NaN for bins where `log_likelihood` is.
+
+        Raises
+        ------
+        ValueError
+            For weights or options without rows.
+        """
+        if X is not None:
+            return self.model.bic(X, sample_weight, **options)
+        _refuse_without_rows(sample_weight, options)
+        return self.n_parameters * math.log(self.weight_sum) - 2.0 * self.log_likelihood
 
     def _probabilities(self) -> Floats:
         """Probability of each bin, shape (n_bins,)."""
@@ -320,6 +386,10 @@ def fit_binned(
     -----
     ConvergenceWarning
         When `max_iter` ends the fit and `tol` is not 0.
+    WeightsWarning
+        When counts look like shares, percentages or densities: they are not integers, and are all
+        below 1, sum to about 1 or 100 or to less than twice the number of parameters, or have the
+        integral 1 over the bins. Multiply them by the number of rows.
 
     Notes
     -----
@@ -349,7 +419,8 @@ def fit_binned(
         bins.feature_names = tuple(check_feature_names(feature_names, d))
     n_components = check_count("n_components", n_components)
     family = family_named(covariance_type, d)
-    _check_enough_bins(bins, n_components, family, covariance_type)
+    n_parameters = _check_enough_bins(bins, n_components, family, covariance_type)
+    _warn_of_shares(bins, n_parameters)
     try:
         fit = fit_gmm(
             bins, n_components, covariance_type=covariance_type, init=init, n_init=n_init,
@@ -364,6 +435,16 @@ def fit_binned(
     return BinnedFit._of(fit, bins)
 
 
+def _refuse_without_rows(sample_weight: Any, options: dict[str, Any]) -> None:
+    """Refuse what says something of single rows where there are none."""
+    given = [*options] if sample_weight is None else ["sample_weight", *options]
+    if given:
+        raise ValueError(
+            f"{given[0]} must come with X; got no rows. Pass single rows, or leave it out for the "
+            f"bins of the fit."
+        )
+
+
 def _log_prob(model: GaussianMixture, lower: Floats, upper: Floats) -> Floats:
     """Log-probability of each bin under a mixture, shape (n_bins,)."""
     bins = ArrayRows(np.zeros(lower.shape), form="binned", extras={"lower": lower, "upper": upper})
@@ -375,8 +456,11 @@ def _log_prob(model: GaussianMixture, lower: Floats, upper: Floats) -> Floats:
 
 def _check_enough_bins(
     bins: Bins, n_components: int, family: CovarianceFamily, covariance_type: str
-) -> None:
-    """Refuse bins that cannot determine the parameters, and those that have no E-step."""
+) -> int:
+    """Refuse bins that cannot determine the parameters, and those that have no E-step.
+
+    Return the number of parameters.
+    """
     k, d = n_components, bins.n_features
     if d > 2 and not family.shape.is_diagonal:
         raise ValueError(
@@ -396,4 +480,29 @@ def _check_enough_bins(
             f"counts must be positive in at least {needed} bins for {counted(k, 'component')} and "
             f"covariance_type {covariance_type!r}; got {filled}. Use narrower bins or fewer "
             f"components."
+        )
+    return n_parameters
+
+
+def _warn_of_shares(bins: Bins, n_parameters: int) -> None:
+    """Warn of counts that are none: the likelihood would count as many rows as they sum to."""
+    counts, total = bins.counts, bins.weight_sum
+    if (counts == np.rint(counts)).all():
+        return
+    volume = (bins.upper - bins.lower).prod(axis=1)
+    closed = np.isfinite(volume)
+    integral = float(counts[closed] @ volume[closed])
+    if (
+        total < 2.0 * n_parameters
+        or counts.max() < 1.0
+        or abs(total - 100.0) <= ROUNDED_PERCENTAGES
+        or math.isclose(integral, 1.0, rel_tol=1e-6)
+    ):
+        warnings.warn(
+            f"counts must be numbers of rows; they sum to {total:.6g} and are not integers, as "
+            f"shares, percentages or densities are. Log-likelihood, chi-squared and criteria are "
+            f"then those of so few rows. Multiply counts by the number of rows over their sum, "
+            f"densities by the widths of the bins first.",
+            WeightsWarning,
+            stacklevel=levels_inside(),
         )

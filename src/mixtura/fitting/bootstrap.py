@@ -24,6 +24,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.missing import MISSING, Missing
+from mixtura.data.noise import accepted
 from mixtura.data.rounding import on_grid
 from mixtura.exceptions import ConvergenceWarning, FitError
 from mixtura.fitting.coarse import warn_of_coarse_columns
@@ -200,7 +201,8 @@ def bootstrap_lrt(
     """
     n_components = check_count("n_components", n_components)
     missing = check_option("missing", missing, MISSING)
-    source = open_rows(X, minimum=n_components + 1, missing=missing)
+    taken = accepted(missing, noise_covariance)
+    source = open_rows(X, minimum=n_components + 1, missing=taken)
     source = with_noise(source, noise_covariance, projection)
     if source.is_weighted:
         raise ValueError(

@@ -25,7 +25,8 @@ from mixtura.data.checks import (
 )
 from mixtura.data.labels import RowLabels, check_row_labels, matched
 from mixtura.data.missing import MISSING, Missing
-from mixtura.exceptions import ConvergenceWarning, FitInterrupted
+from mixtura.data.noise import accepted
+from mixtura.exceptions import ConvergenceWarning, FitInterrupted, levels_inside
 from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
@@ -264,7 +265,8 @@ def fit_gmm(
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     missing = check_option("missing", missing, MISSING)
     names = names_of(init) if projection is None else None
-    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names, missing=missing)
+    taken = accepted(missing, noise_covariance)
+    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names, missing=taken)
     source = with_noise(source, noise_covariance, projection)
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
@@ -329,7 +331,7 @@ def fit_gmm(
             f"the fit used up its {counted(fit.n_iter, 'iteration')} before the predicted "
             f"remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=levels_inside(),
         )
     warn_of_coarse_columns(survey, ridge, [fit], stacklevel=2)
     return fit

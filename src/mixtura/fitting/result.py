@@ -37,7 +37,7 @@ class GMMFit(Answers):
     """A mixture and how it was found.
 
     It has the methods and attributes of its mixture, too: ``fit.predict(X)`` is
-    ``fit.model.predict(X)``.
+    ``fit.model.predict(X)``. Only if `has_noise`, it refuses rows without `noise_covariance`.
 
     Attributes
     ----------
@@ -72,6 +72,11 @@ class GMMFit(Answers):
         interrupted fit.
     n_labelled : int
         Rows of positive weight of whose component something was known: see `labels` of `fit_gmm`.
+    has_noise : bool
+        Whether the noise of each row was known: see `noise_covariance` of `fit_gmm`. Then methods
+        that take rows and `noise_covariance` need it.
+    n_missing : int
+        Numbers that were missing in rows of positive weight: see `missing` of `fit_gmm`.
     """
 
     model: GaussianMixture
@@ -85,6 +90,8 @@ class GMMFit(Answers):
     weight_sum: float
     entropy: float
     n_labelled: int = 0
+    has_noise: bool = False
+    n_missing: int = 0
 
     __repr__ = short_repr
     save = files.save
@@ -133,6 +140,11 @@ class GMMFit(Answers):
             f"log-likelihood{of} {self.log_likelihood:.6f} nats, {self.n_parameters} parameters",
             f"{end} after {counted(self.n_iter, 'iteration')}",
         ]
+        if self.n_missing:
+            total = self.n_samples * self.model.n_features
+            lines.insert(1, f"of {total} numbers {self.n_missing} are missing")
+        if self.has_noise:
+            lines.insert(1, "noise of each row known: components are those without it")
         missing = f"not computed, because the fit was {self.stop_reason}"
         if math.isnan(self.log_likelihood):
             lines[1] = (
@@ -159,6 +171,8 @@ class GMMFit(Answers):
             "weight_sum",
             "entropy",
             "n_labelled",
+            "has_noise",
+            "n_missing",
         )
         facts = {name: getattr(self, name) for name in names}
         facts["events"] = [astuple(event) for event in self.events]
@@ -185,5 +199,8 @@ class GMMFit(Answers):
             count(facts, "n_samples"),
             weight_sum,
             fact(facts, "entropy", float),
-            count({"n_labelled": 0} | facts, "n_labelled"),  # earlier versions had no labels
+            # Earlier versions knew of neither labels nor noise nor missing numbers.
+            count({"n_labelled": 0} | facts, "n_labelled"),
+            fact({"has_noise": False} | facts, "has_noise", bool),
+            count({"n_missing": 0} | facts, "n_missing"),
         )

@@ -25,6 +25,7 @@ from mixtura.data.checks import (
 from mixtura.data.frames import described
 from mixtura.data.labels import check_row_labels
 from mixtura.data.missing import MISSING, Missing
+from mixtura.data.noise import accepted
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import Init, check_reg_covar
@@ -375,7 +376,8 @@ def select_gmm(
     """
     missing = check_option("missing", missing, MISSING)
     columns = names_of(init) if projection is None else None
-    source = open_rows(X, sample_weight, minimum=1, feature_names=columns, missing=missing)
+    taken = accepted(missing, noise_covariance)
+    source = open_rows(X, sample_weight, minimum=1, feature_names=columns, missing=taken)
     source = with_noise(source, noise_covariance, projection)
     if callable(criterion) and noise_covariance is not None:
         raise ValueError(

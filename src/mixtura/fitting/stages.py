@@ -224,6 +224,8 @@ class Fitting:
             source.weight_sum,
             entropy,
             self._n_labelled(),
+            source.form == "noisy",
+            self._survey.n_missing,
         )
 
     # ---- stages ----

@@ -61,6 +61,13 @@ class Survey:
         return np.sqrt(self.unit)
 
     @cached_property
+    def n_missing(self) -> int:
+        """Missing numbers in rows of positive weight."""
+        if self.source.form != "incomplete":
+            return 0
+        return sum(int(np.count_nonzero(np.isnan(part))) for part, _ in self.source.chunks())
+
+    @cached_property
     def rounding(self) -> Floats:
         """Variance that rounding to the data's grid leaves in each feature."""
         return self.source.rounding(self.scale)

@@ -1,7 +1,8 @@
 """What a mixture answers, for results that have one.
 
 ``fit.predict(X)`` is ``fit.model.predict(X)``. A question to a mixture that is added to
-`GaussianMixture` is added here too.
+`GaussianMixture` is added here too. If the rows of the fit had noise, questions about rows must
+say what noise these have: answers for rows without noise would be taken for those of the fit.
 """
 
 from __future__ import annotations
@@ -33,18 +34,36 @@ def _answered(
     return answer
 
 
+def _of_rows(
+    method: Callable[Concatenate[GaussianMixture, Arguments], Answer],
+) -> Callable[Concatenate[Answers, Arguments], Answer]:
+    """Return the method, which asks for the noise of the rows where those of the fit had some."""
+
+    @wraps(method)
+    def answer(self: Answers, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        if self.has_noise and kwargs.get("noise_covariance") is None:
+            raise ValueError(
+                "noise_covariance must be given, as the rows of the fit had noise of their own; "
+                "got none. Pass that of these rows, or np.zeros(len(X)) for rows without noise."
+            )
+        return method(self.model, *args, **kwargs)
+
+    return answer
+
+
 class Answers:
     """Methods and attributes of `GaussianMixture`, answered by the attribute `model`."""
 
     model: GaussianMixture
+    has_noise: bool = False
 
-    log_prob = _answered(GaussianMixture.log_prob)
-    component_log_prob = _answered(GaussianMixture.component_log_prob)
-    responsibilities = _answered(GaussianMixture.responsibilities)
-    predict = _answered(GaussianMixture.predict)
-    aic = _answered(GaussianMixture.aic)
-    bic = _answered(GaussianMixture.bic)
-    icl = _answered(GaussianMixture.icl)
+    log_prob = _of_rows(GaussianMixture.log_prob)
+    component_log_prob = _of_rows(GaussianMixture.component_log_prob)
+    responsibilities = _of_rows(GaussianMixture.responsibilities)
+    predict = _of_rows(GaussianMixture.predict)
+    aic = _of_rows(GaussianMixture.aic)
+    bic = _of_rows(GaussianMixture.bic)
+    icl = _of_rows(GaussianMixture.icl)
     mean = _answered(GaussianMixture.mean)
     covariance = _answered(GaussianMixture.covariance)
     marginal = _answered(GaussianMixture.marginal)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike
 from mixtura.data import RowSource
 from mixtura.data.checks import check_n_threads
 from mixtura.data.missing import Missing
-from mixtura.exceptions import WeightsWarning
+from mixtura.exceptions import WeightsWarning, levels_inside
 from mixtura.mixture.densities import AnyRows, evaluate, opened
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
@@ -267,16 +266,8 @@ def warn_of_small_weights(rows: RowSource) -> None:
             f"count weights as rows: their penalties do not fit so small a log-likelihood. If each "
             f"row is one observation, multiply the weights by n / sum, {n / total:.6g}.",
             WeightsWarning,
-            stacklevel=_levels_inside(),
+            stacklevel=levels_inside(),
         )
-
-
-def _levels_inside() -> int:
-    """Return the stacklevel, for the function that asks, of the nearest line of the user's."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("mixtura."):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _totals(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura.data import Block, RowSource, open_rows, with_noise
 from mixtura.data.checks import check_n_threads, check_option
 from mixtura.data.missing import MISSING, Missing
+from mixtura.data.noise import accepted
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 
@@ -197,7 +198,7 @@ def opened(
     rows = open_rows(
         X, sample_weight, minimum=minimum, n_features=mixture.n_features if own else None,
         feature_names=mixture.feature_names if own else None,
-        missing="any" if missing == "em" else missing,
+        missing="any" if missing == "em" else accepted(missing, noise_covariance),
     )  # fmt: skip
     return with_noise(rows, noise_covariance, projection, n_features=mixture.n_features)
 
