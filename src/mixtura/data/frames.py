@@ -29,6 +29,8 @@ __all__ = [
     "Table",
     "check_ordered",
     "described",
+    "is_missing",
+    "is_missing",
     "listed",
     "real_array",
     "refuse_repeated_names",
@@ -127,6 +129,16 @@ def _as_slice(positions: Sequence[int]) -> slice | list[int]:
     if step > 0 and list(positions) == list(range(positions[0], end, step)):
         return slice(positions[0], end, step)
     return list(positions)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether it stands for an unknown value: None, NaN, NaT or pandas.NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # of pandas.NA, which is neither equal nor unequal; of arrays
+        return type(value).__name__ == "NAType"
 
 
 def described(value: object) -> str:
