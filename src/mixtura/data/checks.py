@@ -39,6 +39,7 @@ from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
 __all__ = [
     "LEAST_BLUR",
     "MODELS",
+    "UNKNOWN",
     "RowArray",
     "TreeModel",
     "check_agglomerate",

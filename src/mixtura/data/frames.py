@@ -30,7 +30,6 @@ __all__ = [
     "check_ordered",
     "described",
     "is_missing",
-    "is_missing",
     "listed",
     "real_array",
     "refuse_repeated_names",
