@@ -187,8 +187,8 @@ BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
         None,
         TypeError,
         (
-            "Pass [numbers.get(each, -1) for each in labels], where numbers is a dict with the number "
-            "of each name, from 0."
+            "Pass [numbers.get(each, -1) for each in labels], where numbers is a dict with the "
+            "number of each name, from 0."
         ),
     ),
     "halves": ([0.5, np.nan, 1.0], None, TypeError, "Pass [{0.5: 0, 1.0: 1}.get(each, -1) for"),
