@@ -178,7 +178,7 @@ BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
         (
             "labels must be integers, -1 for rows whose label is not known, or a table of shape "
             "(n_samples, n_components); got an array of dtype float64. Pass "
-            "np.where(np.isnan(labels), -1, labels).astype(int)."
+            "np.nan_to_num(np.asarray(labels), nan=-1).astype(int)."
         ),
     ),
     "huge": ([0, 2**70, None], None, TypeError, "got an array of dtype object"),

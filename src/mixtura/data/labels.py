@@ -208,7 +208,7 @@ def _remedy(array: NDArray[Any]) -> str:
     if array.dtype.kind == "f" and np.isnan(array).any():
         known = array[~np.isnan(array)]
         if (known == np.floor(known)).all():
-            return "Pass np.where(np.isnan(labels), -1, labels).astype(int)."
+            return "Pass np.nan_to_num(np.asarray(labels), nan=-1).astype(int)."
     return to_integers(array)
 
 
