@@ -122,16 +122,21 @@ BAD_ROWS = {
         "X must hold real numbers; got an array of dtype datetime64[D]. "
         "Convert it with X.astype(float).",
     ),
-    "numbers as objects": Bad(
-        GOOD["X"].astype(object),
+    "huge integers as objects": Bad(
+        GOOD["X"].astype(int).astype(object) + 10**400,
         TypeError,
         "X must hold real numbers; got an array of dtype object. Convert it with X.astype(float).",
     ),
+    "text and missing values as objects": Bad(
+        np.where(WITH_MISSING[0, 0] == WITH_MISSING, "x", WITH_MISSING),
+        TypeError,
+        "X must hold real numbers; got an object array in which element (0, 0) is 'x' (str). "
+        "Pass numbers, and NaN for missing values.",
+    ),
     "missing values as objects": Bad(
         WITH_MISSING,
-        TypeError,
-        "X must hold real numbers; got an object array in which element (1, 0) is None (NoneType). "
-        "Drop or fill in missing values, then convert it with astype(float).",
+        ValueError,
+        "X must be finite; row 1, column 0 is nan. Drop the row",
     ),
     "nothing": Bad(
         None,

@@ -17,6 +17,7 @@ from mixtura.exceptions import (
     EmptyFeatureWarning,
     FitError,
     FitInterrupted,
+    IgnoredClassesWarning,
     SelectionInterrupted,
     WeightsWarning,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "GMMSelection",
     "GaussianMixture",
     "HierarchicalTree",
+    "IgnoredClassesWarning",
     "KMeansFit",
     "SelectionInterrupted",
     "State",

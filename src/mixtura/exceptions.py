@@ -12,6 +12,7 @@ __all__ = [
     "EmptyFeatureWarning",
     "FitError",
     "FitInterrupted",
+    "IgnoredClassesWarning",
     "SelectionInterrupted",
     "WeightsWarning",
     "levels_inside",
@@ -77,6 +78,10 @@ class CheckpointWarning(UserWarning):
 
 class EmptyFeatureWarning(UserWarning):
     """A feature without any observed value is left out by an imputer."""
+
+
+class IgnoredClassesWarning(UserWarning):
+    """Classes of some rows are ignored, as unknown ones are not marked by -1."""
 
 
 class WeightsWarning(UserWarning):

@@ -88,6 +88,24 @@ def test_fingerprint_tells_bins_of_the_same_middles_apart() -> None:
     assert one.fingerprint() != other.fingerprint()
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_intervals_of_pandas_are_bins(ordered: bool) -> None:
+    pd = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).normal(size=100)
+    counts = pd.Series(pd.cut(x, [-4.0, -1.0, 0.5, 4.0])).value_counts(sort=ordered)
+    bins = Bins(counts.index, counts)
+    expected, edges = np.histogram(x, [-4.0, -1.0, 0.5, 4.0])
+    order = np.argsort(bins.lower[:, 0])
+    np.testing.assert_array_equal(bins.counts[order], expected)
+    np.testing.assert_array_equal(bins.lower[order, 0], edges[:-1])
+    np.testing.assert_array_equal(bins.upper[order, 0], edges[1:])
+    same = Bins(pd.IntervalIndex(counts.index), counts.to_numpy())
+    np.testing.assert_array_equal(same.lower, bins.lower)
+    outside = pd.Series(pd.cut(x, [-1.0, 0.0, 1.0])).value_counts(dropna=False)
+    with pytest.raises(ValueError, match="edges must not be NaN"):
+        Bins(outside.index, outside)
+
+
 @pytest.mark.parametrize(
     ("edges", "counts", "message"),
     [
@@ -104,6 +122,7 @@ def test_fingerprint_tells_bins_of_the_same_middles_apart() -> None:
             EDGES, [1, 2],
             r"got \(4,\). Give one edge more than there are counts, or two ends for each.",
         ),
+        ([0.0, 2.0, None], [1, 2], "edges must not be NaN. Use -inf or inf for a bin that is open"),
         ([0.0, np.nan, 1.0], [1, 2], "edges must not be NaN. Use -inf or inf for a bin that is"),
         (
             [0.0, 2.0, 2.0, 3.0], COUNTS,

@@ -159,7 +159,7 @@ BAD = {
         TypeError,
         (
             "X must hold real numbers; got 'x' (str) in row 0, column 's'. "
-            "Drop or fill in missing values, and select columns of numbers."
+            "Select columns of numbers."
         ),
     ),
     "text in polars": (
@@ -307,7 +307,7 @@ BAD = {
         TypeError,
         (
             "X must hold real numbers; got 'x' (str) in row 0, column 's', and columns 's', 't' "
-            "hold no real numbers. Drop or fill in missing values, and select columns of numbers."
+            "hold no real numbers. Select columns of numbers."
         ),
     ),
     "several columns with missing values": (

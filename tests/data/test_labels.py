@@ -11,6 +11,7 @@ from tables import pandas
 
 from mixtura.data import ArrayRows
 from mixtura.data.labels import RowLabels, check_row_labels, matched
+from mixtura.starts.given import check_init
 
 FREE = [0.0, 0.0, 0.0]
 N = -np.inf
@@ -48,6 +49,44 @@ def test_labels_in_any_form_are_one_component_or_all(labels: Any) -> None:
 def test_nulls_of_pandas_integers_are_unknown() -> None:
     series = pandas("Series", [1, None, 2], dtype="Int64")
     assert priors(series) == [[N, 0.0, N], FREE, [N, N, 0.0]]
+
+
+@pytest.mark.parametrize("unknown", [-1, None, np.nan, "NA"])
+def test_objects_that_are_integers_are_labels(unknown: Any) -> None:
+    values = np.array([1, unknown, 2], dtype=object)
+    if unknown == "NA":
+        values[1] = pandas("Series", [None], dtype="Int64")[0]
+    for labels in (values, pandas("Series", values)):
+        assert priors(labels) == [[N, 0.0, N], FREE, [N, N, 0.0]]
+    labels = check_init(np.array([*values, 0], dtype=object), ArrayRows(np.zeros((4, 1))), 3)
+    assert isinstance(labels, np.ndarray)
+    assert labels.tolist() == [1, -1, 2, 0]
+
+
+def test_categories_that_are_integers_are_labels() -> None:
+    for series in (pandas("Series", [1, None, 2], dtype="Int64"), pandas("Series", [1, -1, 2])):
+        assert priors(series.astype("category")) == [[N, 0.0, N], FREE, [N, N, 0.0]]
+
+
+@pytest.mark.parametrize("unknown", [-1, None, np.nan, "NA", "", "-1", "nan", "None", "<NA>"])
+@pytest.mark.parametrize("kind", [list, "object", "category", "string", str])
+def test_advice_for_names_leaves_unknown_rows_unknown(unknown: Any, kind: Any) -> None:
+    """What the message says is done, and is right."""
+    if unknown == "NA":
+        unknown = pandas("Series", [None], dtype="Int64")[0]
+    values = ["oak", unknown, "ash"]
+    labels: Any = values
+    if kind is str:
+        labels = np.array(list(map(str, values)))
+    elif kind is not list:
+        labels = pandas("Series", values, dtype=object).astype(kind)
+    advice = "[{'ash': 0, 'oak': 1}.get(each, -1) for each in labels]"
+    message = f"{re.escape(advice)}; -1 is for those not known.$"
+    with pytest.raises(TypeError, match=rf"^labels must be integers.*Pass {message}"):
+        checked(labels)
+    assert eval(advice, {"labels": labels}) == [1, -1, 0]
+    with pytest.raises(TypeError, match=message.replace("labels", "init")):
+        check_init(labels, ArrayRows(np.zeros((3, 2))), 2)
 
 
 def test_unsigned_labels_are_all_known() -> None:
@@ -139,10 +178,21 @@ BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
         (
             "labels must be integers, -1 for rows whose label is not known, or a table of shape "
             "(n_samples, n_components); got an array of dtype float64. Pass "
-            "np.where(np.isnan(labels), -1, labels).astype(int)."
+            "np.nan_to_num(np.asarray(labels), nan=-1).astype(int)."
         ),
     ),
-    "none": ([0, None, 1], None, TypeError, "Set what is not known to -1, and number the others"),
+    "huge": ([0, 2**70, None], None, TypeError, "got an array of dtype object"),
+    "many names": (
+        [*"abcdefg", ""],
+        None,
+        TypeError,
+        (
+            "Pass [numbers.get(each, -1) for each in labels], where numbers is a dict with the "
+            "number of each name, from 0."
+        ),
+    ),
+    "halves": ([0.5, np.nan, 1.0], None, TypeError, "Pass [{0.5: 0, 1.0: 1}.get(each, -1) for"),
+    "ragged with none": ([[0, 1], None, [2]], None, TypeError, "got an array of dtype object"),
     "names": (["a", "b", "b"], None, TypeError, "np.unique(labels, return_inverse=True)[1]"),
     "whole floats": ([0.0, -1.0, 1.0], None, TypeError, "Pass np.asarray(labels).astype(int)."),
     "ragged": ([[0, 1], [1], [2]], None, TypeError, "got an array of dtype object"),

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tables import FRAMES, NAMELESS, NAMES, A, pandas, polars, pyarrow
 
+from mixtura import fit_gmm
 from mixtura.data import ArrayRows, Block, RowSource, middle_of, open_rows, scan
 from mixtura.data.middle import LOOKED_AT
 from mixtura.passes import Backend, moments
@@ -24,6 +27,16 @@ def masked_records() -> object:
     return records
 
 
+def objects(missing: object) -> NDArray[Any]:
+    array = HOLES.astype(object)
+    array[np.isnan(HOLES)] = missing
+    return array
+
+
+def NA() -> object:
+    return pandas("Series", [None], dtype="Int64").array[0]
+
+
 # The numbers of HOLES, in whatever people keep them.
 HOLED: dict[str, Callable[[], object]] = {
     "array": lambda: HOLES,
@@ -34,6 +47,15 @@ HOLED: dict[str, Callable[[], object]] = {
     "pandas": lambda: pandas("DataFrame", COLUMNS),
     "pandas nullable": lambda: pandas("DataFrame", COLUMNS).convert_dtypes(),
     "pandas of arrow": lambda: pandas("DataFrame", COLUMNS).astype("double[pyarrow]"),
+    "objects": lambda: objects(np.nan),
+    "objects with None": lambda: objects(None),
+    "list with None": lambda: objects(None).tolist(),
+    "list with NA": lambda: objects(NA()).tolist(),
+    "pandas of objects": lambda: pandas("DataFrame", COLUMNS).astype(object),
+    "pandas of objects with None": lambda: pandas("DataFrame", objects(None), columns=NAMES),
+    "pandas of objects with NA": lambda: (
+        pandas("DataFrame", COLUMNS).convert_dtypes().astype(object)
+    ),
     "polars": lambda: polars("DataFrame", COLUMNS),
     "pyarrow": lambda: pyarrow("table", COLUMNS),
 }
@@ -68,6 +90,28 @@ def test_nan_and_nulls_of_frames_are_missing_numbers(name: str) -> None:
     rows = open_rows(HOLED[name](), missing="em")
     assert rows.form == "incomplete"
     np.testing.assert_array_equal(numbers(rows), HOLES)
+
+
+@pytest.mark.parametrize("name", [name for name in HOLED if name != "masked records"])
+def test_missing_numbers_elsewhere_are_refused_with_what_to_pass(name: str) -> None:
+    with pytest.raises(ValueError, match=r'X must be finite; row 1, .* or pass missing="em"\.$'):
+        open_rows(HOLED[name](), missing="raise")
+
+
+@pytest.mark.parametrize("name", HOLED)
+def test_fits_and_questions_take_missing_numbers_in_any_form(name: str) -> None:
+    fit = fit_gmm(HOLED[name](), 1, missing="em", reg_covar=0.1)
+    same = fit_gmm(HOLES, 1, missing="em", reg_covar=0.1)
+    np.testing.assert_array_equal(fit.model.means, same.model.means)
+    for question in ("log_prob", "predict", "impute"):
+        found, expected = (getattr(fit.model, question)(X) for X in (HOLED[name](), HOLES))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_objects_of_numbers_are_numbers() -> None:
+    X = open_rows(np.array(A, dtype=object)).X
+    assert X.dtype == np.float64
+    np.testing.assert_array_equal(X, A)
 
 
 @pytest.mark.parametrize("name", [*FRAMES, *NAMELESS])

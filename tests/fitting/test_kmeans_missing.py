@@ -1,11 +1,15 @@
 """k-means of rows with missing values: distances and means of what is observed."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from clusters import clustered
 from holes import with_holes
 from numpy.typing import NDArray
 
+import mixtura
 from mixtura import ConvergenceWarning, KMeansFit, datasets, fit_gmm, fit_kmeans, scan
 from mixtura.shapes import Floats
 
@@ -28,6 +32,32 @@ def means(X: Floats, weight: Floats, labels: NDArray[np.int64], before: Floats) 
             if there.any():
                 centers[j, a] = np.average(X[there, a], weights=weight[there])
     return centers
+
+
+def test_fit_remembers_what_missing_numbers_are(tmp_path: Path) -> None:
+    seen: list[KMeansFit] = []
+    fit = fit_kmeans(X, 3, missing="em", rng=0, callback=seen.append)
+    assert {fit.missing, *(each.missing for each in seen)} == {"em"}
+    fit.save(tmp_path / "fit.npz")
+    for each in (fit, mixtura.load(tmp_path / "fit.npz")):
+        assert each.missing == "em"
+        np.testing.assert_array_equal(each.predict(X), fit.labels)
+        with pytest.raises(ValueError, match='or pass missing="em"'):
+            each.predict(X, missing="raise")
+    whole = np.nan_to_num(X)
+    assert fit_kmeans(whole, 3, missing="em", rng=0).missing == "em"
+    other = fit_kmeans(whole, 3, rng=0)
+    assert other.missing == "raise"
+    with pytest.raises(ValueError, match='or pass missing="em"'):
+        other.predict(X)
+    np.testing.assert_array_equal(other.predict(X, missing="em") < 0, NOTHING)
+
+
+def test_older_files_of_clusters_know_of_no_missing_numbers(tmp_path: Path) -> None:
+    assert mixtura.load(Path(__file__).parents[1] / "data" / "kmeans-v1.npz").missing == "raise"
+    replace(fit_kmeans(X, 3, missing="em", rng=0), missing="both").save(tmp_path / "fit.npz")
+    with pytest.raises(ValueError, match="missing must be one of 'raise', 'em'; got 'both'"):
+        mixtura.load(tmp_path / "fit.npz")
 
 
 @pytest.mark.parametrize("backend", ["compiled", "reference"])

@@ -638,9 +638,38 @@ def test_selection_is_of_rows_and_labels(criterion: Any) -> None:
     assert found.fits[3, "VVV"].log_likelihood >= best.log_likelihood - 1e-3
 
 
-def test_selection_of_fewer_components_than_labels_is_refused() -> None:
-    with pytest.raises(ValueError, match="and there is no such component"):
-        select_gmm(X, [2, 3], labels=SOME)
+@pytest.mark.parametrize("criterion", ["bic", "cv"])
+def test_selection_leaves_out_models_of_fewer_components_than_labels(criterion: Any) -> None:
+    names, options = ["EII", "VVV"], {"labels": SOME, "criterion": criterion, "n_folds": 3}
+    found = select_gmm(X, range(1, 5), names, rng=0, **options)
+    same = select_gmm(X, [3, 4], names, rng=0, **options)
+    np.testing.assert_array_equal(found.table[2:], same.table)
+    assert np.isnan(found.table[:2]).all()
+    assert set(found.reasons) == {(k, name) for k in (1, 2) for name in names}
+    message = "labels must lie between 0 and 1, or be -1 for rows whose label is not known; row"
+    assert found.reasons[2, "EII"].startswith(message)
+    assert found.best.n_components in (3, 4)
+    assert message in found.summary()
+
+
+def test_selection_without_a_model_that_labels_suit_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"between 0 and 1, .* and there is no such component"):
+        select_gmm(X, [2, 1], labels=SOME)
+    with pytest.raises(TypeError, match="labels must be integers"):
+        select_gmm(X, [3, 4], labels=SOME.astype(str))
+
+
+def test_selection_leaves_out_models_with_components_without_rows() -> None:
+    truth = np.maximum(SOME, 0)
+    found = select_gmm(X, [3, 4], ["EII"], labels=truth, rng=0)
+    assert list(found.fits) == [(3, "EII")]
+    assert found.reasons[4, "EII"].startswith("labels must leave some row to every component")
+
+
+def test_selection_by_a_table_is_of_its_components() -> None:
+    found = select_gmm(X, [2, 3], ["EII"], labels=np.ones((len(X), 3)) - 0.5 * np.eye(3)[0], rng=0)
+    assert list(found.fits) == [(3, "EII")]
+    assert "labels must have shape" in found.reasons[2, "EII"]
 
 
 @pytest.mark.parametrize("init", ["hierarchical", "tree", "k-means", "labels"])

@@ -247,6 +247,23 @@ def test_conditional_on_one_number_takes_it_alone() -> None:
     assert model.conditional("b", np.float32(3.0)) == model.conditional(1, [3])
 
 
+def test_conditional_finds_numbers_by_the_names_of_features() -> None:
+    model = fitted("full")
+    expected = model.conditional(["c", "a"], [3.0, 5.0])
+    by_name = pd.Series([5.0, 3.0], index=["a", "c"])
+    for features in (["c", "a"], [2, 0], np.array(["c", "a"])):
+        assert model.conditional(features, by_name) == expected
+        assert model.conditional(features, dict(by_name)) == expected
+        assert model.conditional(features, pd.Series([3.0, 5.0])) == expected
+    mask = [True, False, True, False]
+    assert model.conditional(mask, by_name[::-1]) == model.conditional(mask, [5.0, 3.0])
+    nameless = dataclasses.replace(model, feature_names=None)
+    assert nameless.conditional([2, 0], {0: 5.0, 2: 3.0}) == nameless.conditional(
+        [2, 0], [3.0, 5.0]
+    )
+    assert model.conditional("a", {"a": 5.0}) == model.conditional("a", 5.0)
+
+
 def test_conditional_on_numbers_far_from_all_components_has_the_weights() -> None:
     model = fitted("full")
     part = model.conditional([0], [1e200])
@@ -275,7 +292,20 @@ def test_component_of_weight_zero_keeps_it_in_parts() -> None:
             [0, 1], np.zeros((5, 2)),
             "of the features; got (5, 2). Call it for one row after the other.",
         ),
-        ([0, 1], [1.0, np.nan], "values must be finite; feature 1 is nan. Leave out what is not"),
+        ([0, 1], [1.0, np.nan], "values must be finite; feature 1 is nan. Leave such features out"),
+        (
+            ["a", "b"], [1.0, pd.NA],
+            "values must be finite; feature 1 is nan. Leave such features out of features.",
+        ),
+        (
+            ["a", "b"], pd.Series([1.0, 2.0], index=["a", "c"]),
+            ("values with labels must have those of the features, 'a', 'b'; got 'a', 'c'. Select "
+            "them by these labels, or pass an array of the numbers in the order of features."),
+        ),
+        (["a", "b"], pd.Series([1.0, 2.0], index=["a", "a"]), "got 'a', 'a'. Select them"),
+        (["a", "b"], pd.Series([1.0, 2.0], index=[1, 0]), "got 1, 0. Select them"),
+        (["a"], {"a": 1.0, "b": 2.0}, "got 'a', 'b'. Select them"),
+        (["a", "b"], {"a": 1.0}, "got 'a'. Select them"),
         ([0, 1], [np.inf, 1.0], "values must be finite; feature 0 is inf."),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import mixtura
 from mixtura import EmptyFeatureWarning, datasets
 from mixtura.shapes import Floats
-from mixtura.sklearn import MixtureImputer
+from mixtura.sklearn import GaussianMixture, MixtureImputer
 
 IRIS = datasets.load_iris().data
 NAMES = ["a", "b", "c", "d"]
@@ -55,6 +55,29 @@ def test_imputer_under_a_check_of_scikit_learn_passes(
     estimator: MixtureImputer, check: Callable[[MixtureImputer], None]
 ) -> None:
     check(estimator)
+
+
+OBJECTS: dict[str, Callable[[], Any]] = {
+    "array": lambda: X.astype(object),
+    "array with None": lambda: np.where(np.isnan(X), None, X.astype(object)),
+    "array with NA": lambda: pd.DataFrame(X).convert_dtypes().astype(object).to_numpy(),
+    "frame": lambda: pd.DataFrame(X, columns=NAMES).astype(object),
+    "frame with NA": lambda: pd.DataFrame(X, columns=NAMES).convert_dtypes().astype(object),
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_missing_values_among_objects_are_missing(name: str) -> None:
+    rows = OBJECTS[name]()
+    with unchanged(rows):
+        found = MixtureImputer(2, random_state=0).fit_transform(rows)
+    np.testing.assert_array_equal(found, MixtureImputer(2, random_state=0).fit_transform(X))
+    mixture = GaussianMixture(2, missing="em", random_state=0).fit(rows)
+    same = GaussianMixture(2, missing="em", random_state=0).fit(X)
+    np.testing.assert_array_equal(mixture.predict(rows), same.predict(X))
+    assert np.asarray(rows).dtype == object  # still
+    with pytest.raises(ValueError, match="contains NaN"):
+        GaussianMixture(2).fit(rows)
 
 
 # What is filled in

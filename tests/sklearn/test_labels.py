@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mixtura import datasets, fit_gmm
+from mixtura import IgnoredClassesWarning, datasets, fit_gmm
 from mixtura.sklearn import GaussianMixture
 
 DATA = Path(__file__).parents[1] / "data"
@@ -115,17 +115,59 @@ def test_components_of_no_class_are_predicted_as_unknown() -> None:
         TRUTH.astype(float),
         np.where(SOME < 0, -1.0, SOME),
         NAMES[TRUTH],
-        np.where(SOME < 0, "-1", NAMES[SOME]),
         np.column_stack([TRUTH, TRUTH]),
         np.full(200, -1),
+        np.full(200, np.nan),
     ],
-    ids=["classes", "floats", "floats with -1", "names", "text", "two columns", "all unknown"],
+    ids=["classes", "floats", "floats with -1", "names", "two columns", "all unknown", "all nan"],
 )
 def test_other_y_is_ignored(y: Any) -> None:
     estimator, plain = mixture().fit(X, y), mixture().fit(X)
     np.testing.assert_array_equal(estimator.means_, plain.means_)
     assert not hasattr(estimator, "classes_")
     np.testing.assert_array_equal(estimator.predict(X), plain.predict(X))
+
+
+MARKED: dict[str, tuple[Any, str]] = {
+    "nan": (np.where(SOME < 0, np.nan, SOME), "nan (float)"),
+    "none": (np.where(SOME < 0, None, named(SOME)), "None (NoneType)"),
+    "text nan": (np.where(SOME < 0, np.nan, named(SOME)), "nan (float)"),
+    "empty": (np.where(SOME < 0, "", NAMES[SOME]), "'' (str)"),
+    "text -1": (np.where(SOME < 0, "-1", NAMES[SOME]), "'-1' (str)"),
+    "objects": (np.where(SOME < 0, "-1", named(SOME)), "'-1' (str)"),
+    "NA": (pd.Series(SOME, dtype="Int64").where(SOME >= 0), "nan (float)"),
+    "text NA": (pd.Series(named(SOME)).where(SOME >= 0).astype("string"), "<NA> (NAType)"),
+    "category": (pd.Series(named(SOME)).where(SOME >= 0).astype("category"), "nan (float)"),
+}
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_ignored_y_with_other_marks_of_unknown_classes_is_warned_of(name: str) -> None:
+    y, shown = MARKED[name]
+    message = (
+        f"y must be -1 where the class of a row is not known; it is ignored, as row 1 is {shown}. "
+        "Set unknown classes to the number -1, in an array of integers or of dtype object, or pass "
+        "use_y=False."
+    )
+    for fit in (GaussianMixture.fit, GaussianMixture.fit_predict):
+        with pytest.warns(IgnoredClassesWarning, match=f"^{re.escape(message)}$") as caught:
+            fit(mixture(), X, y)
+        assert caught[0].filename == __file__
+    np.testing.assert_array_equal(mixture(use_y=False).fit(X, y).means_, mixture().fit(X).means_)
+    with pytest.warns(IgnoredClassesWarning):
+        estimator = mixture().fit(X, y)
+    assert not hasattr(estimator, "classes_")
+    weight = np.where(SOME < 0, 0.0, 1.0)
+    mixture().fit(X, y, sample_weight=weight)  # absent rows are not looked at
+    marked = np.where(SOME < 0, -1, np.asarray(y, dtype=object))
+    assert len(mixture().fit(X, marked).classes_) == 3
+
+
+def test_missing_class_beside_marks_is_an_error() -> None:
+    y = SOME.astype(object)
+    y[1] = pd.NA
+    with pytest.raises(ValueError, match=r"row 1 is <NA>\. Replace missing values by -1"):
+        mixture().fit(X, y)
 
 
 def test_further_runs_begin_elsewhere() -> None:

@@ -29,8 +29,8 @@ class Bins(ArrayRows):
     ----------
     edges : array_like of shape (n_bins + 1,) or (n_bins, 2), or sequence of array_like
         Edges of adjacent intervals, ascending; or lower and upper ends of intervals that do not
-        overlap; or, for counts of several features, edges for each of them. The outermost may be
-        infinite.
+        overlap, also as a pandas.IntervalIndex; or, for counts of several features, edges for each
+        of them. The outermost may be infinite.
     counts : array_like of shape (n_bins,), or one axis for each feature
         Non-negative, with a positive sum; they need not be integers.
     feature_names : tuple of str, optional
@@ -119,6 +119,10 @@ def _intervals(edges: Any, counts: Floats) -> list[Floats]:
 
 
 def _edges(values: Any, name: str) -> Floats:
+    if hasattr(values, "categories") and hasattr(values, "codes"):  # of pandas.cut, in any order
+        values = values.categories.take(values.codes, allow_fill=True, fill_value=np.nan)
+    if hasattr(values, "left") and hasattr(values, "right"):  # pandas.IntervalIndex
+        values = np.column_stack([contiguous(end, name) for end in (values.left, values.right)])
     array = contiguous(values, name)
     if np.isnan(array).any():
         raise ValueError(f"{name} must not be NaN. Use -inf or inf for a bin that is open.")

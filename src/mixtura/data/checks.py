@@ -11,13 +11,14 @@ are written in files of their own, and can be imported from here as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data.frames import described, real_array
+from mixtura.data.frames import described, is_missing, real_array
 from mixtura.data.row_checks import RowArray, check_rows, check_sample_weight
 from mixtura.data.values import (
     check_count,
@@ -38,6 +39,7 @@ from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
 __all__ = [
     "LEAST_BLUR",
     "MODELS",
+    "UNKNOWN",
     "RowArray",
     "TreeModel",
     "check_agglomerate",
@@ -60,6 +62,7 @@ __all__ = [
     "check_weights",
     "check_writeable",
     "contiguous",
+    "is_unknown",
     "refuse_non_finite",
     "rounding_unit",
     "to_integers",
@@ -74,6 +77,9 @@ SUM_TOLERANCE = 1e-6  # admits responsibilities computed or stored in float32
 EXACT_SUM = 1e-8  # of weights: what Generator.choice accepts
 ROUNDINGS = 16.0  # of each weight; scikit-learn adds ten to the total of a component
 PARTS: tuple[Part, ...] = get_args(Part)  # of a mixture, in this order
+
+UNKNOWN = ("", "-1", "nan", "None", "<NA>")  # what stands among names for none of them
+MOST_NUMBERED = 6  # names that a message numbers
 
 LEAST_BLUR = 1e-12  # squared; above what rounding does to determinants of rows of unit spread
 
@@ -229,16 +235,31 @@ def check_labels(
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def to_integers(labels: NDArray[Any]) -> str:
-    """How labels of another type become integers."""
-    whole = labels.dtype.kind == "b" or (
+def to_integers(labels: NDArray[Any], name: str = "labels") -> str:
+    """How labels of another type become integers, -1 where they are not known."""
+    if labels.dtype.kind == "b" or (
         labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
-    )
-    return (
-        "Pass np.asarray(labels).astype(int)."
-        if whole
-        else "Pass np.unique(labels, return_inverse=True)[1], which numbers them from 0."
-    )
+    ):
+        return f"Pass np.asarray({name}).astype(int)."
+    values = labels.tolist() if labels.ndim == 1 else []
+    plain = all(isinstance(value, Hashable) for value in values)
+    if not plain or not any(map(is_unknown, values)):
+        return f"Pass np.unique({name}, return_inverse=True)[1], which numbers them from 0."
+    known = {value for value in values if not is_unknown(value)}
+    numbers = dict(zip(sorted(known, key=str), range(MOST_NUMBERED + 1), strict=False))
+    if len(numbers) > MOST_NUMBERED:
+        return (
+            f"Pass [numbers.get(each, -1) for each in {name}], where numbers is a dict with the "
+            f"number of each name, from 0."
+        )
+    return f"Pass [{numbers}.get(each, -1) for each in {name}]; -1 is for those not known."
+
+
+def is_unknown(value: Any) -> bool:
+    """Whether a label seems to stand for none: missing, -1, or such a text."""
+    if isinstance(value, str | Real):
+        return value in UNKNOWN or value == -1 or value != value
+    return is_missing(value)
 
 
 def check_fixed(fixed: object, n_components: int) -> NDArray[np.bool_] | None:

@@ -29,8 +29,10 @@ __all__ = [
     "Table",
     "check_ordered",
     "described",
+    "is_missing",
     "listed",
     "real_array",
+    "real_objects",
     "refuse_repeated_names",
     "repetitions",
 ]
@@ -94,6 +96,8 @@ class Table:
         frame = _frame(values, name)
         if frame is None:
             self._array = _plain_array(values, name)
+            if self._array.dtype == object:
+                self._array = real_objects(self._array)
             if self._array.dtype.kind not in REAL_KINDS:
                 raise TypeError(_description_of_unreal(self._array, name))
             self._columns: Sequence[Any] | None = None
@@ -127,6 +131,16 @@ def _as_slice(positions: Sequence[int]) -> slice | list[int]:
     if step > 0 and list(positions) == list(range(positions[0], end, step)):
         return slice(positions[0], end, step)
     return list(positions)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether it stands for an unknown value: None, NaN, NaT or pandas.NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # of pandas.NA, which is neither equal nor unequal; of arrays
+        return type(value).__name__ == "NAType"
 
 
 def described(value: object) -> str:
@@ -324,9 +338,21 @@ def _column(column: Any) -> NDArray[Any]:
     kind = getattr(getattr(column, "dtype", None), "kind", "O")
     if array.dtype == object and kind in REAL_KINDS:  # of pandas, with pandas.NA
         array = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    elif array.dtype == object and all(v is None or isinstance(v, bool) for v in array.flat):
-        array = array.astype(np.float64)  # of polars or pyarrow, with nulls
-    return array
+    return real_objects(array) if array.dtype == object else array
+
+
+def real_objects(array: NDArray[Any]) -> NDArray[Any]:
+    """Objects as real numbers, NaN where one is missing; the array itself where there are others.
+
+    Columns of polars or pyarrow with nulls among booleans are such, too.
+    """
+    missing = np.array([is_missing(value) for value in array.flat], dtype=bool).reshape(array.shape)
+    if array.ndim == 0 or not all(isinstance(value, Real) for value in array[~missing]):
+        return array
+    try:
+        return np.where(missing, np.nan, array).astype(np.float64)
+    except OverflowError:  # of an integer
+        return array
 
 
 def _description_of_unreal_column(label: object, array: NDArray[Any]) -> tuple[str, str]:
@@ -335,9 +361,8 @@ def _description_of_unreal_column(label: object, array: NDArray[Any]) -> tuple[s
     if array.ndim > 1:
         return f"column {label!r} with values of shape {array.shape[1:]}", remedy
     for row, value in enumerate(array.tolist() if array.dtype.kind in "OUS" else ()):
-        if not isinstance(value, Real):
+        if not isinstance(value, Real) and not is_missing(value):
             got = f"{described(value)} in row {row}, column {label!r}"
-            remedy = "Drop or fill in missing values, and select columns of numbers."
             if _becomes_float(value):
                 remedy = "Convert such columns to float."
             break
@@ -367,9 +392,9 @@ def _description_of_unreal(array: NDArray[Any], name: str) -> str:
             remedy = f"Pass {name}.{computed[0]}()."
     elif array.dtype == object:
         for index, value in np.ndenumerate(array):
-            if not isinstance(value, Real):
+            if not isinstance(value, Real) and not is_missing(value):
                 got = f"an object array in which element {index} is {described(value)}"
                 if not _becomes_float(value):
-                    remedy = "Drop or fill in missing values, then convert it with astype(float)."
+                    remedy = "Pass numbers, and NaN for missing values."
                 break
     return f"{name} must hold real numbers; got {got}. {remedy}"

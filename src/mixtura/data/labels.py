@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
 from mixtura.data.checks import SUM_TOLERANCE, to_integers
-from mixtura.data.frames import described, real_array
+from mixtura.data.frames import described, is_missing, real_array
 from mixtura.data.index import check_index
 from mixtura.data.source import RowSource
 from mixtura.shapes import Floats
 
-__all__ = ["RowLabels", "check_row_labels", "matched", "restrictive"]
+__all__ = ["RowLabels", "check_row_labels", "integer_labels", "matched", "restrictive"]
 
 Labels = NDArray[np.int64]
 
@@ -109,19 +110,30 @@ def check_row_labels(
 
 
 def _as_array(labels: Any) -> NDArray[Any]:
-    """Labels as an array; masked ones, and nulls of pandas' integers, become -1."""
+    """Labels as an array, a table as float64."""
+    array = integer_labels(labels)
+    if array.ndim == 2:
+        plain = array.astype(np.float64) if array.dtype.kind == "b" else labels
+        return real_array(plain, "labels")[0].astype(np.float64)
+    return array
+
+
+def integer_labels(labels: Any) -> NDArray[Any]:
+    """Labels as an array, of integers if all are: masked and missing ones become -1."""
     dtype: Any = getattr(labels, "dtype", None)
     if isinstance(labels, np.ma.MaskedArray) and labels.ndim == 1 and labels.dtype.kind in "iu":
         return np.where(np.ma.getmaskarray(labels), -1, labels.data.astype(np.int64))
     if hasattr(labels, "iloc") and hasattr(dtype, "na_value") and dtype.kind in "iu":
         return np.asarray(labels.to_numpy(dtype=np.int64, na_value=-1))
-    try:
-        array: NDArray[Any] = np.asarray(labels)
+    try:  # pandas makes floats of categories that are integers, where some are missing
+        kind = object if hasattr(dtype, "categories") else None
+        array: NDArray[Any] = np.asarray(labels, dtype=kind)
     except ValueError:  # a ragged list
         array = np.asarray(labels, dtype=object)
-    if array.ndim == 2:
-        plain = array.astype(np.float64) if array.dtype.kind == "b" else labels
-        return real_array(plain, "labels")[0].astype(np.float64)
+    if array.ndim == 1 and array.dtype.kind == "O":
+        values = [-1 if is_missing(value) else value for value in array]
+        if all(isinstance(value, Integral) and not isinstance(value, bool) for value in values):
+            return np.array(values)
     return array
 
 
@@ -194,9 +206,9 @@ def _of_classes(
 def _remedy(array: NDArray[Any]) -> str:
     """How labels of another type become integers."""
     if array.dtype.kind == "f" and np.isnan(array).any():
-        return "Pass np.where(np.isnan(labels), -1, labels).astype(int)."
-    if array.dtype.kind == "O" and any(value is None for value in array.flat):
-        return "Set what is not known to -1, and number the others from 0."
+        known = array[~np.isnan(array)]
+        if (known == np.floor(known)).all():
+            return "Pass np.nan_to_num(np.asarray(labels), nan=-1).astype(int)."
     return to_integers(array)
 
 

@@ -325,9 +325,10 @@ def fit_binned(
     ----------
     edges : array_like of shape (n_bins + 1,) or (n_bins, 2), or sequence of array_like
         Edges of adjacent bins, ascending, as `numpy.histogram` returns them; or lower and upper
-        ends of bins that may leave gaps. For two features, the edges for each of them, as
-        `numpy.histogram2d` returns them. The outermost may be infinite. Mass of the mixture outside
-        the bins is lost: bins say that no row was there, not that none was looked for.
+        ends of bins that may leave gaps, also as the intervals of `pandas.cut`. For two features,
+        the edges for each of them, as `numpy.histogram2d` returns them. The outermost may be
+        infinite. Mass of the mixture outside the bins is lost: bins say that no row was there, not
+        that none was looked for.
     counts : array_like of shape (n_bins,), or (n_bins_x, n_bins_y) for two features
         Rows in each bin; non-negative, not necessarily integers.
     n_components : int

@@ -92,10 +92,13 @@ class KMeansFit:
         that a callback gets.
     n_samples : int
         Rows of positive weight, with something observed.
+    missing : {"raise", "em"}
+        What `predict` takes NaN for, unless it is told otherwise: what the fit did.
 
     Notes
     -----
-    A file that was saved before these were added has no `history`, and None for the other three.
+    A file that was saved before these were added has no `history`, None for the next three, and
+    "raise" for `missing`.
     """
 
     centers: Floats
@@ -108,6 +111,7 @@ class KMeansFit:
     sizes: Floats | None = None
     deviations: Floats | None = None
     n_samples: int | None = None
+    missing: Missing = "raise"
 
     __repr__ = short_repr
     save = files.save
@@ -185,7 +189,7 @@ class KMeansFit:
         self,
         X: ArrayLike | RowSource,
         *,
-        missing: Missing = "raise",
+        missing: Missing | None = None,
         n_threads: int | None = None,
     ) -> NDArray[np.int64]:
         """Nearest center of each row.
@@ -194,8 +198,9 @@ class KMeansFit:
         ----------
         X : array_like of shape (n_samples, n_features)
             The rows.
-        missing : {"raise", "em"}
-            As for `fit_kmeans`. A row with nothing observed has the label -1.
+        missing : {"raise", "em"}, optional
+            As for `fit_kmeans`; None is what the fit's `missing` says. A row with nothing observed
+            has the label -1.
         n_threads : int or None
             Number of threads, None for as many as are useful.
 
@@ -204,14 +209,14 @@ class KMeansFit:
         ndarray of shape (n_samples,), int64
         """
         check_n_threads(n_threads)
-        missing = check_option("missing", missing, MISSING)
+        missing = self.missing if missing is None else check_option("missing", missing, MISSING)
         source = open_rows(
             X, n_features=self.n_features, feature_names=self.feature_names, missing=missing
         )
         return _nearest(source, self.centers, Backend(n_threads=n_threads))
 
     def _contents(self) -> Contents:
-        names = ("inertia", "n_iter", "converged", "feature_names", "n_samples")
+        names = ("inertia", "n_iter", "converged", "feature_names", "n_samples", "missing")
         facts = {name: getattr(self, name) for name in names}
         arrays = {name: getattr(self, name) for name in ("centers", "labels", *ADDED_ARRAYS)}
         return Contents(facts, {name: each for name, each in arrays.items() if each is not None})
@@ -242,6 +247,7 @@ class KMeansFit:
             fact(facts, "converged", bool),
             feature_names_of(facts, d),
             n_samples=None if facts.get("n_samples") is None else count(facts, "n_samples"),
+            missing=check_option("missing", facts.get("missing", "raise"), MISSING),
             **added,
         )
 
@@ -358,6 +364,7 @@ def fit_kmeans(
     missing = check_option("missing", missing, MISSING)
     source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster", missing=missing)
     source = _observed(source)
+    source.missing = missing
     begin = _check_init(init, source, n_clusters)
     n_init = n_init if isinstance(begin, str) else 1
     best: KMeansFit | None = None
@@ -548,6 +555,7 @@ class _Runs:
                 sizes=clusters.statistics.resp_sum,
                 n_samples=self._source.n_rows,
                 feature_names=self._source.feature_names,
+                missing=self._source.missing,
             )  # fmt: skip
             self.last = fit
             if n_iter:

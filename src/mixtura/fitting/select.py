@@ -23,7 +23,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.frames import described
-from mixtura.data.labels import check_row_labels
+from mixtura.data.labels import RowLabels, check_row_labels
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
 from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupted
@@ -300,7 +300,7 @@ def select_gmm(
         Non-negative weight of each row; None is one for each.
     labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
         As for `fit_gmm`; a table is for one number of components. Models of fewer components than
-        there are labels are an error.
+        there are labels are not fitted, and `reasons` says so; without others, this is an error.
     noise_covariance, projection : array_like, optional
         Of the noise of each row, as for `fit_gmm`; not for a callable criterion.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
@@ -388,7 +388,7 @@ def select_gmm(
     names = _check_types(covariance_types, source.n_features)
     if not callable(criterion):
         check_option("criterion", criterion, CRITERIA)
-    known = {k: check_row_labels(labels, None, source, k) for k in sizes}
+    known, misfits = _known(labels, source, sizes)
     priors = {k: of_rows.prior for k, of_rows in known.items() if of_rows is not None}
     _check_init(init, sizes, criterion, source)
     for of_rows in list(known.values())[:1]:  # codes are the same for all
@@ -422,9 +422,10 @@ def select_gmm(
         names,
         none,
         none.copy() if criterion == "cv" else None,
-        reasons={(k, name): NOT_REACHED for k in sizes for name in names},
+        reasons={(k, name): misfits.get(k, NOT_REACHED) for k in sizes for name in names},
     )
-    n_models = len(selection.reasons) * (1 + n_folds * (criterion == "cv"))
+    sizes = tuple(known)
+    n_models = len(sizes) * len(names) * (1 + n_folds * (criterion == "cv"))
     count = Counter(n_models, "model", verbose)
     try:
         count.start()
@@ -439,7 +440,7 @@ def select_gmm(
                 except FAILURES as error:
                     selection.reasons[k, name] = reason(error)
         if criterion == "cv":
-            _cross_validate(selection, search, streams[:-1], count)
+            _cross_validate(selection, search, sizes, streams[:-1], count)
     except KeyboardInterrupt:
         raise SelectionInterrupted(selection) from None
     finally:
@@ -447,6 +448,28 @@ def select_gmm(
     _warn_of_unconverged(selection, settings.tol)
     warn_of_coarse_columns(survey, settings.reg_covar, selection.fits.values(), stacklevel=2)
     return selection
+
+
+def _known(
+    labels: ArrayLike | None, source: RowSource, sizes: tuple[int, ...]
+) -> tuple[dict[int, RowLabels | None], dict[int, str]]:
+    """What labels say for each number of components, and why they suit no models of others.
+
+    Raises
+    ------
+    ValueError
+        Where they suit none.
+    """
+    known: dict[int, RowLabels | None] = {}
+    misfits: dict[int, ValueError] = {}
+    for k in sizes:
+        try:
+            known[k] = check_row_labels(labels, None, source, k)
+        except ValueError as error:
+            misfits[k] = error
+    if not known:
+        raise misfits[max(misfits)]
+    return known, {k: str(error) for k, error in misfits.items()}
 
 
 def _spurious(fit: GMMFit | None) -> list[int]:
@@ -525,7 +548,11 @@ def _value_of_callable(criterion: Callable[..., float], fit: GMMFit, source: Row
 
 
 def _cross_validate(
-    selection: GMMSelection, search: Search, streams: list[np.random.Generator], count: Counter
+    selection: GMMSelection,
+    search: Search,
+    sizes: tuple[int, ...],
+    streams: list[np.random.Generator],
+    count: Counter,
 ) -> None:
     """Enter minus twice the log-likelihood of held-out rows, when all folds of a model are done."""
     source, n_folds = search.survey.source, len(streams)
@@ -543,7 +570,7 @@ def _cross_validate(
         except ValueError as error:  # as where no row that is left has a number in some column
             selection.reasons.update(dict.fromkeys(deviances, f"fold {fold}: {error}"))
             return
-        for k, name, end in _ends(training, selection.n_components, stream, count):
+        for k, name, end in _ends(training, sizes, stream, count):
             if (k, name) not in deviances:  # not fitted to all rows, or not in an earlier fold
                 continue
             deviance = deviances[k, name]

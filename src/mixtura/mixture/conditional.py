@@ -14,12 +14,15 @@ with orthonormal Q: nothing is squared, and nothing is lost in a difference of c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data.checks import contiguous
+from mixtura.data.frames import listed
+from mixtura.data.index import row_index
 from mixtura.data.values import refuse_non_finite
 from mixtura.mixture.features import Features, feature_positions
 from mixtura.mixture.marginal import of_positions
@@ -37,8 +40,10 @@ def conditional(self: GaussianMixture, features: Features, values: ArrayLike) ->
     ----------
     features : str, int, sequence of them, or mask of shape (n_features,)
         Names, positions from 0, or True for the features whose numbers are given.
-    values : array_like of shape (n_given,)
-        Their numbers, in this order; one number alone for one feature.
+    values : array_like of shape (n_given,), mapping or pandas.Series
+        Their numbers, in this order; one number alone for one feature. Those of a mapping, and of
+        a series with other labels than 0, 1, 2, ..., are found by the names of the features, or by
+        their positions if they have no names.
 
     Returns
     -------
@@ -49,8 +54,8 @@ def conditional(self: GaussianMixture, features: Features, values: ArrayLike) ->
     Raises
     ------
     ValueError
-        For features that the mixture does not have, for all of them, for another number of values,
-        and for values that are not finite.
+        For features that the mixture does not have, for all of them, for another number of values
+        or other labels, and for values that are not finite.
     TypeError
         For anything but names, integers and masks; for values that are not real numbers.
 
@@ -83,7 +88,7 @@ def conditional(self: GaussianMixture, features: Features, values: ArrayLike) ->
             f"features must leave out at least one of {self.n_features}; got all. Use log_prob for "
             f"the density of a row."
         )
-    x = contiguous(values, "values")
+    x = contiguous(_in_order(self, given, values), "values")
     if x.ndim == 0:
         x = x.reshape(1)
     if x.shape != given.shape:
@@ -94,7 +99,7 @@ def conditional(self: GaussianMixture, features: Features, values: ArrayLike) ->
             f"values must have shape ({len(given)},), a number for each of the features; got "
             f"{x.shape}. {remedy}"
         )
-    refuse_non_finite(x, "values", ("feature",), "Leave out what is not known.")
+    refuse_non_finite(x, "values", ("feature",), "Leave such features out of features.")
     if not len(given):
         return self
     shape, factors, (k, d) = self._family.shape, self.precisions_cholesky, self.means.shape
@@ -119,3 +124,25 @@ def conditional(self: GaussianMixture, features: Features, values: ArrayLike) ->
         None if names is None else tuple(names[a] for a in rest),
         self.missing,
     )
+
+
+def _in_order(mixture: GaussianMixture, given: NDArray[np.intp], values: Any) -> Any:
+    """Values in the order of the features that are given, where labels say which is which."""
+    if isinstance(values, Mapping):
+        labels, numbers = list(values), list(values.values())
+    elif getattr(values, "ndim", None) == 1 and row_index(values) is not None:
+        labels, numbers = list(values.index), list(values)
+        if labels == list(range(len(given))):
+            return values
+    else:
+        return values
+    names = mixture.feature_names
+    expected = [int(a) if names is None else names[a] for a in given]
+    place = dict(zip(labels, numbers, strict=True))
+    if len(labels) != len(expected) or set(labels) != set(expected):
+        raise ValueError(
+            f"values with labels must have those of the features, {listed(expected)}; got "
+            f"{listed(labels)}. Select them by these labels, or pass an array of the numbers in "
+            f"the order of features."
+        )
+    return [place[label] for label in expected]

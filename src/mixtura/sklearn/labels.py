@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from mixtura.data.frames import described
+from mixtura.data.checks import UNKNOWN, is_unknown
+from mixtura.data.frames import described, is_missing
 from mixtura.data.index import check_index, row_index
 from mixtura.data.labels import RowLabels
+from mixtura.exceptions import IgnoredClassesWarning
 from mixtura.shapes import Floats
 
 __all__ = ["KnownClasses", "check_use_y", "known_classes"]
@@ -60,6 +63,11 @@ def known_classes(
     ------
     ValueError
         For classes without a component, and for missing values.
+
+    Warns
+    -----
+    mixtura.IgnoredClassesWarning
+        Where y is ignored and plainly has unknown classes, which are not marked as needed.
     """
     automatic = isinstance(estimator.use_y, str)
     if y is None:
@@ -74,6 +82,7 @@ def known_classes(
     array: NDArray[Any] = np.asarray(y)
     unknown = _unknown(array)
     if automatic and (array.dtype.kind not in "iO" or not unknown.any()):
+        _warn_of_other_marks(array, sample_weight)
         return None
     array = column_or_1d(array)
     check_consistent_length(X, array)
@@ -112,15 +121,43 @@ def check_use_y(use_y: Any) -> None:
 def _unknown(array: NDArray[Any]) -> NDArray[np.bool_]:
     """Where y is -1; in an array of objects, the number and not the text."""
     if array.dtype.kind == "O":
-        marks = [not isinstance(value, str) and bool(value == -1) for value in array.flat]
+        marks = [
+            not isinstance(value, str) and not is_missing(value) and bool(value == -1)
+            for value in array.flat
+        ]
         return np.array(marks, dtype=bool).reshape(array.shape)
     if array.dtype.kind in "if":
         return np.asarray(array == -1)
     return np.zeros(array.shape, dtype=bool)
 
 
+def _warn_of_other_marks(array: NDArray[Any], sample_weight: Floats | None) -> None:
+    """Warn of classes that are not known in some rows, and marked by something else than -1."""
+    kind = array.dtype.kind
+    if array.size != len(array) or kind not in "fUO":
+        return
+    array = array.ravel()
+    if kind == "O":
+        marked = np.array([is_unknown(value) for value in array], dtype=bool)
+    else:
+        marked = np.isnan(array) if kind == "f" else np.isin(array, UNKNOWN)
+    present = np.ones(len(array), dtype=bool)
+    if sample_weight is not None and len(sample_weight) == len(array):
+        present = sample_weight > 0.0
+    marked &= present
+    if marked.any() and not marked[present].all():
+        row = int(np.argmax(marked))
+        warnings.warn(
+            f"y must be -1 where the class of a row is not known; it is ignored, as row {row} is "
+            f"{described(array[row : row + 1].tolist()[0])}. Set unknown classes to the number -1, "
+            f"in an array of integers or of dtype object, or pass use_y=False.",
+            IgnoredClassesWarning,
+            stacklevel=5,
+        )
+
+
 def _sorted_classes(array: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[Any]:
-    missing = known & np.array([value is None or value != value for value in array])
+    missing = known & np.array([is_missing(value) for value in array])
     if missing.any():
         row = int(np.argmax(missing))
         raise ValueError(

@@ -229,6 +229,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         -----
         ConvergenceWarning
             Scikit-learn's, when the best run used up `max_iter`.
+        mixtura.IgnoredClassesWarning
+            When y is ignored, and missing or empty values in it look like unknown classes.
         """
         self._fit(X, y, sample_weight)
         return self

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from mixtura.data.finite import finite_rows
-from mixtura.data.frames import refuse_repeated_names
+from mixtura.data.frames import real_objects, refuse_repeated_names
 from mixtura.data.index import check_index, row_index
 from mixtura.data.missing import Missing
 from mixtura.data.row_checks import check_sample_weight
@@ -41,9 +41,24 @@ def rows_of(
     With ``missing="em"`` it may have NaN; None is for estimators without such a parameter.
     """
     checks.setdefault("ensure_all_finite", "allow-nan" if missing == "em" else True)
+    X = _without_objects(X)
     refuse_repeated_names(name for name in getattr(X, "columns", ()) if isinstance(name, str))
     X = validate_data(estimator, X, dtype=(np.float64, np.float32), **checks)
     return np.require(X, requirements="A")
+
+
+def _without_objects(X: Any) -> Any:
+    """Rows without objects that are real numbers or missing: scikit-learn stumbles at pandas.NA."""
+    if isinstance(X, np.ndarray):
+        return real_objects(X) if X.dtype == object else X
+    if not hasattr(X, "isetitem"):
+        return X
+    objects = [a for a, dtype in enumerate(X.dtypes) if str(dtype) == "object"]
+    if objects:
+        X = X.copy(deep=False)
+        for a in objects:
+            X.isetitem(a, real_objects(X.iloc[:, a].to_numpy()))
+    return X
 
 
 def weighted_rows_of(

@@ -20,6 +20,7 @@ from mixtura.data.checks import (
 )
 from mixtura.data.frames import real_array
 from mixtura.data.index import check_index
+from mixtura.data.labels import integer_labels
 from mixtura.data.row_checks import check_column_names
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
@@ -76,10 +77,7 @@ def check_init(
     if isinstance(init, HierarchicalTree):
         return _check_labels(tree_labels(init, source, n_components), source, n_components)
     check_index(init, source.index, "init")
-    try:
-        array: NDArray[Any] = np.asarray(init)
-    except ValueError:  # a ragged list
-        array = np.asarray(init, dtype=object)
+    array = integer_labels(init)
     if array.ndim == 1 and array.dtype.kind in "iub":
         if array.dtype.kind == "b" and n_components != 2:
             raise ValueError(
@@ -107,7 +105,7 @@ def _remedy(init: object, array: NDArray[Any], n: int) -> str:
     if array.shape == (n,) and array.dtype.kind == "f" and np.isnan(array).any():
         return "Set labels that are missing to -1, then pass init.astype(int)."
     if array.shape == (n,):
-        return to_integers(array).replace("labels", "init")
+        return to_integers(array, "init")
     if hasattr(init, "get_params"):
         is_mixture = hasattr(init, "covariance_type")
         return f"Pass {'GaussianMixture.from_sklearn(init)' if is_mixture else 'init.labels_'}."
