@@ -10,6 +10,7 @@ of pairs where both are observed. Numbers far from the middle count as missing f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from mixtura.parameters import Parameters, Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import DIAG, FULL, Floats
 
-__all__ = ["whole_pass", "whole_rows"]
+__all__ = ["whole_pass", "whole_rows", "whole_versions"]
 
 LOOKED_AT = 4000  # rows for correlations
 MOST_FEATURES = 64  # of which correlations count: a row costs the cube of them
@@ -38,16 +39,40 @@ def whole_rows(source: RowSource, backend: Backend, middle: Middle | None = None
     backend : Backend
     middle : Middle, optional
         Of the features, where more is known than these rows.
+
+    Notes
+    -----
+    What is drawn is the same each time.
     """
-    if source.form == "whole":
-        return source
+    return next(whole_versions(source, backend, middle, None))
+
+
+def whole_versions(
+    source: RowSource, backend: Backend, middle: Middle | None, rng: np.random.Generator | None
+) -> Iterator[RowSource]:
+    """Yield whole rows without end: the same ones again, or with other numbers drawn each time.
+
+    Parameters
+    ----------
+    source : RowSource
+    backend : Backend
+    middle : Middle or None
+        As for `whole_rows`.
+    rng : Generator or None
+        Used only where numbers are missing; None for a fixed seed.
+    """
     if source.form != "incomplete":
-        return source.plain()
+        yield from repeat(source if source.form == "whole" else source.plain())
     middle = source.middle if middle is None else middle
-    filled = _Filled(source, _likeness(source, middle, backend.algebra), backend)
-    if source.n_samples > CHUNK:
-        return filled
-    return ArrayRows(filled.take(range(source.n_samples)), source.weights(), source.feature_names)
+    like = _likeness(source, middle, backend.algebra)
+    while True:
+        seed = 0 if rng is None else int(rng.integers(1 << 62))
+        filled = _Filled(source, like, backend, seed)
+        if source.n_samples > CHUNK:
+            yield filled
+        else:
+            X = filled.take(range(source.n_samples))
+            yield ArrayRows(X, source.weights(), source.feature_names)
 
 
 def whole_pass(rows: RowsPass) -> RowsPass:
@@ -100,14 +125,14 @@ def _likeness(source: RowSource, middle: Middle, by: Algebra) -> _Likeness:
 class _Filled(RowSource):
     """Rows with numbers in place of the missing ones, made again each time they are read."""
 
-    def __init__(self, source: RowSource, like: _Likeness, backend: Backend) -> None:
-        self._source, self._like, self._backend = source, like, backend
+    def __init__(self, source: RowSource, like: _Likeness, backend: Backend, seed: int) -> None:
+        self._source, self._like, self._backend, self._seed = source, like, backend, seed
         self.n_samples, self.n_features = source.n_samples, source.n_features
         self.dtype, self.feature_names = np.dtype(np.float64), source.feature_names
         self.is_weighted = source.is_weighted
 
     def blocks(self) -> Iterator[Block]:
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(self._seed)
         for X, weight, start, _ in self._source.blocks():
             for begin in range(0, len(X), CHUNK):
                 rows = slice(begin, begin + CHUNK)
