@@ -5,16 +5,17 @@ number is replaced by one drawn from the normal distribution that it has given t
 of its row, under one Gaussian for all rows. The expected number itself would make clusters too
 tight. The Gaussian has the middle of each feature (see `mixtura.data.middle`) and the correlations
 of pairs where both are observed. Numbers far from the middle count as missing for both.
+
+Rows with noise of their own: see `mixtura.starts.denoised`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.data import ArrayRows, Block, Middle, RowSource
@@ -22,6 +23,7 @@ from mixtura.data.source import CHUNK
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import DIAG, FULL, Floats
+from mixtura.starts.denoised import Denoised
 
 __all__ = ["whole_pass", "whole_rows", "whole_versions"]
 
@@ -59,20 +61,20 @@ def whole_versions(
     middle : Middle or None
         As for `whole_rows`.
     rng : Generator or None
-        Used only where numbers are missing; None for a fixed seed.
+        Used only where numbers are drawn; None for a fixed seed.
     """
-    if source.form != "incomplete":
+    if source.form not in STAND_INS:
         yield from repeat(source if source.form == "whole" else source.plain())
-    middle = source.middle if middle is None else middle
-    like = _likeness(source, middle, backend.algebra)
+    fill = STAND_INS[source.form](source, source.middle if middle is None else middle, backend)
+    filled: RowSource | None = None
     while True:
-        seed = 0 if rng is None else int(rng.integers(1 << 62))
-        filled = _Filled(source, like, backend, seed)
-        if source.n_samples > CHUNK:
-            yield filled
-        else:
-            X = filled.take(range(source.n_samples))
-            yield ArrayRows(X, source.weights(), source.feature_names)
+        if filled is None or fill.draws:
+            seed = 0 if rng is None else int(rng.integers(1 << 62))
+            filled = _Filled(source, fill, seed)
+            if source.n_samples <= CHUNK:
+                X = filled.take(range(source.n_samples))
+                filled = ArrayRows(X, source.weights(), source.feature_names)
+        yield filled
 
 
 def whole_pass(rows: RowsPass) -> RowsPass:
@@ -122,30 +124,46 @@ def _likeness(source: RowSource, middle: Middle, by: Algebra) -> _Likeness:
     return _Likeness(middle, Parameters(one, zero, covariances, factors, FULL).seen(), factor)
 
 
-class _Filled(RowSource):
-    """Rows with numbers in place of the missing ones, made again each time they are read."""
+class _StandIn(Protocol):
+    """What makes whole rows of those of a block."""
 
-    def __init__(self, source: RowSource, like: _Likeness, backend: Backend, seed: int) -> None:
-        self._source, self._like, self._backend, self._seed = source, like, backend, seed
+    draws: bool
+
+    def __call__(self, block: Block, rng: np.random.Generator) -> Floats: ...
+
+
+class _Filled(RowSource):
+    """Rows with other numbers in place of those unknown, made again each time they are read."""
+
+    def __init__(self, source: RowSource, fill: _StandIn, seed: int) -> None:
+        self._source, self._fill, self._seed = source, fill, seed
         self.n_samples, self.n_features = source.n_samples, source.n_features
         self.dtype, self.feature_names = np.dtype(np.float64), source.feature_names
         self.is_weighted = source.is_weighted
 
     def blocks(self) -> Iterator[Block]:
         rng = np.random.default_rng(self._seed)
-        for X, weight, start, _ in self._source.blocks():
-            for begin in range(0, len(X), CHUNK):
-                rows = slice(begin, begin + CHUNK)
-                part = None if weight is None else weight[rows]
-                yield Block(self._filled(X[rows], rng), part, start + begin)
+        for block in self._source.blocks():
+            for begin in range(0, len(block.X), CHUNK):
+                part = block.part(slice(begin, begin + CHUNK))
+                yield Block(self._fill(part, rng), part.sample_weight, part.start)
 
-    def _filled(self, X: NDArray[Any], rng: np.random.Generator) -> Floats:
+
+class _Completed:
+    """Rows with numbers in place of the missing ones."""
+
+    draws = True
+
+    def __init__(self, source: RowSource, middle: Middle, backend: Backend) -> None:
+        self._like, self._backend = _likeness(source, middle, backend.algebra), backend
+
+    def __call__(self, block: Block, rng: np.random.Generator) -> Floats:
         """Fill rows.
 
         A drawn row, less what is expected of it given the features observed in the row to fill, has
         the distribution of that row's errors. What is expected is linear, so one step does both.
         """
-        (middle, seen, factor), by = self._like, self._backend.algebra
+        (middle, seen, factor), by, X = self._like, self._backend.algebra, block.X
         drawn = rng.standard_normal(X.shape)
         if factor is not None:
             drawn = by.multiply(drawn[None], factor.T[None])[0]
@@ -154,3 +172,10 @@ class _Filled(RowSource):
         rows = self._backend.rows("incomplete", Block(Z, None))
         rows.complete(seen, self._backend.n_threads, out=expected)
         return np.where(np.isnan(X), middle.centre + middle.deviation * (expected + drawn), X)
+
+
+# What makes whole rows of those of each form; other forms have them already.
+STAND_INS: dict[str, Callable[[RowSource, Middle, Backend], _StandIn]] = {
+    "incomplete": _Completed,
+    "noisy": Denoised,
+}
