@@ -18,6 +18,7 @@ from mixtura.exceptions import (
     FitError,
     FitInterrupted,
     SelectionInterrupted,
+    UnobservedPairsWarning,
     WeightsWarning,
 )
 from mixtura.files import load
@@ -58,6 +59,7 @@ __all__ = [
     "SelectionInterrupted",
     "State",
     "Statistics",
+    "UnobservedPairsWarning",
     "WeightsWarning",
     "__version__",
     "bootstrap_lrt",

@@ -12,6 +12,7 @@ __all__ = [
     "FitError",
     "FitInterrupted",
     "SelectionInterrupted",
+    "UnobservedPairsWarning",
     "WeightsWarning",
 ]
 
@@ -67,6 +68,10 @@ class CheckpointWarning(UserWarning):
 
 class EmptyFeatureWarning(UserWarning):
     """A feature without any observed value is left out by an imputer."""
+
+
+class UnobservedPairsWarning(UserWarning):
+    """Features are never observed together, so that nothing determines their covariance."""
 
 
 class WeightsWarning(UserWarning):

@@ -226,6 +226,7 @@ def test_every_start_leads_to_the_clusters(init: str) -> None:
     assert fit.log_likelihood == pytest.approx(best.log_likelihood, abs=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.UnobservedPairsWarning")
 def test_start_of_a_rare_feature_and_of_features_never_seen_together() -> None:
     rows, labels = clustered(160, 4, 2, seed=5)
     rows[:, 3] += 1e6

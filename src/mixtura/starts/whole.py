@@ -4,7 +4,8 @@ Only labels and first parameters are made of them: iterations see the rows as th
 number is replaced by one drawn from the normal distribution that it has given the observed numbers
 of its row, under one Gaussian for all rows. The expected number itself would make clusters too
 tight. The Gaussian has the middle of each feature (see `mixtura.data.middle`) and the correlations
-of pairs where both are observed. Numbers far from the middle count as missing for both.
+of pairs where both are observed; a pair that never is has the one of independence given the others.
+Numbers far from the middle count as missing for both.
 
 Rows with noise of their own: see `mixtura.starts.denoised`.
 """
@@ -16,6 +17,7 @@ from itertools import repeat
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.data import ArrayRows, Block, Middle, RowSource
@@ -29,6 +31,8 @@ __all__ = ["whole_pass", "whole_rows", "whole_versions"]
 
 LOOKED_AT = 4000  # rows for correlations
 MOST_FEATURES = 64  # of which correlations count: a row costs the cube of them
+SWEEPS = 50  # at most, over pairs of features that are never observed together
+SETTLED = 1e-6  # largest change of their correlations in the last of them
 LEAST_VARIANCE = 0.01  # of a direction among correlations, which pairs may make negative
 
 
@@ -117,11 +121,50 @@ def _likeness(source: RowSource, middle: Middle, by: Algebra) -> _Likeness:
     )
     size = np.sqrt(squares * squares.T)
     correlations = np.divide(across, size, out=np.zeros((d, d)), where=size > 0.0)
+    if not size.all():
+        correlations = _independent(correlations, size == 0.0, by)
     (variances,), (axes,) = by.eigh(correlations[None])
     factor = axes * np.sqrt(np.maximum(variances, LEAST_VARIANCE))
     covariances = by.multiply(factor[None], factor.T[None])
     factors, _ = FULL.factorise(covariances, by)
     return _Likeness(middle, Parameters(one, zero, covariances, factors, FULL).seen(), factor)
+
+
+def _independent(correlations: Floats, unknown: NDArray[np.bool_], by: Algebra) -> Floats:
+    """Return correlations in which features of unknown ones are independent given all others.
+
+    They begin as the largest product of two known ones by way of a third feature. Then each is
+    moved to where its entry of the inverse is zero, in turn, until all are [1]_.
+
+    .. [1] A. P. Dempster, "Covariance selection", Biometrics 28, 157-175, 1972.
+    """
+    correlations = correlations + 0.0
+    known = correlations.copy()
+    np.fill_diagonal(known, 0.0)
+    pairs = np.argwhere(np.triu(unknown, 1)).tolist()
+    for a, b in pairs:
+        by_way = known[a] * known[b]
+        correlations[a, b] = correlations[b, a] = by_way[np.abs(by_way).argmax()]
+    (variances,), (axes,) = by.eigh(correlations[None])
+    variances = np.maximum(variances, LEAST_VARIANCE)
+    correlations, inverse = by.multiply(
+        np.stack([axes * variances, axes / variances]), np.stack([axes.T, axes.T])
+    )
+    for _ in range(SWEEPS):
+        largest = 0.0
+        for pair in pairs:
+            own = inverse[np.ix_(pair, pair)]
+            move = own[0, 1] / (own[0, 0] * own[1, 1] - own[0, 1] ** 2)
+            change = np.array([[0.0, move], [move, 0.0]])
+            correlations[np.ix_(pair, pair)] += change
+            inner = np.linalg.solve(np.eye(2) + change @ own, change)
+            inverse = inverse - np.einsum(
+                "ap,pq,qb->ab", inverse[:, pair], inner, inverse[pair], optimize=False
+            )
+            largest = max(largest, abs(move))
+        if largest < SETTLED:
+            break
+    return correlations
 
 
 class _StandIn(Protocol):
