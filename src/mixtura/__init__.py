@@ -19,6 +19,7 @@ from mixtura.exceptions import (
     FitInterrupted,
     IgnoredClassesWarning,
     SelectionInterrupted,
+    UnobservedPairsWarning,
     WeightsWarning,
 )
 from mixtura.files import load
@@ -60,6 +61,7 @@ __all__ = [
     "SelectionInterrupted",
     "State",
     "Statistics",
+    "UnobservedPairsWarning",
     "WeightsWarning",
     "__version__",
     "bootstrap_lrt",

@@ -14,6 +14,7 @@ __all__ = [
     "FitInterrupted",
     "IgnoredClassesWarning",
     "SelectionInterrupted",
+    "UnobservedPairsWarning",
     "WeightsWarning",
     "levels_inside",
 ]
@@ -82,6 +83,10 @@ class EmptyFeatureWarning(UserWarning):
 
 class IgnoredClassesWarning(UserWarning):
     """Classes of some rows are ignored, as unknown ones are not marked by -1."""
+
+
+class UnobservedPairsWarning(UserWarning):
+    """Features are never observed together, so that nothing determines their covariance."""
 
 
 class WeightsWarning(UserWarning):

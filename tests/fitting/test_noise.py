@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from mixtura import GaussianMixture, datasets, fit_gmm, load, scan, select_gmm
 from mixtura.covariance import CELEUX_GOVAERT
+from mixtura.data import open_rows
+from mixtura.data.noise import with_noise
 from mixtura.schedules import State
 from mixtura.shapes import Floats
 
@@ -343,3 +346,42 @@ def test_fit_remembers_that_rows_had_noise(tmp_path: Path) -> None:
         loaded.bic(W)
     best = select_gmm(W, [1, 2], noise_covariance=noise, rng=0, n_init=1).best
     assert best.has_noise
+
+
+def very_noisy(
+    seed: int, share: float = 0.1, n: int = 800
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Labels of two clusters, variances of which some stand for "missing", and noisy rows."""
+    rng = np.random.default_rng(seed)
+    cluster = (rng.random(n) < 0.35).astype(int)
+    V = np.where(cluster[:, None], [0.0, 0.0], [4.0, 3.0]) + 0.7 * rng.normal(size=(n, 2))
+    deviation = np.where(rng.random((n, 2)) < share, 100.0, 0.3)
+    return cluster, np.square(deviation), V + deviation * rng.normal(size=V.shape)
+
+
+@pytest.mark.parametrize("kind", ["variances", "covariances"])
+@pytest.mark.parametrize("init", ["kmeans", "kmeans++", "random", "hierarchical", "labels"])
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_starts_do_not_cluster_very_noisy_numbers(share: float, init: str, kind: str) -> None:
+    """Each start but "random" led to one component of weight 0."""
+    cluster, noise, W = very_noisy(3, share)
+    best = fit_gmm(W, 2, noise_covariance=noise, init=np.array([[0.0, 0.0], [4.0, 3.0]]))
+    if kind == "covariances":
+        noise = noise[:, :, None] * np.eye(2)
+    begin: Any = cluster if init == "labels" else init
+    fit, again = (fit_gmm(W, 2, noise_covariance=noise, init=begin, rng=0) for _ in range(2))
+    assert fit.log_likelihood == pytest.approx(best.log_likelihood, abs=0.01)
+    assert fit.weights.min() > 0.3
+    np.testing.assert_array_equal(fit.means, again.means)
+
+
+def test_very_noisy_numbers_do_not_widen_the_unit_of_the_ridge() -> None:
+    _, noise, W = very_noisy(4, 0.6)
+    V = very_noisy(4, 0.0)[2]
+    rows = open_rows(W)
+    of_noisy = with_noise(rows, noise).middle
+    assert rows.middle.deviation.min() > 30.0
+    np.testing.assert_allclose(of_noisy.deviation, V.std(axis=0), rtol=0.1)
+    np.testing.assert_allclose(of_noisy.centre, V.mean(axis=0), atol=0.3)
+    plain = open_rows(V).middle
+    np.testing.assert_array_equal(with_noise(open_rows(V), np.zeros(len(V))).middle, plain)

@@ -90,3 +90,15 @@ def test_features_never_seen_together_and_many_features(d: int) -> None:
     for a in range(d):
         observed = X[~np.isnan(X[:, a]), a]
         assert found[:, a].std() == pytest.approx(observed.std(), rel=0.3)
+
+
+def test_unknown_correlations_are_those_of_independence_given_the_others() -> None:
+    """Two sets of features that are never observed together; their inverse is zero there."""
+    truth = np.cov(np.random.default_rng(4).normal(size=(6, 20)))
+    truth /= np.sqrt(np.outer(truth.diagonal(), truth.diagonal()))
+    unknown = np.zeros((6, 6), dtype=bool)
+    unknown[:2, 4:] = unknown[4:, :2] = True
+    found = whole._independent(np.where(unknown, 0.0, truth), unknown, BACKEND.algebra)
+    np.testing.assert_allclose(found[~unknown], truth[~unknown], atol=1e-12)
+    np.testing.assert_allclose(np.linalg.inv(found)[unknown], 0.0, atol=1e-5)
+    assert np.linalg.eigvalsh(found).min() > 0.0

@@ -69,15 +69,16 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
     ----------
     rows : ndarray of shape (m, n_features)
         NaN where a number is missing; each feature has some.
-    weight : ndarray of shape (m,)
-        Positive.
+    weight : ndarray of shape (m,) or (m, n_features)
+        Positive; of each row, or of each number.
 
     Notes
     -----
     Cost O(m log m) for each feature.
     """
     observed = ~np.isnan(rows)
-    weights = weight[:, None] * observed
+    weight = weight.reshape(len(rows), -1)
+    weights = weight * observed
     middle = _quantiles(rows, weights, np.full(rows.shape[1], 0.5))
     rows = np.where(observed, rows, middle)
     distances = np.abs(rows - middle)
@@ -88,7 +89,7 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
     reach = np.maximum(FAR * typical, same)
     low, high = middle - reach, middle + reach
     near = (rows >= low) & (rows <= high) & observed
-    shares = weight[:, None] * near
+    shares = weight * near
     shares /= shares.sum(axis=0)
     centre = (shares * rows).sum(axis=0)
     centre += (shares * (rows - centre)).sum(axis=0)  # of large numbers, the last digits

@@ -16,7 +16,7 @@ from mixtura.data.source import RowSource
 from mixtura.data.values import refuse_negative, refuse_non_finite, rounding_unit
 from mixtura.shapes import EPS, Floats
 
-__all__ = ["accepted", "with_noise"]
+__all__ = ["accepted", "variances_of", "with_noise"]
 
 CHUNK = 1 << 13  # rows whose matrices are looked at together
 ROUNDINGS = 64.0  # of the largest variance of a row: what an eigenvalue may be below zero
@@ -96,6 +96,13 @@ def with_noise(
     rows = ArrayRows(stand_in, weights, None, form="noisy", extras=extras)
     rows.index = source.index
     return rows
+
+
+def variances_of(noise: NDArray[Any]) -> NDArray[Any]:
+    """Return the variances (n, m), or (n, 1) for all columns, of the noise of rows."""
+    if noise.ndim == 3:
+        return np.asarray(np.einsum("iaa->ia", noise))
+    return noise if noise.ndim == 2 else noise[:, None]
 
 
 def _absent(source: RowSource) -> NDArray[np.bool_] | None:

@@ -36,6 +36,7 @@ __all__ = ["Block", "RowSource", "check_promises"]
 
 Mask = NDArray[np.bool_]
 CHUNK = 1 << 15  # rows looked at together, so that no copy is large
+REWEIGHTED = 5  # times, until very noisy numbers count for nothing
 LEAST_LOOKED_AT = 400  # observed numbers of a feature, where it has so many
 Positions = NDArray[np.integer[Any]] | Sequence[int]
 
@@ -313,12 +314,15 @@ class RowSource(ABC):
     def middle(self) -> Middle:
         """The middle of the observed numbers of each feature: see `mixtura.data.middle`.
 
-        Of many rows, a sample is looked at, the same each time.
+        Of many rows, a sample is looked at, the same each time. A number with noise of its own
+        counts as the share of its variance that is not noise.
         """
         rng = np.random.default_rng(0)
         weights = self.weights()
         positions, weight = sampling.thin_rows(self.n_samples, weights, LOOKED_AT, rng)
-        rows = self.take(positions)
+        rows, _, _, extras = self.gather(positions)
+        if self.form == "noisy" and "projection" not in extras:
+            return _middle_of_noisy(rows, weight, extras["noise"])
         rare: list[int] = []
         if len(positions) < self.n_rows and self.form == "incomplete":
             observed = np.count_nonzero(~np.isnan(rows), axis=0)
@@ -412,6 +416,16 @@ def check_promises(source: RowSource) -> None:
         raise TypeError(
             f"dtype of {kind} must be float32 or float64; got {dtype}. Convert its blocks."
         )
+
+
+def _middle_of_noisy(rows: Floats, weight: Floats, noise: NDArray[Any]) -> Middle:
+    """Return the middle of rows with noise of their own."""
+    noise = np.einsum("iaa->ia", noise) if noise.ndim == 3 else noise.reshape(len(rows), -1)
+    middle = middle_of(rows, weight)
+    for _ in range(REWEIGHTED if noise.any() else 0):
+        variance = np.where(noise > 0.0, np.square(middle.scale), 1.0)
+        middle = middle_of(rows, weight[:, None] * (variance / (variance + noise)))
+    return middle
 
 
 def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], Iterator[Block]]:

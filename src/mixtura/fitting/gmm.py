@@ -32,6 +32,7 @@ from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.init import check_begin, names_of, returned_begin
 from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
@@ -209,6 +210,8 @@ def fit_gmm(
         When `max_iter` ends the fit and `tol` is not 0.
     CheckpointWarning
         When `checkpoint` cannot be written during the fit, as on a full disk; once a fit.
+    UnobservedPairsWarning
+        When two features are never observed together and a family has their covariance.
     CoarseColumnsWarning
         When components sat on ties and each row was spread over its cell of the data's grid, for
         columns in which that matters: those of two values, and counts that are mostly zero.
@@ -333,6 +336,7 @@ def fit_gmm(
             ConvergenceWarning,
             stacklevel=levels_inside(),
         )
+    warn_of_unobserved_pairs(survey, [covariance_type], stacklevel=2)
     warn_of_coarse_columns(survey, ridge, [fit], stacklevel=2)
     return fit
 

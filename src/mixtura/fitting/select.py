@@ -30,6 +30,7 @@ from mixtura.exceptions import ConvergenceWarning, FitError, SelectionInterrupte
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import Init, check_reg_covar
 from mixtura.fitting.init import check_begin, names_of
+from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import FAILURES, Search, reason
@@ -351,6 +352,8 @@ def select_gmm(
     -----
     ConvergenceWarning
         When `max_iter` ended fits and `tol` is not 0.
+    UnobservedPairsWarning
+        When two features are never observed together and a family has their covariance.
     CoarseColumnsWarning
         When components sat on ties and each row was spread over its cell of the data's grid, for
         columns in which that matters: those of two values, and counts that are mostly zero.
@@ -446,6 +449,7 @@ def select_gmm(
     finally:
         count.close()
     _warn_of_unconverged(selection, settings.tol)
+    warn_of_unobserved_pairs(survey, {name for _, name in selection.fits}, stacklevel=2)
     warn_of_coarse_columns(survey, settings.reg_covar, selection.fits.values(), stacklevel=2)
     return selection
 

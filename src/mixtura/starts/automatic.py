@@ -6,6 +6,11 @@ as long again, and so on until one is left. All of it happens on a sample of row
 beside the number of parameters but not beside a large data set; on a sample the last one is then
 run until its predicted gain is small. For "hierarchical", clusters are cut from trees (see
 `mixtura.starts.hierarchical`), each in other coordinates.
+
+Where numbers are missing, each start draws its own (see `mixtura.starts.whole`): which local
+maximum a start leads to depends on them. Every second pair of starts has the clusters about random
+rows, because k-means may be misled by all drawings alike; and brief runs are longer, because EM is
+slower.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from mixtura.starts.seeding import (
     random_rows,
     standardised,
 )
-from mixtura.starts.whole import whole_rows
+from mixtura.starts.whole import whole_versions
 
 __all__ = ["INIT_METHODS", "AutomaticStart", "Start", "StartInterrupted"]
 
@@ -48,6 +53,7 @@ SAMPLE_PER_PARAMETER = 20  # rows for each component and feature, at least
 SAMPLE_WORK = 400_000  # multiply-adds of a pass that costs as much as the Python around it
 EXPONENTIAL_WORK = 20  # multiply-adds that an exponential costs
 BRIEF_ITERATIONS = 5  # of each start, before the worse half is dropped
+SLOWER = 4  # times as many where numbers are missing
 SAMPLE_ITERATIONS = 100  # at most, of the best start before it sees all rows
 LEAST_REPEATS = 2  # of clusters that k-means has found before, until no more are looked for
 SAME = 1e-4  # relative difference between the scatters of clusters that are the same
@@ -112,12 +118,13 @@ class AutomaticStart:
         size = self._sample_size(source.n_features)
         known = () if self.prior is None else labelled_rows(source, self.prior, size)
         sample = ArrayRows.sample_of(source, size, rng, known)
-        em, whole = self.make_em(sample), whole_rows(sample, self.backend, source.middle)
-        assert isinstance(em.rows, RowsPass)
-        rows = em.rows if whole is sample else RowsPass(whole, em.rows.shape, self.backend)
+        em = self.make_em(sample)
+        versions = whole_versions(sample, self.backend, source.middle, rng)
         starts = (
-            self._from_rough_labels(em, rows, labels)
-            for labels in chain(self._seeded(sample, whole), self._clusterings(whole, rng))
+            self._from_rough_labels(em, whole, labels)
+            for whole, labels in chain(
+                self._seeded(sample, versions), self._clusterings(versions, rng)
+            )
         )
         tried: list[Outcome] = []
         try:
@@ -138,30 +145,41 @@ class AutomaticStart:
         work_per_row = k * (d * (d + 1) + EXPONENTIAL_WORK)
         return max(SAMPLE_PER_PARAMETER * k * (d + 1), SAMPLE_WORK // work_per_row)
 
-    def _clusterings(self, sample: RowSource, rng: np.random.Generator) -> Iterator[Labels]:
-        """Yield labels from `n_init` starts, in turn in each metric.
+    def _clusterings(
+        self, versions: Iterator[RowSource], rng: np.random.Generator
+    ) -> Iterator[tuple[RowSource, Labels]]:
+        """Yield whole rows and their labels from `n_init` starts, in turn in each metric.
 
         k-means often ends where it has ended before: such an end is skipped, and when this happens
-        to most starts, no more are made.
+        to most starts, no more are made. Where the rows differ from start to start, none is
+        skipped, and every second pair of starts has clusters about random rows.
         """
         if self.method == "hierarchical":
-            yield from self._trees(sample)
+            yield from self._trees(versions)
             return
-        metrics = METRICS[: min(self.n_init, sample.n_features)]  # one feature: both are the same
-        spaces = [self._space(sample, metric) for metric in metrics]
-        found: list[tuple[int, float]] = []
+        whole: RowSource | None = None
         for i in range(self.n_init):
+            before, whole = whole, next(versions)
+            if whole is not before:
+                metrics = METRICS[: min(self.n_init, whole.n_features)]  # of one feature: the same
+                spaces: dict[int, RowsPass] = {}
+                found: list[tuple[int, float]] = []
             m = i % len(metrics)
-            labels, scatter = self._clusters(spaces[m], rng)
+            if m not in spaces:
+                spaces[m] = self._space(whole, metrics[m])
+            rough = whole is not before and i % 4 > 1
+            labels, scatter = self._clusters(spaces[m], "random" if rough else self.method, rng)
             if self.method == "kmeans":
                 if any(m == n and math.isclose(scatter, s, rel_tol=SAME) for n, s in found):
                     if i - len(found) >= max(LEAST_REPEATS, len(found)):
                         return
                     continue
                 found.append((m, scatter))
-            yield labels
+            yield whole, labels
 
-    def _seeded(self, sample: RowSource, whole: RowSource) -> Iterator[Labels]:
+    def _seeded(
+        self, sample: RowSource, versions: Iterator[RowSource]
+    ) -> Iterator[tuple[RowSource, Labels]]:
         """Yield clusters from the means of labelled rows, in each metric."""
         if self.prior is None:
             return
@@ -174,18 +192,20 @@ class AutomaticStart:
         totals = resp.sum(axis=0)
         if not totals.all() or RowLabels(code, self.prior).has_copies:
             return
-        for metric in METRICS[: whole.n_features]:
+        for metric in METRICS[: sample.n_features]:
+            whole = next(versions)
             space = self._space(whole, metric)
             Z = space.source.take(range(whole.n_samples))
             means = np.einsum("ij,ia->ja", resp, Z) / totals[:, None]
-            yield self._ended(space, means)[0]
+            yield whole, self._ended(space, means, self.method)[0]
 
-    def _trees(self, sample: RowSource) -> Iterator[Labels]:
+    def _trees(self, versions: Iterator[RowSource]) -> Iterator[tuple[RowSource, Labels]]:
         for transform in UNITLESS_TRANSFORMS[: self.n_init]:
+            whole = next(versions)
             tree = hierarchical(
-                sample, transform=transform, max_leaves=sample.n_samples, backend=self.backend.name
+                whole, transform=transform, max_leaves=whole.n_samples, backend=self.backend.name
             )
-            yield tree.labels(min(self.n_components, len(tree.leaves)))
+            yield whole, tree.labels(min(self.n_components, len(tree.leaves)))
 
     def _space(self, sample: RowSource, metric: Metric) -> RowsPass:
         weight = sample.weights()
@@ -194,17 +214,19 @@ class AutomaticStart:
         Z = standardised(X, weight, metric, sample.middle, self.backend.algebra)
         return RowsPass(ArrayRows(Z, weight), SPHERICAL, self.backend, em="nearest")
 
-    def _clusters(self, space: RowsPass, rng: np.random.Generator) -> tuple[Labels, float]:
+    def _clusters(
+        self, space: RowsPass, method: Start, rng: np.random.Generator
+    ) -> tuple[Labels, float]:
         """Labels of one start, and their scatter."""
-        if self.method == "random":
+        if method == "random":
             centers = random_rows(space.source, self.n_components, rng)
         else:
             centers = kmeans_plusplus(space, self.n_components, rng)
-        return self._ended(space, centers)
+        return self._ended(space, centers, method)
 
-    def _ended(self, space: RowsPass, centers: Floats) -> tuple[Labels, float]:
+    def _ended(self, space: RowsPass, centers: Floats, method: Start) -> tuple[Labels, float]:
         """Labels of the clusters about some centers, after Lloyd's algorithm for "kmeans"."""
-        n_iter, before = LLOYD_ITERATIONS if self.method == "kmeans" else 0, -math.inf
+        n_iter, before = LLOYD_ITERATIONS if method == "kmeans" else 0, -math.inf
         for i, clusters in enumerate(lloyd(space, centers)):
             height = clusters.statistics.log_likelihood
             if i == n_iter or height - before <= LEAST_GAIN * abs(height):
@@ -212,15 +234,17 @@ class AutomaticStart:
             before = height
         return clusters.labels, -height
 
-    def _from_rough_labels(self, em: EM, rows: RowsPass, labels: Labels) -> Parameters:
+    def _from_rough_labels(self, em: EM, whole: RowSource, labels: Labels) -> Parameters:
         """Parameters of clusters that are only guesses: their scatter is drawn to the pooled one.
 
         A cluster without rows, as there must be where fewer rows differ than there are components,
         is split off the heaviest.
         """
+        assert isinstance(em.rows, RowsPass)
+        own = em.rows.source
+        rows = em.rows if whole is own else RowsPass(whole, em.rows.shape, self.backend)
         if self.prior is not None:
-            assert isinstance(em.rows, RowsPass)
-            code = em.rows.source.extra("code")
+            code = own.extra("code")
             assert code is not None
             labels = matched(labels, code, self.prior, rows.source.weights())
         centres = np.tile(rows.source.middle.centre, (self.n_components, 1))
@@ -241,8 +265,9 @@ class AutomaticStart:
 
         Those that have converged wait for the others; every outcome is appended to `tried`.
         """
-        standing = self._run(em, starts, BRIEF_ITERATIONS, tried)
-        n_iter = BRIEF_ITERATIONS
+        assert isinstance(em.rows, RowsPass)
+        n_iter = BRIEF_ITERATIONS * (SLOWER if em.rows.source.form == "incomplete" else 1)
+        standing = self._run(em, starts, n_iter, tried)
         while len(standing) > 2:
             better = standing[: (len(standing) + 1) // 2]
             waiting = [outcome for outcome in better if outcome.stop_reason == "converged"]

@@ -4,13 +4,17 @@ Only labels and first parameters are made of them: iterations see the rows as th
 number is replaced by one drawn from the normal distribution that it has given the observed numbers
 of its row, under one Gaussian for all rows. The expected number itself would make clusters too
 tight. The Gaussian has the middle of each feature (see `mixtura.data.middle`) and the correlations
-of pairs where both are observed. Numbers far from the middle count as missing for both.
+of pairs where both are observed; a pair that never is has the one of independence given the others.
+Numbers far from the middle count as missing for both.
+
+Rows with noise of their own: see `mixtura.starts.denoised`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +25,14 @@ from mixtura.data.source import CHUNK
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import DIAG, FULL, Floats
+from mixtura.starts.denoised import Denoised
 
-__all__ = ["whole_pass", "whole_rows"]
+__all__ = ["whole_pass", "whole_rows", "whole_versions"]
 
 LOOKED_AT = 4000  # rows for correlations
 MOST_FEATURES = 64  # of which correlations count: a row costs the cube of them
+SWEEPS = 50  # at most, over pairs of features that are never observed together
+SETTLED = 1e-6  # largest change of their correlations in the last of them
 LEAST_VARIANCE = 0.01  # of a direction among correlations, which pairs may make negative
 
 
@@ -38,16 +45,40 @@ def whole_rows(source: RowSource, backend: Backend, middle: Middle | None = None
     backend : Backend
     middle : Middle, optional
         Of the features, where more is known than these rows.
+
+    Notes
+    -----
+    What is drawn is the same each time.
     """
-    if source.form == "whole":
-        return source
-    if source.form != "incomplete":
-        return source.plain()
-    middle = source.middle if middle is None else middle
-    filled = _Filled(source, _likeness(source, middle, backend.algebra), backend)
-    if source.n_samples > CHUNK:
-        return filled
-    return ArrayRows(filled.take(range(source.n_samples)), source.weights(), source.feature_names)
+    return next(whole_versions(source, backend, middle, None))
+
+
+def whole_versions(
+    source: RowSource, backend: Backend, middle: Middle | None, rng: np.random.Generator | None
+) -> Iterator[RowSource]:
+    """Yield whole rows without end: the same ones again, or with other numbers drawn each time.
+
+    Parameters
+    ----------
+    source : RowSource
+    backend : Backend
+    middle : Middle or None
+        As for `whole_rows`.
+    rng : Generator or None
+        Used only where numbers are drawn; None for a fixed seed.
+    """
+    if source.form not in STAND_INS:
+        yield from repeat(source if source.form == "whole" else source.plain())
+    fill = STAND_INS[source.form](source, source.middle if middle is None else middle, backend)
+    filled: RowSource | None = None
+    while True:
+        if filled is None or fill.draws:
+            seed = 0 if rng is None else int(rng.integers(1 << 62))
+            filled = _Filled(source, fill, seed)
+            if source.n_samples <= CHUNK:
+                X = filled.take(range(source.n_samples))
+                filled = ArrayRows(X, source.weights(), source.feature_names)
+        yield filled
 
 
 def whole_pass(rows: RowsPass) -> RowsPass:
@@ -90,6 +121,8 @@ def _likeness(source: RowSource, middle: Middle, by: Algebra) -> _Likeness:
     )
     size = np.sqrt(squares * squares.T)
     correlations = np.divide(across, size, out=np.zeros((d, d)), where=size > 0.0)
+    if not size.all():
+        correlations = _independent(correlations, size == 0.0, by)
     (variances,), (axes,) = by.eigh(correlations[None])
     factor = axes * np.sqrt(np.maximum(variances, LEAST_VARIANCE))
     covariances = by.multiply(factor[None], factor.T[None])
@@ -97,30 +130,83 @@ def _likeness(source: RowSource, middle: Middle, by: Algebra) -> _Likeness:
     return _Likeness(middle, Parameters(one, zero, covariances, factors, FULL).seen(), factor)
 
 
-class _Filled(RowSource):
-    """Rows with numbers in place of the missing ones, made again each time they are read."""
+def _independent(correlations: Floats, unknown: NDArray[np.bool_], by: Algebra) -> Floats:
+    """Return correlations in which features of unknown ones are independent given all others.
 
-    def __init__(self, source: RowSource, like: _Likeness, backend: Backend) -> None:
-        self._source, self._like, self._backend = source, like, backend
+    They begin as the largest product of two known ones by way of a third feature. Then each is
+    moved to where its entry of the inverse is zero, in turn, until all are [1]_.
+
+    .. [1] A. P. Dempster, "Covariance selection", Biometrics 28, 157-175, 1972.
+    """
+    correlations = correlations + 0.0
+    known = correlations.copy()
+    np.fill_diagonal(known, 0.0)
+    pairs = np.argwhere(np.triu(unknown, 1)).tolist()
+    for a, b in pairs:
+        by_way = known[a] * known[b]
+        correlations[a, b] = correlations[b, a] = by_way[np.abs(by_way).argmax()]
+    (variances,), (axes,) = by.eigh(correlations[None])
+    variances = np.maximum(variances, LEAST_VARIANCE)
+    correlations, inverse = by.multiply(
+        np.stack([axes * variances, axes / variances]), np.stack([axes.T, axes.T])
+    )
+    for _ in range(SWEEPS):
+        largest = 0.0
+        for pair in pairs:
+            own = inverse[np.ix_(pair, pair)]
+            move = own[0, 1] / (own[0, 0] * own[1, 1] - own[0, 1] ** 2)
+            change = np.array([[0.0, move], [move, 0.0]])
+            correlations[np.ix_(pair, pair)] += change
+            inner = np.linalg.solve(np.eye(2) + change @ own, change)
+            inverse = inverse - np.einsum(
+                "ap,pq,qb->ab", inverse[:, pair], inner, inverse[pair], optimize=False
+            )
+            largest = max(largest, abs(move))
+        if largest < SETTLED:
+            break
+    return correlations
+
+
+class _StandIn(Protocol):
+    """What makes whole rows of those of a block."""
+
+    draws: bool
+
+    def __call__(self, block: Block, rng: np.random.Generator) -> Floats: ...
+
+
+class _Filled(RowSource):
+    """Rows with other numbers in place of those unknown, made again each time they are read."""
+
+    def __init__(self, source: RowSource, fill: _StandIn, seed: int) -> None:
+        self._source, self._fill, self._seed = source, fill, seed
         self.n_samples, self.n_features = source.n_samples, source.n_features
         self.dtype, self.feature_names = np.dtype(np.float64), source.feature_names
         self.is_weighted = source.is_weighted
 
     def blocks(self) -> Iterator[Block]:
-        rng = np.random.default_rng(0)
-        for X, weight, start, _ in self._source.blocks():
-            for begin in range(0, len(X), CHUNK):
-                rows = slice(begin, begin + CHUNK)
-                part = None if weight is None else weight[rows]
-                yield Block(self._filled(X[rows], rng), part, start + begin)
+        rng = np.random.default_rng(self._seed)
+        for block in self._source.blocks():
+            for begin in range(0, len(block.X), CHUNK):
+                part = block.part(slice(begin, begin + CHUNK))
+                yield Block(self._fill(part, rng), part.sample_weight, part.start)
 
-    def _filled(self, X: NDArray[Any], rng: np.random.Generator) -> Floats:
+
+class _Completed:
+    """Rows with numbers in place of the missing ones."""
+
+    draws = True
+
+    def __init__(self, source: RowSource, middle: Middle, backend: Backend) -> None:
+        self._like, self._backend = _likeness(source, middle, backend.algebra), backend
+
+    def __call__(self, block: Block, rng: np.random.Generator) -> Floats:
         """Fill rows.
 
         A drawn row, less what is expected of it given the features observed in the row to fill, has
         the distribution of that row's errors. What is expected is linear, so one step does both.
         """
-        (middle, seen, factor), by = self._like, self._backend.algebra
+        (middle, seen, factor), by, X = self._like, self._backend.algebra, block.X
         drawn = rng.standard_normal(X.shape)
         if factor is not None:
             drawn = by.multiply(drawn[None], factor.T[None])[0]
@@ -129,3 +215,10 @@ class _Filled(RowSource):
         rows = self._backend.rows("incomplete", Block(Z, None))
         rows.complete(seen, self._backend.n_threads, out=expected)
         return np.where(np.isnan(X), middle.centre + middle.deviation * (expected + drawn), X)
+
+
+# What makes whole rows of those of each form; other forms have them already.
+STAND_INS: dict[str, Callable[[RowSource, Middle, Backend], _StandIn]] = {
+    "incomplete": _Completed,
+    "noisy": Denoised,
+}
