@@ -33,9 +33,7 @@ from mixtura.updates import OnCollapse
 
 __all__ = ["BinnedFit", "ChiSquared", "fit_binned"]
 
-LEAST_EXPECTED = (
-    5.0  # rows in a cell: below, the distribution of the sum is not that of chi-squared
-)
+LEAST_EXPECTED = 5.0  # rows in a cell; for fewer, the sum is not distributed as chi-squared
 
 
 class ChiSquared(NamedTuple):
