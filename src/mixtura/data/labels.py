@@ -20,6 +20,9 @@ __all__ = ["RowLabels", "check_row_labels", "matched", "restrictive"]
 
 Labels = NDArray[np.int64]
 
+INTEGERS = ("int", "uin")  # how names of integer types begin, in lower case
+LARGEST_INTEGER = 2.0**53
+
 
 @dataclass(frozen=True, eq=False)
 class RowLabels:
@@ -109,20 +112,35 @@ def check_row_labels(
 
 
 def _as_array(labels: Any) -> NDArray[Any]:
-    """Labels as an array; masked ones, and nulls of pandas' integers, become -1."""
+    """Labels as an array; masked ones, and nulls of integers, become -1."""
     dtype: Any = getattr(labels, "dtype", None)
-    if isinstance(labels, np.ma.MaskedArray) and labels.ndim == 1 and labels.dtype.kind in "iu":
-        return np.where(np.ma.getmaskarray(labels), -1, labels.data.astype(np.int64))
+    if isinstance(labels, np.ma.MaskedArray) and labels.ndim == 1:
+        known = labels.compressed()
+        if labels.dtype.kind in "iu" or (np.ma.is_masked(labels) and _are_integers(known)):
+            array: NDArray[np.int64] = np.full(len(labels), -1)
+            array[~np.ma.getmaskarray(labels)] = known
+            return array
+    # Integers of polars and pyarrow: nulls would turn them into floats.
+    if hasattr(labels, "is_null") and str(getattr(labels, "type", dtype)).lower()[:3] in INTEGERS:
+        numbers = np.asarray(labels.fill_null(0)).astype(np.int64)
+        return np.where(np.asarray(labels.is_null(), dtype=bool), -1, numbers)
     if hasattr(labels, "iloc") and hasattr(dtype, "na_value") and dtype.kind in "iu":
         return np.asarray(labels.to_numpy(dtype=np.int64, na_value=-1))
     try:
-        array: NDArray[Any] = np.asarray(labels)
+        plain: NDArray[Any] = np.asarray(labels)
     except ValueError:  # a ragged list
-        array = np.asarray(labels, dtype=object)
-    if array.ndim == 2:
-        plain = array.astype(np.float64) if array.dtype.kind == "b" else labels
-        return real_array(plain, "labels")[0].astype(np.float64)
-    return array
+        plain = np.asarray(labels, dtype=object)
+    if plain.ndim == 2:
+        table = plain.astype(np.float64) if plain.dtype.kind == "b" else labels
+        return real_array(table, "labels")[0].astype(np.float64)
+    return plain
+
+
+def _are_integers(values: NDArray[Any]) -> bool:
+    """Whether floats are numbers that integers can be."""
+    return values.dtype.kind == "f" and bool(
+        ((np.abs(values) < LARGEST_INTEGER) & (values == np.floor(values))).all()
+    )
 
 
 def _check_groups(groups: ArrayLike | None, n_components: int) -> Labels:
