@@ -192,9 +192,10 @@ def check_weight_sum(weights: Floats, *, name: str = "sample_weight") -> None:
     with np.errstate(over="ignore"):
         total = weights.sum()
     if len(weights) and not 1.0 / LARGEST_WEIGHT_SUM <= total <= LARGEST_WEIGHT_SUM:
+        them = "counts" if name == "counts" else "weights"
         raise ValueError(
             f"{name} must sum to between {1.0 / LARGEST_WEIGHT_SUM:g} and "
-            f"{LARGEST_WEIGHT_SUM:g}; got {total:g}. Divide the weights by the largest."
+            f"{LARGEST_WEIGHT_SUM:g}; got {total:g}. Divide the {them} by the largest."
         )
 
 
