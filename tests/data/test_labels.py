@@ -37,10 +37,12 @@ def priors(*arguments: Any, **options: Any) -> list[list[float]]:
         [1, -1, 2],
         np.array([1, -1, 2], dtype=np.int8),
         np.ma.masked_array([1, 7, 2], mask=[False, True, False]),
+        np.ma.masked_array([1.0, 0.0, 2.0], mask=[False, True, False]),
+        np.ma.masked_array([1.0, np.nan, 2.0], mask=[False, True, False]),
         np.array([[0, 1, 0], [1, 1, 1], [0, 0, 1]]),
         np.array([[False, True, False], [True, True, True], [False, False, True]]),
     ],
-    ids=["list", "int8", "masked", "table", "boolean table"],
+    ids=["list", "int8", "masked", "masked floats", "masked nan", "table", "boolean table"],
 )
 def test_labels_in_any_form_are_one_component_or_all(labels: Any) -> None:
     assert priors(labels) == [[N, 0.0, N], FREE, [N, N, 0.0]]
@@ -87,6 +89,27 @@ def test_advice_for_names_leaves_unknown_rows_unknown(unknown: Any, kind: Any) -
     assert eval(advice, {"labels": labels}) == [1, -1, 0]
     with pytest.raises(TypeError, match=message.replace("labels", "init")):
         check_init(labels, ArrayRows(np.zeros((3, 2))), 2)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt8"])
+def test_nulls_of_polars_integers_are_unknown(dtype: str) -> None:
+    library = pytest.importorskip("polars")
+    series = library.Series([1, None, 2], dtype=getattr(library, dtype))
+    assert priors(series) == [[N, 0.0, N], FREE, [N, N, 0.0]]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+def test_nulls_of_pyarrow_integers_are_unknown(dtype: str) -> None:
+    library = pytest.importorskip("pyarrow")
+    array = library.array([1, None, 2], type=getattr(library, dtype)())
+    for each in (array, library.chunked_array([array[:1], array[1:]])):
+        assert priors(each) == [[N, 0.0, N], FREE, [N, N, 0.0]]
+
+
+@pytest.mark.parametrize("first", [1.5, np.inf, np.nan, 1e300])
+def test_masked_floats_that_are_no_integers_are_refused(first: float) -> None:
+    with pytest.raises(TypeError, match="labels must be integers"):
+        checked(np.ma.masked_array([first, 0.0, 2.0], mask=[False, True, False]))
 
 
 def test_unsigned_labels_are_all_known() -> None:

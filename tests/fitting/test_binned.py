@@ -562,6 +562,42 @@ def test_counts_that_are_sums_of_weights_do_not_warn(factor: float) -> None:
 # ---- refusals ----
 
 
+@pytest.mark.parametrize(
+    ("width", "count", "message"),
+    [
+        (
+            1e200,
+            1.0,
+            (
+                "edges must be of bins whose middles have variances below 2e+308; feature 0 has "
+                "not. Divide its edges by a large number."
+            ),
+        ),
+        (
+            1e-160,
+            1.0,
+            (
+                "edges must be of bins whose middles have variances of 1e-290 or more, or constant "
+                "features; feature 0 has 5.24994e-320. Multiply its edges by a large number."
+            ),
+        ),
+        (
+            1.0,
+            1e300,
+            (
+                "counts must sum to between 1e-100 and 1e+100; got 8e+300. Divide the counts by "
+                "the largest."
+            ),
+        ),
+    ],
+)
+def test_bins_out_of_range_are_refused_in_their_own_words(
+    width: float, count: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        fit_binned(width * np.arange(9), np.full(8, count), 2, rng=0)
+
+
 def test_too_few_bins_for_the_parameters_are_refused() -> None:
     with pytest.raises(
         ValueError,

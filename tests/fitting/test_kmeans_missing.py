@@ -159,3 +159,19 @@ def test_columns_of_a_frame_are_those_of_the_fit_and_rows_of_weight_zero_may_be_
                        sample_weight=weight[:-1])  # fmt: skip
     np.testing.assert_allclose(other.centers, one.centers, rtol=1e-12)
     assert other.labels[-1] == distances(junk[-1:], other.centers).argmin()
+
+
+@pytest.mark.parametrize("weight", [None, [1.0, 2.0, 1.0, 0.0]])
+def test_rows_with_nothing_observed_do_not_count_as_rows_for_clusters(
+    weight: list[float] | None,
+) -> None:
+    nan = np.nan
+    rows = np.array([[nan, nan], [1.0, 2.0], [nan, nan], [nan if weight is None else 5.0, nan]])
+    expected = (
+        "at least 2 rows with something observed and positive weight are needed, one for each "
+        "cluster; got 1. Add rows or ask for fewer clusters."
+    )
+    for X in (rows, scan([rows[:2], rows[2:]])) if weight is None else (rows,):
+        with pytest.raises(ValueError, match=expected):
+            fit_kmeans(X, 2, sample_weight=weight, missing="em", rng=0)
+    assert fit_kmeans(rows, 1, sample_weight=weight, missing="em", rng=0).n_samples == 1

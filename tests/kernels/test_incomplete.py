@@ -323,6 +323,22 @@ def test_order_has_mixed_rows_then_runs_then_complete_rows() -> None:
     assert order.most_missing == 2
 
 
+@pytest.mark.parametrize("d", [2, 20])
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_order_takes_little_memory_beside_itself(share: float, d: int) -> None:
+    n = 500_000
+    rng = np.random.default_rng(0)
+    X = np.zeros((n, d))
+    lacking = np.flatnonzero(rng.random(n) < share)
+    X[lacking, rng.integers(0, d, len(lacking))] = np.nan
+    tracemalloc.start()
+    order = sort_by_pattern(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(order.rows) == n
+    assert peak < 8 * n + n + 8 * len(lacking) + 2**22
+
+
 @each_type
 def test_component_without_weight_and_rows_out_of_reach_agree_with_the_reference(
     module: ModuleType, covariance_type: str

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import pickle
 import re
+import tracemalloc
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -343,6 +344,21 @@ def test_draws_of_a_seed_are_the_same_also_in_blocks() -> None:
     assert (once != model.impute(X, rng=6))[np.isnan(X)].all()
     generator = np.random.default_rng(5)
     assert (model.impute(X, generator) != model.impute(X, generator))[np.isnan(X)].all()
+
+
+@pytest.mark.parametrize(("rng", "bytes_a_row", "arrays"), [(None, 0, 5), (0, 8, 10)])
+def test_imputing_takes_memory_for_some_rows_at_a_time(
+    rng: int | None, bytes_a_row: int, arrays: int
+) -> None:
+    n, d = 400_000, 8
+    X = np.zeros((n, d))
+    X[::2, 0] = X[::3, 1] = np.nan
+    model = GaussianMixture([0.5, 0.5], np.eye(2, d), np.ones((2, d)), "diag")
+    tracemalloc.start()
+    filled = model.impute(X, rng)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - filled.nbytes < bytes_a_row * n + arrays * 2**22
 
 
 def test_rows_taken_some_at_a_time_are_imputed_as_together(monkeypatch: pytest.MonkeyPatch) -> None:

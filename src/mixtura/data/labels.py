@@ -21,6 +21,9 @@ __all__ = ["RowLabels", "check_row_labels", "integer_labels", "matched", "restri
 
 Labels = NDArray[np.int64]
 
+INTEGERS = ("int", "uin")  # how names of integer types begin, in lower case
+LARGEST_INTEGER = 2.0**53
+
 
 @dataclass(frozen=True, eq=False)
 class RowLabels:
@@ -121,20 +124,35 @@ def _as_array(labels: Any) -> NDArray[Any]:
 def integer_labels(labels: Any) -> NDArray[Any]:
     """Labels as an array, of integers if all are: masked and missing ones become -1."""
     dtype: Any = getattr(labels, "dtype", None)
-    if isinstance(labels, np.ma.MaskedArray) and labels.ndim == 1 and labels.dtype.kind in "iu":
-        return np.where(np.ma.getmaskarray(labels), -1, labels.data.astype(np.int64))
+    if isinstance(labels, np.ma.MaskedArray) and labels.ndim == 1:
+        known = labels.compressed()
+        if labels.dtype.kind in "iu" or (np.ma.is_masked(labels) and _are_integers(known)):
+            array: NDArray[np.int64] = np.full(len(labels), -1)
+            array[~np.ma.getmaskarray(labels)] = known
+            return array
+    # Integers of polars and pyarrow: nulls would turn them into floats.
+    if hasattr(labels, "is_null") and str(getattr(labels, "type", dtype)).lower()[:3] in INTEGERS:
+        numbers = np.asarray(labels.fill_null(0)).astype(np.int64)
+        return np.where(np.asarray(labels.is_null(), dtype=bool), -1, numbers)
     if hasattr(labels, "iloc") and hasattr(dtype, "na_value") and dtype.kind in "iu":
         return np.asarray(labels.to_numpy(dtype=np.int64, na_value=-1))
     try:  # pandas makes floats of categories that are integers, where some are missing
         kind = object if hasattr(dtype, "categories") else None
-        array: NDArray[Any] = np.asarray(labels, dtype=kind)
+        plain: NDArray[Any] = np.asarray(labels, dtype=kind)
     except ValueError:  # a ragged list
-        array = np.asarray(labels, dtype=object)
-    if array.ndim == 1 and array.dtype.kind == "O":
-        values = [-1 if is_missing(value) else value for value in array]
+        plain = np.asarray(labels, dtype=object)
+    if plain.ndim == 1 and plain.dtype.kind == "O":
+        values = [-1 if is_missing(value) else value for value in plain]
         if all(isinstance(value, Integral) and not isinstance(value, bool) for value in values):
             return np.array(values)
-    return array
+    return plain
+
+
+def _are_integers(values: NDArray[Any]) -> bool:
+    """Whether floats are numbers that integers can be."""
+    return values.dtype.kind == "f" and bool(
+        ((np.abs(values) < LARGEST_INTEGER) & (values == np.floor(values))).all()
+    )
 
 
 def _check_groups(groups: ArrayLike | None, n_components: int) -> Labels:

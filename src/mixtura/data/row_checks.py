@@ -192,16 +192,19 @@ def check_weight_sum(weights: Floats, *, name: str = "sample_weight") -> None:
     with np.errstate(over="ignore"):
         total = weights.sum()
     if len(weights) and not 1.0 / LARGEST_WEIGHT_SUM <= total <= LARGEST_WEIGHT_SUM:
+        them = "counts" if name == "counts" else "weights"
         raise ValueError(
             f"{name} must sum to between {1.0 / LARGEST_WEIGHT_SUM:g} and "
-            f"{LARGEST_WEIGHT_SUM:g}; got {total:g}. Divide the weights by the largest."
+            f"{LARGEST_WEIGHT_SUM:g}; got {total:g}. Divide the {them} by the largest."
         )
 
 
-def check_n_rows(n_rows: int, minimum: int, part: str = "component") -> None:
-    """Refuse too few rows with positive weight: each part, as the caller calls it, needs one."""
+def check_n_rows(
+    n_rows: int, minimum: int, part: str = "component", *, of: str = "with positive weight"
+) -> None:
+    """Refuse too few rows of a kind: each part, as the caller calls it, needs one."""
     if n_rows < minimum:
-        needed = "row with positive weight is" if minimum == 1 else "rows with positive weight are"
+        needed = f"row {of} is" if minimum == 1 else f"rows {of} are"
         raise ValueError(
             f"at least {minimum} {needed} needed, one for each {part}; got {n_rows}. "
             f"Add rows or ask for fewer {part}s."

@@ -36,9 +36,7 @@ from mixtura.updates import OnCollapse
 __all__ = ["BinnedFit", "ChiSquared", "fit_binned"]
 
 ROUNDED_PERCENTAGES = 0.5  # by how much their sum may differ from 100
-LEAST_EXPECTED = (
-    5.0  # rows in a cell: below, the distribution of the sum is not that of chi-squared
-)
+LEAST_EXPECTED = 5.0  # rows in a cell; for fewer, the sum is not distributed as chi-squared
 
 
 class ChiSquared(NamedTuple):

@@ -219,8 +219,9 @@ def fit_gmm(
     Notes
     -----
     One iteration costs about n k d (d + 1) multiply-adds for "full" and n k exponentials; memory
-    beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n. docs/fitting.md
-    describes starts, stopping, collapse, spurious components, checkpoints and precision.
+    beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n; with missing
+    values, about 20 bytes a row more. docs/fitting.md describes starts, stopping, collapse,
+    spurious components, checkpoints and precision.
 
     With `labels`, a_ij the plausibility of component j for row i, the log-likelihood is
     ``sum_i sample_weight[i] log sum_j a_ij weight_j N(x_i; j)`` [4]_: for a label, that of row and

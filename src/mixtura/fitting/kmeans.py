@@ -24,7 +24,7 @@ from mixtura.data.checks import (
 )
 from mixtura.data.frames import Names, described, real_array
 from mixtura.data.missing import MISSING, Missing, nothing_observed
-from mixtura.data.row_checks import check_column_names
+from mixtura.data.row_checks import check_column_names, check_n_rows
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.fitting.progress import KMeansProgress, Verbose, check_verbose
@@ -363,7 +363,7 @@ def fit_kmeans(
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     missing = check_option("missing", missing, MISSING)
     source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster", missing=missing)
-    source = _observed(source)
+    source = _observed(source, n_clusters)
     source.missing = missing
     begin = _check_init(init, source, n_clusters)
     n_init = n_init if isinstance(begin, str) else 1
@@ -466,7 +466,7 @@ def _nearest(source: RowSource, centers: Floats, backend: Backend) -> NDArray[np
     return labels
 
 
-def _observed(source: RowSource) -> RowSource:
+def _observed(source: RowSource, n_clusters: int) -> RowSource:
     """The rows, those with nothing observed absent: they are equally near to all centers."""
     if source.form == "whole":
         return source
@@ -474,7 +474,11 @@ def _observed(source: RowSource) -> RowSource:
     if not nothing.any():
         return source
     weights = source.weights()
-    return source.reweighted(np.where(nothing, 0.0, 1.0 if weights is None else weights))
+    left = source.reweighted(np.where(nothing, 0.0, 1.0 if weights is None else weights))
+    check_n_rows(
+        left.n_rows, n_clusters, "cluster", of="with something observed and positive weight"
+    )
+    return left
 
 
 class _Runs:

@@ -6,6 +6,7 @@ alone. All other rows are mixed: each is solved for what it lacks. See ``_ext/in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,34 +49,40 @@ def sort_by_pattern(X: NDArray[Any]) -> Order:
 
     Notes
     -----
-    Costs a sort of the rows that lack something, and a bit for each number.
+    Costs a sort of the rows that lack something. Memory beyond the result, which has 8 bytes a row:
+    one byte a row, and for each row that lacks something 8 bytes, or, if its pattern is rare, some
+    dozens.
     """
     n, d = X.shape
-    words = _missing_bits(X)
-    lacks = words.any(axis=1)
-    complete, others = np.flatnonzero(~lacks), np.flatnonzero(lacks)
-    words = words[others]
+    lacks, words = _missing_bits(X)
+    m = len(words)
     by_pattern = np.lexsort(words.T)
-    words, others = words[by_pattern], others[by_pattern]
-    new = np.ones(len(others), dtype=bool)
+    words = words[by_pattern]
+    new = np.ones(m, dtype=bool)
     new[1:] = (words[1:] != words[:-1]).any(axis=1)
     starts = np.flatnonzero(new)
-    counts = np.diff(starts, append=len(others))
-    missing = np.unpackbits(words[starts].view(np.uint8), axis=1).sum(axis=1, dtype=np.int64)
+    counts = np.diff(starts, append=m)
+    missing = _n_missing(words[starts])
+    del words, new
     is_run = (missing == d) | (counts >= least_run(d, missing))
     # Mixed rows come first: they take longest, and the threads end together.
     first = np.lexsort((-missing, is_run))
-    order = np.repeat(starts[first] - np.cumsum(counts[first]) + counts[first], counts[first])
-    order += np.arange(len(others))
     ends = np.cumsum(counts[first])
-    runs = (ends - counts[first])[np.count_nonzero(~is_run) :]
-    if len(complete):
-        runs = np.append(runs, n - len(complete))
-    return Order(
-        np.concatenate([others[order], complete]).astype(np.int64),
-        runs.astype(np.int64),
-        int(missing[~is_run].max(initial=0)),
-    )
+    begins = ends - counts[first]
+    offsets = starts[first] - begins
+    runs = begins[np.count_nonzero(~is_run) :]
+    if m < n:
+        runs = np.append(runs, m)
+    # The result is also where the rows that lack something stand in between.
+    rows = np.empty(n, dtype=np.int64)
+    _write_places(lacks, rows[:m])
+    _write_places(np.logical_not(lacks, out=lacks), rows[m:])
+    for part in _pieces(m, PIECE // 8):
+        by_pattern[part] = rows[by_pattern[part]]
+    for part in _pieces(m, PIECE // 8):
+        places = np.arange(part.start, part.stop)
+        rows[part] = by_pattern[places + offsets[np.searchsorted(ends, places, side="right")]]
+    return Order(rows, runs.astype(np.int64), int(missing[~is_run].max(initial=0)))
 
 
 def least_run(n_features: int, missing: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -89,12 +96,39 @@ def least_run(n_features: int, missing: NDArray[np.int64]) -> NDArray[np.int64]:
     return most
 
 
-def _missing_bits(X: NDArray[Any]) -> NDArray[np.uint64]:
-    """One bit a number, those of a row in words of 64: shape (n_samples, n_words)."""
+def _missing_bits(X: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Which rows lack something, and a bit for each number of these, shape (n_lacking, n_words)."""
     n, d = X.shape
-    bits = np.zeros((n, 8 * ((d + 63) // 64)), dtype=np.uint8)
-    piece = max(1, PIECE // max(1, d))
-    for start in range(0, n, piece):
-        packed = np.packbits(np.isnan(X[start : start + piece]), axis=1)
-        bits[start : start + piece, : packed.shape[1]] = packed
-    return bits.view(np.uint64)
+    n_bytes = (d + 7) // 8
+    word = np.dtype(f"u{min(8, 1 << max(0, n_bytes - 1).bit_length())}")
+    lacks, kept = np.empty(n, dtype=bool), []
+    for part in _pieces(n, max(1, PIECE // max(1, d))):
+        missing = np.isnan(X[part])
+        lacks[part] = missing.any(axis=1)
+        missing = missing[lacks[part]]
+        bits = np.zeros((len(missing), -(-n_bytes // word.itemsize) * word.itemsize), np.uint8)
+        bits[:, :n_bytes] = np.packbits(missing, axis=1)
+        kept.append(bits.view(word))
+    return lacks, np.concatenate(kept) if kept else np.empty((0, 1), word)
+
+
+def _n_missing(words: NDArray[Any]) -> NDArray[np.int64]:
+    """Bits of each row that are set."""
+    counts = np.empty(len(words), dtype=np.int64)
+    for part in _pieces(len(words), max(1, PIECE // (8 * words.itemsize * words.shape[1]))):
+        counts[part] = np.unpackbits(words[part].view(np.uint8), axis=1).sum(axis=1)
+    return counts
+
+
+def _write_places(mask: NDArray[np.bool_], out: NDArray[np.int64]) -> None:
+    """Write where a mask is true."""
+    end = 0
+    for part in _pieces(len(mask), PIECE // 8):
+        found = part.start + np.flatnonzero(mask[part])
+        out[end : end + len(found)] = found
+        end += len(found)
+
+
+def _pieces(n: int, size: int) -> Iterator[slice]:
+    """Parts of n, one after another."""
+    return (slice(start, min(n, start + size)) for start in range(0, n, size))

@@ -40,7 +40,8 @@ def denoise(
     X : array_like of shape (n_samples, m)
         What was observed.
     noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
-        Of the noise of each row, as for `fit_gmm`. Without noise, rows stay as they are.
+        Of the noise of each row, as for `fit_gmm`. Without noise, rows stay as they are, up to
+        rounding.
     projection : array_like of shape (n_samples, m, n_features), optional
         As for `fit_gmm`.
     return_cov : bool

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["impute"]
 
-ELEMENTS_AT_ONCE = 1 << 20  # of completed rows, or of responsibilities, in memory at one time
+ELEMENTS_AT_ONCE = 1 << 19  # of completed rows, or of responsibilities, in memory at one time
 
 
 def impute(
@@ -52,7 +52,8 @@ def impute(
     rng : int, Generator or None
         None fills in what is expected of the missing numbers, given the observed ones of the row.
         Else they are drawn at random: the component by its responsibility, then the numbers by its
-        conditional distribution. The same seed gives the same draws, also for rows in blocks.
+        conditional distribution. The same seed gives the same draws, for rows in blocks up to
+        rounding.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -70,8 +71,8 @@ def impute(
     Notes
     -----
     The expectation is the best guess of each number in mean square, and varies too little: where
-    variances, correlations or tests are computed afterwards, use several draws [1]_. Needs 8 MiB
-    for each of a few temporaries besides the rows.
+    variances, correlations or tests are computed afterwards, use several draws [1]_. Needs 4 MiB
+    for each of up to ten temporaries besides the result, and 8 bytes a row for draws.
 
     References
     ----------
@@ -93,12 +94,15 @@ def impute(
     uniform = None if generator is None else generator.random(rows.n_samples)
     filled = np.empty((rows.n_samples, rows.n_features), rows.dtype)
     for block in rows.blocks():
-        part = slice(block.start, block.start + len(block.X))
-        filled[part] = block.X
-        places = np.flatnonzero(np.isnan(block.X).any(axis=1))
         step = 1 + ELEMENTS_AT_ONCE // max(self.means.shape)
-        for some in (places[start : start + step] for start in range(0, len(places), step)):
-            holed = block.X[some]
+        for start in range(0, len(block.X), step):
+            piece = block.X[start : start + step]
+            part = slice(block.start + start, block.start + start + len(piece))
+            filled[part] = piece
+            some = np.flatnonzero(np.isnan(piece).any(axis=1))
+            if not len(some):
+                continue
+            holed = piece[some]
             if generator is None or uniform is None:
                 whole = _expected(self._seen, holed, n_threads)
             else:

@@ -35,17 +35,21 @@ def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
     with np.errstate(over="ignore", invalid="ignore"):
         mean, _ = _about(source.first_row(), source, backend)
         _, variance = _about(mean, source, backend)
+    rows_have, column, it = "X must have", "column", "it"
+    if source.form == "binned":
+        rows_have, column, it = "edges must be of bins whose middles have", "feature", "its edges"
     if not np.isfinite(variance).all():
+        or_drop = ", or drop rows whose values stand for missing ones" * (source.form != "binned")
         raise ValueError(
-            f"X must have variances below {np.finfo(np.float64).max:.1g}; column "
-            f"{int(np.argmin(np.isfinite(variance)))} has not. Divide it by a large number, or "
-            f"drop rows whose values stand for missing ones."
+            f"{rows_have} variances below {np.finfo(np.float64).max:.1g}; {column} "
+            f"{int(np.argmin(np.isfinite(variance)))} has not. Divide {it} by a large number"
+            f"{or_drop}."
         )
     for a in map(int, np.flatnonzero(variance < LEAST_VARIANCE)):
         if not source.is_constant(a):
             raise ValueError(
-                f"X must have variances of {LEAST_VARIANCE:g} or more, or constant columns; column "
-                f"{a} has {variance[a]:g}. Multiply it by a large number."
+                f"{rows_have} variances of {LEAST_VARIANCE:g} or more, or constant {column}s; "
+                f"{column} {a} has {variance[a]:g}. Multiply {it} by a large number."
             )
     return mean, variance
 

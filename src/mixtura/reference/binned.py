@@ -25,8 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.parameters import Seen
-from mixtura.reference.given import as_resp
-from mixtura.reference.incomplete import entropy_of
+from mixtura.reference.given import as_resp, entropy_of
 from mixtura.reference.rows import E_STEPS, Labels, Rows
 from mixtura.reference.truncated import Inside, bivariate, univariate
 from mixtura.shapes import Floats

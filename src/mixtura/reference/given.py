@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
-__all__ = ["add_up", "as_resp"]
+__all__ = ["add_up", "as_resp", "entropy_of"]
 
 
 def as_resp(shares: NDArray[Any], n_components: int) -> Floats:
     """Return responsibilities (n_samples, n_components), where labels may be given instead."""
     return np.eye(n_components)[shares] if shares.ndim == 1 else shares
+
+
+def entropy_of(weighted: Floats, weight: Floats) -> Floats:
+    """Return ``-sum_ij w_i r_ij log r_ij`` of ``w_i r_ij`` and positive weights, as an array."""
+    resp = weighted / weight[:, None]
+    log_resp = np.log(resp, where=resp > 0.0, out=np.zeros(resp.shape))
+    return np.asarray(0.0 - (weighted * log_resp).sum())
 
 
 def add_up(

@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.parameters import Seen
-from mixtura.reference.given import as_resp
+from mixtura.reference.given import as_resp, entropy_of
 from mixtura.reference.rows import Rows
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["IncompleteRows", "entropy_of"]
+__all__ = ["IncompleteRows"]
 
 LOG_2_PI = math.log(2.0 * math.pi)
 
@@ -128,10 +128,3 @@ def conditional(
     across = covariance[np.ix_(o, m)]
     slope = np.asarray(np.linalg.solve(covariance[np.ix_(o, o)], across).T, dtype=np.float64)
     return slope, covariance[np.ix_(m, m)] - slope @ across
-
-
-def entropy_of(weighted: Floats, weight: Floats) -> Floats:
-    """Return ``-sum_ij w_i r_ij log r_ij`` of ``w_i r_ij`` and positive weights, as an array."""
-    resp = weighted / weight[:, None]
-    log_resp = np.log(resp, where=resp > 0.0, out=np.zeros(resp.shape))
-    return np.asarray(0.0 - (weighted * log_resp).sum())

@@ -31,8 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.parameters import Seen
-from mixtura.reference.given import as_resp
-from mixtura.reference.incomplete import entropy_of
+from mixtura.reference.given import as_resp, entropy_of
 from mixtura.reference.rows import Labels, Rows
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
