@@ -306,3 +306,22 @@ def test_labels_and_noise_go_together() -> None:
     assert one.entropy == pytest.approx(other.entropy, rel=1e-8)
     free = fit_gmm(W, 2, noise_covariance=noise, **options)
     assert one.history[-1] < free.history[-1] - 1e-3
+
+
+def test_projections_without_full_rank_are_refused_before_any_work() -> None:
+    X = np.random.default_rng(18).normal(size=(40, 2))
+    R = np.ones((40, 2, 1))
+    with pytest.raises(ValueError, match="of row 0, a combination of its numbers has neither"):
+        fit_gmm(X, 1, projection=R, noise_covariance=np.zeros(40), rng=0)
+    with pytest.raises(ValueError, match="feature 0 has zeros in all"):
+        fit_gmm(X, 1, projection=0.0 * R, noise_covariance=np.ones(40), rng=0)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("size", [1e-3, 1e-12, 1e-30])
+def test_projections_beside_which_noise_is_large_end_without_warnings(size: float) -> None:
+    X = np.random.default_rng(19).normal(size=(40, 2))
+    R = np.broadcast_to(size * np.eye(2), (40, 2, 2))
+    fit = fit_gmm(X, 2, projection=R, noise_covariance=np.ones(40), rng=0, max_iter=3000)
+    assert np.isfinite(fit.covariances).all()
+    assert np.isfinite(fit.log_likelihood)
