@@ -10,8 +10,8 @@
      (4)  resp_sum_j += r_j,   resp_h_j += r_j h,   resp_hh_j += r_j (h h^T - K)
 
    L has ones on its diagonal, so that no roots are taken. m numbers are observed of a row, and b is
-   1 but in annealing. Shares r_j are those of posterior.h
-   or hard.h. A h is what is expected of x - m_j, and A (I - K) A^T its covariance, so that
+   1 but in annealing. Shares r_j are those of posterior.h or hard.h. A h is what is expected of
+   x - m_j, and A (I - K) A^T its covariance, so that
 
      (5)  resp_x_j = A resp_h_j,   resp_xx_j = A (resp_sum_j I + resp_hh_j) A^T
 
@@ -34,8 +34,8 @@
    to add it up: with several components, most shares are zero. Where few rows have a share, these
    are put side by side first. That costs less memory than keeping k triangles of each row.
 
-   Memory beyond pass.h, in doubles: each thread has tile d(d+1)/2 (m (m+1)/2 + m + m d projected)
-   numbers of its rows, as much again for rows put side by side.
+   Memory beyond pass.h, in doubles: each thread has m (m+1)/2 + m numbers of each row of a tile,
+   m d more where projected, 2 d in the case of axes; and as much again for rows put side by side.
 
    J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete distribution
    functions from noisy, heterogeneous and incomplete observations", Annals of Applied Statistics 5,
@@ -49,6 +49,9 @@
 enum { UNROLLED = 12 };
 
 typedef uint64_t natural __attribute__((vector_size(VECTOR_BYTES)));
+
+/* Whether a pivot is one of a positive definite matrix: its reciprocal has to be finite too. */
+INLINE mask is_sound(vec pivot) { return (pivot >= REAL_MIN) & (pivot <= REAL_MAX); }
 
 INLINE ptrdiff_t triangle(ptrdiff_t d) { return d * (d + 1) / 2; }
 INLINE ptrdiff_t at(ptrdiff_t a, ptrdiff_t b) { return a * (a + 1) / 2 + b; } /* b <= a */
@@ -244,9 +247,9 @@ INLINE void factorise_row(ptrdiff_t a, vec z, Factor *f) {
         z -= l * f->y[b];
         row[b] = l;
     }
-    const mask positive = (pivot > 0) & (pivot <= REAL_MAX);
-    pivot = pick(positive, pivot, fill(1));
-    f->regular &= positive;
+    const mask sound = is_sound(pivot);
+    pivot = pick(sound, pivot, fill(1));
+    f->regular &= sound;
     multiply_by(pivot, &f->det);
     row[a] = 1 / pivot;
     f->y[a] = z;
@@ -309,9 +312,9 @@ INLINE void score_axes(const Pass *p, ptrdiff_t j, const real *C, const real *me
         for (ptrdiff_t a = 0; a < d; a++) {
             vec total = load(rows + (d + a) * LANES) + C[a];
             const vec z = load(rows + a * LANES) - mean[a];
-            const mask positive = (total > 0) & (total <= REAL_MAX);
-            total = pick(positive, total, fill(1));
-            f.regular &= positive;
+            const mask sound = is_sound(total);
+            total = pick(sound, total, fill(1));
+            f.regular &= sound;
             f.distance += z * (z / total);
             multiply_by(total, &f.det);
         }
@@ -337,8 +340,12 @@ INLINE void score_groups(ptrdiff_t d, const Pass *p, ptrdiff_t j, const real *C,
         score_groups(D, p, j, C, mean, rows, padded, L, y, out);                             \
     }
 #define triangle_of(D) ((D) * ((D) + 1) / 2)
+#ifdef __SANITIZE_ADDRESS__ /* where compiling the others takes many minutes */
+#define EACH_UNROLLED(DO) DO(1) DO(2)
+#else
 #define EACH_UNROLLED(DO) \
     DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12)
+#endif
 EACH_UNROLLED(SCORE_GROUPS)
 
 ALONE void score_projected(const Pass *p, ptrdiff_t j, const real *A, const real *mean,
@@ -407,9 +414,8 @@ INLINE void add_noisy_axes(const Pass *p, const real *C, const real *A, const re
                      const real *group, vec r, vec *sums) {
     const ptrdiff_t d = p->d;
     for (ptrdiff_t a = 0; a < d; a++) {
-        vec total = load(group + (d + a) * LANES) + C[a];
-        const mask positive = (total > 0) & (total <= REAL_MAX);
-        const vec inverse = 1 / pick(positive, total, fill(1));
+        const vec total = load(group + (d + a) * LANES) + C[a];
+        const vec inverse = 1 / pick(is_sound(total), total, fill(1));
         const vec h = (load(group + a * LANES) - mean[a]) * inverse * A[a];
         sums[a] += r * h;
         sums[d + a] += r * (h * h - inverse * C[a]);
@@ -603,7 +609,7 @@ static void complete_tile(const Pass *p, const Tile *s) {
                 for (ptrdiff_t a = 0; a < d; a++) {
                     const vec total = load(group + (d + a) * LANES) + C[a];
                     const vec z = load(group + a * LANES) - mean[a];
-                    const vec gain = C[a] / pick(total > 0, total, fill(1));
+                    const vec gain = C[a] / pick(is_sound(total), total, fill(1));
                     expected[a] += r * (mean[a] + gain * z);
                 }
                 continue;

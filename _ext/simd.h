@@ -27,6 +27,7 @@ typedef float real;
 typedef int32_t whole;
 #define LANES (VECTOR_BYTES / 4)
 #define REAL_MAX FLT_MAX
+#define REAL_MIN FLT_MIN /* normal */
 #define REAL_EPSILON FLT_EPSILON
 #define UNDERFLOWS (-87.0f) /* above the log of the smallest normal number */
 #else
@@ -34,6 +35,7 @@ typedef double real;
 typedef int64_t whole;
 #define LANES (VECTOR_BYTES / 8)
 #define REAL_MAX DBL_MAX
+#define REAL_MIN DBL_MIN
 #define REAL_EPSILON DBL_EPSILON
 #define UNDERFLOWS (-708.0)
 #endif

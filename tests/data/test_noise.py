@@ -171,3 +171,73 @@ def test_projected_rows_in_blocks_become_one() -> None:
     (block,) = with_noise(open_rows(scan([observed[:4], observed[4:]])), np.ones(9), R).blocks()
     np.testing.assert_array_equal(block.X, whole.X)
     assert np.isfinite(whole.X).all()
+
+
+def projected(*rows: Any) -> Floats:
+    """Projections of two rows that see two of two features, and then these."""
+    return np.array([np.eye(2), [[1.0, 2.0], [0.0, 1.0]], *rows], dtype=float)
+
+
+EQUAL = [[1.0, 0.5], [1.0, 0.5]]
+SINGULAR = [
+    (EQUAL, np.zeros((2, 2))),
+    (EQUAL, np.full((2, 2), 0.3)),
+    ([[2.0, 1.0], [3.0, 1.5]], [[4.0, 6.0], [6.0, 9.0]]),
+    ([[1.0, 0.0], [3.0, 0.0]], [[1.0, 3.0], [3.0, 9.0]]),
+    ([[1.0, 0.0], [0.0, 0.0]], np.diag([1.0, 0.0])),
+    (np.zeros((2, 2)), np.diag([1.0, 0.0])),
+    (np.zeros((2, 2)), np.ones((2, 2))),
+]
+REGULAR = [
+    (EQUAL, 1e-30 * np.eye(2)),
+    (EQUAL, np.diag([1e-30, 0.0])),
+    (EQUAL, np.diag([0.0, 1e30])),
+    (EQUAL, [[1.0, 0.9], [0.9, 1.0]]),
+    ([[1e6, 0.0], [1.0, 0.0]], np.diag([1e-12, 1e12])),
+    (np.zeros((2, 2)), [[1e-9, 0.5], [0.5, 1e9]]),
+    ([[1.0, 0.0], [1.0, 1e-3]], np.zeros((2, 2))),
+    ([[1e-100, 0.0], [0.0, 1e100]], np.zeros((2, 2))),
+    ([[1.0, 0.0], [0.0, 0.0]], np.diag([0.0, 1.0])),
+    (np.zeros((2, 2)), np.diag([1.0, 1e30])),
+]
+
+
+@pytest.mark.parametrize(("R", "noise"), SINGULAR)
+def test_numbers_that_others_determine_need_noise(R: Any, noise: Any) -> None:
+    noises = np.array([np.zeros((2, 2)), np.zeros((2, 2)), noise])
+    with pytest.raises(ValueError, match="^projection must see each number of a row that has no no"
+                       "ise by itself; of row 2, a combination of its numbers has neither noise no"
+                       r"r a part in any feature\. Give it noise, or drop numbers"):  # fmt: skip
+        with_noise(open_rows(np.zeros((3, 2))), noises, projected(R))
+    absent = with_noise(open_rows(np.zeros((3, 2)), [1.0, 1.0, 0.0]), noises, projected(R))
+    assert absent.n_samples == 3
+
+
+@pytest.mark.parametrize(("R", "noise"), REGULAR)
+def test_singular_projections_and_noise_are_fine_where_their_sum_is_regular(
+    R: Any, noise: Any
+) -> None:
+    noises = np.array([np.zeros((2, 2)), np.zeros((2, 2)), noise])
+    assert with_noise(open_rows(np.zeros((3, 2))), noises, projected(R)).n_features == 2
+
+
+@pytest.mark.parametrize("shape", [(N,), (N, M)])
+def test_numbers_that_others_determine_need_variances(X: Floats, shape: tuple[int, ...]) -> None:
+    R, noise = np.ones((N, M, 1)), np.ones(shape)
+    assert with_noise(open_rows(X), noise, R).n_features == 1
+    noise[4] = 0.0
+    with pytest.raises(ValueError, match="of row 4, a combination"):
+        with_noise(open_rows(X), noise, R)
+    if len(shape) == 2:
+        noise[4, 0] = 1.0
+        assert with_noise(open_rows(X), noise, R).n_features == 1
+
+
+def test_feature_that_no_row_sees_is_refused_but_of_a_mixture(X: Floats) -> None:
+    R = np.zeros((N, M, 3))
+    R[:, 0, 0] = R[:, 1, 2] = 1.0
+    with pytest.raises(ValueError, match="^projection must let each feature be observed in some r"
+                       r"ow; feature 1 has zeros in all\. Drop the feature from the projections, or"
+                       " start at a mixture"):  # fmt: skip
+        with_noise(open_rows(X), np.ones(N), R)
+    assert with_noise(open_rows(X), np.ones(N), R, n_features=3).n_features == 3

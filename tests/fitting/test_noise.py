@@ -385,3 +385,22 @@ def test_very_noisy_numbers_do_not_widen_the_unit_of_the_ridge() -> None:
     np.testing.assert_allclose(of_noisy.centre, V.mean(axis=0), atol=0.3)
     plain = open_rows(V).middle
     np.testing.assert_array_equal(with_noise(open_rows(V), np.zeros(len(V))).middle, plain)
+
+
+def test_projections_without_full_rank_are_refused_before_any_work() -> None:
+    X = np.random.default_rng(18).normal(size=(40, 2))
+    R = np.ones((40, 2, 1))
+    with pytest.raises(ValueError, match="of row 0, a combination of its numbers has neither"):
+        fit_gmm(X, 1, projection=R, noise_covariance=np.zeros(40), rng=0)
+    with pytest.raises(ValueError, match="feature 0 has zeros in all"):
+        fit_gmm(X, 1, projection=0.0 * R, noise_covariance=np.ones(40), rng=0)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("size", [1e-3, 1e-12, 1e-30])
+def test_projections_beside_which_noise_is_large_end_without_warnings(size: float) -> None:
+    X = np.random.default_rng(19).normal(size=(40, 2))
+    R = np.broadcast_to(size * np.eye(2), (40, 2, 2))
+    fit = fit_gmm(X, 2, projection=R, noise_covariance=np.ones(40), rng=0, max_iter=3000)
+    assert np.isfinite(fit.covariances).all()
+    assert np.isfinite(fit.log_likelihood)

@@ -160,6 +160,35 @@ def test_a_row_that_is_singular_everywhere_is_shared_out_by_the_weights() -> Non
     np.testing.assert_allclose(found.extras["entropy"], 2 * 0.5623351446188083)
 
 
+@every_kind
+@pytest.mark.parametrize("tiny", [5e-324, 1e-310])
+@pytest.mark.parametrize("name", ["full", "diag"])
+def test_a_sum_whose_reciprocal_overflows_counts_as_singular(
+    name: str, kind: str, tiny: float
+) -> None:
+    """Component 1 is that narrow, and half of the rows have no noise."""
+    shape = SHAPES[name]
+    covariances = shape.from_matrices(np.array([np.eye(2), tiny * np.eye(2)]))
+    seen = Seen(np.log([0.5, 0.5]), np.zeros((2, 2)), covariances, covariances, shape)
+    rows = noisy.rows(kind, 20, 2, 18)
+    rows.known["noise"][::2] = 0.0
+    X = np.where(np.arange(20) < 10, 0.0, 1.0)[:, None] * rows.X
+    if kind == "projected":
+        rows.known["observed"][:] = X[:, :1]
+    for engine in (COMPILED, PLAIN):
+        density, resp, out = np.empty((20, 2)), np.empty((20, 2)), np.empty((20, 2))
+        engine(X, **rows.known).evaluate("soft", seen, None, log_density=density, resp=resp)
+        assert (density[::2, 1] == -np.inf).all()
+        assert np.isfinite(density[:, 0]).all()
+        np.testing.assert_array_equal(resp[::2, 1], 0.0)
+        found = engine(X, **rows.known).accumulate("soft", seen, None)
+        assert np.isfinite(found.log_likelihood)
+        assert np.isfinite(found.resp_x).all()
+        assert np.isfinite(found.resp_xx).all()
+        engine(X, **rows.known).complete(seen, None, out=out)
+        assert np.isfinite(out).all()
+
+
 @every_shape
 @every_kind
 def test_tempered_components_are_those_of_the_reference(name: str, kind: str) -> None:

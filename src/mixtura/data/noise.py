@@ -56,7 +56,9 @@ def with_noise(
     ------
     ValueError
         For shapes that do not fit the rows, for values that are not finite, variances that are
-        negative and matrices that are not symmetric and positive semi-definite, by their row.
+        negative and matrices that are not symmetric and positive semi-definite, by their row. For
+        projections of which some combination of numbers has neither a variance nor noise, by their
+        row. Without a mixture, for a feature that is observed in no row.
     TypeError
         For values that are not real numbers.
     """
@@ -91,6 +93,9 @@ def with_noise(
     projected = np.ascontiguousarray(projected, dtype=np.float64)
     observed = np.concatenate([block.X for block in source.blocks()]).astype(np.float64, order="C")
     weights = source.weights()
+    if n_features is None:
+        _refuse_unobserved(projected)
+    _refuse_singular(projected, noise, absent)
     stand_in = _expected(observed, noise, projected, weights)
     extras = {"noise": noise, "observed": observed, "projection": projected}
     rows = ArrayRows(stand_in, weights, None, form="noisy", extras=extras)
@@ -192,6 +197,87 @@ def _lowest_eigenvalue(matrices: Floats, allowed: Floats) -> Floats:
     except np.linalg.LinAlgError:
         return np.asarray(np.linalg.eigvalsh(matrices)[:, 0], dtype=np.float64)
     return np.zeros(len(matrices))
+
+
+def _refuse_singular(
+    projection: Floats, noise: NDArray[Any], absent: NDArray[np.bool_] | None
+) -> None:
+    """Refuse rows of which ``R C R^T + N`` is singular whatever C is.
+
+    Then there is a v with ``R^T v = 0`` and ``N v = 0``. To tell, features are in units of their
+    largest number in any projection, and rows of projections have length one.
+    """
+    m = projection.shape[1]
+    tolerance = ROUNDINGS * m * EPS
+    unit = np.abs(projection).max(axis=(0, 1), initial=0.0)
+    unit[unit == 0.0] = 1.0
+    for start in range(0, len(projection), CHUNK):
+        R = projection[start : start + CHUNK] / unit
+        largest = np.abs(R).max(axis=2, keepdims=True)
+        largest[largest == 0.0] = 1.0
+        R /= largest  # first, so that no square leaves a float's range
+        length = np.linalg.norm(R, axis=2, keepdims=True)
+        length[length == 0.0] = 1.0
+        R /= length
+        values, vectors = np.linalg.eigh(R @ R.swapaxes(1, 2))
+        blind = values <= tolerance  # directions in which a row's projection sees nothing
+        if absent is not None:
+            blind[absent[start : start + CHUNK]] = False
+        rows = np.flatnonzero(blind.any(axis=1))
+        if not len(rows):
+            continue
+        # In numbers of X, not of rows of length one: v / scale.
+        scale = (largest * length)[rows]
+        seen, own = ~blind[rows], _as_matrices(noise[start : start + CHUNK][rows], m)
+        V = vectors[rows] / scale
+        V /= np.abs(V).max(axis=1, keepdims=True)
+        left = V.swapaxes(1, 2) @ own @ V
+        most = np.einsum("iab,iaa->ib", np.square(V), own)
+        left[seen] = 0.0
+        left.swapaxes(1, 2)[seen] = 0.0
+        diagonal = np.einsum("iaa->ia", left)
+        diagonal[seen] = 1.0
+        silent = diagonal <= tolerance * np.where(seen, 0.0, most)
+        # Noise that is regular by itself is so however far its variances are apart.
+        wrong = silent.any(axis=1) | _is_singular(left, tolerance)
+        wrong &= _is_singular(own, tolerance)
+        if wrong.any():
+            i = start + int(rows[np.argmax(wrong)])
+            raise ValueError(
+                f"projection must see each number of a row that has no noise by itself; of row "
+                f"{i}, a combination of its numbers has neither noise nor a part in any feature. "
+                f"Give it noise, or drop numbers that others determine."
+            )
+
+
+def _is_singular(matrices: Floats, tolerance: float) -> NDArray[np.bool_]:
+    """Whether correlations are singular, or a variance is zero."""
+    diagonal = np.einsum("iaa->ia", matrices)
+    positive = (diagonal > 0.0).all(axis=1)
+    root = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    lowest = np.linalg.eigvalsh(matrices / root[:, :, None] / root[:, None, :])[:, 0]
+    singular: NDArray[np.bool_] = ~positive | (lowest <= tolerance)
+    return singular
+
+
+def _as_matrices(noise: NDArray[Any], m: int) -> Floats:
+    """Return noise of any shape as matrices."""
+    if noise.ndim == 3:
+        return noise
+    variances = noise[:, None] if noise.ndim == 1 else noise
+    return variances[:, :, None] * np.eye(m)
+
+
+def _refuse_unobserved(projection: Floats) -> None:
+    """Refuse features of which no row says anything."""
+    largest = np.abs(projection).max(axis=(0, 1), initial=0.0)
+    if len(projection) and not largest.all():
+        a = int(np.argmin(largest))
+        raise ValueError(
+            f"projection must let each feature be observed in some row; feature {a} has zeros in "
+            f"all. Drop the feature from the projections, or start at a mixture, of which it then "
+            f"stays as it is."
+        )
 
 
 def _expected(

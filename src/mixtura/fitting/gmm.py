@@ -271,7 +271,8 @@ def fit_gmm(
     names = names_of(init) if projection is None else None
     taken = accepted(missing, noise_covariance)
     source = open_rows(X, sample_weight, minimum=n_components, feature_names=names, missing=taken)
-    source = with_noise(source, noise_covariance, projection)
+    known_features = init.n_features if isinstance(init, GaussianMixture) else None
+    source = with_noise(source, noise_covariance, projection, n_features=known_features)
     family = family_named(covariance_type, source.n_features)
     ridge = check_reg_covar(reg_covar, source.n_features)
     parts = check_fixed(fixed, n_components)

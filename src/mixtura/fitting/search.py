@@ -34,7 +34,6 @@ from mixtura.starts import HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.starts.whole import whole_rows
 from mixtura.statistics import Statistics
-from mixtura.updates import Ridge
 
 __all__ = ["FAILURES", "Search", "reason"]
 
@@ -228,7 +227,7 @@ class Search:
             return begin
         family = FAMILIES[name]
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        update = Ridge(family, ridge, self.survey.backend.algebra)
+        update = self.survey.update(family, ridge)
         parameters, failed = update.update(start.coarsened(family.shape.name))
         return None if failed.any() else parameters
 

@@ -44,7 +44,6 @@ from mixtura.updates import (
     Guard,
     Labelled,
     OnCollapse,
-    Ridge,
     Update,
     components_left,
     identical,
@@ -362,7 +361,7 @@ class Fitting:
         return kind(action, self._survey.scale, self._survey.backend.algebra)
 
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
-        update = Ridge(family, ridge, self._survey.backend.algebra)
+        update = self._survey.update(family, ridge)
         return update if self._prior is None else Labelled(update, self._prior)
 
     def _update_for(self, outcome: Outcome) -> Update:

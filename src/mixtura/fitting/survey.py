@@ -7,12 +7,15 @@ from functools import cached_property
 
 import numpy as np
 
+from mixtura.covariance import CovarianceFamily
 from mixtura.data import RowSource
 from mixtura.passes import Backend, RowsPass, moments, suits_single
 from mixtura.shapes import Floats, Shape
+from mixtura.updates import Ridge
 
 __all__ = ["NO_PRIORS", "Survey"]
 
+LEAST_DEVIATION = 1e-10  # of a feature's scale; of its sixteen digits, ten are equal
 NO_PRIORS: Mapping[int, Floats] = {}  # nothing is known of any row
 
 
@@ -72,6 +75,16 @@ class Survey:
         """Variance that rounding to the data's grid leaves in each feature."""
         return self.source.rounding(self.scale)
 
+    @cached_property
+    def least_variance(self) -> Floats | None:
+        """Below what a component counts as singular; None where rows are whole.
+
+        Of whole rows, a component on equal ones has a variance of zero at once.
+        """
+        if self.source.form not in ("incomplete", "noisy"):
+            return None
+        return np.square(LEAST_DEVIATION * self.scale)
+
     def rows(self, shape: Shape, em: str, source: RowSource | None = None) -> RowsPass:
         """Return the pass over the rows, or over others that look like them."""
         return RowsPass(
@@ -82,6 +95,10 @@ class Survey:
             centre=self.centre if self.single else None,
             single=self.single,
         )
+
+    def update(self, family: CovarianceFamily, ridge: Floats) -> Ridge:
+        """Return the maximisation step for a family, with a ridge."""
+        return Ridge(family, ridge, self.backend.algebra, self.least_variance)
 
     def absolute_ridge(self, reg_covar: float | Floats) -> Floats:
         """Return the ridge in squared units of the features.

@@ -39,6 +39,7 @@ from mixtura.statistics import Statistics
 __all__ = ["NoisyRows", "as_matrices"]
 
 LOG_2_PI = math.log(2.0 * math.pi)
+TINY = float(np.finfo(np.float64).tiny)
 
 
 class NoisyRows(Rows):
@@ -122,6 +123,8 @@ class NoisyRows(Rows):
             z = self._observed - self._projection @ mean
         sign, log_det = np.linalg.slogdet(total)
         sound = (sign > 0.0) & np.isfinite(log_det)
+        # The reciprocal of each pivot has to be finite too, and no pivot is above its variance.
+        sound &= (np.einsum("iaa->ia", total) >= TINY).all(axis=1)
         total[~sound] = np.eye(total.shape[1])
         slope = np.linalg.solve(total, across).swapaxes(1, 2)  # G, as S is symmetric
         with np.errstate(over="ignore", invalid="ignore"):

@@ -142,7 +142,8 @@ class Squarem(Plain):
         x0, x1, x2 = (self._vector(s.recentred(s2.centres)) for s in (s0, s1, s2))
         r, v = x1 - x0, x2 - 2.0 * x1 + x0
         unit = max(np.abs(r).max(), TINY)  # so that no square leaves a float's range
-        length = np.square(r / unit).sum() / max(np.square(v / unit).sum(), TINY)
+        # Python's floats: where v is zero, the quotient is inf without a warning.
+        length = float(np.square(r / unit).sum()) / max(float(np.square(v / unit).sum()), TINY)
         slowness = math.sqrt(length)
         return min(slowness, longest), slowness
 

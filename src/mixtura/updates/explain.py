@@ -20,15 +20,19 @@ def explain(
     scale: Floats,
     *,
     has_ridge: bool,
+    least: Floats | None = None,
 ) -> str:
-    """Return the message for the first component that failed: see `Update.explain`."""
+    """Return the message for the first component that failed: see `Update.explain`.
+
+    A feature counts as constant where its variance is at most the least one of the component.
+    """
     doing, when = ("continue", f" at iteration {iteration}") if iteration else ("start", "")
     j, none_left = int(np.argmax(failed)), bool(failed.all())
     alone = ", and no other is left" if none_left else ""
     otherwise = "" if none_left else ', or on_collapse="reseed"'
     variances = parameters.variances()[j]
     ridge = "" if has_ridge else "reg_covar > 0, "
-    constant = np.flatnonzero(variances == 0.0)
+    constant = np.flatnonzero(variances <= (0.0 if least is None else least[j]))
     if statistics.resp_sum[j] == 0.0:
         what, remedy = f"has no weight{when}", f"Use fewer components{otherwise}"
     elif _is_far_away(statistics, j, scale):

@@ -8,6 +8,10 @@ is spread out with that variance [1]_, and then the objective that rises with ea
 the log-likelihood with a constant for each component. So the pass needs nothing but other weights,
 and the objective never falls.
 
+Without a ridge, a component on equal rows collapses at once where rows are whole. Where they are
+not, EM takes away a part of its variance in each iteration, and it would shrink until numbers
+overflow. So a least variance may be given below which a covariance counts as singular.
+
 .. [1] C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", Neural
    Computation 7, 108-116, 1995, for the idea; the constant follows from the Gaussian integral.
 """
@@ -32,6 +36,8 @@ __all__ = ["Ridge"]
 
 MOST_RIDGE = 0.1  # of a variance that counts as one of the rows
 LOST = 32.0 * EPS  # of the variances of features, for each of them: what rounding may take away
+# Of a mean: a narrower deviation is that of the last digits, and distances in its unit are noise.
+LAST_DIGITS = 32.0 * EPS
 
 
 class Ridge:
@@ -43,11 +49,22 @@ class Ridge:
     ridge : ndarray of shape (n_features,), squared units of the features
         Added to the diagonal of every covariance; zeros for none.
     algebra : Algebra
+    least : ndarray of shape (n_features,), squared units of the features, optional
+        A component that is narrower in some direction is singular; features with a ridge have no
+        such bound.
     """
 
-    def __init__(self, family: CovarianceFamily, ridge: Floats, algebra: Algebra) -> None:
+    def __init__(
+        self,
+        family: CovarianceFamily,
+        ridge: Floats,
+        algebra: Algebra,
+        least: Floats | None = None,
+    ) -> None:
         self._family, self._algebra = family, algebra
         self._ridge = ridge if ridge.any() else None
+        self._least = None if least is None or ridge.all() else least
+        self._free = ridge == 0.0
 
     def update(
         self, statistics: Statistics, previous: Parameters | None = None
@@ -70,8 +87,11 @@ class Ridge:
                 wider = centred.resp_xx + lost
                 covariances = family.update(replace(centred, resp_xx=wider), self._algebra, before)
                 factors, singular = family.shape.factorise(covariances, self._algebra)
+            parameters = Parameters(weights, centred.centres, covariances, factors, family.shape)
+            if self._least is not None:
+                singular = singular | self._too_narrow(parameters)
         failed = singular | (statistics.resp_sum <= 0.0)
-        return Parameters(weights, centred.centres, covariances, factors, family.shape), failed
+        return parameters, failed
 
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
         seen = parameters.seen()
@@ -103,4 +123,25 @@ class Ridge:
         scale: Floats,
     ) -> str:
         has_ridge = self._ridge is not None
-        return explain(statistics, parameters, failed, iteration, scale, has_ridge=has_ridge)
+        return explain(
+            statistics, parameters, failed, iteration, scale,
+            has_ridge=has_ridge, least=self._least_variances(parameters),
+        )  # fmt: skip
+
+    def _least_variances(self, parameters: Parameters) -> Floats:
+        """Below what a variance counts as none, shape (n_components, n_features)."""
+        if self._least is None:
+            return np.zeros_like(parameters.means)
+        digits = np.square(LAST_DIGITS * parameters.means)
+        return np.where(self._free, np.maximum(self._least, digits), 0.0)
+
+    def _too_narrow(self, parameters: Parameters) -> Mask:
+        shape, d = parameters.shape, parameters.means.shape[1]
+        least = self._least_variances(parameters)
+        if shape.is_shared:
+            least = parameters.weights[None] @ least
+        bound = shape.coarsened(least[:, :, None] * np.eye(d))
+        nothing = np.zeros(d)
+        return shape.is_narrower(
+            parameters.covariances, shape.per_feature(bound, d), nothing, self._algebra
+        )
