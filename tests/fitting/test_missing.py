@@ -185,7 +185,7 @@ def test_missing_values_are_refused_unless_they_are_asked_for() -> None:
         with pytest.raises(ValueError, match="missing must be one of 'raise', 'em'; got 'drop'"):
             call(X, 2, missing="drop")
     with pytest.raises(ValueError, match=message):
-        fit_kmeans(X, 2, missing="em").predict(X)
+        fit_kmeans(X, 2, missing="em").predict(X, missing="raise")
 
 
 def test_column_without_numbers_is_refused_by_name_in_every_fit() -> None:

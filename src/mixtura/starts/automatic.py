@@ -242,7 +242,8 @@ class AutomaticStart:
         """
         assert isinstance(em.rows, RowsPass)
         own = em.rows.source
-        rows = em.rows if whole is own else RowsPass(whole, em.rows.shape, self.backend)
+        is_whole = own.form == "whole"
+        rows = em.rows if is_whole else RowsPass(whole, em.rows.shape, self.backend)
         if self.prior is not None:
             code = own.extra("code")
             assert code is not None
