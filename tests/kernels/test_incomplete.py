@@ -117,7 +117,7 @@ def covering_design() -> list[Case]:
             ["no", "random", "some_zero"][(i // 2) % 3],
             ["float64", "float32"][(i // 7) % 2],
         )
-        for i in range(198)
+        for i in range(99)
     ]
 
 
