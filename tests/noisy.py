@@ -13,7 +13,7 @@ from mixtura import datasets
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 
-FIGURES = Path(__file__).parent / "figures" / "xdeconv"
+FIGURES = Path(__file__).parent / "data" / "xdeconv"
 CASES = {case["case"]: case for case in json.loads((FIGURES / "cases.json").read_text())}
 KINDS = ("one", "variances", "matrices", "projected")
 
