@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clusters import assert_same_fit_bits, clustered
+from helpers import COVARIANCE_TYPES
 from holes import holed_clusters, joint_of_observed, log_likelihood_of_observed, with_holes
 from kills import fit_with_kills
 from loops import largest_fall
@@ -435,3 +436,20 @@ def test_starts_draw_their_own_numbers_so_that_one_of_them_is_good(init: str) ->
     one, other = (fit_gmm(holed, 3, missing="em", rng=0, init=init) for _ in range(2))
     assert one.log_likelihood == pytest.approx(-1838.31, abs=0.01)
     np.testing.assert_array_equal(one.means, other.means)
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_labels_and_missing_values_go_together(covariance_type: str) -> None:
+    """Labelled rows stay with their component, though the rows say otherwise, in both engines."""
+    labels = np.where(np.arange(len(X)) % 4 == 0, (LABELS + 1) % 2, -1)
+    options = {"covariance_type": covariance_type, "init": "labels", "tol": 0.0,
+                               "max_iter": 8, "missing": "em"}  # fmt: skip
+    one, other = (
+        fit_gmm(X, 2, labels=labels, backend=backend, **options)
+        for backend in ("compiled", "reference")
+    )
+    np.testing.assert_allclose(one.history, other.history, rtol=1e-10)
+    np.testing.assert_allclose(one.means, other.means, rtol=1e-8)
+    assert one.entropy == pytest.approx(other.entropy, rel=1e-7)
+    free = fit_gmm(X, 2, **options | {"init": one.model})
+    assert one.history[-1] < free.history[-1] - 1e-3

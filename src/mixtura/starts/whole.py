@@ -96,7 +96,7 @@ class _Likeness(NamedTuple):
     seen : Seen
         The Gaussian.
     factor : ndarray of shape (n_features, n_features), or None
-        Its covariance is the product with its transpose; None for uncorrelated features.
+        The symmetric root of its covariance; None for uncorrelated features.
     """
 
     middle: Middle
@@ -124,8 +124,10 @@ def _likeness(source: RowSource, middle: Middle, by: Algebra) -> _Likeness:
     if not size.all():
         correlations = _independent(correlations, size == 0.0, by)
     (variances,), (axes,) = by.eigh(correlations[None])
-    factor = axes * np.sqrt(np.maximum(variances, LEAST_VARIANCE))
-    covariances = by.multiply(factor[None], factor.T[None])
+    # The symmetric root, which does not depend on the signs of the axes: they are arbitrary.
+    root = np.sqrt(np.maximum(variances, LEAST_VARIANCE))
+    factor = by.multiply((axes * root)[None], axes.T[None])[0]
+    covariances = by.multiply(factor[None], factor[None])
     factors, _ = FULL.factorise(covariances, by)
     return _Likeness(middle, Parameters(one, zero, covariances, factors, FULL).seen(), factor)
 
@@ -209,7 +211,7 @@ class _Completed:
         (middle, seen, factor), by, X = self._like, self._backend.algebra, block.X
         drawn = rng.standard_normal(X.shape)
         if factor is not None:
-            drawn = by.multiply(drawn[None], factor.T[None])[0]
+            drawn = by.multiply(drawn[None], factor[None])[0]
         Z = np.where(middle.near(X), (X - middle.centre) / middle.scale - drawn, np.nan)
         expected = np.empty(X.shape)
         rows = self._backend.rows("incomplete", Block(Z, None))
