@@ -13,6 +13,7 @@ __all__ = [
     "FitError",
     "FitInterrupted",
     "IgnoredClassesWarning",
+    "RowsChangedError",
     "SelectionInterrupted",
     "UnobservedPairsWarning",
     "WeightsWarning",
@@ -30,6 +31,10 @@ def levels_inside() -> int:
 
 class FitError(RuntimeError):
     """A fit that cannot continue: the message names component, iteration, cause and remedy."""
+
+
+class RowsChangedError(RuntimeError):
+    """Rows that are read several times are not those that were read before."""
 
 
 class FitInterrupted(KeyboardInterrupt):

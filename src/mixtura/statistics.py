@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from mixtura.parameters import NOTHING
 from mixtura.shapes import DIAG, FULL, SHAPES, SPHERICAL, Floats, Shape, ShapeName
 from mixtura.text import short_html, short_repr
 
-__all__ = ["Statistics"]
+__all__ = ["Statistics", "total"]
+
+Addend = TypeVar("Addend")
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,3 +265,33 @@ class Statistics:
             self.weight_sum,
             self.extras,
         )
+
+
+def total(parts: Iterable[Addend]) -> Addend:
+    """Return the sum of one part or more, in pairs of equal size.
+
+    Two neighbours are added, then two neighbours among these sums, and so on. So the sum of any
+    2, 4, 8, ... parts from the start of such a group may be made elsewhere, with the same bits, and
+    the error of rounding grows with the logarithm of the number of parts.
+
+    Parameters
+    ----------
+    parts : iterable
+        Whatever can be added; each is taken when the ones before are added.
+
+    Returns
+    -------
+    object
+        Of the same kind.
+    """
+    sums: list[tuple[int, Addend]] = []  # how many parts each is the sum of
+    for part in parts:
+        size = 1
+        while sums and sums[-1][0] == size:
+            part = sums.pop()[1] + part  # type: ignore[operator]
+            size *= 2
+        sums.append((size, part))
+    _, result = sums.pop()
+    while sums:
+        result = sums.pop()[1] + result  # type: ignore[operator]
+    return result

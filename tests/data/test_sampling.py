@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixtura.data import ArrayRows
-from mixtura.data.sampling import draw_rows, equal_rows, thin_rows
+from mixtura.data.sampling import draw_rows, equal_rows
 from mixtura.shapes import Floats
 
 N = 60
@@ -115,10 +115,11 @@ def test_thin_of_many_rows_draws_one_from_each_equal_share() -> None:
     assert abs(weight[rows.ravel() == 500][0] - 50) <= 1
 
 
-def test_thin_rows_gives_positions_in_ascending_order() -> None:
+def test_drawn_gives_positions_in_ascending_order() -> None:
     weight = np.random.default_rng(0).exponential(size=1000)
     for sample_weight in (None, weight):
-        positions, counts = thin_rows(1000, sample_weight, 100, np.random.default_rng(0))
+        rows = ArrayRows(np.zeros((1000, 1)), sample_weight)
+        positions, counts = rows.drawn(100, np.random.default_rng(0))
         assert (np.diff(positions) > 0).all()
         assert (counts.sum(), counts.min()) == (100, 1)
 

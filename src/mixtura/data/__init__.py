@@ -16,8 +16,9 @@ from mixtura.data.middle import Middle, middle_of
 from mixtura.data.missing import Accepted
 from mixtura.data.noise import with_noise
 from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
-from mixtura.data.sampling import draw_rows, thin_rows
+from mixtura.data.sampling import draw_rows
 from mixtura.data.source import Block, RowSource, check_promises
+from mixtura.data.stored import StoredRows
 from mixtura.data.values import check_count
 
 __all__ = [
@@ -32,13 +33,12 @@ __all__ = [
     "middle_of",
     "open_rows",
     "scan",
-    "thin_rows",
     "with_noise",
 ]
 
 # The kinds of rows: each one is named here and nowhere else. The first that recognises what a user
 # passes takes it; ArrayRows takes anything, so it is the last.
-KINDS: tuple[type[RowSource], ...] = (BlockedRows, ArrayRows)
+KINDS: tuple[type[RowSource], ...] = (StoredRows, BlockedRows, ArrayRows)
 
 
 def open_rows(
@@ -90,6 +90,7 @@ def open_rows(
         opened = kind.opened(X) if opened is None else opened
     assert opened is not None  # the last kind takes anything, or refuses it
     source = opened
+    source.forget_totals()
     check_promises(source)
     check_rows_shape(
         (source.n_samples, source.n_features), source.feature_names, minimum=minimum,
@@ -104,7 +105,6 @@ def open_rows(
         check_index(sample_weight, source.index, "sample_weight")
         source = source.reweighted(check_sample_weight(sample_weight, source.n_samples))
     source = source.checked(missing)
-    source.forget_totals()
     source.index = opened.index
     source.missing = "em" if missing == "em" else "raise"
     n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
@@ -116,6 +116,8 @@ def scan(
     source: Any,
     columns: Sequence[str | int] | None = None,
     weight: str | int | Sequence[ArrayLike] | None = None,
+    *,
+    block_size: int | None = None,
 ) -> RowSource:
     """Rows in several pieces, for every function that takes rows: as if they were one array.
 
@@ -131,6 +133,9 @@ def scan(
     weight : str, int or list of array_like, optional
         Weights of the rows: the name or position of a column of each block, or one array for each
         block. None is one for each row; functions then take `sample_weight` for all blocks.
+    block_size : int, optional
+        Rows that are read together, where they do not lie in memory: three such blocks are in
+        memory at most. None is some megabytes. Other sizes change results by rounding.
 
     Returns
     -------
@@ -166,8 +171,10 @@ def scan(
                 f"Pass [{columns!r}]."
             )
         columns = list(columns)
+    if block_size is not None:
+        block_size = check_count("block_size", block_size)
     for kind in KINDS:
-        scanned = kind.scanned(source, columns, weight)
+        scanned = kind.scanned(source, columns, weight, block_size)
         if scanned is not None:
             return scanned
     if hasattr(source, "__next__"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names
@@ -69,6 +69,15 @@ class ArrayRows(RowSource):
 
     def blocks(self) -> Iterator[Block]:
         yield Block(self.X, self.sample_weight, 0, self.extras)
+
+    def of_each_row(
+        self,
+        look: Callable[[Block], NDArray[Any]],
+        columns: tuple[int, ...] = (),  # noqa: ARG002
+        dtype: DTypeLike = np.float64,  # noqa: ARG002
+    ) -> Any:
+        (values,) = self.map(look)
+        return values
 
     def checked(self, missing: Accepted | None = None) -> ArrayRows:
         form, missing = self._form_if(missing)

@@ -63,7 +63,13 @@ class BlockedRows(RowSource):
         self.is_weighted = self._blocks[0].sample_weight is not None
 
     @classmethod
-    def scanned(cls, source: Any, columns: Any, weight: Any) -> BlockedRows | None:
+    def scanned(
+        cls,
+        source: Any,
+        columns: Any,
+        weight: Any,
+        block_size: int | None,  # noqa: ARG003
+    ) -> BlockedRows | None:
         if not isinstance(source, list | tuple):
             return None
         if not source:

@@ -23,6 +23,7 @@ def finite_rows(
     names: Names | None,
     weight: Floats | None = None,
     missing: Accepted | None = None,
+    first: int = 0,
 ) -> tuple[NDArray[Any], Mask | None]:
     """Rows that are finite, and which of them were not.
 
@@ -38,6 +39,8 @@ def finite_rows(
     missing : {"raise", "em", "noisy"}, optional
         With "em", NaN is a missing number and stays; with "raise", messages offer this, and with
         "noisy" a projection.
+    first : int
+        What messages call the first row.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def finite_rows(
     if all_finite(array):
         return array, None
     bad = rows_not_finite(array, missing)
-    _refuse(array, bad if weight is None else bad & (weight > 0.0), name, names, missing)
+    _refuse(array, bad if weight is None else bad & (weight > 0.0), name, names, missing, first)
     if not bad.any():  # only the sum was out of range
         return array, None
     rows = np.array(array)
@@ -82,7 +85,12 @@ def _refused(array: NDArray[Any], missing: Accepted | None) -> Mask:
 
 
 def _refuse(
-    array: NDArray[Any], bad: Mask, name: str, names: Names | None, missing: Accepted | None
+    array: NDArray[Any],
+    bad: Mask,
+    name: str,
+    names: Names | None,
+    missing: Accepted | None,
+    first_row: int,
 ) -> None:
     if not bad.any():
         return
@@ -105,6 +113,6 @@ def _refuse(
             f"that were observed."
         )
     raise ValueError(
-        f"{name} must be finite{' or missing' * (missing == 'em')}; row {row}, column "
+        f"{name} must be finite{' or missing' * (missing == 'em')}; row {first_row + row}, column "
         f"{labels[first]!r} is {value}{more}. {remedy}"
     )

@@ -6,14 +6,25 @@ equal rows would be. Rows are chosen by their positions, so it does not matter w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.block import Block
 from mixtura.shapes import Floats
 
-__all__ = ["draw_rows", "equal_rows", "thin_rows"]
+__all__ = [
+    "Drawn",
+    "EverySo",
+    "Gathered",
+    "Weights",
+    "draw_rows",
+    "equal_rows",
+    "inverted",
+    "stratified",
+]
 
 Indices = NDArray[np.intp]
 
@@ -33,10 +44,11 @@ def draw_rows(weight: Floats, size: int, rng: np.random.Generator) -> Indices:
     ndarray of shape (size,)
         A row of weight zero is never drawn.
     """
-    return _invert(weight, rng.random(size))
+    return inverted(weight, rng.random(size))
 
 
-def _invert(weight: Floats, quantiles: Floats) -> Indices:
+def inverted(weight: Floats, quantiles: Floats) -> Indices:
+    """Return the rows at some quantiles of the cumulated weights; none of weight zero."""
     cumulated = np.cumsum(weight)
     rows: Indices = np.searchsorted(cumulated, quantiles * cumulated[-1], side="right")
     if rows.max(initial=0) == len(weight):  # a quantile that was rounded up to one
@@ -44,39 +56,102 @@ def _invert(weight: Floats, quantiles: Floats) -> Indices:
     return rows
 
 
-def thin_rows(
-    n_samples: int, sample_weight: Floats | None, size: int, rng: np.random.Generator
-) -> tuple[Indices, Floats]:
-    """Rows that stand for all, with weights: all of them when there are at most `size`.
+def stratified(size: int, rng: np.random.Generator) -> Floats:
+    """Draw one quantile from each of `size` equal shares, ascending."""
+    return (np.arange(size) + rng.random(size)) / size
 
-    Parameters
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """A look at the rows at some positions, and at what else is known of them.
+
+    Attributes
     ----------
-    n_samples : int
-    sample_weight : ndarray of shape (n_samples,) or None
-    size : int
-        Most rows.
-    rng : Generator
-        One draw from each of `size` equal shares of the total weight.
-
-    Returns
-    -------
-    positions : ndarray of shape (m,)
-        Ascending.
-    weight : ndarray of shape (m,)
-        Positive.
+    positions : ndarray of shape (m,), int
+        Ascending, among all rows.
     """
-    if sample_weight is None and n_samples <= size:
-        return np.arange(n_samples), np.ones(n_samples)
-    if sample_weight is not None and np.count_nonzero(sample_weight) <= size:
-        present = np.flatnonzero(sample_weight)
-        return present, sample_weight[present]
-    quantiles = (np.arange(size) + rng.random(size)) / size
-    if sample_weight is None:
-        drawn = np.minimum((quantiles * n_samples).astype(np.intp), n_samples - 1)
-    else:
-        drawn = _invert(sample_weight, quantiles)
-    rows, counts = np.unique(drawn, return_counts=True)
-    return rows, counts.astype(np.float64)
+
+    positions: Indices
+
+    def __call__(self, block: Block) -> Block:
+        """Return copies of those rows of one block, as float64; they start at their place here."""
+        ends = [block.start, block.start + len(block.X)]
+        first, end = np.searchsorted(self.positions, ends)
+        here = self.positions[first:end] - block.start
+        extras = {name: array[here] for name, array in block.extras.items()}
+        return Block(np.asarray(block.X[here], dtype=np.float64), None, int(first), extras)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A look at the rows at some quantiles of the cumulated weights of all blocks.
+
+    Attributes
+    ----------
+    quantiles : ndarray of shape (m,)
+        Ascending.
+    starts : ndarray of shape (n_blocks,), int
+        The number of the first row of each block that has weight.
+    weights : ndarray of shape (n_blocks,)
+        Of these blocks.
+    """
+
+    quantiles: Floats
+    starts: Indices
+    weights: Floats
+
+    def __call__(self, block: Block) -> Indices:
+        """Return the rows of one block that are drawn, among all rows, with repetitions."""
+        (found,) = np.nonzero(self.starts == block.start)
+        if not len(found) or not len(block.X):
+            return np.empty(0, dtype=np.intp)
+        assert block.sample_weight is not None
+        ends = np.cumsum(self.weights)
+        sought = self.quantiles * ends[-1]
+        owner = np.minimum(np.searchsorted(ends, sought, side="right"), len(ends) - 1)
+        before = 0.0 if found[0] == 0 else ends[found[0] - 1]
+        inside = (sought[owner == found[0]] - before) / self.weights[found[0]]
+        return block.start + inverted(block.sample_weight, np.maximum(inside, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A look at the weights of the rows at some positions, ascending, among all rows."""
+
+    positions: Indices
+
+    def __call__(self, block: Block) -> Floats:
+        """Return the weights of those of one block."""
+        assert block.sample_weight is not None
+        ends = [block.start, block.start + len(block.X)]
+        first, end = np.searchsorted(self.positions, ends)
+        return block.sample_weight[self.positions[first:end] - block.start]
+
+
+@dataclass(frozen=True, eq=False)
+class EverySo:
+    """A look at evenly spaced rows of positive weight.
+
+    Attributes
+    ----------
+    step : int
+    starts : ndarray of shape (n_blocks,), int
+        The number of the first row of each block.
+    before : ndarray of shape (n_blocks,), int
+        Rows of positive weight in the blocks before.
+    """
+
+    step: int
+    starts: Indices
+    before: Indices
+
+    def __call__(self, block: Block) -> Floats:
+        """Return copies of those rows of one block, as float64."""
+        n_before = self.before[np.searchsorted(self.starts, block.start)]
+        weight = block.sample_weight
+        rows = np.arange(len(block.X)) if weight is None else np.flatnonzero(weight)
+        chosen = rows[-n_before % self.step :: self.step]
+        return np.asarray(block.X[chosen], dtype=np.float64)
 
 
 def equal_rows(X: NDArray[Any], row: NDArray[Any]) -> NDArray[np.bool_]:

@@ -6,64 +6,43 @@ A kind of rows is a class in a file of its own, named in `mixtura.data.KINDS`. I
 - write `blocks`: the rows in pieces, in order, as often as they are asked for, and
 - write `opened` or `scanned`, which recognise what a user passes.
 
-Everything else has an implementation here that goes through the blocks. A kind whose rows are far
-away (on disk, on other machines) may replace some of it by something faster, with the same result.
+Everything else is made of looks: functions of one block that return something small and can be
+pickled (`mixtura.data.looks`). `map` applies a look to each block, where the rows are, and `total`
+adds up what it returns. A kind whose rows are far away (on other machines) replaces these two.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, wraps
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial, wraps
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from mixtura.data import sampling
-from mixtura.data.fingerprint import array_fingerprint, digest_of
+from mixtura.data import looks, sampling
+from mixtura.data.block import CHUNK, Block
+from mixtura.data.fingerprint import digest_of
 from mixtura.data.frames import Names
+from mixtura.data.looks import Counted, Extremes
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.missing import Accepted, Missing, lack_numbers
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.data.values import check_count
 from mixtura.parameters import NOTHING
 from mixtura.shapes import Floats
+from mixtura.statistics import total
 from mixtura.text import short
 
-__all__ = ["Block", "RowSource", "check_promises"]
+__all__ = ["CHUNK", "Block", "RowSource", "check_promises"]
 
+Result = TypeVar("Result")
 Mask = NDArray[np.bool_]
-CHUNK = 1 << 15  # rows looked at together, so that no copy is large
 REWEIGHTED = 5  # times, until very noisy numbers count for nothing
 LEAST_LOOKED_AT = 400  # observed numbers of a feature, where it has so many
 Positions = NDArray[np.integer[Any]] | Sequence[int]
-
-
-class Block(NamedTuple):
-    """Some consecutive rows.
-
-    Attributes
-    ----------
-    X : ndarray of shape (m, n_features), float32 or float64, of any strides
-    sample_weight : ndarray of shape (m,), float64 and C-contiguous, or None
-    start : int
-        The number of the first of them among all rows.
-    extras : mapping from str to ndarray of shape (m, ...)
-        What else is known of each row, by name, for E-steps that ask for it.
-    """
-
-    X: NDArray[Any]
-    sample_weight: Floats | None
-    start: int = 0
-    extras: Mapping[str, NDArray[Any]] = NOTHING
-
-    def part(self, rows: slice) -> Block:
-        """Return some of the rows."""
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        extras = {name: array[rows] for name, array in self.extras.items()}
-        return Block(self.X[rows], weight, self.start + (rows.start or 0), extras)
 
 
 class RowSource(ABC):
@@ -80,6 +59,8 @@ class RowSource(ABC):
         Whether blocks have weights: all of them do, or none.
     in_memory : bool
         Whether the arrays of all blocks stay in memory, so that a pass may keep them.
+    is_far : bool
+        Whether `map` works elsewhere, so that a look cannot write into arrays that are here.
     index : sequence of pandas.Index or None
         Labels of the rows of each block, where these were pandas frames.
     not_finite : ndarray of shape (n_samples,), bool, or None
@@ -97,6 +78,7 @@ class RowSource(ABC):
     feature_names: Names | None = None
     is_weighted: bool = False
     in_memory: bool = False
+    is_far: bool = False
     index: Sequence[Any] | None = None
     not_finite: Mask | None = None
     form: str = "whole"
@@ -115,7 +97,13 @@ class RowSource(ABC):
         return None
 
     @classmethod
-    def scanned(cls, source: Any, columns: Any, weight: Any) -> RowSource | None:  # noqa: ARG003
+    def scanned(
+        cls,
+        source: Any,  # noqa: ARG003
+        columns: Any,  # noqa: ARG003
+        weight: Any,  # noqa: ARG003
+        block_size: int | None,  # noqa: ARG003
+    ) -> RowSource | None:
         """Return the rows that `source` of `mixtura.scan` is; None if it is not of this kind."""
         return None
 
@@ -144,6 +132,11 @@ class RowSource(ABC):
             return "incomplete", "em"
         return self.form, None
 
+    @property
+    def n_promised(self) -> int | None:
+        """How many rows `blocks` must yield; None while nobody knows."""
+        return self.n_samples
+
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
         return self
@@ -163,24 +156,77 @@ class RowSource(ABC):
         names = "" if self.feature_names is None else f" {short(self.feature_names)}"
         return f"<p>{escape(repr(self) + names)}</p>"
 
+    def map(self, look: Callable[[Block], Result]) -> Iterator[Result]:
+        """Apply a function to each block, where the rows are; yield what it returns, in order."""
+        return map(look, self.blocks())
+
+    def total(self, look: Callable[[Block], Result]) -> Result:
+        """Return the sum of what a function returns for each block, see `statistics.total`."""
+        return total(self.map(look))
+
+    def of_each_row(
+        self,
+        look: Callable[[Block], NDArray[Any]],
+        columns: tuple[int, ...] = (),
+        dtype: DTypeLike = np.float64,
+    ) -> Any:
+        """Return what a function returns for each row of a block, for all rows.
+
+        Parameters
+        ----------
+        look : callable
+            From a block of m rows to an array of shape (m, *columns).
+        columns : tuple of int
+        dtype : dtype
+
+        Returns
+        -------
+        ndarray of shape (n_samples, *columns)
+            A kind of rows far away may return something that computes it later.
+        """
+        values: NDArray[Any] = np.empty((self.n_samples, *columns), dtype)
+        start = 0
+        for part in self.map(look):
+            values[start : start + len(part)] = part
+            start += len(part)
+        return values
+
     def weights(self) -> Floats | None:
-        """Weights of all rows, shape (n_samples,), read-only; None where each row counts once."""
+        """Weights of all rows, shape (n_samples,), read-only; None where each row counts once.
+
+        They take 8 bytes a row: see `counted` for what they come to.
+        """
         if not self.is_weighted:
             return None
         weights = [weight for _, weight, *_ in self.blocks() if weight is not None]
         return weights[0] if len(weights) == 1 else np.concatenate(weights)
 
     @cached_property
+    def counted(self) -> list[Counted]:
+        """What is counted in each block."""
+        return list(self.map(looks.counted))
+
+    @cached_property
     def n_rows(self) -> int:
         """Number of rows of positive weight."""
-        weights = self.weights()
-        return self.n_samples if weights is None else int(np.count_nonzero(weights))
+        return looks.total_of(self.counted).n_rows if self.is_weighted else self.n_samples
 
     @cached_property
     def weight_sum(self) -> float:
         """Weight of all rows together."""
-        weights = self.weights()
-        return float(self.n_samples if weights is None else weights.sum())
+        if not self.is_weighted:
+            return float(self.n_samples)
+        return looks.total_of(self.counted).weight_sum
+
+    @property
+    def range_of_weights(self) -> tuple[float, float]:
+        """The least and the largest positive weight of a row."""
+        return looks.total_of(self.counted)[3:] if self.is_weighted else (1.0, 1.0)
+
+    @cached_property
+    def n_missing(self) -> int:
+        """Missing numbers in rows of positive weight."""
+        return sum(self.map(looks.count_missing)) if self.form == "incomplete" else 0
 
     def extra(self, name: str) -> NDArray[Any] | None:
         """Return what else is known of all rows under a name; None if nothing is."""
@@ -188,8 +234,8 @@ class RowSource(ABC):
         return np.concatenate(parts) if parts else None
 
     def forget_totals(self) -> None:
-        """Count the rows and add up the weights again when asked: a user may have changed them."""
-        for name in ("n_rows", "weight_sum", "middle", "_far_rows"):
+        """Look at the rows again when asked: a user may have changed them."""
+        for name in ("counted", "n_rows", "weight_sum", "n_missing", "middle", "extremes"):
             vars(self).pop(name, None)
 
     def first_row(self) -> Floats:
@@ -198,28 +244,21 @@ class RowSource(ABC):
         Where its number is missing, the first that is observed in the feature.
         """
         first = np.full(self.n_features, np.nan)
-        for part, _ in self.chunks():
-            for a in np.flatnonzero(np.isnan(first)):
-                column = part[: 1 if self.form == "whole" else None, a]
-                first[a] = column[np.argmin(np.isnan(column))]
+        for numbers in self.map(looks.first_numbers):
+            first = np.where(np.isnan(first), numbers, first)
             if not np.isnan(first).any():
                 break
         return first
 
+    @cached_property
+    def extremes(self) -> Extremes:
+        """The smallest and the largest number of each feature, and their rows."""
+        return looks.combined_extremes(self.map(looks.extremes), self.n_features)
+
     def is_constant(self, feature: int) -> bool:
         """Whether all rows of positive weight have the same value in a feature, if any."""
-        low, high = np.inf, -np.inf
-        for X in self._present():
-            column = X[:, feature]
-            low, high = np.fmin.reduce(column, initial=low), np.fmax.reduce(column, initial=high)
-            if low < high:
-                return False
-        return True
-
-    def _present(self) -> Iterator[NDArray[Any]]:
-        """Yield the rows of positive weight in each block."""
-        for X, weight, *_ in self.blocks():
-            yield X if weight is None or weight.all() else X[weight > 0.0]
+        low, high = self.extremes.number[:, feature]
+        return bool(low >= high)
 
     def equal_rows(self, row: Floats) -> Mask:
         """Which rows are equal to this one, missing numbers too, shape (n_samples,)."""
@@ -230,30 +269,17 @@ class RowSource(ABC):
 
         What else is known of the rows has its own names.
         """
-        lengths: list[int] = []
-        known: dict[str, list[NDArray[Any]]] = {}
-
-        def numbers() -> Iterator[NDArray[Any]]:
-            for X, _, _, extras in self.blocks():
-                lengths.append(len(X))
-                for name, array in extras.items():
-                    if name != "code":  # labels, which a fit names itself
-                        known.setdefault(name, []).append(array)
-                yield X
-            if len(lengths) > 1:
-                yield np.array(lengths)
-
-        digest = digest_of(numbers())
-        cut = f" in {len(lengths)} blocks" if len(lengths) > 1 else ""
-        weights = self.weights()
-        return {
-            "X": f"{self.dtype} of shape {[self.n_samples, self.n_features]}{cut}, {digest}",
-            "sample_weight": None if weights is None else array_fingerprint(weights),
-            **{
-                name: f"{parts[0].dtype} of shape {[self.n_samples, *parts[0].shape[1:]]}, "
-                f"{digest_of(parts)}"
-                for name, parts in known.items()
-            },
+        blocks = list(self.map(looks.digests))
+        cut = f" in {len(blocks)} blocks" if len(blocks) > 1 else ""
+        texts = {
+            "X": f"{self.dtype} of shape {[self.n_samples, self.n_features]}{cut}, "
+            f"{_together(each.numbers for each in blocks)}",
+            "sample_weight": _together(each.weight or "" for each in blocks)
+            if self.is_weighted
+            else None,
+        }
+        return texts | {
+            name: _together(each.extras[name] for each in blocks) for name in blocks[0].extras
         }
 
     # ---- some rows ----
@@ -264,33 +290,60 @@ class RowSource(ABC):
 
     def gather(self, positions: Positions) -> Block:
         """Return copies of the rows at these positions, and of what else is known of them."""
-        order = np.argsort(positions)
+        order = np.argsort(positions, kind="stable")
         ascending = np.asarray(positions, dtype=np.intp)[order]
         rows = np.empty((len(order), self.n_features))
         extras: dict[str, NDArray[Any]] = {}
-        for X, _, start, known in self.blocks():
-            if not extras:
-                extras = {
-                    name: np.empty((len(order), *array.shape[1:]), array.dtype)
-                    for name, array in known.items()
-                }
-            first, end = np.searchsorted(ascending, [start, start + len(X)])
-            if first < end:
-                places, here = order[first:end], ascending[first:end] - start
-                rows[places] = X[here]
-                for name, array in known.items():
-                    extras[name][places] = array[here]
+        for X, _, start, known in self.map(sampling.Gathered(ascending)):
+            places = order[start : start + len(X)]
+            rows[places] = X
+            for name, array in known.items():
+                if name not in extras:
+                    extras[name] = np.empty((len(order), *array.shape[1:]), array.dtype)
+                extras[name][places] = array
         return Block(rows, None, 0, extras)
+
+    def drawn(
+        self, size: int, rng: np.random.Generator, feature: int | None = None
+    ) -> tuple[Positions, Floats]:
+        """Return positions of rows that stand for all, ascending, and their weights.
+
+        Parameters
+        ----------
+        size : int
+            Most rows. All rows of positive weight are taken if there are no more.
+        rng : Generator
+            One draw from each of `size` equal shares of the total weight.
+        feature : int, optional
+            Only rows in which it is observed stand for all.
+        """
+        if feature is None and not self.is_weighted:
+            n = self.n_samples
+            if n <= size:
+                return np.arange(n), np.ones(n)
+            drawn = (sampling.stratified(size, rng) * n).astype(np.intp)
+            rows, counts = np.unique(np.minimum(drawn, n - 1), return_counts=True)
+            return rows, counts.astype(np.float64)
+        of = partial(looks.Observed, feature) if feature is not None else _itself
+        blocks = self.counted if feature is None else list(self.map(of(looks.counted)))
+        if sum(block.n_rows for block in blocks) <= size:
+            every, their_weights = zip(*self.map(of(looks.present)), strict=True)
+            return np.concatenate(every), np.concatenate(their_weights)
+        starts = np.cumsum([0, *(block.n_samples for block in blocks)])[:-1]
+        weights = np.array([block.weight_sum for block in blocks])
+        some = weights > 0.0
+        draw = sampling.Drawn(sampling.stratified(size, rng), starts[some], weights[some])
+        rows, counts = np.unique(np.concatenate(list(self.map(of(draw)))), return_counts=True)
+        return rows, counts.astype(np.float64)
 
     def thinned(self, size: int, rng: np.random.Generator) -> tuple[Positions, Floats]:
         """Return positions of rows that stand for all, ascending, and their weights.
 
-        They are all rows of positive weight if there are at most `size`: see `sampling.thin_rows`.
-        Else the rows with the smallest or the largest value of a feature are added, if it is far
-        from the middle: a sample would miss them.
+        They are all rows of positive weight if there are at most `size`: see `drawn`. Else the rows
+        with the smallest or the largest value of a feature are added, if it is far from the middle:
+        a sample would miss them.
         """
-        weights = self.weights()
-        positions, weight = sampling.thin_rows(self.n_samples, weights, size, rng)
+        positions, weight = self.drawn(size, rng)
         if len(positions) == self.n_rows:
             return positions, weight
         return self.with_rows(positions, weight, self._far_rows)
@@ -303,11 +356,12 @@ class RowSource(ABC):
         A row that is added counts as little as it does among all rows.
         """
         added = np.setdiff1d(more, positions)
-        weights = self.weights()
-        own = np.ones(len(added)) if weights is None else weights[added]
+        own = np.ones(len(added))
+        if self.is_weighted and len(added):
+            own = np.concatenate(list(self.map(sampling.Weights(added))))
         together = np.concatenate([positions, added])
         order = np.argsort(together)
-        own *= weight.sum() / self.weight_sum
+        own = own * (weight.sum() / self.weight_sum)
         return together[order], np.concatenate([weight, own])[order]
 
     @cached_property
@@ -318,8 +372,7 @@ class RowSource(ABC):
         counts as the share of its variance that is not noise.
         """
         rng = np.random.default_rng(0)
-        weights = self.weights()
-        positions, weight = sampling.thin_rows(self.n_samples, weights, LOOKED_AT, rng)
+        positions, weight = self.drawn(LOOKED_AT, rng)
         rows, _, _, extras = self.gather(positions)
         if self.form == "noisy" and "projection" not in extras:
             return _middle_of_noisy(rows, weight, extras["noise"])
@@ -329,57 +382,41 @@ class RowSource(ABC):
             rare = np.flatnonzero(observed < LEAST_LOOKED_AT).tolist()
         rows[:, rare] = 0.0
         middle = middle_of(rows, weight)
-        for a in rare:  # a sample of the rows in which it is observed
-            own = np.zeros(self.n_samples)
-            for part, places in self.chunks():
-                seen = places[~np.isnan(part[:, a])]
-                own[seen] = 1.0 if weights is None else weights[seen]
-            positions, weight = sampling.thin_rows(self.n_samples, own, LOOKED_AT, rng)
+        for a in rare:
+            positions, weight = self.drawn(LOOKED_AT, rng, feature=a)
             for field, (value,) in zip(
                 middle, middle_of(self.take(positions)[:, [a]], weight), strict=True
             ):
                 field[a] = value
         return middle
 
-    @cached_property
+    @property
     def _far_rows(self) -> NDArray[np.intp]:
         """Rows with the smallest or the largest number of a feature, if that is far away."""
-        low, high = self.middle.low.copy(), self.middle.high.copy()
-        rows = np.full((2, self.n_features), -1)
-        for part, positions in self.chunks():
-            lowest, highest = part.argmin(axis=0), part.argmax(axis=0)
-            if self.form == "incomplete":
-                holes = np.isnan(part)
-                lowest = np.where(holes, np.inf, part).argmin(axis=0)
-                highest = np.where(holes, -np.inf, part).argmax(axis=0)
-            for side, bound, place in ((0, low, lowest), (1, high, highest)):
-                number = part[place, np.arange(self.n_features)]
-                beyond = number > bound if side else number < bound
-                bound[beyond] = number[beyond]
-                rows[side, beyond] = positions[place[beyond]]
-        found: NDArray[np.intp] = np.unique(rows[rows >= 0])
+        (lowest, highest), rows = self.extremes
+        far = np.stack([lowest < self.middle.low, highest > self.middle.high])
+        found: NDArray[np.intp] = np.unique(rows[far])
         return found
 
     def chunks(self) -> Iterator[tuple[NDArray[Any], NDArray[np.intp]]]:
         """Yield rows of positive weight, some thousands at a time, and their positions."""
-        for X, weight, start, _ in self.blocks():
-            for begin in range(0, len(X), CHUNK):
-                part = X[begin : begin + CHUNK]
-                places = begin + np.arange(len(part))
-                if weight is not None:
-                    there = weight[places] > 0.0
-                    part, places = part[there], places[there]
-                if len(part):
-                    yield part, start + places
+        for block in self.blocks():
+            for part, positions, _ in block.chunks():
+                yield part, positions
 
     def rounding(self, scale: Floats) -> Floats:
         """Variance that rounding leaves in each feature: see `rounding.rounding_variance`.
 
         Of many rows, evenly spaced ones are looked at.
         """
-        weights = self.weights()
-        present = range(self.n_samples) if weights is None else np.flatnonzero(weights)
-        some = self.take(present[:: 1 + len(present) // MOST_ROWS])
+        step = 1 + self.n_rows // MOST_ROWS
+        if self.n_rows == self.n_samples:
+            some = self.take(range(0, self.n_samples, step))
+        else:
+            before = np.cumsum([0, *(block.n_rows for block in self.counted)])
+            starts = np.cumsum([0, *(block.n_samples for block in self.counted)])
+            look = sampling.EverySo(step, starts[:-1], before[:-1])
+            some = np.concatenate(list(self.map(look)))
         return rounding_variance(some, scale, self.middle)
 
     # ---- the same rows in another way ----
@@ -418,6 +455,16 @@ def check_promises(source: RowSource) -> None:
         )
 
 
+def _itself(look: Result) -> Result:
+    return look
+
+
+def _together(texts: Iterable[str]) -> str:
+    """One text, or a digest of several."""
+    parts = list(texts)
+    return parts[0] if len(parts) == 1 else digest_of([np.array(parts)])
+
+
 def _middle_of_noisy(rows: Floats, weight: Floats, noise: NDArray[Any]) -> Middle:
     """Return the middle of rows with noise of their own."""
     noise = np.einsum("iaa->ia", noise) if noise.ndim == 3 else noise.reshape(len(rows), -1)
@@ -433,8 +480,9 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
 
     @wraps(blocks)
     def checked(self: RowSource) -> Iterator[Block]:
+        promised = self.n_promised
         expected = (
-            f"blocks() of {type(self).__name__} must yield {self.n_samples} rows of "
+            f"blocks() of {type(self).__name__} must yield {promised or 'all'} rows of "
             f"{self.n_features} columns, in order"
         )
         remedy = "Mend blocks(), or n_samples, n_features and is_weighted."
@@ -458,10 +506,10 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
                         f"{len(X)} rows at row {start}. {remedy}"
                     )
             end += len(X)
-            if end > self.n_samples:
+            if promised is not None and end > promised:
                 break
             yield Block(X, weight, start, extras)
-        if end != self.n_samples:
+        if promised is not None and end != promised:
             raise ValueError(f"{expected}; got {end} rows. {remedy}")
 
     return checked

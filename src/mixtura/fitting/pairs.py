@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixtura.covariance import family_named
+from mixtura.data import Block
 from mixtura.exceptions import UnobservedPairsWarning
 from mixtura.fitting.survey import Survey
 from mixtura.mixture.table import counted
+from mixtura.passes import Backend
 
 __all__ = ["warn_of_unobserved_pairs"]
 
@@ -38,9 +42,8 @@ def warn_of_unobserved_pairs(
     if source.form != "incomplete" or all(shape.is_diagonal for shape in shapes):
         return
     together = np.eye(d, dtype=bool)
-    for part, _ in source.chunks():
-        observed = (~np.isnan(part)).astype(np.float64)[None]
-        together |= survey.backend.algebra.multiply(observed.transpose(0, 2, 1), observed)[0] > 0.0
+    for found in source.map(partial(_together, survey.backend)):
+        together |= found
         if together.all():
             return
     pairs = np.argwhere(np.triu(~together))
@@ -56,3 +59,15 @@ def warn_of_unobserved_pairs(
         UnobservedPairsWarning,
         stacklevel=stacklevel + 1,
     )
+
+
+def _together(backend: Backend, block: Block) -> NDArray[np.bool_]:
+    """Which features are observed together in some row of a block, as a look."""
+    d = block.X.shape[1]
+    together = np.eye(d, dtype=bool)
+    for part, *_ in block.chunks():
+        observed = (~np.isnan(part)).astype(np.float64)[None]
+        together |= backend.algebra.multiply(observed.transpose(0, 2, 1), observed)[0] > 0.0
+        if together.all():
+            break
+    return together

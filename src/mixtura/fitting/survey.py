@@ -63,12 +63,10 @@ class Survey:
         """Unit of each feature: the root of `unit`."""
         return np.sqrt(self.unit)
 
-    @cached_property
+    @property
     def n_missing(self) -> int:
         """Missing numbers in rows of positive weight."""
-        if self.source.form != "incomplete":
-            return 0
-        return sum(int(np.count_nonzero(np.isnan(part))) for part, _ in self.source.chunks())
+        return self.source.n_missing
 
     @cached_property
     def rounding(self) -> Floats:

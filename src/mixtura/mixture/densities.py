@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -220,9 +221,23 @@ def _of_each_row(
     dtype: type = np.float64,
 ) -> NDArray[Any]:
     """Return one of the outputs of `evaluate` for all rows, block after block."""
-    n_threads = check_n_threads(n_threads)
-    values: NDArray[Any] = np.empty((rows.n_samples, *columns), dtype)
-    for block in rows.blocks():
-        part = values[block.start : block.start + len(block.X)]
-        evaluate(mixture, rows.form, block, n_threads, **{output: part})
+    look = _Evaluated(mixture, rows.form, check_n_threads(n_threads), output, columns, dtype)
+    values: NDArray[Any] = rows.of_each_row(look, columns, dtype)
     return values
+
+
+@dataclass(frozen=True, eq=False)
+class _Evaluated:
+    """A look at one of the outputs of `evaluate`."""
+
+    mixture: GaussianMixture
+    form: str
+    n_threads: int | None
+    output: str
+    columns: tuple[int, ...]
+    dtype: type
+
+    def __call__(self, block: Block) -> NDArray[Any]:
+        values: NDArray[Any] = np.empty((len(block.X), *self.columns), self.dtype)
+        evaluate(self.mixture, self.form, block, self.n_threads, **{self.output: values})
+        return values

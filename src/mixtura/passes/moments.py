@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from mixtura.data import RowSource
+from mixtura.data import Block, RowSource
 from mixtura.data.missing import refuse_unobserved
 from mixtura.parameters import Seen
 from mixtura.passes.backend import Backend
@@ -66,18 +68,26 @@ def _about(point: Floats, source: RowSource, backend: Backend) -> tuple[Floats, 
 
 def _observed_about(point: Floats, source: RowSource) -> tuple[Floats, Floats]:
     """Mean of what is observed of each feature, and mean of its squares about a point."""
-    weight, first, second = np.zeros((3, source.n_features))
-    weights = source.weights()
-    for X, positions in source.chunks():
-        w = np.ones((len(X), 1)) if weights is None else weights[positions, None]
-        observed = ~np.isnan(X)
-        z = np.where(observed, X - point, 0.0)
-        weighted = w * z
-        weight += (w * observed).sum(axis=0)
-        first += weighted.sum(axis=0)
-        second += (weighted * z).sum(axis=0)
+    weight, first, second = source.total(_ObservedSums(point))
     refuse_unobserved(weight, source.feature_names)
     return point + first / weight, second / weight
+
+
+@dataclass(frozen=True, eq=False)
+class _ObservedSums:
+    """A look at what is observed of each feature: weight, sum and sum of squares about a point."""
+
+    point: Floats
+
+    def __call__(self, block: Block) -> Floats:
+        sums = np.zeros((3, len(self.point)))
+        for X, _, weight in block.chunks():
+            w = np.ones((len(X), 1)) if weight is None else weight[:, None]
+            observed = ~np.isnan(X)
+            z = np.where(observed, X - self.point, 0.0)
+            weighted = w * z
+            sums += [each.sum(axis=0) for each in (w * observed, weighted, weighted * z)]
+        return sums
 
 
 def suits_single(source: RowSource, variance: Floats, middle: Floats) -> bool:
@@ -101,6 +111,5 @@ def suits_single(source: RowSource, variance: Floats, middle: Floats) -> bool:
         return False
     if (variance > FARTHEST**2 * middle).any():
         return False
-    weights = source.weights()
-    sizes = [np.sqrt(variance)] if weights is None else [np.sqrt(variance), weights]
-    return all(np.all((s == 0.0) | ((s > 1.0 / SINGLE_RANGE) & (s < SINGLE_RANGE))) for s in sizes)
+    sizes = np.concatenate([np.sqrt(variance), source.range_of_weights])
+    return bool(np.all((sizes == 0.0) | ((sizes > 1.0 / SINGLE_RANGE) & (sizes < SINGLE_RANGE))))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
-from operator import add
-from typing import Any, NamedTuple, Protocol
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,13 @@ from mixtura.data import Block, RowSource
 from mixtura.parameters import Seen
 from mixtura.passes.backend import Backend
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds
-from mixtura.shapes import Floats, Shape
-from mixtura.statistics import Statistics
+from mixtura.shapes import EPS, Floats, Shape
+from mixtura.statistics import Statistics, total
 
 __all__ = ["Pass", "RowsPass"]
 
 Labels = NDArray[np.int64]
-EPS = float(np.finfo(np.float64).eps)
+Result = TypeVar("Result")
 
 
 class Pass(Protocol):
@@ -31,11 +31,35 @@ class Pass(Protocol):
 
 
 class _Part(NamedTuple):
-    """A block, the engine's rows, and the bounds carried over them."""
+    """A block, the engine's rows, and the bounds carried over them where they stay in memory."""
 
     block: Block
     rows: Any
-    bounds: CarriedBounds
+    bounds: CarriedBounds | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Engine:
+    """What makes the engine's rows of a block; it can be pickled."""
+
+    backend: Backend
+    form: str
+    centre: Floats | None
+    single: bool
+
+    def rows(self, block: Block) -> Any:
+        return self.backend.rows(self.form, block, self.centre, single=self.single)
+
+
+@dataclass(frozen=True, eq=False)
+class _Worked:
+    """A look at a block by the engine: some work on its rows."""
+
+    engine: _Engine
+    work: Callable[[_Part], Any]
+
+    def __call__(self, block: Block) -> Any:
+        return self.work(_Part(block, self.engine.rows(block)))
 
 
 class RowsPass:
@@ -54,7 +78,8 @@ class RowsPass:
     single : bool
         Work on tiles in single precision; this needs `centre` (see `suits_single`).
     least_products : int
-        Products of a row with all means below which no bounds are carried.
+        Products of a row with all means below which no bounds are carried. None are where the rows
+        do not stay in memory.
 
     Attributes
     ----------
@@ -74,50 +99,64 @@ class RowsPass:
         least_products: int = 0,
     ) -> None:
         self.source, self.shape, self.backend, self.em = source, shape, backend, em
-        self._centre, self._single, self._least_products = centre, single, least_products
         self.extras: tuple[str, ...] = backend.form(source.form).extras
-        self._bounds: list[CarriedBounds] = []
-        self._kept = list(self._read()) if source.in_memory else None
+        self._engine = _Engine(backend, source.form, centre, single)
+        self._kept: list[_Part] | None = None
+        if source.in_memory:
+            self._kept = [
+                _Part(
+                    block,
+                    self._engine.rows(block),
+                    CarriedBounds(em, backend.algebra, least_products),
+                )
+                for block in source.blocks()
+            ]
 
-    def _parts(self) -> Iterable[_Part]:
-        """The blocks, as the engine works on them."""
-        return self._read() if self._kept is None else self._kept
+    def _map(self, work: Callable[[_Part], Result]) -> Iterator[Result]:
+        """What some work on each block returns."""
+        if self._kept is not None:
+            return map(work, self._kept)
+        return self.source.map(_Worked(self._engine, work))
 
-    def _read(self) -> Iterator[_Part]:
-        for number, block in enumerate(self.source.blocks()):
-            if number == len(self._bounds):
-                carried = CarriedBounds(self.em, self.backend.algebra, self._least_products)
-                self._bounds.append(carried)
-            rows = self.backend.rows(self.source.form, block, self._centre, single=self._single)
-            yield _Part(block, rows, self._bounds[number])
+    def _total(self, work: Callable[[_Part], Result]) -> Result:
+        """The sum of what some work on each block returns."""
+        if self._kept is not None:
+            return total(map(work, self._kept))
+        look: Callable[[Block], Result] = _Worked(self._engine, work)
+        return self.source.total(look)
 
     @property
     def rounding(self) -> float:
         """Relative error that rounding makes in a mean log-likelihood."""
-        # Errors of blocks are independent, those of doubles are no less than one rounding.
-        parts = [rows.rounding for block, rows, _ in self._parts() if len(block.X)]
-        return max(EPS, sum(part**-2.0 for part in parts) ** -0.5) if parts else EPS
+        if not self._engine.single:
+            return EPS
+        # Errors of rows are independent, those of doubles are no less than one rounding.
+        one = Block(np.empty((1, self.source.n_features), dtype=np.float32), None)
+        of_one: float = self._engine.rows(one).rounding
+        n: int = self.source.n_samples
+        return max(EPS, of_one / math.sqrt(max(1, n)))
 
     def accumulate(self, seen: Seen, labels: Labels | None = None) -> Statistics:
         """Return the statistics under a mixture; `labels`, if given, gets each row's component."""
-        n_threads = self.backend.n_threads
-        return _total(
-            bounds.accumulate(rows, seen, n_threads, _part(labels, block))
-            for block, rows, bounds in self._parts()
-        )
+        self._refuse_outputs(labels)
+        return self._total(_Accumulated(self.em, seen, self.backend.n_threads, labels))
 
     def given(self, shares: NDArray[Any], centres: Floats) -> Statistics:
         """Return the statistics under given labels (n,) or responsibilities (n, k)."""
-        return _total(
-            rows.given(_part(shares, block), centres, self.shape, self.backend.n_threads)
-            for block, rows, _ in self._parts()
-        )
+        return self._total(_Given(shares, centres, self.shape, self.backend.n_threads))
+
+    def assigned(self, seen: Seen, centres: Floats) -> Statistics:
+        """Return the statistics of rows that belong altogether to their most probable component."""
+        return self._total(_Assigned(seen, centres, self.shape, self.backend.n_threads))
 
     def evaluate(self, seen: Seen, **outputs: NDArray[Any]) -> None:
         """Write labels, log_prob or resp of every row into the arrays given, without sums."""
-        for block, rows, _ in self._parts():
-            wanted = {name: _part(array, block) for name, array in outputs.items()}
-            rows.evaluate(self.em, seen, self.backend.n_threads, **wanted)
+        self._refuse_outputs(outputs)
+        for _ in self._map(_Evaluated(self.em, seen, self.backend.n_threads, outputs)):
+            pass
+
+    def _refuse_outputs(self, wanted: object) -> None:
+        assert wanted is None or not self.source.is_far, "far rows cannot write into arrays here"
 
     def potentials(self, seeds: Floats, nearest: Floats) -> Floats:
         """Take the first seed; return the sum of `nearest` if each seed were taken next.
@@ -133,19 +172,12 @@ class RowsPass:
         -------
         ndarray of shape (n_seeds,)
         """
-        n_threads = self.backend.n_threads
-        potentials: Floats = reduce(
-            add,
-            (
-                rows.potentials(seeds, _part(nearest, block), n_threads)
-                for block, rows, _ in self._parts()
-            ),
-        )
-        return potentials
+        self._refuse_outputs(nearest)
+        return self._total(_Potentials(seeds, nearest, self.backend.n_threads))
 
     def record(self) -> list[BoundsRecord]:
         """Return what later passes depend on, to the last bit, besides the rows: one a block."""
-        return [bounds.record() for bounds in self._bounds]
+        return [part.bounds.record() for part in self._kept or () if part.bounds is not None]
 
     def restore(self, records: Sequence[BoundsRecord]) -> None:
         """Continue as the pass over the same rows that made these records.
@@ -155,19 +187,86 @@ class RowsPass:
         ValueError
             For records that do not fit the rows.
         """
-        n_blocks = 0
-        for n_blocks, (_, rows, bounds) in enumerate(self._parts(), start=1):
-            if n_blocks <= len(records):
-                bounds.restore(records[n_blocks - 1], rows, self.shape)
-        if n_blocks != len(records):
-            raise ValueError(f"there are bounds of {len(records)} blocks for {n_blocks}")
+        kept = self._kept or []
+        if len(kept) != len(records):
+            raise ValueError(f"there are bounds of {len(records)} blocks for {len(kept)}")
+        for (_, rows, bounds), record in zip(kept, records, strict=True):
+            assert bounds is not None
+            bounds.restore(record, rows, self.shape)
 
 
-def _part(array: Any, block: Block) -> Any:
+# ---- what is done with the rows of one block ----
+
+
+@dataclass(frozen=True, eq=False)
+class _Accumulated:
+    em: str
+    seen: Seen
+    n_threads: int | None
+    labels: Labels | None
+
+    def __call__(self, part: _Part) -> Statistics:
+        labels = None if self.labels is None else _part(self.labels, part.block)
+        if part.bounds is not None:
+            return part.bounds.accumulate(part.rows, self.seen, self.n_threads, labels)
+        statistics: Statistics = part.rows.accumulate(
+            self.em, self.seen, self.n_threads, labels=labels
+        )
+        return statistics
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    shares: NDArray[Any]
+    centres: Floats
+    shape: Shape
+    n_threads: int | None
+
+    def __call__(self, part: _Part) -> Statistics:
+        shares = _part(self.shares, part.block)
+        statistics: Statistics = part.rows.given(shares, self.centres, self.shape, self.n_threads)
+        return statistics
+
+
+@dataclass(frozen=True, eq=False)
+class _Assigned:
+    seen: Seen
+    centres: Floats
+    shape: Shape
+    n_threads: int | None
+
+    def __call__(self, part: _Part) -> Statistics:
+        # A row without weight, which the pass need not look at, keeps the label 0.
+        labels = np.zeros(len(part.block.X), dtype=np.int64)
+        part.rows.evaluate("hard", self.seen, self.n_threads, labels=labels)
+        statistics: Statistics = part.rows.given(labels, self.centres, self.shape, self.n_threads)
+        return statistics
+
+
+@dataclass(frozen=True, eq=False)
+class _Evaluated:
+    em: str
+    seen: Seen
+    n_threads: int | None
+    outputs: dict[str, NDArray[Any]]
+
+    def __call__(self, part: _Part) -> None:
+        wanted = {name: _part(array, part.block) for name, array in self.outputs.items()}
+        part.rows.evaluate(self.em, self.seen, self.n_threads, **wanted)
+
+
+@dataclass(frozen=True, eq=False)
+class _Potentials:
+    seeds: Floats
+    nearest: Floats
+    n_threads: int | None
+
+    def __call__(self, part: _Part) -> Floats:
+        nearest = _part(self.nearest, part.block)
+        potentials: Floats = part.rows.potentials(self.seeds, nearest, self.n_threads)
+        return potentials
+
+
+def _part(array: NDArray[Any], block: Block) -> NDArray[Any]:
     """The part of an array of all rows that belongs to one block."""
-    return None if array is None else array[block.start : block.start + len(block.X)]
-
-
-def _total(parts: Iterator[Statistics]) -> Statistics:
-    """The sum of the parts, in their order."""
-    return reduce(add, parts)
+    return array[block.start : block.start + len(block.X)]

@@ -206,9 +206,14 @@ def given_start(
     elif isinstance(init, FromLabels):
         statistics = statistics_of_labels(init, rows, centre, collapse.scale)
         parameters, failed = update.update(statistics)
+    elif isinstance(init, Means) and rows.source.form == "whole":
+        near = _about(init.means, collapse.scale)
+        rough = np.tile(centre, (n_components, 1))
+        statistics = rows.assigned(near, rows.assigned(near, rough).means())
+        parameters, failed = update.update(statistics)
     else:
         if isinstance(init, Means):
-            init = _nearest(init.means, rows, collapse.scale)
+            init = _nearest(_about(init.means, collapse.scale), rows)
         rows, init = _labelled(rows, init)
         rows = whole_pass(rows)
         rough = np.tile(centre, (n_components, 1))
@@ -248,15 +253,22 @@ def _as_one_of(
     )
 
 
-def _nearest(means: Floats, rows: RowsPass, scale: Floats) -> NDArray[np.int64]:
-    """The nearest mean of each row, in units of `scale`; the first of equals.
+def _about(means: Floats, scale: Floats) -> Seen:
+    """Equal components about some means: the most probable one of a row has the nearest mean.
+
+    Distances are in units of `scale`; of equal ones, the first is nearest.
+    """
+    variances = np.tile(np.square(scale), (len(means), 1))
+    factors = np.tile(1.0 / scale, (len(means), 1))
+    return Seen(np.zeros(len(means)), means, variances, factors, DIAG)
+
+
+def _nearest(seen: Seen, rows: RowsPass) -> NDArray[np.int64]:
+    """The most probable component of each row.
 
     A row without weight, which the pass need not look at, keeps the label 0.
     """
     labels = np.zeros(rows.source.n_samples, dtype=np.int64)
-    variances = np.tile(np.square(scale), (len(means), 1))
-    factors = np.tile(1.0 / scale, (len(means), 1))
-    seen = Seen(np.zeros(len(means)), means, variances, factors, DIAG)
     RowsPass(rows.source, DIAG, rows.backend, em="hard").evaluate(seen, labels=labels)
     return labels
 

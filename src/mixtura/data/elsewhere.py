@@ -1,0 +1,179 @@
+"""Rows that are not in the memory of this process, or not all at one time.
+
+All that a fit asks of them before it chooses some is found in one reading. In later readings each
+block must have as many rows and as much weight as in the first.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+
+from mixtura.data import looks
+from mixtura.data.block import Block
+from mixtura.data.looks import Counted, Extremes
+from mixtura.data.missing import Accepted
+from mixtura.data.row_checks import check_weight_sum
+from mixtura.data.source import RowSource
+from mixtura.exceptions import RowsChangedError
+from mixtura.shapes import Floats
+
+__all__ = ["RowsElsewhere", "Visit"]
+
+Result = TypeVar("Result")
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """A look at one block of rows that may have been looked at before; it can be pickled.
+
+    Attributes
+    ----------
+    look : callable
+    name : str
+        What messages call all rows.
+    number : int
+        Of the block.
+    start : int
+        The number of its first row among all, where `before` is known.
+    before : Counted or None
+        What was counted in it; None at the first visit.
+    """
+
+    look: Callable[[Block], Any]
+    name: str
+    number: int
+    start: int = 0
+    before: Counted | None = None
+
+    def __call__(self, block: Block) -> Any:
+        """Return what the look returns.
+
+        Raises
+        ------
+        RowsChangedError
+            For another number of rows than before, or another weight.
+        """
+        if self.before is not None:
+            now = looks.counted(block)
+            if now != self.before:
+                raise self.changed(f"{now.n_samples} of {now.weight_sum:g}")
+            block = block._replace(start=self.start)
+        return self.look(block)
+
+    def changed(self, now: str) -> RowsChangedError:
+        """Return the error for a block that has changed."""
+        had = "none"
+        if self.before is not None:
+            had = f"{self.before.n_samples} of {self.before.weight_sum:g}"
+        return RowsChangedError(
+            f"{self.name} must have the same rows, in the same blocks, each time they are read; "
+            f"block {self.number} had {had} in weight, and now {now}. Call the function again "
+            f"when nothing writes to them; a function must return the same rows each time."
+        )
+
+
+class RowsElsewhere(RowSource):
+    """Rows that are read, or visited where they are, for each pass."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What messages call all of the rows."""
+
+    def look_for(self, missing: Accepted | None) -> None:
+        """Find out the form of the rows, and whether weights can be used.
+
+        Nothing is read for unweighted rows where no number may be missing.
+        """
+        if missing in ("em", "any") and self.n_missing:
+            self.form = "incomplete"
+        if self.is_weighted:
+            check_weight_sum(np.array([each.weight_sum for each in self.counted]), name="weight")
+
+    def with_visits(
+        self, blocks: Iterable[Thing], look: Callable[[Block], Any]
+    ) -> Iterator[tuple[Thing, Visit]]:
+        """Yield blocks, or what they are made of, each with the visit that is due.
+
+        Raises
+        ------
+        RowsChangedError
+            Where there are more blocks than before, or fewer.
+        """
+        first = not self.is_far or look is _looked_at  # far away, nothing else tells the starts
+        before = vars(self).get("counted") if first else self.counted
+        number = start = 0
+        for number, block in enumerate(blocks, start=1):
+            visit = Visit(look, self.name, number - 1)
+            if before is not None:
+                if number > len(before):
+                    raise visit.changed("some")
+                visit = Visit(look, self.name, number - 1, start, before[number - 1])
+                start += before[number - 1].n_samples
+            yield block, visit
+        if before is not None and number < len(before):
+            raise Visit(look, self.name, number, 0, before[number]).changed("none")
+
+    def forget_totals(self) -> None:
+        super().forget_totals()
+        vars(self).pop("_overview", None)
+
+    @cached_property
+    def _overview(self) -> _Overview:
+        counted, extremes, firsts, n_missing = zip(*self.map(_looked_at), strict=True)
+        if self.is_far:  # where nobody knew yet where each block starts
+            starts = np.cumsum([0, *(each.n_samples for each in counted)])
+            extremes = tuple(
+                each._replace(row=np.where(each.row < 0, -1, each.row + start))
+                for each, start in zip(extremes, starts, strict=False)
+            )
+        return _Overview(
+            list(counted),
+            looks.combined_extremes(extremes, self.n_features),
+            list(firsts),
+            sum(n_missing),
+        )
+
+    @cached_property
+    def counted(self) -> list[Counted]:
+        return self._overview.counted
+
+    @cached_property
+    def extremes(self) -> Extremes:
+        return self._overview.extremes
+
+    @cached_property
+    def n_missing(self) -> int:
+        return self._overview.n_missing
+
+    def first_row(self) -> Floats:
+        first = np.full(self.n_features, np.nan)
+        for numbers in self._overview.firsts:
+            first = np.where(np.isnan(first), numbers, first)
+        return first
+
+
+@dataclass(frozen=True, eq=False)
+class _Overview:
+    """All that a fit asks of its rows before it chooses some."""
+
+    counted: list[Counted]
+    extremes: Extremes
+    firsts: list[Floats]
+    n_missing: int
+
+
+def _looked_at(block: Block) -> tuple[Counted, Extremes, Floats, int]:
+    return (
+        looks.counted(block),
+        looks.extremes(block),
+        looks.first_numbers(block),
+        looks.count_missing(block),
+    )

@@ -1,0 +1,246 @@
+"""Rows that stay where they are, in files or elsewhere: they are read in pieces for each pass."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from mixtura.data import looks
+from mixtura.data.ahead import read_ahead
+from mixtura.data.block import Block
+from mixtura.data.elsewhere import RowsElsewhere
+from mixtura.data.finite import finite_rows
+from mixtura.data.frames import Names, described, listed, repetitions
+from mixtura.data.missing import Accepted
+from mixtura.data.row_checks import (
+    check_rows_shape,
+    check_weight_values,
+    rows_table,
+)
+from mixtura.data.stores import Piece, Store, store_of
+from mixtura.data.values import check_count, contiguous
+from mixtura.exceptions import RowsChangedError
+
+__all__ = ["Reader", "StoredRows"]
+
+BLOCK_NUMBERS = 1 << 21  # in a block: so many that the Python around a pass takes no time
+LEAST_BLOCK = 1024  # rows
+Column = str | int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns of a store are the features, and which has the weights.
+
+    Attributes
+    ----------
+    columns : tuple of int
+    weight : int or None
+    names : tuple of str or None
+        Of the features.
+    """
+
+    columns: tuple[int, ...]
+    weight: int | None
+    names: Names | None
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """All columns to read: the weights come last."""
+        return self.columns if self.weight is None else (*self.columns, self.weight)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Makes blocks of pieces; it can be pickled.
+
+    Attributes
+    ----------
+    layout : Layout
+    dtype : dtype
+        Of the numbers.
+    missing : {"raise", "em", "any", "noisy"} or None
+        See `mixtura.data.open_rows`.
+    """
+
+    layout: Layout
+    dtype: np.dtype[Any]
+    missing: Accepted | None = None
+
+    def block(self, piece: Piece, start: int = 0) -> Block:
+        """Read a piece, and check its values.
+
+        Raises
+        ------
+        ValueError
+            For numbers that are not finite and for weights that are negative, by their place.
+        """
+        place, layout = piece.place, self.layout
+        table = rows_table(piece.read(), place)
+        d = len(layout.columns)
+        check_rows_shape(table.shape, None, name=place, n_features=len(layout.read))
+        weight = None
+        if layout.weight is not None:
+            weight = contiguous(table.numbers([d])[:, 0], place)
+            check_weight_values(weight, name=f"the weight in {place}")
+        X = table.numbers(range(d))
+        X = X if X.dtype == self.dtype else X.astype(self.dtype)
+        missing = "em" if self.missing == "any" else self.missing
+        X, _ = finite_rows(X, place, layout.names, weight, missing, piece.first)
+        return Block(X, weight, start)
+
+
+class StoredRows(RowsElsewhere):
+    """Rows of a store, read block by block for each pass; the next one while the last is worked on.
+
+    Parameters
+    ----------
+    store : Store
+    columns : sequence of str or int, optional
+    weight : str or int, optional
+    block_size : int, optional
+        Rows of a block; None for some megabytes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        columns: Sequence[Column] | None = None,
+        weight: Column | None = None,
+        block_size: int | None = None,
+    ) -> None:
+        self._store, self._columns, self._weight = store, columns, weight
+        self._size = block_size
+        self.is_weighted = weight is not None
+        self._missing: Accepted | None = None
+
+    @classmethod
+    def scanned(
+        cls, source: Any, columns: Any, weight: Any, block_size: int | None
+    ) -> StoredRows | None:
+        store = store_of(source)
+        if store is None:
+            return None
+        if not (weight is None or isinstance(weight, str | int | np.integer)):
+            raise TypeError(
+                f"weight must be the name or the position of a column; got {described(weight)}. "
+                f"Pass sample_weight to the function for one array of all weights."
+            )
+        return cls(store, columns, weight, block_size)  # type: ignore[arg-type]
+
+    @cached_property
+    def _layout(self) -> Layout:
+        """The columns that are asked for, by their positions."""
+        store = self._store
+        weight = None if self._weight is None else _position(store, self._weight)
+        if self._columns is None:
+            chosen = [a for a in range(store.n_columns) if a != weight]
+        else:
+            chosen = [_position(store, column) for column in self._columns]
+            repeated = repetitions(chosen)
+            if repeated:
+                raise ValueError(
+                    f"columns must choose each column once; got {repeated}. Leave out the "
+                    f"repetitions."
+                )
+        names = None if store.names is None else tuple(store.names[a] for a in chosen)
+        return Layout(tuple(chosen), weight, names)
+
+    @property
+    def n_features(self) -> int:  # type: ignore[override]
+        return len(self._layout.columns)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+        return self._store.dtype_of(self._layout.columns)
+
+    @property
+    def feature_names(self) -> Names | None:  # type: ignore[override]
+        return self._layout.names
+
+    @property
+    def n_samples(self) -> int:  # type: ignore[override]
+        known = self._store.n_rows
+        return looks.total_of(self.counted).n_samples if known is None else known
+
+    @property
+    def n_promised(self) -> int | None:
+        return self._store.n_rows
+
+    @property
+    def block_size(self) -> int:
+        """Rows of a block, at most about."""
+        if self._size is not None:
+            return self._size
+        return max(LEAST_BLOCK, BLOCK_NUMBERS // len(self._layout.read))
+
+    @property
+    def name(self) -> str:
+        return self._store.name
+
+    def __repr__(self) -> str:
+        n = "?" if self._store.n_rows is None else self._store.n_rows
+        return f"<{type(self).__name__} of {self._store.name}: {n} rows>"
+
+    def checked(self, missing: Accepted | None = None) -> StoredRows:
+        """Return the same rows; values are checked whenever they are read."""
+        rows = copy.copy(self)
+        rows._missing = missing
+        rows._state = self._store.state()
+        rows.look_for(missing)
+        return rows
+
+    # ---- reading ----
+
+    _state: Any = None
+
+    def blocks(self) -> Iterator[Block]:
+        self._refuse_changes()
+        start = 0
+        blocks = read_ahead(partial(self._reader.block, piece) for piece in self._pieces())
+        for block, visit in self.with_visits(blocks, _itself):
+            yield visit(block._replace(start=start))
+            start += len(block.X)
+        self._refuse_changes()
+
+    @property
+    def _reader(self) -> Reader:
+        return Reader(self._layout, self.dtype, self._missing)
+
+    def _pieces(self) -> Iterator[Piece]:
+        return self._store.pieces(self._layout.read, self.block_size)
+
+    def _refuse_changes(self) -> None:
+        if self._state is not None and self._store.state() != self._state:
+            raise RowsChangedError(
+                f"{self._store.name} must stay as it is while it is used; it has another size or "
+                f"time than before. Call the function again when nothing writes to it."
+            )
+
+
+def _itself(block: Block) -> Block:
+    return block
+
+
+def _position(store: Store, column: Column) -> int:
+    """Position of a column of a store that is given by its name or position."""
+    if isinstance(column, str):
+        if store.names is None or column not in store.names:
+            raise ValueError(
+                f"{store.name} must have the column {column!r}; it has "
+                f"{'no names' if store.names is None else listed(store.names)}. Choose among "
+                f"these, or by position, counted from 0."
+            )
+        return store.names.index(column)
+    position = check_count("a column, given by position,", column, minimum=0)
+    if position >= store.n_columns:
+        raise ValueError(
+            f"{store.name} must have the column {position}, counted from 0; it has "
+            f"{store.n_columns}. Choose one of these."
+        )
+    return position

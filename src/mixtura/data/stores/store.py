@@ -1,0 +1,76 @@
+"""What every store of rows can be asked: rows that lie elsewhere, in pieces that can be read again.
+
+A store knows from metadata alone what its columns are. A kind of store is a class in a file of its
+own, named in `mixtura.data.stores.STORES`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mixtura.data.frames import Names
+
+__all__ = ["Piece", "Store"]
+
+
+class Piece(NamedTuple):
+    """Some consecutive rows that can be read by themselves.
+
+    Attributes
+    ----------
+    read : callable
+        Returns an array or a table of these rows, with the columns that were asked for, in order.
+        It can be pickled where the store's rows can be read in another process.
+    place : str
+        What messages call the place where the rows lie, such as ``file 'a.npy'``.
+    first : int
+        The number of the first of them there.
+    """
+
+    read: Callable[[], Any]
+    place: str
+    first: int
+
+
+class Store(ABC):
+    """Rows that lie elsewhere.
+
+    Attributes
+    ----------
+    name : str
+        What messages call all of it.
+    names : tuple of str or None
+        Of the columns.
+    n_columns : int
+    n_rows : int or None
+        None where only reading them all tells.
+    """
+
+    name: str
+    names: Names | None = None
+    n_columns: int
+    n_rows: int | None = None
+
+    @classmethod
+    @abstractmethod
+    def opened(cls, source: Any) -> Store | None:
+        """Return the store that `source` of `mixtura.scan` is; None if it is not of this kind.
+
+        Only metadata are read.
+        """
+
+    @abstractmethod
+    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:
+        """Return float32 if all of these columns are of that type, else float64."""
+
+    @abstractmethod
+    def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
+        """Yield all rows in order, at most about `size` in a piece, cut alike each time."""
+
+    def state(self) -> Any:
+        """Return something that changes when the rows are written anew; None where nothing does."""
+        return None
