@@ -91,9 +91,13 @@ def open_rows(
     assert opened is not None  # the last kind takes anything, or refuses it
     source = opened
     source.forget_totals()
-    check_promises(source)
+    # Where only reading tells how many rows there are, they are counted if that is asked.
+    counted = minimum > 0 or source.is_counted
+    check_promises(source, counted=counted)
+    misfit = n_features not in (None, source.n_features)  # then a message says how many there are
+    n_samples = source.n_samples if counted or misfit else 0
     check_rows_shape(
-        (source.n_samples, source.n_features), source.feature_names, minimum=minimum,
+        (n_samples, source.n_features), source.feature_names, minimum=minimum,
         n_features=n_features, feature_names=feature_names, part=part,
     )  # fmt: skip
     if sample_weight is not None:
@@ -107,8 +111,9 @@ def open_rows(
     source = source.checked(missing)
     source.index = opened.index
     source.missing = "em" if missing == "em" else "raise"
-    n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
-    check_n_rows(n_rows, minimum, part)
+    if counted:
+        n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
+        check_n_rows(n_rows, minimum, part)
     return source
 
 

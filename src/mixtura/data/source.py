@@ -61,6 +61,8 @@ class RowSource(ABC):
         Whether the arrays of all blocks stay in memory, so that a pass may keep them.
     is_far : bool
         Whether `map` works elsewhere, so that a look cannot write into arrays that are here.
+    is_counted : bool
+        Whether `n_samples` is known without reading the rows.
     index : sequence of pandas.Index or None
         Labels of the rows of each block, where these were pandas frames.
     not_finite : ndarray of shape (n_samples,), bool, or None
@@ -79,6 +81,7 @@ class RowSource(ABC):
     is_weighted: bool = False
     in_memory: bool = False
     is_far: bool = False
+    is_counted: bool = True
     index: Sequence[Any] | None = None
     not_finite: Mask | None = None
     form: str = "whole"
@@ -184,6 +187,8 @@ class RowSource(ABC):
         ndarray of shape (n_samples, *columns)
             A kind of rows far away may return something that computes it later.
         """
+        if not self.is_counted:  # then they are not read twice, which takes twice the memory
+            return np.concatenate([np.empty((0, *columns), dtype), *self.map(look)])
         values: NDArray[Any] = np.empty((self.n_samples, *columns), dtype)
         start = 0
         for part in self.map(look):
@@ -443,10 +448,10 @@ class RowSource(ABC):
         return _Changed(self, form=form, extras=extras)
 
 
-def check_promises(source: RowSource) -> None:
-    """Refuse a kind of rows that does not say how many it has, or of which type."""
+def check_promises(source: RowSource, *, counted: bool = True) -> None:
+    """Refuse a kind of rows that does not say of which type it has how many, if that is asked."""
     kind = type(source).__name__
-    for name in ("n_samples", "n_features"):
+    for name in ("n_samples", "n_features")[not counted :]:
         check_count(f"{name} of {kind}", getattr(source, name, None), minimum=0)
     dtype = getattr(source, "dtype", None)
     if dtype not in (np.float32, np.float64):
