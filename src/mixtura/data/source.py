@@ -26,10 +26,12 @@ from mixtura.data import looks, sampling
 from mixtura.data.block import CHUNK, Block
 from mixtura.data.fingerprint import digest_of
 from mixtura.data.frames import Names
+from mixtura.data.index import check_index
 from mixtura.data.looks import Counted, Extremes
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.missing import Accepted, Missing, lack_numbers
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
+from mixtura.data.row_checks import check_sample_weight
 from mixtura.data.values import check_count
 from mixtura.parameters import NOTHING
 from mixtura.shapes import Floats
@@ -425,6 +427,14 @@ class RowSource(ABC):
         return rounding_variance(some, scale, self.middle)
 
     # ---- the same rows in another way ----
+
+    def with_weights(self, sample_weight: Any) -> RowSource:
+        """Return the rows with the weights that a user passes for all of them, checked."""
+        check_index(sample_weight, self.index, "sample_weight")
+        return self.reweighted(check_sample_weight(sample_weight, self.n_samples))
+
+    def refuse_array(self, name: str, remedy: str) -> None:  # noqa: B027
+        """Refuse an argument with an entry for each row, where the rows are on a cluster."""
 
     def subset(self, mask: Mask) -> RowSource:
         """Return the rows that a mask of shape (n_samples,) keeps, in order, with their weights."""
