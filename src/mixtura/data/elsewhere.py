@@ -7,7 +7,7 @@ block must have as many rows and as much weight as in the first.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -108,7 +108,14 @@ class RowsElsewhere(RowSource):
             Where there are more blocks than before, or fewer.
         """
         first = not self.is_far or look is _looked_at  # far away, nothing else tells the starts
-        before = vars(self).get("counted") if first else self.counted
+        return self._visits(blocks, look, vars(self).get("counted") if first else self.counted)
+
+    def _visits(
+        self,
+        blocks: Iterable[Thing],
+        look: Callable[[Block], Any],
+        before: Sequence[Counted] | None,
+    ) -> Iterator[tuple[Thing, Visit]]:
         number = start = 0
         for number, block in enumerate(blocks, start=1):
             visit = Visit(look, self.name, number - 1)

@@ -184,9 +184,15 @@ class RowSource(ABC):
         ndarray of shape (n_samples, *columns)
             A kind of rows far away may return something that computes it later.
         """
+        return self.stacked(self.map(look), columns, dtype)
+
+    def stacked(
+        self, parts: Iterable[NDArray[Any]], columns: tuple[int, ...], dtype: DTypeLike
+    ) -> NDArray[Any]:
+        """Return one array of shape (n_samples, *columns) of what there is for each block."""
         values: NDArray[Any] = np.empty((self.n_samples, *columns), dtype)
         start = 0
-        for part in self.map(look):
+        for part in parts:
             values[start : start + len(part)] = part
             start += len(part)
         return values
