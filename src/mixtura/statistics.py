@@ -169,7 +169,7 @@ class Statistics:
         With ``s = old - new`` the row differences become ``z + s``, so the scatter gains
         ``resp_x s^T + s resp_x^T + resp_sum s s^T``. Cost O(k d^2); exact up to rounding.
         """
-        if centres is self.centres:
+        if centres is self.centres or np.array_equal(centres, self.centres):
             return self
         centres = np.array(centres, dtype=np.float64)  # a copy, as these are kept
         if centres.shape != self.centres.shape:

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mixtura.data import looks
 from mixtura.data.block import Block
 from mixtura.data.dask_graphs import Place, computed, n_threads_of_a_task, place_of_work, summed
 from mixtura.data.dask_tables import DaskTable, delayed_weights, table_of
@@ -154,12 +153,7 @@ class DaskRows(RowsElsewhere):
         return cls(table, columns, weight)
 
     @property
-    def n_samples(self) -> int:  # type: ignore[override]
-        known = self._table.n_rows
-        return looks.total_of(self.counted).n_samples if known is None else known
-
-    @property
-    def n_promised(self) -> int | None:
+    def n_known(self) -> int | None:
         return self._table.n_rows
 
     def __repr__(self) -> str:

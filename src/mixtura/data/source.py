@@ -137,11 +137,6 @@ class RowSource(ABC):
             return "incomplete", "em"
         return self.form, None
 
-    @property
-    def n_promised(self) -> int | None:
-        """How many rows `blocks` must yield; None while nobody knows."""
-        return self.n_samples
-
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
         return self
@@ -189,11 +184,17 @@ class RowSource(ABC):
         ndarray of shape (n_samples, *columns)
             A kind of rows far away may return something that computes it later.
         """
+        return self.stacked(self.map(look), columns, dtype)
+
+    def stacked(
+        self, parts: Iterable[NDArray[Any]], columns: tuple[int, ...], dtype: DTypeLike
+    ) -> NDArray[Any]:
+        """Return one array of shape (n_samples, *columns) of what there is for each block."""
         if not self.is_counted:  # then they are not read twice, which takes twice the memory
-            return np.concatenate([np.empty((0, *columns), dtype), *self.map(look)])
+            return np.concatenate([np.empty((0, *columns), dtype), *parts])
         values: NDArray[Any] = np.empty((self.n_samples, *columns), dtype)
         start = 0
-        for part in self.map(look):
+        for part in parts:
             values[start : start + len(part)] = part
             start += len(part)
         return values
@@ -495,7 +496,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
 
     @wraps(blocks)
     def checked(self: RowSource) -> Iterator[Block]:
-        promised = self.n_promised
+        promised = self.n_samples if self.is_counted else None
         expected = (
             f"blocks() of {type(self).__name__} must yield {promised or 'all'} rows of "
             f"{self.n_features} columns, in order"

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mixtura.data import looks
 from mixtura.data.ahead import read_ahead
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import RowsElsewhere
@@ -174,16 +173,7 @@ class StoredRows(RowsElsewhere):
         return self._layout.names
 
     @property
-    def n_samples(self) -> int:  # type: ignore[override]
-        known = self._store.n_rows
-        return looks.total_of(self.counted).n_samples if known is None else known
-
-    @property
-    def is_counted(self) -> bool:  # type: ignore[override]
-        return self._store.n_rows is not None or "_overview" in vars(self)
-
-    @property
-    def n_promised(self) -> int | None:
+    def n_known(self) -> int | None:
         return self._store.n_rows
 
     @property

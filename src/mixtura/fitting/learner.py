@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -245,9 +244,7 @@ def begun(options: Options, source: RowSource, *, number: int = 0) -> Learner:
         replace(
             event,
             iteration=number,
-            component=int(place[event.component])
-            if event.action == "kept"
-            else event.component,
+            component=int(place[event.component]) if event.action == "kept" else event.component,
         )
         for event in outcome.events
     ]

@@ -318,9 +318,7 @@ class StepwiseGMM(Answers):
         return type(self)._from_contents, (self._contents(),)
 
 
-def _check_start(
-    init: Any, n_components: int
-) -> tuple[Begin, Names | None, int | None]:
+def _check_start(init: Any, n_components: int) -> tuple[Begin, Names | None, int | None]:
     """What EM starts from, and the names and the number of features that it has."""
     if isinstance(init, str):
         return check_option("init", init, INIT_METHODS), None, None
