@@ -296,6 +296,8 @@ def test_rows_with_workers_of_their_own_are_refused(path: Path) -> None:
     from mixtura.data.executed import executed
 
     rows = scan(path)
-    far: Any = type("Cluster", (type(rows).__mro__[1],), {"blocks": None, "name": "it"})()
+    far: Any = type(
+        "Cluster", (type(rows).__mro__[1],), {"blocks": None, "name": "it", "n_known": 1}
+    )()
     with pytest.raises(TypeError, match=r"^executor must be None for Cluster, which have workers"):
         executed(far, map)
