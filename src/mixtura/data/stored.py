@@ -154,7 +154,7 @@ class StoredRows(RowsElsewhere):
             chosen = [a for a in range(store.n_columns) if a != weight]
         else:
             chosen = [_position(store, column) for column in self._columns]
-            repeated = repetitions(chosen)
+            repeated = repetitions([self._columns[chosen.index(a)] for a in chosen])
             if repeated:
                 raise ValueError(
                     f"columns must choose each column once; got {repeated}. Leave out the "
