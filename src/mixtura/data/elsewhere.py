@@ -19,6 +19,7 @@ from mixtura.data.block import Block
 from mixtura.data.looks import Counted, Extremes
 from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import check_weight_sum
+from mixtura.data.sampling import Both, Gathered
 from mixtura.data.source import RowSource
 from mixtura.exceptions import RowsChangedError
 from mixtura.shapes import Floats
@@ -148,7 +149,24 @@ class RowsElsewhere(RowSource):
 
     def forget_totals(self) -> None:
         super().forget_totals()
-        vars(self).pop("_overview", None)
+        for name in ("_overview", "_spaced"):
+            vars(self).pop(name, None)
+
+    # A fit asks for evenly spaced rows after it has asked for others, so that one reading does.
+
+    def _gathered(self, look: Gathered) -> Iterator[Block]:
+        if "_spaced" in vars(self) or "_overview" not in vars(self):
+            yield from self.map(look)
+            return
+        spaced: list[Floats] = []
+        for gathered, some in self.map(Both(look, self._every_so)):
+            spaced.append(some)
+            yield gathered
+        self._spaced = np.concatenate(spaced)
+
+    def _evenly_spaced(self) -> Floats:
+        spaced: Floats | None = vars(self).get("_spaced")
+        return super()._evenly_spaced() if spaced is None else spaced
 
     @cached_property
     def _overview(self) -> _Overview:

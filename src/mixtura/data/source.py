@@ -302,7 +302,7 @@ class RowSource(ABC):
         ascending = np.asarray(positions, dtype=np.intp)[order]
         rows = np.empty((len(order), self.n_features))
         extras: dict[str, NDArray[Any]] = {}
-        for X, _, start, known in self.map(sampling.Gathered(ascending)):
+        for X, _, start, known in self._gathered(sampling.Gathered(ascending)):
             places = order[start : start + len(X)]
             rows[places] = X
             for name, array in known.items():
@@ -310,6 +310,9 @@ class RowSource(ABC):
                     extras[name] = np.empty((len(order), *array.shape[1:]), array.dtype)
                 extras[name][places] = array
         return Block(rows, None, 0, extras)
+
+    def _gathered(self, look: sampling.Gathered) -> Iterator[Block]:
+        return self.map(look)
 
     def drawn(
         self, size: int, rng: np.random.Generator, feature: int | None = None
@@ -417,15 +420,19 @@ class RowSource(ABC):
 
         Of many rows, evenly spaced ones are looked at.
         """
-        step = 1 + self.n_rows // MOST_ROWS
+        return rounding_variance(self._evenly_spaced(), scale, self.middle)
+
+    def _evenly_spaced(self) -> Floats:
+        """Rows of positive weight at equal distances, as float64: all, if there are few."""
         if self.n_rows == self.n_samples:
-            some = self.take(range(0, self.n_samples, step))
-        else:
-            before = np.cumsum([0, *(block.n_rows for block in self.counted)])
-            starts = np.cumsum([0, *(block.n_samples for block in self.counted)])
-            look = sampling.EverySo(step, starts[:-1], before[:-1])
-            some = np.concatenate(list(self.map(look)))
-        return rounding_variance(some, scale, self.middle)
+            return self.take(range(0, self.n_samples, 1 + self.n_rows // MOST_ROWS))
+        return np.concatenate(list(self.map(self._every_so)))
+
+    @property
+    def _every_so(self) -> sampling.EverySo:
+        before = np.cumsum([0, *(block.n_rows for block in self.counted)])
+        starts = np.cumsum([0, *(block.n_samples for block in self.counted)])
+        return sampling.EverySo(1 + self.n_rows // MOST_ROWS, starts[:-1], before[:-1])
 
     # ---- the same rows in another way ----
 

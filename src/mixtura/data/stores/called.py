@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mixtura.data.frames import Names, described
+from mixtura.data.frames import Names, Table, described
 from mixtura.data.row_checks import check_rows_shape, rows_table
 from mixtura.data.stores.store import Piece, Store
 
@@ -28,8 +28,8 @@ class CalledRows(Store):
 
     def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
         self._make = make
-        self.name = "the first block"
-        self._first: Any = None  # a Table, until its types are known
+        self.name = f"the blocks of {getattr(make, '__name__', type(make).__name__)}"
+        self._first: Table | None = None  # until its types are known
 
     @classmethod
     def opened(cls, source: Any) -> CalledRows | None:
@@ -47,9 +47,12 @@ class CalledRows(Store):
     @cached_property
     def _described(self) -> tuple[Names | None, int]:
         """Names and number of the columns; the first block is made when somebody asks for them."""
+        self._first = first = self._make_first()
+        return first.names, first.shape[1]
+
+    def _make_first(self) -> Table:
         for block in self._blocks():
-            self._first = rows_table(block, self.name)
-            return self._first.names, self._first.shape[1]
+            return rows_table(block, "the first block")
         raise ValueError(
             "the function must return one block of rows or more; got an iterator without any. "
             "Yield arrays or frames."
@@ -64,11 +67,9 @@ class CalledRows(Store):
         return self._described[1]
 
     def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:
-        if self._first is None:
-            vars(self).pop("_described", None)
-        assert self._described is not None  # so the first block is there
-        dtype: np.dtype[Any] = self._first.numbers(list(columns)).dtype
+        first = self._first or self._make_first()
         self._first = None  # it may be large
+        dtype: np.dtype[Any] = first.numbers(list(columns)).dtype
         return dtype
 
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:  # noqa: ARG002

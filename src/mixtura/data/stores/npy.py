@@ -23,7 +23,7 @@ class _NpyFile(StoredFile):
         self.path = path
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:  # of objects; of a file that is cut short or is another kind
+        except (ValueError, EOFError) as error:  # of objects, or cut short
             raise ValueError(
                 f"{self.place} must hold a table of real numbers; NumPy cannot read it: {error} "
                 f"Save an array of two dimensions with numpy.save."
