@@ -106,6 +106,7 @@ def open_rows(
                 "sample_weight must be None for rows that have weights already; got both. "
                 "Leave out sample_weight, or the weight of scan."
             )
+        source.refuse_entries("sample_weight", "Use the weight of scan, a column")
         check_index(sample_weight, source.index, "sample_weight")
         source = source.reweighted(check_sample_weight(sample_weight, source.n_samples))
     source = source.checked(missing)

@@ -196,6 +196,22 @@ class RowSource(ABC):
             start += len(part)
         return values
 
+    def refuse_entries(self, name: str, remedy: str) -> None:
+        """Refuse an array with an entry a row, for rows far away: each look would carry all of it.
+
+        Parameters
+        ----------
+        name : str
+            Of the argument.
+        remedy : str
+            What to do.
+        """
+        if self.is_far:
+            raise ValueError(
+                f"{name} must not be an array with an entry a row for rows that other processes "
+                f"work on; got one. {remedy}."
+            )
+
     def weights(self) -> Floats | None:
         """Weights of all rows, shape (n_samples,), read-only; None where each row counts once.
 

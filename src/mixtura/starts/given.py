@@ -37,6 +37,8 @@ from mixtura.updates import Collapse, Event, Update
 
 __all__ = ["Means", "check_init", "given_start", "tree_labels"]
 
+NO_ENTRIES = "Start from means, a mixture or the name of a method"
+
 
 @dataclass(frozen=True, eq=False)
 class Means:
@@ -78,6 +80,8 @@ def check_init(
         return _check_labels(tree_labels(init, source, n_components), source, n_components)
     check_index(init, source.index, "init")
     array = integer_labels(init)
+    if array.shape != (n_components, d):
+        source.refuse_entries("init", NO_ENTRIES)
     if array.ndim == 1 and array.dtype.kind in "iub":
         if array.dtype.kind == "b" and n_components != 2:
             raise ValueError(
@@ -114,6 +118,7 @@ def _remedy(init: object, array: NDArray[Any], n: int) -> str:
 
 def tree_labels(tree: HierarchicalTree, source: RowSource, n_clusters: int) -> NDArray[np.int64]:
     """The clusters of a tree that was grown from the same rows."""
+    source.refuse_entries("init", NO_ENTRIES)
     if len(tree.leaf) != source.n_samples:
         raise ValueError(
             f"init must be a tree of the {counted(source.n_samples, 'row')} of X; got one of "
