@@ -253,7 +253,7 @@ def layout_of(store: HasColumns, columns: Sequence[Column] | None, weight: Colum
         chosen = [a for a in range(store.n_columns) if a != place]
     else:
         chosen = [_position(store, column) for column in columns]
-        repeated = repetitions(chosen)
+        repeated = repetitions([columns[chosen.index(a)] for a in chosen])
         if repeated:
             raise ValueError(
                 f"columns must choose each column once; got {repeated}. Leave out the repetitions."
