@@ -9,87 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource
-from mixtura.data.missing import Missing
-from mixtura.fitting.stages import Begin, Fitting, Settings
+from mixtura.fitting.stages import Fitting, Settings
+from mixtura.fitting.stream_options import Options
 from mixtura.fitting.survey import LEAST_DEVIATION, Survey
 from mixtura.mixture.reordering import heaviest_first
 from mixtura.parameters import Parameters
-from mixtura.passes import Backend
-from mixtura.passes.backend import BackendName
 from mixtura.schedules.stepwise import StepRule, interpolated, renewed, selected
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
-from mixtura.updates import Collapse, Event, OnCollapse, Ridge
+from mixtura.updates import Collapse, Event, Ridge
 
-__all__ = ["MOST_KEPT", "Learner", "Options", "begun"]
+__all__ = ["MOST_KEPT", "Learner", "begun"]
 
 MOST_KEPT = 1000  # batches and events that are remembered
 START_TOL = 1e-4  # nats per unit of weight: what the start may leave to gain on its rows
 LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
-ROWS_PER_COMPONENT = 100  # of the start
-
-
-@dataclass(frozen=True, eq=False)
-class Options:
-    """Arguments of `StepwiseGMM`, checked.
-
-    Attributes
-    ----------
-    n_components : int
-    covariance_type : str
-    reg_covar : float or ndarray of shape (n_features,)
-    step_power : float
-    half_life : float
-        inf for none.
-    init : str, GaussianMixture or Means
-    n_init : int
-    n_start : int or None
-    on_collapse : {"reseed", "drop", "raise"}
-    missing : {"raise", "em"}
-    seed : int
-        Of the random numbers of the start.
-    n_threads : int or None
-    backend : {"compiled", "reference"}
-    """
-
-    n_components: int
-    covariance_type: str
-    reg_covar: float | Floats
-    step_power: float
-    half_life: float
-    init: Begin
-    n_init: int
-    n_start: int | None
-    on_collapse: OnCollapse
-    missing: Missing
-    seed: int
-    n_threads: int | None
-    backend: BackendName
-
-    @property
-    def engine(self) -> Backend:
-        """What makes the passes."""
-        return Backend(self.backend, self.n_threads)
-
-    def family(self, n_features: int) -> CovarianceFamily:
-        """Return the family of covariances."""
-        return family_named(self.covariance_type, n_features)
-
-    def least_rows(self, n_features: int) -> int:
-        """Return how many rows a mixture needs at least."""
-        k = self.n_components
-        if np.any(self.reg_covar):
-            return k
-        return max(k, self.family(n_features).least_rows(k, n_features))
-
-    def start_rows(self, n_features: int) -> int:
-        """Return how many rows the start waits for."""
-        least = self.least_rows(n_features)
-        if self.n_start is not None:
-            return max(self.n_start, least)
-        return max(ROWS_PER_COMPONENT * self.n_components, least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +106,9 @@ class Learner:
         if not np.isfinite(statistics.resp_xx.sum()):
             _refuse_far(block.X)
         parameters, failed = update.update(statistics, self.parameters)
-        memory = self.rule.memory(before + batch.weight_sum)
+        memory = max(self.rule.memory(before + batch.weight_sum), batch.weight_sum)
         lost = statistics.resp_sum * memory < LEAST_ROWS * average
+        lost &= statistics.resp_sum < statistics.resp_sum.max()  # somebody has to be left
         events = self.events
         if failed.any() or lost.any():
             parameters, statistics, events = self._recovered(

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura import files
-from mixtura.covariance import FAMILIES
 from mixtura.data import RowSource, open_rows
-from mixtura.data.checks import (
-    check_centres,
-    check_count,
-    check_n_threads,
-    check_number,
-    check_option,
-    check_rng,
-)
+from mixtura.data.checks import check_centres, check_count, check_option, check_rng
 from mixtura.data.frames import Names, described, real_array
-from mixtura.data.missing import MISSING, Missing
+from mixtura.data.missing import Missing
 from mixtura.exceptions import FitError
 from mixtura.files import Contents
 from mixtura.fitting.gmm import check_reg_covar
-from mixtura.fitting.learner import Options
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
 from mixtura.fitting.stream import Stream, stream_contents, stream_of
+from mixtura.fitting.stream_options import Options
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.answers import Answers
 from mixtura.mixture.table import counted
-from mixtura.passes.backend import BACKENDS, BackendName
+from mixtura.passes.backend import BackendName
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS, Means, Start
 from mixtura.statistics import Statistics
@@ -149,24 +141,16 @@ class StepwiseGMM(Answers):
     ) -> None:
         k = check_count("n_components", n_components)
         begin, names, d = _check_start(init, k)
-        self._options = Options(
-            n_components=k,
-            covariance_type=check_option("covariance_type", covariance_type, tuple(FAMILIES)),
-            reg_covar=_check_ridge(reg_covar, d),
-            step_power=_check_power(step_power),
-            half_life=_check_half_life(half_life),
-            init=begin,
-            n_init=check_count("n_init", n_init),
-            n_start=None if n_start is None else check_count("n_start", n_start),
-            on_collapse=check_option("on_collapse", on_collapse, ("reseed", "drop", "raise")),
-            missing=check_option("missing", missing, MISSING),
-            seed=int(check_rng(rng).integers(2**63)),
-            n_threads=check_n_threads(n_threads),
-            backend=check_option("backend", backend, tuple(BACKENDS)),
-        )
-        if d is None and isinstance(self._options.reg_covar, np.ndarray):
-            d = len(self._options.reg_covar)
-        self._stream = Stream(self._options, names, d)
+        self._options = Options.checked(
+            n_components=k, covariance_type=covariance_type, reg_covar=reg_covar,
+            step_power=step_power, half_life=half_life, init=begin, n_init=n_init,
+            n_start=n_start, on_collapse=on_collapse, missing=missing,
+            seed=int(check_rng(rng).integers(2**63)), n_threads=n_threads, backend=backend,
+        )  # fmt: skip
+        own = self._options.n_features
+        if own is not None and d is not None:
+            check_reg_covar(reg_covar, d)
+        self._stream = Stream(self._options, names, d if own is None else own)
 
     # ---- learning ----
 
@@ -285,7 +269,8 @@ class StepwiseGMM(Answers):
                 f"statistics must come from a start, which waits for "
                 f"{self._stream.awaited}. Call update with more rows."
             )
-        return self._stream.learner.statistics
+        running = self._stream.learner.statistics
+        return replace(running.scaled(1.0), centres=running.centres.copy())
 
     def __repr__(self) -> str:
         stream = self._stream
@@ -348,32 +333,3 @@ def _check_start(init: Any, n_components: int) -> tuple[Begin, Names | None, int
         )
     means = check_centres(means, means.shape[1], name="init")
     return Means(means), names, means.shape[1]
-
-
-def _check_ridge(reg_covar: Any, n_features: int | None) -> float | Floats:
-    """A share of variances, or absolute variances of as many features as there are."""
-    d = n_features
-    if d is None and np.ndim(reg_covar) == 1:
-        d = len(reg_covar)
-    return check_reg_covar(reg_covar, 0 if d is None else d)
-
-
-def _check_power(step_power: Any) -> float:
-    power = check_number("step_power", step_power)
-    if not 0.5 < power <= 1.0:
-        raise ValueError(
-            f"step_power must be above 0.5 and at most 1, or the statistics do not settle; got "
-            f"{power:g}. For rows that drift, set half_life."
-        )
-    return power
-
-
-def _check_half_life(half_life: Any) -> float:
-    if half_life is None:
-        return math.inf
-    weight = check_number("half_life", half_life)
-    if weight == 0.0:
-        raise ValueError(
-            "half_life must be positive, a weight of rows; got 0. Pass None to forget nothing."
-        )
-    return weight

@@ -15,7 +15,8 @@ from mixtura.data.checks import check_option
 from mixtura.data.frames import Names
 from mixtura.exceptions import FitError
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
-from mixtura.fitting.learner import Learner, Options, begun
+from mixtura.fitting.learner import Learner, begun
+from mixtura.fitting.stream_options import Options
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_factored
 from mixtura.mixture.table import counted
@@ -143,8 +144,9 @@ def stream_contents(stream: Stream) -> Contents:
     facts = {name: getattr(options, name) for name in PLAIN_OPTIONS}
     facts |= {
         name: getattr(stream, name)
-        for name in ("feature_names", "n_features", "n_updates", "n_samples", "weight_sum")
+        for name in ("n_features", "n_updates", "n_samples", "weight_sum")
     }
+    facts["feature_names"] = _listed(stream.feature_names)
     arrays: dict[str, NDArray[Any]] = {"reg_covar": np.asarray(options.reg_covar)}
     init = options.init
     facts["init"] = init if isinstance(init, str) else type(init).__name__
@@ -152,7 +154,7 @@ def stream_contents(stream: Stream) -> Contents:
         arrays["init_means"] = init.means
     if isinstance(init, GaussianMixture):
         own = init._contents()
-        facts["init_facts"] = own.facts
+        facts["init_facts"] = own.facts | {"feature_names": _listed(init.feature_names)}
         arrays |= {f"init_{name}": array for name, array in own.arrays.items()}
     if stream.waiting:
         (block,) = _together(stream.waiting, options).blocks()
@@ -167,6 +169,11 @@ def stream_contents(stream: Stream) -> Contents:
         arrays |= {name: getattr(learner.statistics, name) for name in SUMS}
         arrays |= {name: getattr(learner, name) for name in ("ridge", "scale", "history")}
     return Contents(facts, arrays)
+
+
+def _listed(names: Names | None) -> list[str] | None:
+    """Names as JSON returns them."""
+    return None if names is None else list(names)
 
 
 def stream_of(contents: Contents) -> Stream:
@@ -208,15 +215,12 @@ def _options_of(contents: Contents) -> Options:
         init = GaussianMixture._from_contents(Contents(facts["init_facts"], own))
     else:
         init = check_option("init", init, INIT_METHODS)
-    ridge = arrays["reg_covar"]
+    ridge: Any = arrays["reg_covar"]
+    ridge = float(ridge) if ridge.ndim == 0 else numbers(arrays, "reg_covar", (-1,))
     values = {name: facts[name] for name in PLAIN_OPTIONS}
-    values["half_life"] = fact(facts, "half_life", float)
-    values["step_power"] = fact(facts, "step_power", float)
-    return Options(
-        **values,
-        init=init,
-        reg_covar=float(ridge) if ridge.ndim == 0 else numbers(arrays, "reg_covar", (-1,)),
-    )
+    if values["half_life"] == math.inf:
+        values["half_life"] = None
+    return Options.checked(**values, init=init, reg_covar=ridge)
 
 
 def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
@@ -224,19 +228,34 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
     family = options.family(d)
     k = len(numbers(arrays, "means", (-1, d)))
     kept = family.shape.array_shape(k, d)
-    shapes = {"weights": (k,), "means": (k, d), "covariances": kept, "precisions_cholesky": kept}
-    parameters = [numbers(arrays, name, shapes[name]) for name in PARAMETERS]
-    check_factored(family, *parameters)
-    shapes = {"centres": (k, d), "resp_sum": (k,), "resp_x": (k, d), "resp_xx": kept}
-    sums = [numbers(arrays, name, shapes[name]) for name in SUMS]
+    parameters = Parameters(
+        numbers(arrays, "weights", (k,)),
+        numbers(arrays, "means", (k, d)),
+        numbers(arrays, "covariances", kept),
+        numbers(arrays, "precisions_cholesky", kept),
+        family.shape,
+    )
+    check_factored(family, *parameters.arrays())
+    statistics = Statistics(
+        family.shape.name,
+        numbers(arrays, "centres", (k, d)),
+        numbers(arrays, "resp_sum", (k,)),
+        numbers(arrays, "resp_x", (k, d)),
+        numbers(arrays, "resp_xx", kept),
+        0.0,
+        fact(facts, "running_weight", float),
+    )
     unit = fact(facts, "unit", float)
     ridge, scale = numbers(arrays, "ridge", (d,)), numbers(arrays, "scale", (d,))
-    if not 0.0 < unit < math.inf or not (scale > 0.0).all() or not (ridge >= 0.0).all():
-        raise ValueError("its unit, scale or ridge is not positive")
+    positive = [unit, statistics.weight_sum, contents.facts["weight_sum"], *scale]
+    if not (np.isfinite(positive).all() and min(positive) > 0.0):
+        raise ValueError("its unit, scale or weights are not positive")
+    if min(ridge.min(), statistics.resp_sum.min()) < 0.0:
+        raise ValueError("its ridge or resp_sum is negative")
     return Learner(
         options,
-        Parameters(*parameters, family.shape),
-        Statistics(family.shape.name, *sums, 0.0, fact(facts, "running_weight", float)),
+        parameters,
+        statistics,
         ridge,
         scale,
         unit,

@@ -60,7 +60,8 @@ class StepRule(NamedTuple):
 
     def memory(self, weight: float) -> float:
         """Return the weight of the rows that count, after rows of some weight."""
-        return min(self.unit * (weight / self.unit) ** self.power, self.longest)
+        grown: float = self.unit * (weight / self.unit) ** self.power
+        return min(grown, self.longest)
 
     def share(self, before: float, weight: float) -> float:
         """Return the share of a batch in the running statistics, between 0 and 1.
