@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +12,6 @@ from tables import pandas
 import mixtura
 from mixtura.data import KINDS, Block, open_rows, scan
 from mixtura.data.dask_rows import DaskRows
-from mixtura.data.looks import counted
 from mixtura.exceptions import RowsChangedError
 from mixtura.limits import thread_limit
 from mixtura.statistics import total
@@ -207,7 +204,7 @@ def test_text_in_one_partition_is_refused_by_its_number_and_column() -> None:
     parts = [pandas("DataFrame", part, columns=["a", "b", "c"]) for part in PARTS]
     meta = parts[0].iloc[:0]
     parts[3] = parts[3].assign(b="x")
-    with pytest.raises(TypeError, match="partition 3 of X must hold.*'x'.*row 0, column 'b'"):
+    with pytest.raises(TypeError, match=r"partition 3 of X must hold.*'x'.*row 0, column 'b'"):
         mixtura.fit_gmm(frame_from_parts(parts, meta), 2)
 
 
@@ -263,7 +260,7 @@ def test_partition_that_changes_between_passes_is_refused_by_its_number() -> Non
     [
         (
             {"labels": np.zeros(60, int)},
-            r"labels must not be an array of all rows.*init=fit\.model",
+            r"labels must not be an array.*init=fit\.model",
         ),
         ({"init": np.zeros(60, int)}, r"init must not be an array of all rows.*Pass means, or"),
         ({"init": np.ones((60, 2)) / 2}, "init must not be an array of all rows"),
@@ -329,11 +326,9 @@ def test_sample_weight_in_other_partitions_is_refused(weight: Any, message: str)
 
 def test_sample_weight_of_other_lengths_or_labels_is_refused_by_partition() -> None:
     weights = da.from_array(W, chunks=((20, 5, 10, 25),))
-    with pytest.raises(
-        ValueError, match=r"partition [12] of sample_weight.*one for each row of part"
-    ):
+    with pytest.raises(ValueError, match=r"partition [12] of sample_weight.*one for each row"):
         mixtura.fit_gmm(from_parts(PARTS), 2, sample_weight=weights)
-    with pytest.raises(ValueError, match=r"partition 0 of sample_weight must have the index"):
+    with pytest.raises(ValueError, match=r"partition \d of sample_weight must have the index"):
         mixtura.fit_gmm(frame(), 2, sample_weight=_series().map_partitions(_reversed))
 
 

@@ -30,7 +30,7 @@ from mixtura.data.dask_tables import DaskTable, delayed_weights, table_of
 from mixtura.data.elsewhere import RowsElsewhere, Visit
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names
-from mixtura.data.index import check_index, row_index
+from mixtura.data.index import row_index
 from mixtura.data.looks import Counted
 from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import (
@@ -101,8 +101,7 @@ class PartitionReader:
             check_weight_values(weight, name=name)
         elif weight is not None:
             name = f"partition {number} of sample_weight"
-            index = row_index(partition)
-            check_index(weight, None if index is None else [index], name, place)
+            _check_same_index(weight, partition, name, place)
             weight = row_weights(weight, table.shape[0], name=name, rows=place)
             check_weight_values(weight, name=name)
         X = table.numbers(range(d))
@@ -312,6 +311,16 @@ class DaskRows(RowsElsewhere):
         raise TypeError(
             f"rows of Dask must do without {what} in an array of this process. Fit a sample of the "
             f"rows, and start from its model."
+        )
+
+
+def _check_same_index(weight: Any, partition: Any, name: str, place: str) -> None:
+    """Refuse weights whose labels are those of other rows."""
+    own, index = row_index(weight), row_index(partition)
+    if own is not None and index is not None and not own.equals(index):
+        raise ValueError(
+            f"{name} must have the index of {place}; it has other labels, or others in number. "
+            f"Make both from the same DataFrame."
         )
 
 
