@@ -92,7 +92,7 @@ def open_rows(
     source = opened
     source.forget_totals()
     # Where only reading tells how many rows there are, they are counted if that is asked.
-    counted = minimum > 0 or getattr(source, "n_promised", 0) is not None
+    counted = minimum > 0 or source.is_counted
     check_promises(source, counted=counted)
     misfit = n_features not in (None, source.n_features)  # then a message says how many there are
     n_samples = source.n_samples if counted or misfit else 0

@@ -169,6 +169,10 @@ class DaskRows(RowsElsewhere):
         return looks.total_of(self.counted).n_samples if known is None else known
 
     @property
+    def is_counted(self) -> bool:  # type: ignore[override]
+        return self._table.n_rows is not None
+
+    @property
     def n_promised(self) -> int | None:
         return self._table.n_rows
 

@@ -107,8 +107,9 @@ class RowsElsewhere(RowSource):
         RowsChangedError
             Where there are more blocks than before, or fewer.
         """
-        first = not self.is_far or look is _looked_at  # far away, nothing else tells the starts
-        before = vars(self).get("counted") if first else self.counted
+        # Far away, nothing else tells the starts; a look at answers needs none.
+        free = not self.is_far or look is _looked_at or getattr(look, "anywhere", False)
+        before = vars(self).get("counted") if free else self.counted
         number = start = 0
         for number, block in enumerate(blocks, start=1):
             visit = Visit(look, self.name, number - 1)

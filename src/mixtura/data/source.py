@@ -63,6 +63,8 @@ class RowSource(ABC):
         Whether the arrays of all blocks stay in memory, so that a pass may keep them.
     is_far : bool
         Whether `map` works elsewhere, so that a look cannot write into arrays that are here.
+    is_counted : bool
+        Whether `n_samples` is known without reading the rows.
     index : sequence of pandas.Index or None
         Labels of the rows of each block, where these were pandas frames.
     not_finite : ndarray of shape (n_samples,), bool, or None
@@ -81,6 +83,7 @@ class RowSource(ABC):
     is_weighted: bool = False
     in_memory: bool = False
     is_far: bool = False
+    is_counted: bool = True
     index: Sequence[Any] | None = None
     not_finite: Mask | None = None
     form: str = "whole"
@@ -186,6 +189,8 @@ class RowSource(ABC):
         ndarray of shape (n_samples, *columns)
             A kind of rows far away may return something that computes it later.
         """
+        if not self.is_counted:  # then they are not read twice, which takes twice the memory
+            return np.concatenate([np.empty((0, *columns), dtype), *self.map(look)])
         values: NDArray[Any] = np.empty((self.n_samples, *columns), dtype)
         start = 0
         for part in self.map(look):

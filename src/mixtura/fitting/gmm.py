@@ -31,7 +31,7 @@ from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.init import check_begin, names_of, returned_begin
-from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit

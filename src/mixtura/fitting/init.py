@@ -8,7 +8,7 @@ import numpy as np
 
 from mixtura.data import RowSource
 from mixtura.data.frames import Names
-from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
 from mixtura.mixture import GaussianMixture

@@ -20,7 +20,7 @@ from mixtura.data import RowSource
 from mixtura.data.labels import matched
 from mixtura.exceptions import FitError
 from mixtura.fitting.init import check_begin, returned_begin
-from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.memory import check_memory
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin, Fitting, Settings
