@@ -173,7 +173,7 @@ def table_of(values: Any) -> DaskTable | None:
     Raises
     ------
     TypeError
-        For a Series, which is one column.
+        For a Series, which is one column, and for bags and delayed objects.
     ValueError
         For an array of other than two dimensions.
     """
@@ -181,14 +181,15 @@ def table_of(values: Any) -> DaskTable | None:
         return None
     if hasattr(values, "chunks"):
         return _ArrayTable(values)
-    if hasattr(values, "npartitions") and hasattr(values, "columns"):
+    if hasattr(values, "map_partitions") and getattr(values, "ndim", 0) == 2:
         return _FrameTable(values)
-    if hasattr(values, "npartitions") and hasattr(values, "to_frame"):
-        raise TypeError(
-            f"X must be a Dask array or DataFrame; got a Dask {type(values).__name__}. Use "
-            f"X.to_frame() for one feature."
-        )
-    return None  # a bag or a delayed object, which is refused as what it is
+    remedy = "Use X.to_frame() for one feature." if hasattr(values, "to_frame") else (
+        "Pass X.compute()."
+    )  # fmt: skip
+    raise TypeError(
+        f"X must be a Dask array or DataFrame, which says what its columns are; got a Dask "
+        f"{type(values).__name__}. {remedy}"
+    )
 
 
 def delayed_weights(sample_weight: Any, table: DaskTable) -> list[Any]:
