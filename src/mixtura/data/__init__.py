@@ -188,7 +188,8 @@ def scan(
     if hasattr(source, "__next__"):
         raise TypeError(
             f"source must be a list of arrays or frames, which can be read several times; got "
-            f"{described(source)}, which can be read only once. Pass list(source)."
+            f"{described(source)}, which can be read only once. Pass list(source), or a function "
+            f"that returns a new one each time."
         )
     raise TypeError(
         f"source must be a list or tuple of arrays or frames; got {type(source).__name__}. "

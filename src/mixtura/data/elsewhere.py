@@ -1,7 +1,7 @@
 """Rows that are not in the memory of this process, or not all at one time.
 
 All that a fit asks of them before it chooses some is found in one reading. In later readings each
-block must have as many rows and as much weight as in the first.
+block must have as many rows and as much weight as in the first, and the same numbers in a few rows.
 """
 
 from __future__ import annotations
@@ -58,12 +58,14 @@ class Visit:
         Raises
         ------
         RowsChangedError
-            For another number of rows than before, or another weight.
+            For another number of rows than before, another weight, or other numbers in some rows.
         """
         if self.before is not None:
             now = looks.counted(block)
             if now != self.before:
-                raise self.changed(f"{now.n_samples} of {now.weight_sum:g}")
+                same = now[:3] == self.before[:3]
+                count = f"{now.n_samples} of {now.weight_sum:g}"
+                raise self.changed("as many with other numbers" if same else count)
             block = block._replace(start=self.start)
         return self.look(block)
 
@@ -117,14 +119,16 @@ class RowsElsewhere(RowSource):
         before: Sequence[Counted] | None,
     ) -> Iterator[tuple[Thing, Visit]]:
         number = start = 0
-        for number, block in enumerate(blocks, start=1):
-            visit = Visit(look, self.name, number - 1)
+        for block in blocks:
+            visit = Visit(look, self.name, number)
             if before is not None:
-                if number > len(before):
+                if number >= len(before):
                     raise visit.changed("some")
-                visit = Visit(look, self.name, number - 1, start, before[number - 1])
-                start += before[number - 1].n_samples
+                visit = Visit(look, self.name, number, start, before[number])
+                start += before[number].n_samples
+            number += 1
             yield block, visit
+            del block  # so that it is not kept while the next one is waited for
         if before is not None and number < len(before):
             raise Visit(look, self.name, number, 0, before[number]).changed("none")
 

@@ -227,7 +227,7 @@ class RowSource(ABC):
     @property
     def range_of_weights(self) -> tuple[float, float]:
         """The least and the largest positive weight of a row."""
-        return looks.total_of(self.counted)[3:] if self.is_weighted else (1.0, 1.0)
+        return looks.total_of(self.counted)[3:5] if self.is_weighted else (1.0, 1.0)
 
     @cached_property
     def n_missing(self) -> int:
@@ -515,6 +515,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
             if promised is not None and end > promised:
                 break
             yield Block(X, weight, start, extras)
+            del X, weight, extras  # so that they are not kept while the next ones are waited for
         if promised is not None and end != promised:
             raise ValueError(f"{expected}; got {end} rows. {remedy}")
 

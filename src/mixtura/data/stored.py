@@ -15,7 +15,7 @@ from mixtura.data.ahead import read_ahead
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import RowsElsewhere
 from mixtura.data.finite import finite_rows
-from mixtura.data.frames import Names, described, listed, repetitions
+from mixtura.data.frames import Names, Table, described, listed, repetitions
 from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import (
     check_rows_shape,
@@ -51,8 +51,10 @@ class Layout:
 
     @property
     def read(self) -> tuple[int, ...]:
-        """All columns to read: the weights come last."""
-        return self.columns if self.weight is None else (*self.columns, self.weight)
+        """All columns to read: the weights come last, unless they are a feature, too."""
+        if self.weight is None or self.weight in self.columns:
+            return self.columns
+        return (*self.columns, self.weight)
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,22 @@ class Reader:
             For numbers that are not finite and for weights that are negative, by their place.
         """
         place, layout = piece.place, self.layout
-        table = rows_table(piece.read(), place)
-        d = len(layout.columns)
+        read = piece.read()
+        table = read if isinstance(read, Table) else rows_table(read, place)
         check_rows_shape(table.shape, None, name=place, n_features=len(layout.read))
         weight = None
         if layout.weight is not None:
-            weight = contiguous(table.numbers([d])[:, 0], place)
-            check_weight_values(weight, name=f"the weight in {place}")
-        X = table.numbers(range(d))
-        X = X if X.dtype == self.dtype else X.astype(self.dtype)
+            at = layout.read.index(layout.weight)
+            weight = contiguous(table.numbers([at])[:, 0], place)
+            check_weight_values(weight, name=f"the weight in {place}", first=piece.first)
+        X = table.numbers(range(len(layout.columns)))
+        if X.dtype != self.dtype:
+            if self.dtype == np.float32:
+                raise TypeError(
+                    f"{place} must be float32, as all rows before it and their metadata are; got "
+                    f"{X.dtype}. Give all rows one type."
+                )
+            X = X.astype(self.dtype)
         if self.known:
             return Block(X, weight, start)
         missing = "em" if self.missing == "any" else self.missing
@@ -122,7 +131,10 @@ class StoredRows(RowsElsewhere):
         self._store, self._columns, self._weight = store, columns, weight
         self._size = block_size
         self.is_weighted = weight is not None
-        self._missing: Accepted | None = None
+        # Until `checked` says what NaN is, it is not refused: rows may have to be counted before.
+        self._missing: Accepted | None = "any"
+        if store.is_described:
+            self.dtype  # noqa: B018 - columns that cannot be used are refused now
 
     @classmethod
     def scanned(
@@ -207,10 +219,13 @@ class StoredRows(RowsElsewhere):
     def blocks(self) -> Iterator[Block]:
         self._refuse_changes()
         start = 0
-        blocks = read_ahead(partial(self._reader.block, piece) for piece in self._pieces())
+        # Nothing here keeps a piece: it may hold its rows.
+        blocks = read_ahead(map(partial(partial, self._reader.block), self._pieces()))
         for block, visit in self.with_visits(blocks, _itself):
-            yield visit(block._replace(start=start))
+            block = visit(block._replace(start=start))
             start += len(block.X)
+            yield block
+            del block  # so that it is not kept while the next one is waited for
         self._refuse_changes()
 
     @property
