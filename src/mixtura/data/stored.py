@@ -83,11 +83,14 @@ class Reader:
         Of the numbers.
     missing : {"raise", "em", "any", "noisy"} or None
         See `mixtura.data.open_rows`.
+    known : bool
+        Whether the same numbers have been checked before: this takes as long as reading them.
     """
 
     layout: Layout
     dtype: np.dtype[Any]
     missing: Accepted | None = None
+    known: bool = False
 
     def block(self, piece: Piece, start: int = 0) -> Block:
         """Read a piece, and check its values.
@@ -114,6 +117,8 @@ class Reader:
                     f"{X.dtype}. Give all rows one type."
                 )
             X = X.astype(self.dtype)
+        if self.known:
+            return Block(X, weight, start)
         missing = "em" if self.missing == "any" else self.missing
         X, _ = finite_rows(X, place, layout.names, weight, missing, piece.first)
         return Block(X, weight, start)
@@ -217,7 +222,10 @@ class StoredRows(RowsElsewhere):
 
     @property
     def _reader(self) -> Reader:
-        return Reader(self._layout, self.dtype, self._missing)
+        # What a row of weight zero holds is replaced anew each time; other numbers stay, or are
+        # refused, in the first reading. A store that shows that it changed is refused later.
+        known = self._state is not None and not self.is_weighted and "_overview" in vars(self)
+        return Reader(self._layout, self.dtype, self._missing, known)
 
     def _pieces(self) -> Iterator[Piece]:
         return self._store.pieces(self._layout.read, self.block_size)
