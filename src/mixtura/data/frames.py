@@ -14,6 +14,7 @@ frame.
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
@@ -390,6 +391,8 @@ def _description_of_unreal(array: NDArray[Any], name: str) -> str:
         if computed:
             got = f"a {type(value).__name__}, which has not been computed"
             remedy = f"Pass {name}.{computed[0]}()."
+        elif isinstance(value, str | os.PathLike) or callable(value):
+            remedy = "Pass an array; rows in files, or from a function, are mixtura.scan(...)."
     elif array.dtype == object:
         for index, value in np.ndenumerate(array):
             if not isinstance(value, Real) and not is_missing(value):
