@@ -11,6 +11,7 @@ import numpy as np
 from mixtura.parameters import NOTHING
 from mixtura.shapes import DIAG, FULL, SHAPES, SPHERICAL, Floats, Shape, ShapeName
 from mixtura.text import short_html, short_repr
+from mixtura.trees import joined
 from mixtura.wire import packed, unpacked
 
 __all__ = ["Statistics", "total"]
@@ -173,7 +174,7 @@ class Statistics:
         With ``s = old - new`` the row differences become ``z + s``, so the scatter gains
         ``resp_x s^T + s resp_x^T + resp_sum s s^T``. Cost O(k d^2); exact up to rounding.
         """
-        if centres is self.centres:
+        if centres is self.centres or np.array_equal(centres, self.centres):
             return self
         centres = np.array(centres, dtype=np.float64)  # a copy, as these are kept
         if centres.shape != self.centres.shape:
@@ -361,14 +362,4 @@ def total(parts: Iterable[Addend]) -> Addend:
     object
         Of the same kind.
     """
-    sums: list[tuple[int, Addend]] = []  # how many parts each is the sum of
-    for part in parts:
-        size = 1
-        while sums and sums[-1][0] == size:
-            part = sums.pop()[1] + part  # type: ignore[operator]
-            size *= 2
-        sums.append((size, part))
-    _, result = sums.pop()
-    while sums:
-        result = sums.pop()[1] + result  # type: ignore[operator]
-    return result
+    return joined((1, part) for part in parts)
