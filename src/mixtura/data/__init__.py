@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 from mixtura.data.array import ArrayRows
 from mixtura.data.bins import Bins
 from mixtura.data.blocks import BlockedRows
+from mixtura.data.dask_rows import DaskRows
 from mixtura.data.frames import Names, described
-from mixtura.data.index import check_index
 from mixtura.data.middle import Middle, middle_of
 from mixtura.data.missing import Accepted
 from mixtura.data.noise import with_noise
-from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
+from mixtura.data.row_checks import check_n_rows, check_rows_shape
 from mixtura.data.sampling import draw_rows
 from mixtura.data.source import Block, RowSource, check_promises
 from mixtura.data.stored import StoredRows
@@ -38,7 +38,7 @@ __all__ = [
 
 # The kinds of rows: each one is named here and nowhere else. The first that recognises what a user
 # passes takes it; ArrayRows takes anything, so it is the last.
-KINDS: tuple[type[RowSource], ...] = (StoredRows, BlockedRows, ArrayRows)
+KINDS: tuple[type[RowSource], ...] = (DaskRows, StoredRows, BlockedRows, ArrayRows)
 
 
 def open_rows(
@@ -91,9 +91,13 @@ def open_rows(
     assert opened is not None  # the last kind takes anything, or refuses it
     source = opened
     source.forget_totals()
-    check_promises(source)
+    # Where only reading tells how many rows there are, they are counted if that is asked.
+    counted = minimum > 0 or getattr(source, "n_promised", 0) is not None
+    check_promises(source, counted=counted)
+    misfit = n_features not in (None, source.n_features)  # then a message says how many there are
+    n_samples = source.n_samples if counted or misfit else 0
     check_rows_shape(
-        (source.n_samples, source.n_features), source.feature_names, minimum=minimum,
+        (n_samples, source.n_features), source.feature_names, minimum=minimum,
         n_features=n_features, feature_names=feature_names, part=part,
     )  # fmt: skip
     if sample_weight is not None:
@@ -102,13 +106,13 @@ def open_rows(
                 "sample_weight must be None for rows that have weights already; got both. "
                 "Leave out sample_weight, or the weight of scan."
             )
-        check_index(sample_weight, source.index, "sample_weight")
-        source = source.reweighted(check_sample_weight(sample_weight, source.n_samples))
+        source = source.with_weights(sample_weight)
     source = source.checked(missing)
     source.index = opened.index
     source.missing = "em" if missing == "em" else "raise"
-    n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
-    check_n_rows(n_rows, minimum, part)
+    if counted:
+        n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
+        check_n_rows(n_rows, minimum, part)
     return source
 
 

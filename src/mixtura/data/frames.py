@@ -29,6 +29,7 @@ __all__ = [
     "Names",
     "Table",
     "check_ordered",
+    "column_names",
     "described",
     "is_missing",
     "listed",
@@ -108,7 +109,7 @@ class Table:
             labels, self._columns = frame
             self._labels = tuple(labels)
             self.shape = (len(self._columns[0]) if len(self._columns) else 0, len(self._columns))
-        self.names = _names(self._labels, name)
+        self.names = column_names(self._labels, name)
 
     def numbers(self, chosen: Sequence[int] | None = None) -> NDArray[Any]:
         """Return the numbers, see `real_array`, of all columns or of some positions."""
@@ -231,7 +232,7 @@ def _labels_along_second_axis(values: Any) -> Iterable[Any]:
     return ()
 
 
-def _names(labels: Sequence[Any], name: str) -> Names | None:
+def column_names(labels: Sequence[Any], name: str) -> Names | None:
     """Labels as text; None where they only count the columns from 0.
 
     Labels without any text that repeat, as after joining frames without names, are no names.

@@ -26,10 +26,12 @@ from mixtura.data import looks, sampling
 from mixtura.data.block import CHUNK, Block
 from mixtura.data.fingerprint import digest_of
 from mixtura.data.frames import Names
+from mixtura.data.index import check_index
 from mixtura.data.looks import Counted, Extremes
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.missing import Accepted, Missing, lack_numbers
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
+from mixtura.data.row_checks import check_sample_weight
 from mixtura.data.values import check_count
 from mixtura.parameters import NOTHING
 from mixtura.shapes import Floats
@@ -421,6 +423,14 @@ class RowSource(ABC):
 
     # ---- the same rows in another way ----
 
+    def with_weights(self, sample_weight: Any) -> RowSource:
+        """Return the rows with the weights that a user passes for all of them, checked."""
+        check_index(sample_weight, self.index, "sample_weight")
+        return self.reweighted(check_sample_weight(sample_weight, self.n_samples))
+
+    def refuse_array(self, name: str, remedy: str) -> None:  # noqa: B027
+        """Refuse an argument with an entry for each row, where the rows are on a cluster."""
+
     def subset(self, mask: Mask) -> RowSource:
         """Return the rows that a mask of shape (n_samples,) keeps, in order, with their weights."""
         return _Changed(self, mask=mask)
@@ -443,10 +453,10 @@ class RowSource(ABC):
         return _Changed(self, form=form, extras=extras)
 
 
-def check_promises(source: RowSource) -> None:
-    """Refuse a kind of rows that does not say how many it has, or of which type."""
+def check_promises(source: RowSource, *, counted: bool = True) -> None:
+    """Refuse a kind of rows that does not say of which type it has how many, if that is asked."""
     kind = type(source).__name__
-    for name in ("n_samples", "n_features"):
+    for name in ("n_samples", "n_features")[not counted :]:
         check_count(f"{name} of {kind}", getattr(source, name, None), minimum=0)
     dtype = getattr(source, "dtype", None)
     if dtype not in (np.float32, np.float64):

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,11 +26,27 @@ from mixtura.data.stores import Piece, Store, store_of
 from mixtura.data.values import check_count, contiguous
 from mixtura.exceptions import RowsChangedError
 
-__all__ = ["Reader", "StoredRows"]
+__all__ = ["Layout", "Reader", "StoredRows", "check_weight_column", "layout_of"]
 
 BLOCK_NUMBERS = 1 << 21  # in a block: so many that the Python around a pass takes no time
 LEAST_BLOCK = 1024  # rows
 Column = str | int
+
+
+class HasColumns(Protocol):
+    """What has columns of which some are asked for, such as a store."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def names(self) -> Names | None:
+        """Names of the columns."""
+
+    @property
+    def n_columns(self) -> int:
+        """How many there are."""
 
 
 @dataclass(frozen=True)
@@ -126,30 +142,12 @@ class StoredRows(RowsElsewhere):
         store = store_of(source)
         if store is None:
             return None
-        if not (weight is None or isinstance(weight, str | int | np.integer)):
-            raise TypeError(
-                f"weight must be the name or the position of a column; got {described(weight)}. "
-                f"Pass sample_weight to the function for one array of all weights."
-            )
-        return cls(store, columns, weight, block_size)  # type: ignore[arg-type]
+        check_weight_column(weight)
+        return cls(store, columns, weight, block_size)
 
     @cached_property
     def _layout(self) -> Layout:
-        """The columns that are asked for, by their positions."""
-        store = self._store
-        weight = None if self._weight is None else _position(store, self._weight)
-        if self._columns is None:
-            chosen = [a for a in range(store.n_columns) if a != weight]
-        else:
-            chosen = [_position(store, column) for column in self._columns]
-            repeated = repetitions(chosen)
-            if repeated:
-                raise ValueError(
-                    f"columns must choose each column once; got {repeated}. Leave out the "
-                    f"repetitions."
-                )
-        names = None if store.names is None else tuple(store.names[a] for a in chosen)
-        return Layout(tuple(chosen), weight, names)
+        return layout_of(self._store, self._columns, self._weight)
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
@@ -227,7 +225,35 @@ def _itself(block: Block) -> Block:
     return block
 
 
-def _position(store: Store, column: Column) -> int:
+def check_weight_column(weight: Any) -> None:
+    """Refuse weights in another form than a column of the rows."""
+    if not (weight is None or isinstance(weight, str | int | np.integer)):
+        raise TypeError(
+            f"weight must be the name or the position of a column; got {described(weight)}. "
+            f"Pass sample_weight to the function for one array of all weights."
+        )
+
+
+def layout_of(store: HasColumns, columns: Sequence[Column] | None, weight: Column | None) -> Layout:
+    """Return the columns that are asked for, by their positions.
+
+    Without `columns` these are all but that of the weights.
+    """
+    place = None if weight is None else _position(store, weight)
+    if columns is None:
+        chosen = [a for a in range(store.n_columns) if a != place]
+    else:
+        chosen = [_position(store, column) for column in columns]
+        repeated = repetitions(chosen)
+        if repeated:
+            raise ValueError(
+                f"columns must choose each column once; got {repeated}. Leave out the repetitions."
+            )
+    names = None if store.names is None else tuple(store.names[a] for a in chosen)
+    return Layout(tuple(chosen), place, names)
+
+
+def _position(store: HasColumns, column: Column) -> int:
     """Position of a column of a store that is given by its name or position."""
     if isinstance(column, str):
         if store.names is None or column not in store.names:

@@ -31,6 +31,7 @@ def check_begin(init: Any, source: RowSource, n_components: int) -> Begin:
     if isinstance(init, GMMFit):
         init = init.model
     if isinstance(init, KMeansFit):
+        source.refuse_array("init", "Pass init=fit.centers, which are means.")
         got = (len(init.centers), len(init.labels))
         if got != (n_components, source.n_samples):
             remedy = "Pass init.predict(X)" if got[0] == n_components else "Fit k-means again"

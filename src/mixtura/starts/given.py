@@ -62,7 +62,7 @@ def check_init(
     TypeError
         For anything else.
     """
-    n, d = source.n_samples, source.n_features
+    d = source.n_features
     if isinstance(init, str):
         return check_option("init", init, INIT_METHODS)
     if isinstance(init, GaussianMixture):
@@ -74,10 +74,15 @@ def check_init(
                 f"settings, or start from its means or labels."
             )
         return init
+    remedy = "Pass means, or the model of a fit to some of the rows."
     if isinstance(init, HierarchicalTree):
+        source.refuse_array("init", remedy)
         return _check_labels(tree_labels(init, source, n_components), source, n_components)
     check_index(init, source.index, "init")
     array = integer_labels(init)
+    if array.shape != (n_components, d):  # of means
+        source.refuse_array("init", remedy)
+    n = source.n_samples
     if array.ndim == 1 and array.dtype.kind in "iub":
         if array.dtype.kind == "b" and n_components != 2:
             raise ValueError(
