@@ -43,11 +43,14 @@ class Layout:
     weight : int or None
     names : tuple of str or None
         Of the features.
+    weight_name : str
+        What messages call the column of the weights.
     """
 
     columns: tuple[int, ...]
     weight: int | None
     names: Names | None
+    weight_name: str = ""
 
     @property
     def read(self) -> tuple[int, ...]:
@@ -90,7 +93,8 @@ class Reader:
         if layout.weight is not None:
             at = layout.read.index(layout.weight)
             weight = contiguous(table.numbers([at])[:, 0], place)
-            check_weight_values(weight, name=f"the weight in {place}", first=piece.first)
+            of = f"the weight in column {layout.weight_name} of {place}"
+            check_weight_values(weight, name=of, first=piece.first)
         X = table.numbers(range(len(layout.columns)))
         if X.dtype != self.dtype:
             if self.dtype == np.float32:
@@ -128,6 +132,7 @@ class StoredRows(RowsElsewhere):
         self.is_weighted = weight is not None
         # Until `checked` says what NaN is, it is not refused: rows may have to be counted before.
         self._missing: Accepted | None = "any"
+        self._state = store.state()
         if store.is_described:
             self.dtype  # noqa: B018 - columns that cannot be used are refused now
 
@@ -161,7 +166,8 @@ class StoredRows(RowsElsewhere):
                     f"repetitions."
                 )
         names = None if store.names is None else tuple(store.names[a] for a in chosen)
-        return Layout(tuple(chosen), weight, names)
+        called = weight if weight is None or store.names is None else store.names[weight]
+        return Layout(tuple(chosen), weight, names, repr(called))
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
@@ -203,13 +209,10 @@ class StoredRows(RowsElsewhere):
         """Return the same rows; values are checked whenever they are read."""
         rows = copy.copy(self)
         rows._missing = missing
-        rows._state = self._store.state()
         rows.look_for(missing)
         return rows
 
     # ---- reading ----
-
-    _state: Any = None
 
     def blocks(self) -> Iterator[Block]:
         self._refuse_changes()
@@ -234,7 +237,7 @@ class StoredRows(RowsElsewhere):
         if self._state is not None and self._store.state() != self._state:
             raise RowsChangedError(
                 f"{self._store.name} must stay as it is while it is used; it has another size or "
-                f"time than before. Call the function again when nothing writes to it."
+                f"time than before. Call scan again when nothing writes to it."
             )
 
 
