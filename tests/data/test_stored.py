@@ -189,7 +189,7 @@ def test_function_with_blocks_that_cannot_be_used_is_refused(
     make: Callable[[], Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        open_rows(scan(make))
+        rows_of(open_rows(scan(make)))
 
 
 def test_errors_of_the_function_reach_the_caller() -> None:
@@ -198,7 +198,7 @@ def test_errors_of_the_function_reach_the_caller() -> None:
         raise KeyError("of the user's")
 
     with pytest.raises(KeyError, match="of the user's"):
-        open_rows(scan(make))
+        rows_of(open_rows(scan(make)))
 
 
 # ---- changes ----
@@ -247,6 +247,7 @@ def test_function_that_returns_other_weights_is_refused() -> None:
 def test_function_that_returns_one_iterator_again_is_refused() -> None:
     once = iter([X, X, X])
     rows = open_rows(scan(lambda: once))
+    assert rows.n_samples == 500  # the first one told the columns
     with pytest.raises(RowsChangedError, match="and now none"):
         rows_of(rows)
 

@@ -19,6 +19,7 @@ from helpers import (
 
 from mixtura import kernels
 from mixtura.kernels import build_config, threads
+from mixtura.limits import limited_threads
 
 each_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 
@@ -86,6 +87,18 @@ def test_choose_n_threads_of_small_work_is_one() -> None:
 
 def test_choose_n_threads_by_default_is_at_most_the_cpus() -> None:
     assert 1 <= threads.choose_n_threads(None) <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(not build_config()["openmp"], reason="built without OpenMP")
+def test_choose_n_threads_within_a_limit_is_no_more_unless_asked_for() -> None:
+    with ThreadPoolExecutor(1) as pool, limited_threads(1):
+        assert threads.choose_n_threads(None) == 1
+        assert threads.choose_n_threads(3) == 3
+        with limited_threads(None):
+            unlimited = threads.choose_n_threads(None)
+        elsewhere = pool.submit(threads.choose_n_threads, None).result()
+        assert threads.choose_n_threads(None) == 1
+    assert unlimited == elsewhere == threads.choose_n_threads(None)
 
 
 def test_choose_n_threads_when_asked_is_what_was_asked_for() -> None:

@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 from mixtura.data.array import ArrayRows
 from mixtura.data.bins import Bins
 from mixtura.data.blocks import BlockedRows
+from mixtura.data.dask_rows import DaskRows
+from mixtura.data.executed import executed
 from mixtura.data.frames import Names, described
-from mixtura.data.index import check_index
 from mixtura.data.middle import Middle, middle_of
 from mixtura.data.missing import Accepted
 from mixtura.data.noise import with_noise
-from mixtura.data.row_checks import check_n_rows, check_rows_shape, check_sample_weight
+from mixtura.data.row_checks import check_n_rows, check_rows_shape
 from mixtura.data.sampling import draw_rows
 from mixtura.data.source import Block, RowSource, check_promises
 from mixtura.data.stored import StoredRows
@@ -38,7 +39,7 @@ __all__ = [
 
 # The kinds of rows: each one is named here and nowhere else. The first that recognises what a user
 # passes takes it; ArrayRows takes anything, so it is the last.
-KINDS: tuple[type[RowSource], ...] = (StoredRows, BlockedRows, ArrayRows)
+KINDS: tuple[type[RowSource], ...] = (DaskRows, StoredRows, BlockedRows, ArrayRows)
 
 
 def open_rows(
@@ -91,9 +92,16 @@ def open_rows(
     assert opened is not None  # the last kind takes anything, or refuses it
     source = opened
     source.forget_totals()
-    check_promises(source)
+    # Where only reading tells how many rows there are, they are counted if that is asked.
+    counted = minimum > 0 or source.is_counted
+    check_promises(source, counted=source.is_counted)
+    if counted and not source.is_counted:  # what is read must be told what may be missing
+        source = source.checked(missing)
+        check_promises(source)
+    misfit = n_features not in (None, source.n_features)  # then a message says how many there are
+    n_samples = source.n_samples if counted or misfit else 0
     check_rows_shape(
-        (source.n_samples, source.n_features), source.feature_names, minimum=minimum,
+        (n_samples, source.n_features), source.feature_names, minimum=minimum,
         n_features=n_features, feature_names=feature_names, part=part,
     )  # fmt: skip
     if sample_weight is not None:
@@ -102,13 +110,13 @@ def open_rows(
                 "sample_weight must be None for rows that have weights already; got both. "
                 "Leave out sample_weight, or the weight of scan."
             )
-        check_index(sample_weight, source.index, "sample_weight")
-        source = source.reweighted(check_sample_weight(sample_weight, source.n_samples))
+        source = source.with_weights(sample_weight)
     source = source.checked(missing)
     source.index = opened.index
     source.missing = "em" if missing == "em" else "raise"
-    n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
-    check_n_rows(n_rows, minimum, part)
+    if counted:
+        n_rows = check_count(f"n_rows of {type(source).__name__}", source.n_rows, minimum=0)
+        check_n_rows(n_rows, minimum, part)
     return source
 
 
@@ -118,6 +126,7 @@ def scan(
     weight: str | int | Sequence[ArrayLike] | None = None,
     *,
     block_size: int | None = None,
+    executor: Any = None,
 ) -> RowSource:
     """Rows in several pieces, for every function that takes rows: as if they were one array.
 
@@ -136,6 +145,11 @@ def scan(
     block_size : int, optional
         Rows that are read together, where they do not lie in memory: three such blocks are in
         memory at most. None is some megabytes. Other sizes change results by rounding.
+    executor : concurrent.futures.Executor, or callable, optional
+        What reads the rows and makes the passes over them: processes, threads, joblib's, MPI's or
+        Ray's workers. It has a method `submit`, or is called like the built-in `map`. Arrays and
+        frames in memory are sent to it in each pass. No bit of a result depends on it, or on how
+        many workers it has. None is this process.
 
     Returns
     -------
@@ -147,7 +161,8 @@ def scan(
     ValueError
         For blocks of different columns, or without a column that is asked for.
     TypeError
-        For anything that is not a list of blocks, and for blocks that are not real numbers.
+        For anything that is not a list of blocks, for blocks that are not real numbers, and for an
+        executor that is neither.
 
     Notes
     -----
@@ -176,7 +191,7 @@ def scan(
     for kind in KINDS:
         scanned = kind.scanned(source, columns, weight, block_size)
         if scanned is not None:
-            return scanned
+            return scanned if executor is None else executed(scanned, executor, block_size)
     if hasattr(source, "__next__"):
         raise TypeError(
             f"source must be a list of arrays or frames, which can be read several times; got "

@@ -7,7 +7,7 @@ block must have as many rows and as much weight as in the first, and the same nu
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -90,6 +90,19 @@ class RowsElsewhere(RowSource):
     def name(self) -> str:
         """What messages call all of the rows."""
 
+    @property
+    @abstractmethod
+    def n_known(self) -> int | None:
+        """How many rows there are, where metadata tell."""
+
+    @property
+    def n_samples(self) -> int:  # type: ignore[override]
+        return looks.total_of(self.counted).n_samples if self.n_known is None else self.n_known
+
+    @property
+    def is_counted(self) -> bool:  # type: ignore[override]
+        return self.n_known is not None or "_overview" in vars(self)
+
     def look_for(self, missing: Accepted | None) -> None:
         """Find out the form of the rows, and whether weights can be used.
 
@@ -110,8 +123,16 @@ class RowsElsewhere(RowSource):
         RowsChangedError
             Where there are more blocks than before, or fewer.
         """
-        first = not self.is_far or look is _looked_at  # far away, nothing else tells the starts
-        before = vars(self).get("counted") if first else self.counted
+        # Far away, nothing else tells the starts; a look at answers needs none.
+        free = not self.is_far or look is _looked_at or getattr(look, "anywhere", False)
+        return self._visits(blocks, look, vars(self).get("counted") if free else self.counted)
+
+    def _visits(
+        self,
+        blocks: Iterable[Thing],
+        look: Callable[[Block], Any],
+        before: Sequence[Counted] | None,
+    ) -> Iterator[tuple[Thing, Visit]]:
         number = start = 0
         for block in blocks:
             visit = Visit(look, self.name, number)

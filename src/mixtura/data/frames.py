@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
@@ -29,6 +30,7 @@ __all__ = [
     "Names",
     "Table",
     "check_ordered",
+    "column_names",
     "described",
     "is_missing",
     "listed",
@@ -108,7 +110,7 @@ class Table:
             labels, self._columns = frame
             self._labels = tuple(labels)
             self.shape = (len(self._columns[0]) if len(self._columns) else 0, len(self._columns))
-        self.names = _names(self._labels, name)
+        self.names = column_names(self._labels, name)
 
     def selected(self, chosen: Sequence[int]) -> Table:
         """Return the columns at some positions, not yet converted to numbers."""
@@ -243,7 +245,7 @@ def _labels_along_second_axis(values: Any) -> Iterable[Any]:
     return ()
 
 
-def _names(labels: Sequence[Any], name: str) -> Names | None:
+def column_names(labels: Sequence[Any], name: str) -> Names | None:
     """Labels as text; None where they only count the columns from 0.
 
     Labels without any text that repeat, as after joining frames without names, are no names.
@@ -403,6 +405,8 @@ def _description_of_unreal(array: NDArray[Any], name: str) -> str:
         if computed:
             got = f"a {type(value).__name__}, which has not been computed"
             remedy = f"Pass {name}.{computed[0]}()."
+        elif isinstance(value, str | os.PathLike) or callable(value):
+            remedy = "Pass an array; rows in files, or from a function, are mixtura.scan(...)."
     elif array.dtype == object:
         for index, value in np.ndenumerate(array):
             if not isinstance(value, Real) and not is_missing(value):

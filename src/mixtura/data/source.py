@@ -26,10 +26,12 @@ from mixtura.data import looks, sampling
 from mixtura.data.block import CHUNK, Block
 from mixtura.data.fingerprint import digest_of
 from mixtura.data.frames import Names
+from mixtura.data.index import check_index
 from mixtura.data.looks import Counted, Extremes
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.missing import Accepted, Missing, lack_numbers
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
+from mixtura.data.row_checks import check_sample_weight
 from mixtura.data.values import check_count
 from mixtura.parameters import NOTHING
 from mixtura.shapes import Floats
@@ -61,6 +63,8 @@ class RowSource(ABC):
         Whether the arrays of all blocks stay in memory, so that a pass may keep them.
     is_far : bool
         Whether `map` works elsewhere, so that a look cannot write into arrays that are here.
+    is_counted : bool
+        Whether `n_samples` is known without reading the rows.
     index : sequence of pandas.Index or None
         Labels of the rows of each block, where these were pandas frames.
     not_finite : ndarray of shape (n_samples,), bool, or None
@@ -79,6 +83,7 @@ class RowSource(ABC):
     is_weighted: bool = False
     in_memory: bool = False
     is_far: bool = False
+    is_counted: bool = True
     index: Sequence[Any] | None = None
     not_finite: Mask | None = None
     form: str = "whole"
@@ -132,11 +137,6 @@ class RowSource(ABC):
             return "incomplete", "em"
         return self.form, None
 
-    @property
-    def n_promised(self) -> int | None:
-        """How many rows `blocks` must yield; None while nobody knows."""
-        return self.n_samples
-
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
         return self
@@ -184,9 +184,17 @@ class RowSource(ABC):
         ndarray of shape (n_samples, *columns)
             A kind of rows far away may return something that computes it later.
         """
+        return self.stacked(self.map(look), columns, dtype)
+
+    def stacked(
+        self, parts: Iterable[NDArray[Any]], columns: tuple[int, ...], dtype: DTypeLike
+    ) -> NDArray[Any]:
+        """Return one array of shape (n_samples, *columns) of what there is for each block."""
+        if not self.is_counted:  # then they are not read twice, which takes twice the memory
+            return np.concatenate([np.empty((0, *columns), dtype), *parts])
         values: NDArray[Any] = np.empty((self.n_samples, *columns), dtype)
         start = 0
-        for part in self.map(look):
+        for part in parts:
             values[start : start + len(part)] = part
             start += len(part)
         return values
@@ -428,6 +436,28 @@ class RowSource(ABC):
 
     # ---- the same rows in another way ----
 
+    def with_weights(self, sample_weight: Any) -> RowSource:
+        """Return the rows with the weights that a user passes for all of them, checked."""
+        self.refuse_array("sample_weight", "Use the weight of scan, a column.")
+        check_index(sample_weight, self.index, "sample_weight")
+        return self.reweighted(check_sample_weight(sample_weight, self.n_samples))
+
+    def refuse_array(self, name: str, remedy: str) -> None:
+        """Refuse an argument with an entry a row, for rows far away: each look would carry it.
+
+        Parameters
+        ----------
+        name : str
+            Of the argument.
+        remedy : str
+            What to do.
+        """
+        if self.is_far:
+            raise ValueError(
+                f"{name} must not be an array with an entry a row for rows that other processes "
+                f"work on; got one. {remedy}"
+            )
+
     def subset(self, mask: Mask) -> RowSource:
         """Return the rows that a mask of shape (n_samples,) keeps, in order, with their weights."""
         return _Changed(self, mask=mask)
@@ -450,10 +480,10 @@ class RowSource(ABC):
         return _Changed(self, form=form, extras=extras)
 
 
-def check_promises(source: RowSource) -> None:
-    """Refuse a kind of rows that does not say how many it has, or of which type."""
+def check_promises(source: RowSource, *, counted: bool = True) -> None:
+    """Refuse a kind of rows that does not say of which type it has how many, if that is asked."""
     kind = type(source).__name__
-    for name in ("n_samples", "n_features"):
+    for name in ("n_samples", "n_features")[not counted :]:
         check_count(f"{name} of {kind}", getattr(source, name, None), minimum=0)
     dtype = getattr(source, "dtype", None)
     if dtype not in (np.float32, np.float64):
@@ -487,7 +517,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
 
     @wraps(blocks)
     def checked(self: RowSource) -> Iterator[Block]:
-        promised = self.n_promised
+        promised = self.n_samples if self.is_counted else None
         expected = (
             f"blocks() of {type(self).__name__} must yield {promised or 'all'} rows of "
             f"{self.n_features} columns, in order"

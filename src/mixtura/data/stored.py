@@ -6,11 +6,10 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from mixtura.data import looks
 from mixtura.data.ahead import read_ahead
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import RowsElsewhere
@@ -26,11 +25,27 @@ from mixtura.data.stores import Piece, Store, store_of
 from mixtura.data.values import check_count, contiguous
 from mixtura.exceptions import RowsChangedError
 
-__all__ = ["Reader", "StoredRows"]
+__all__ = ["Layout", "Reader", "StoredRows", "check_weight_column", "layout_of"]
 
 BLOCK_NUMBERS = 1 << 21  # in a block: so many that the Python around a pass takes no time
 LEAST_BLOCK = 1024  # rows
 Column = str | int
+
+
+class HasColumns(Protocol):
+    """What has columns of which some are asked for, such as a store."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def names(self) -> Names | None:
+        """Names of the columns."""
+
+    @property
+    def n_columns(self) -> int:
+        """How many there are."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +86,14 @@ class Reader:
         Of the numbers.
     missing : {"raise", "em", "any", "noisy"} or None
         See `mixtura.data.open_rows`.
+    known : bool
+        Whether the same numbers have been checked before: this takes as long as reading them.
     """
 
     layout: Layout
     dtype: np.dtype[Any]
     missing: Accepted | None = None
+    known: bool = False
 
     def block(self, piece: Piece, start: int = 0) -> Block:
         """Read a piece, and check its values.
@@ -103,6 +121,8 @@ class Reader:
                     f"{X.dtype}. Give all rows one type."
                 )
             X = X.astype(self.dtype)
+        if self.known:
+            return Block(X, weight, start)
         missing = "em" if self.missing == "any" else self.missing
         X, _ = finite_rows(X, place, layout.names, weight, missing, piece.first)
         return Block(X, weight, start)
@@ -143,31 +163,12 @@ class StoredRows(RowsElsewhere):
         store = store_of(source)
         if store is None:
             return None
-        if not (weight is None or isinstance(weight, str | int | np.integer)):
-            raise TypeError(
-                f"weight must be the name or the position of a column; got {described(weight)}. "
-                f"Pass sample_weight to the function for one array of all weights."
-            )
-        return cls(store, columns, weight, block_size)  # type: ignore[arg-type]
+        check_weight_column(weight)
+        return cls(store, columns, weight, block_size)
 
     @cached_property
     def _layout(self) -> Layout:
-        """The columns that are asked for, by their positions."""
-        store = self._store
-        weight = None if self._weight is None else _position(store, self._weight)
-        if self._columns is None:
-            chosen = [a for a in range(store.n_columns) if a != weight]
-        else:
-            chosen = [_position(store, column) for column in self._columns]
-            repeated = repetitions([self._columns[chosen.index(a)] for a in chosen])
-            if repeated:
-                raise ValueError(
-                    f"columns must choose each column once; got {repeated}. Leave out the "
-                    f"repetitions."
-                )
-        names = None if store.names is None else tuple(store.names[a] for a in chosen)
-        called = weight if weight is None or store.names is None else store.names[weight]
-        return Layout(tuple(chosen), weight, names, repr(called))
+        return layout_of(self._store, self._columns, self._weight)
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
@@ -182,12 +183,7 @@ class StoredRows(RowsElsewhere):
         return self._layout.names
 
     @property
-    def n_samples(self) -> int:  # type: ignore[override]
-        known = self._store.n_rows
-        return looks.total_of(self.counted).n_samples if known is None else known
-
-    @property
-    def n_promised(self) -> int | None:
+    def n_known(self) -> int | None:
         return self._store.n_rows
 
     @property
@@ -209,6 +205,8 @@ class StoredRows(RowsElsewhere):
         """Return the same rows; values are checked whenever they are read."""
         rows = copy.copy(self)
         rows._missing = missing
+        if missing not in ("em", "any") and "_overview" in vars(rows) and rows.n_missing:
+            rows.forget_totals()  # the next reading refuses what the last one did not
         rows.look_for(missing)
         return rows
 
@@ -228,7 +226,10 @@ class StoredRows(RowsElsewhere):
 
     @property
     def _reader(self) -> Reader:
-        return Reader(self._layout, self.dtype, self._missing)
+        # What a row of weight zero holds is replaced anew each time; other numbers stay, or are
+        # refused, in the first reading. A store that shows that it changed is refused later.
+        known = self._state is not None and not self.is_weighted and "_overview" in vars(self)
+        return Reader(self._layout, self.dtype, self._missing, known)
 
     def _pieces(self) -> Iterator[Piece]:
         return self._store.pieces(self._layout.read, self.block_size)
@@ -245,7 +246,36 @@ def _itself(block: Block) -> Block:
     return block
 
 
-def _position(store: Store, column: Column) -> int:
+def check_weight_column(weight: Any) -> None:
+    """Refuse weights in another form than a column of the rows."""
+    if not (weight is None or isinstance(weight, str | int | np.integer)):
+        raise TypeError(
+            f"weight must be the name or the position of a column; got {described(weight)}. "
+            f"Pass sample_weight to the function for one array of all weights."
+        )
+
+
+def layout_of(store: HasColumns, columns: Sequence[Column] | None, weight: Column | None) -> Layout:
+    """Return the columns that are asked for, by their positions.
+
+    Without `columns` these are all but that of the weights.
+    """
+    place = None if weight is None else _position(store, weight)
+    if columns is None:
+        chosen = [a for a in range(store.n_columns) if a != place]
+    else:
+        chosen = [_position(store, column) for column in columns]
+        repeated = repetitions([columns[chosen.index(a)] for a in chosen])
+        if repeated:
+            raise ValueError(
+                f"columns must choose each column once; got {repeated}. Leave out the repetitions."
+            )
+    names = None if store.names is None else tuple(store.names[a] for a in chosen)
+    called = place if place is None or store.names is None else store.names[place]
+    return Layout(tuple(chosen), place, names, repr(called))
+
+
+def _position(store: HasColumns, column: Column) -> int:
     """Position of a column of a store that is given by its name or position."""
     if isinstance(column, str):
         if store.names is None or column not in store.names:

@@ -10,6 +10,8 @@ from pathlib import Path
 from threading import RLock, get_ident
 from types import ModuleType
 
+from mixtura.limits import thread_limit
+
 __all__ = ["choose_n_threads", "threads_for_a_pass"]
 
 # Multiply-adds, about half a millisecond; smaller passes use one thread. Sharing them would gain
@@ -82,7 +84,8 @@ def choose_n_threads(n_threads: int | None, *, work: int | None = None) -> int:
     n_threads : int or None
         What the user asked for; None for OpenMP's maximum (``OMP_NUM_THREADS``, threadpoolctl), at
         most the CPUs this process may run on and its cgroup's quota of them, less those that other
-        passes of this process are using, and one where the work is too small to share.
+        passes of this process are using, and the limit of a task (`mixtura.limits`); one where the
+        work is too small to share.
     work : int, multiply-adds, optional
         Size of the pass; None for a large one.
 
@@ -99,7 +102,8 @@ def choose_n_threads(n_threads: int | None, *, work: int | None = None) -> int:
         return 1
     allowed = min(int(runtime.max_threads()), _affinity(), _cgroup_quota())
     with _lock:
-        return max(1, allowed - sum(_busy.values()))
+        left = max(1, allowed - sum(_busy.values()))
+    return min(left, thread_limit() or left)
 
 
 def _affinity() -> int:

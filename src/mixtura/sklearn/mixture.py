@@ -260,7 +260,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def _predicted(self, X: NDArray[Any]) -> NDArray[Any]:
         """The most probable components of rows, or where there are classes, these."""
         if not hasattr(self, "classes_"):
-            return self.model_.predict(X, n_threads=self.n_threads)
+            components: NDArray[np.int64] = self.model_.predict(X, n_threads=self.n_threads)
+            return components
         of_class = self._class_probabilities(X)
         names = np.append(self.classes_.astype(self.component_classes_.dtype), -1)
         rest = 1.0 - of_class.sum(axis=1) if -1 in self.component_classes_ else np.zeros(len(X))
@@ -367,7 +368,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         X = rows_of(self, X, missing=self.missing, reset=False)
         if hasattr(self, "classes_"):
             return self._class_probabilities(X).astype(X.dtype, copy=False)
-        return model.responsibilities(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
+        resp: NDArray[Any] = model.responsibilities(X, n_threads=self.n_threads)
+        return resp.astype(X.dtype, copy=False)
 
     def score_samples(self, X: ArrayLike) -> NDArray[Any]:
         """Log-density of each row.
@@ -384,7 +386,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         model = self.model_
         X = rows_of(self, X, missing=self.missing, reset=False)
-        return model.log_prob(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
+        log_prob: NDArray[Any] = model.log_prob(X, n_threads=self.n_threads)
+        return log_prob.astype(X.dtype, copy=False)
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
         """Weighted mean of the log-density of the rows.
