@@ -67,6 +67,29 @@ def test_fit_of_a_file_is_that_of_its_blocks_in_memory(
     assert_same_fit_bits(expected, fit)
 
 
+@pytest.mark.parametrize(
+    ("options", "before", "each"),
+    [({}, 6, 1), ({"init": ROWS[:3]}, 7, 1), ({"missing": "em"}, 6, 1)],
+    ids=["automatic", "given", "missing"],
+)
+def test_rows_are_read_a_few_times_before_the_first_iteration_and_once_in_each(
+    options: dict[str, Any], before: int, each: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = as_scanned("npy", ROWS, tmp_path)
+    pieces, readings, seen = type(rows._store).pieces, [], []
+
+    def counted(*arguments: Any) -> Any:
+        readings.append(0)
+        return pieces(*arguments)
+
+    monkeypatch.setattr(type(rows._store), "pieces", counted)
+    fit_gmm(
+        rows, 3, rng=0, accelerate=False, callback=lambda _: seen.append(len(readings)), **options
+    )
+    assert seen[0] == before + each
+    assert set(np.diff(seen)) == {each}
+
+
 @some_kinds
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 def test_fit_of_a_file_has_the_same_bits_for_any_number_of_threads(
