@@ -173,6 +173,17 @@ def test_arrays_with_an_entry_a_row_are_refused_for_far_rows(name: str, tmp_path
         call(far(tmp_path))
 
 
+def test_tree_of_far_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"X must be rows that this process reads, .* X\.take\("):
+        hierarchical(far(tmp_path))
+
+
+def test_tree_of_stored_rows_is_that_of_blocks_in_memory() -> None:
+    one, other = (hierarchical(rows, max_leaves=60, rng=0) for rows in (stored(), scan(cut())))
+    np.testing.assert_array_equal(one.linkage, other.linkage)
+    np.testing.assert_array_equal(one.leaf, other.leaf)
+
+
 def test_means_and_mixtures_start_far_rows(tmp_path: Path) -> None:
     start = fit_gmm(X, 2, rng=0, max_iter=2, tol=0).model
     for init in (start, start.means):
