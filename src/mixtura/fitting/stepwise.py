@@ -16,10 +16,11 @@ from mixtura.data.missing import Missing
 from mixtura.exceptions import FitError
 from mixtura.files import Contents
 from mixtura.fitting.gmm import check_reg_covar
+from mixtura.fitting.learner import continued
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
 from mixtura.fitting.stream import Stream, stream_contents, stream_of
-from mixtura.fitting.stream_options import Options
+from mixtura.fitting.stream_options import STEP_POWER, Options
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.answers import Answers
 from mixtura.mixture.table import counted
@@ -128,7 +129,7 @@ class StepwiseGMM(Answers):
         *,
         covariance_type: str = "full",
         reg_covar: float | ArrayLike = 1e-6,
-        step_power: float = 0.7,
+        step_power: float = STEP_POWER,
         half_life: float | None = None,
         init: Start | ArrayLike | GaussianMixture | GMMFit = "kmeans",
         n_init: int = 10,
@@ -186,6 +187,16 @@ class StepwiseGMM(Answers):
             missing=self._options.missing,
         )  # fmt: skip
         self._stream = stream.after(source)
+        return self
+
+    def _after_fit(self, model: GaussianMixture, n_samples: int, weight_sum: float) -> Self:
+        """Return the stream that continues a fit to rows that were read as a whole."""
+        options = self._options
+        assert isinstance(options.reg_covar, np.ndarray)
+        learner = continued(options, model._parameters(), options.reg_covar, weight_sum)
+        self._stream = replace(
+            self._stream, n_samples=n_samples, weight_sum=weight_sum, learner=learner
+        )
         return self
 
     # ---- what is there ----
