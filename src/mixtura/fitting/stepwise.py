@@ -22,7 +22,7 @@ from mixtura.fitting.stages import Begin
 from mixtura.fitting.stream import Stream, stream_contents, stream_of
 from mixtura.fitting.stream_options import STEP_POWER, Options
 from mixtura.mixture import GaussianMixture
-from mixtura.mixture.answers import Answers
+from mixtura.mixture.answers import Answers, answered
 from mixtura.mixture.table import counted
 from mixtura.passes.backend import BackendName
 from mixtura.shapes import Floats
@@ -119,8 +119,8 @@ class StepwiseGMM(Answers):
     ...     stream = stream.update(rng.normal(size=(500, 1)) + 6 * rng.integers(2, size=(500, 1)))
     >>> stream
     <StepwiseGMM: 2 components, 20 updates, 10000 rows>
-    >>> sorted(stream.model.means.ravel().round(1).tolist())
-    [0.0, 6.0]
+    >>> sorted(stream.model.means.ravel().round().astype(int).tolist())
+    [0, 6]
     """
 
     def __init__(
@@ -295,6 +295,9 @@ class StepwiseGMM(Answers):
         if stream.learner is None:
             parts.append("not started")
         return f"<{type(self).__name__}: {', '.join(parts)}>"
+
+    log_likelihood = answered(GaussianMixture.log_likelihood)
+    summary = answered(GaussianMixture.summary)
 
     # ---- copies and files ----
 
