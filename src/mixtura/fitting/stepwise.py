@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 from typing import Any, Self
 
 import numpy as np
@@ -296,6 +297,11 @@ class StepwiseGMM(Answers):
             parts.append("not started")
         return f"<{type(self).__name__}: {', '.join(parts)}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: no fit is made for it."""
+        table = str(self.model._repr_html_()) if self.is_started else ""
+        return f"<p>{escape(repr(self))}</p>{table}"
+
     log_likelihood = answered(GaussianMixture.log_likelihood)
     summary = answered(GaussianMixture.summary)
 
@@ -311,6 +317,11 @@ class StepwiseGMM(Answers):
         made = cls.__new__(cls)
         made._stream = stream_of(contents)
         made._options = made._stream.options
+        return made
+
+    def __copy__(self) -> Self:
+        made = type(self).__new__(type(self))
+        made._stream, made._options = self._stream, self._options
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
