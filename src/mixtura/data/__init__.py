@@ -93,7 +93,10 @@ def open_rows(
     source.forget_totals()
     # Where only reading tells how many rows there are, they are counted if that is asked.
     counted = minimum > 0 or source.is_counted
-    check_promises(source, counted=counted)
+    check_promises(source, counted=source.is_counted)
+    if counted and not source.is_counted:  # what is read must be told what may be missing
+        source = source.checked(missing)
+        check_promises(source)
     misfit = n_features not in (None, source.n_features)  # then a message says how many there are
     n_samples = source.n_samples if counted or misfit else 0
     check_rows_shape(

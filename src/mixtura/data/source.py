@@ -198,6 +198,22 @@ class RowSource(ABC):
             start += len(part)
         return values
 
+    def refuse_entries(self, name: str, remedy: str) -> None:
+        """Refuse an array with an entry a row, for rows far away: each look would carry all of it.
+
+        Parameters
+        ----------
+        name : str
+            Of the argument.
+        remedy : str
+            What to do.
+        """
+        if self.is_far:
+            raise ValueError(
+                f"{name} must not be an array with an entry a row for rows that other processes "
+                f"work on; got one. {remedy}."
+            )
+
     def weights(self) -> Floats | None:
         """Weights of all rows, shape (n_samples,), read-only; None where each row counts once.
 
@@ -430,11 +446,9 @@ class RowSource(ABC):
 
     def with_weights(self, sample_weight: Any) -> RowSource:
         """Return the rows with the weights that a user passes for all of them, checked."""
+        self.refuse_entries("sample_weight", "Use the weight of scan, a column")
         check_index(sample_weight, self.index, "sample_weight")
         return self.reweighted(check_sample_weight(sample_weight, self.n_samples))
-
-    def refuse_array(self, name: str, remedy: str) -> None:  # noqa: B027
-        """Refuse an argument with an entry for each row, where the rows are on a cluster."""
 
     def subset(self, mask: Mask) -> RowSource:
         """Return the rows that a mask of shape (n_samples,) keeps, in order, with their weights."""

@@ -208,6 +208,11 @@ def bootstrap_lrt(
         raise ValueError(
             "X must have rows that count once each; got rows with weights. Scan it without weight."
         )
+    if not source.in_memory:
+        raise ValueError(
+            "X must be in memory, as samples of as many rows are drawn and fitted there; got rows "
+            "that stay where they are. Pass some of them, such as X.take(range(0, 100_000, 10))."
+        )
     family_named(covariance_type, source.n_features)
     n_bootstrap = check_count("n_bootstrap", n_bootstrap)
     if not callable(init):

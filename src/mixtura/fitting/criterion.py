@@ -10,6 +10,7 @@ import numpy as np
 
 from mixtura.data import RowSource
 from mixtura.data.frames import described
+from mixtura.data.reweighed import Fold, Reweighed
 from mixtura.exceptions import FitError
 from mixtura.fitting.progress import Counter
 from mixtura.fitting.result import GMMFit
@@ -57,7 +58,8 @@ def _value_of_callable(criterion: Callable[..., float], fit: GMMFit, source: Row
     """
     name = criterion_name(criterion)
     try:
-        value: Any = criterion(fit.model, source.shown(), source.weights())
+        weights = source.weights() if source.in_memory else None  # others have their own
+        value: Any = criterion(fit.model, source.shown(), weights)
     except Exception as error:
         raise FitError(f"{name} raised {type(error).__name__}: {error}") from error
     try:
@@ -80,17 +82,16 @@ def cross_validate(
 ) -> None:
     """Enter minus twice the log-likelihood of held-out rows, when all folds of a model are done."""
     source, n_folds = search.survey.source, len(streams)
-    weights = source.weights()
-    present = np.arange(source.n_samples) if weights is None else np.flatnonzero(weights)
-    fold_of_row = np.full(source.n_samples, n_folds)  # none, for rows without weight
-    fold_of_row[present] = streams[0].permutation(len(present)) % n_folds
     deviances = {model: np.full(n_folds, np.nan) for model in selection.fits}
     share = np.empty(n_folds)
-    for fold, stream in enumerate(streams):
-        held = source.subset(fold_of_row == fold)
+    for fold, (stream, (held, others)) in enumerate(
+        zip(streams, _folds(source, n_folds, streams[0]), strict=True)
+    ):
         share[fold] = held.weight_sum
         try:
-            training = search.on(source.subset(fold_of_row != fold))
+            if not share[fold]:
+                raise ValueError("no row of positive weight is held out; ask for fewer folds")
+            training = search.on(others)
         except ValueError as error:  # as where no row that is left has a number in some column
             selection.reasons.update(dict.fromkeys(deviances, f"fold {fold}: {error}"))
             return
@@ -107,6 +108,24 @@ def cross_validate(
             if fold == n_folds - 1:
                 spread = share.sum() * (deviance / share).std(ddof=1) / math.sqrt(n_folds)
                 selection._enter(k, name, deviance.sum(), spread)
+
+
+def _folds(
+    source: RowSource, n_folds: int, rng: np.random.Generator
+) -> Iterator[tuple[RowSource, RowSource]]:
+    """Yield the rows of each part, and the others; they are drawn without repetition."""
+    if not source.in_memory:
+        seed = int(rng.integers(1 << 32))
+        for fold in range(n_folds):
+            held, others = (Fold(seed, n_folds, fold, held) for held in (True, False))
+            yield Reweighed(source, held), Reweighed(source, others)
+        return
+    weights = source.weights()
+    present = np.arange(source.n_samples) if weights is None else np.flatnonzero(weights)
+    fold_of_row = np.full(source.n_samples, n_folds)  # none, for rows without weight
+    fold_of_row[present] = rng.permutation(len(present)) % n_folds
+    for fold in range(n_folds):
+        yield source.subset(fold_of_row == fold), source.subset(fold_of_row != fold)
 
 
 def _deviance(end: GMMFit | str, held: RowSource, n_threads: int | None) -> float:

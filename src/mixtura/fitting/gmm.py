@@ -286,7 +286,7 @@ def fit_gmm(
     if isinstance(init, str) and init == "labels":
         begin = begin_from_labels(known)
     elif not callable(init):
-        begin = check_begin(init, source, n_components)
+        begin = check_begin(init, source, n_components, labelled=known is not None)
         if known is not None and isinstance(init, KMeansFit | HierarchicalTree):
             assert isinstance(begin, np.ndarray)
             begin = matched(begin, known.code, known.prior, source.weights())

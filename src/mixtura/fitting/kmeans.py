@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data import RowSource, open_rows
+from mixtura.data import Block, RowSource, open_rows
 from mixtura.data.checks import (
     check_centres,
     check_count,
@@ -20,7 +20,8 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.frames import described, real_array
-from mixtura.data.missing import MISSING, Missing, nothing_observed
+from mixtura.data.missing import MISSING, Missing
+from mixtura.data.reweighed import Reweighed, observed_only
 from mixtura.data.row_checks import check_column_names, check_n_rows
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
 from mixtura.fitting.kmeans_fit import KMeansFit
@@ -163,13 +164,12 @@ def fit_kmeans(
         for stream in generator.spawn(n_init):
             best = _better(best, runs.run(runs.seed(n_clusters, begin, stream)))
         assert best is not None
-        if isinstance(begin, str):
-            best = _largest_first(best, source)
-        best = replace(best, deviations=runs.deviations(best))
+        sizes, best = best.sizes, runs.closed(best)
+        best = _largest_first(best) if isinstance(begin, str) else replace(best, sizes=sizes)
     except KeyboardInterrupt:
         reached = _better(best, runs.last if runs else None)
         if reached is not None and isinstance(begin, str):
-            reached = _largest_first(reached, source)
+            reached = _largest_first(reached)
         raise FitInterrupted(reached) from None
     finally:
         progress.close()
@@ -194,19 +194,19 @@ def fit_kmeans(
     return best
 
 
-def _largest_first(fit: KMeansFit, source: RowSource) -> KMeansFit:
+def _largest_first(fit: KMeansFit) -> KMeansFit:
     """The clusters in the order of falling weight, those of equal weight in that of their centers.
 
     Labels of rows without weight may mean nothing yet.
     """
-    k, weights = len(fit.centers), source.weights()
-    known = (fit.labels >= 0) & (fit.labels < k)
-    labels = np.where(known, fit.labels, 0)
-    weight = known.astype(np.float64) if weights is None else known * weights
-    sizes: Floats = np.bincount(labels, weight, k).astype(np.float64)
-    order = heaviest_first(sizes, fit.centers)
-    renumbered = np.where(known, np.argsort(order)[labels], fit.labels)
-    return replace(fit, centers=fit.centers[order], labels=renumbered, sizes=sizes[order])
+    assert fit.sizes is not None
+    order = heaviest_first(fit.sizes, fit.centers)
+    arrays = {name: getattr(fit, name) for name in ("centers", "sizes", "deviations")}
+    ordered = {name: each[order] for name, each in arrays.items() if each is not None}
+    if fit.labels is not None:
+        known = (fit.labels >= 0) & (fit.labels < fit.n_clusters)
+        ordered["labels"] = np.where(known, np.argsort(order)[fit.labels * known], fit.labels)
+    return replace(fit, **ordered)
 
 
 def _check_init(init: Any, source: RowSource, n_clusters: int) -> str | Floats | NDArray[np.int64]:
@@ -245,14 +245,14 @@ def _better(one: KMeansFit | None, other: KMeansFit | None) -> KMeansFit | None:
 
 def _observed(source: RowSource, n_clusters: int) -> RowSource:
     """The rows, those with nothing observed absent: they are equally near to all centers."""
-    if source.form == "whole":
+    if source.form == "whole" or not any(source.map(_lacks_some_row)):
         return source
-    nothing = nothing_observed(X for X, *_ in source.blocks())
-    if not nothing.any():
-        return source
-    weights = source.weights()
-    left = source.reweighted(np.where(nothing, 0.0, 1.0 if weights is None else weights))
+    left = Reweighed(source, observed_only)
     check_n_rows(
         left.n_rows, n_clusters, "cluster", of="with something observed and positive weight"
     )
     return left
+
+
+def _lacks_some_row(block: Block) -> bool:
+    return bool(np.isnan(block.X).all(axis=1).any())

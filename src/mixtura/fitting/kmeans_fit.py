@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura import files
-from mixtura.data import RowSource, open_rows
+from mixtura.data import Block, RowSource, open_rows
 from mixtura.data.checks import (
     check_centres,
     check_labels,
@@ -19,16 +19,18 @@ from mixtura.data.checks import (
     check_option,
 )
 from mixtura.data.frames import Names
-from mixtura.data.missing import MISSING, Missing, nothing_observed
+from mixtura.data.missing import MISSING, Missing
+from mixtura.data.outputs import Question, answered, check_output
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.mixture.checks import check_feature_names
+from mixtura.mixture.densities import Output
 from mixtura.mixture.table import Line, as_html, as_text, counted, counted_rows, frame, section
 from mixtura.parameters import Seen
-from mixtura.passes import Backend, RowsPass
+from mixtura.passes import Backend
 from mixtura.shapes import SPHERICAL, Floats
 from mixtura.text import short_repr
 
-__all__ = ["KMeansFit", "nearest_centers"]
+__all__ = ["KMeansFit", "Nearest"]
 
 ADDED_ARRAYS = ("history", "sizes", "deviations")  # which older files lack
 
@@ -42,9 +44,10 @@ class KMeansFit:
     ----------
     centers : ndarray of shape (n_clusters, n_features)
         Weighted mean of each cluster's rows, of what is observed of them.
-    labels : ndarray of shape (n_samples,), int64
+    labels : ndarray of shape (n_samples,), int64, or None
         The nearest center of each row, the first of equals; -1 for a row of weight zero that is not
-        finite, and for one with nothing observed.
+        finite, and for one with nothing observed. None for rows that are not in memory: use
+        ``fit.predict(X, out=...)``.
     inertia : float, squared units of the features
         Weighted sum of squared distances to the nearest center.
     n_iter : int
@@ -72,7 +75,7 @@ class KMeansFit:
     """
 
     centers: Floats
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | None
     inertia: float
     n_iter: int
     converged: bool
@@ -160,8 +163,10 @@ class KMeansFit:
         X: ArrayLike | RowSource,
         *,
         missing: Missing | None = None,
+        out: Output = None,
+        blocks: bool = False,
         n_threads: int | None = None,
-    ) -> NDArray[np.int64]:
+    ) -> Any:
         """Nearest center of each row.
 
         Parameters
@@ -171,6 +176,11 @@ class KMeansFit:
         missing : {"raise", "em"}, optional
             As for `fit_kmeans`; None is what the fit's `missing` says. A row with nothing observed
             has the label -1.
+        out : ndarray, str, path-like or None
+            Where to write the labels, which are not made in memory then: an array of their shape
+            and type, or a file that ends in .npy or .parquet. This is what is returned.
+        blocks : bool
+            True returns an iterator of the labels of one block of rows after the other.
         n_threads : int or None
             Number of threads, None for as many as are useful.
 
@@ -178,12 +188,14 @@ class KMeansFit:
         -------
         ndarray of shape (n_samples,), int64
         """
+        check_output(out, blocks)
         check_n_threads(n_threads)
         missing = self.missing if missing is None else check_option("missing", missing, MISSING)
         source = open_rows(
             X, n_features=self.n_features, feature_names=self.feature_names, missing=missing
         )
-        return nearest_centers(source, self.centers, Backend(n_threads=n_threads))
+        look = Nearest(self.centers, source.form, Backend(n_threads=n_threads))
+        return answered(source, Question(look, ("cluster",), dtype=np.int64), out, blocks)
 
     def _contents(self) -> Contents:
         names = ("inertia", "n_iter", "converged", "feature_names", "n_samples", "missing")
@@ -205,13 +217,16 @@ class KMeansFit:
         for name, array in added.items():
             if not (array >= 0.0).all():
                 raise ValueError(f"its {name} are negative or not numbers")
-        labels = numbers(arrays, "labels", (-1,), np.int64)
+        labels = None
+        if "labels" in arrays:
+            found = numbers(arrays, "labels", (-1,), np.int64)
+            labels = check_labels(found, len(found), k, some_without=True).copy()
         inertia = fact(facts, "inertia", float)
         if not 0.0 <= inertia < np.inf:
             raise ValueError(f"its inertia is {inertia}")
         return cls(
             check_centres(centers, d, name="centers", part="cluster"),
-            check_labels(labels, len(labels), k, some_without=True).copy(),
+            labels,
             inertia,
             count(facts, "n_iter"),
             fact(facts, "converged", bool),
@@ -222,11 +237,29 @@ class KMeansFit:
         )
 
 
-def nearest_centers(source: RowSource, centers: Floats, backend: Backend) -> NDArray[np.int64]:
-    """The nearest center of each row, of rows without weight too."""
-    labels = np.empty(source.n_samples, dtype=np.int64)
-    rows = RowsPass(source, SPHERICAL, backend, em="nearest")
-    rows.evaluate(Seen.of_centers(centers, SPHERICAL), labels=labels)
-    if source.form == "incomplete":
-        labels[nothing_observed(X for X, *_ in source.blocks())] = -1
-    return labels
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """A look at the nearest center of each row, of rows without weight too.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+    form : str
+        Of the rows.
+    backend : Backend
+    """
+
+    centers: Floats
+    form: str
+    backend: Backend
+    anywhere: ClassVar[bool] = True
+
+    def __call__(self, block: Block) -> NDArray[np.int64]:
+        """Return the labels for one block; -1 for a row with nothing observed."""
+        labels = np.empty(len(block.X), dtype=np.int64)
+        rows = self.backend.rows(self.form, block._replace(sample_weight=None))
+        seen = Seen.of_centers(self.centers, SPHERICAL)
+        rows.evaluate("nearest", seen, self.backend.n_threads, labels=labels)
+        if self.form == "incomplete":
+            labels[np.isnan(block.X).all(axis=1)] = -1
+        return labels

@@ -48,6 +48,7 @@ class Clusters:
         """Share of each cluster in the rows that were clustered."""
         sizes = self.fit.sizes
         if sizes is None:  # of an older file
+            assert self.fit.labels is not None
             sizes = np.bincount(self.fit.labels, minlength=self.n_components).astype(np.float64)
         shares: Floats = sizes / sizes.sum()
         return shares

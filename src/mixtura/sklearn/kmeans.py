@@ -190,9 +190,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             if best is None or fit.inertia < LESS * best.inertia:
                 best = fit
         assert best is not None
+        assert best.labels is not None  # of an array
         self.cluster_centers_ = best.centers.astype(X.dtype)
         # Centers that were rounded may be nearest to other rows.
-        self.labels_ = best.labels if X.dtype == np.float64 else self._assign(X)[0]
+        as_they_are = X.dtype == np.float64
+        self.labels_: NDArray[np.int64] = best.labels if as_they_are else self._assign(X)[0]
         self._warn_of_lost_clusters()
         rows.marked(self.labels_)
         self.inertia_ = best.inertia
