@@ -70,7 +70,7 @@ def client() -> Iterator[Any]:
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "60s"}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -82,7 +82,7 @@ def threaded_worker() -> Iterator[Any]:
     """Return the client of one worker in this process, with three threads."""
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=3, processes=False, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -154,7 +154,7 @@ def _weight(block: Block) -> float:
 
 
 def test_selection_by_bic_has_the_bits_of_blocks_in_memory(client: Any) -> None:  # noqa: ARG001
-    options: dict[str, Any] = {"covariance_types": ["full", "diag"], "criterion": "bic", "rng": 0}
+    options: dict[str, Any] = {"covariance_types": ["diag"], "criterion": "bic", "rng": 0}
     found = mixtura.select_gmm(array(), [2, 3], **options)
     expected = mixtura.select_gmm(scan(parts()), [2, 3], **options)
     assert_equal_fits(found.best, expected.best)
