@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -462,9 +463,59 @@ def test_answers_refuse_other_columns_without_computing_them() -> None:
         MODEL.predict(never()[:, :2])
 
 
-def test_criteria_are_those_of_memory() -> None:
+def test_criteria_are_those_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DaskRows, "blocks", _fail)  # no rows come to this process
     for name in ("log_likelihood", "bic", "aic", "icl"):
         value = getattr(MODEL, name)(array())
         assert value == pytest.approx(getattr(MODEL, name)(X), rel=1e-14)
     weighted = MODEL.log_likelihood(array(), da.from_array(W, chunks=(SIZES,)))
     assert weighted == pytest.approx(MODEL.log_likelihood(X, W), rel=1e-14)
+
+
+def test_answers_go_to_a_file_or_to_the_caller_block_by_block(tmp_path: Path) -> None:
+    expected = MODEL.predict(X)
+    path = tmp_path / "labels.npy"
+    assert MODEL.predict(from_parts(PARTS), out=path) == path
+    np.testing.assert_array_equal(np.load(path), expected)
+    blocks = list(MODEL.predict(array(), blocks=True))
+    assert [len(block) for block in blocks] == list(SIZES)
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
+
+
+def test_imputed_rows_are_a_dask_array() -> None:
+    holed = X.copy()
+    holed[::7, 1] = np.nan
+    imputed = MODEL.impute(da.from_array(holed, chunks=(SIZES, 3)))
+    np.testing.assert_array_equal(imputed.compute(), MODEL.impute(holed))
+
+
+# ---- k-means ----
+
+
+@pytest.mark.parametrize("missing", ["raise", "em"])
+def test_kmeans_has_the_bits_of_blocks_in_memory(
+    missing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = X.copy()
+    if missing == "em":
+        values[::7, 1] = np.nan
+        values[11] = np.nan
+    rows = da.from_array(values, chunks=(SIZES, 3))
+    monkeypatch.setattr(DaskRows, "blocks", _fail)
+    found = mixtura.fit_kmeans(rows, 2, rng=0, missing=missing)
+    blocks = scan(np.split(values, np.cumsum(SIZES)[:-1]))
+    expected = mixtura.fit_kmeans(blocks, 2, rng=0, missing=missing)
+    np.testing.assert_array_equal(found.centers, expected.centers)
+    assert found.inertia == expected.inertia
+    labels = found.predict(rows)
+    assert isinstance(labels, da.Array)
+    np.testing.assert_array_equal(labels.compute(), expected.predict(values))
+
+
+def test_means_of_incomplete_rows_are_refused_as_a_start() -> None:
+    holed = X.copy()
+    holed[::7, 1] = np.nan
+    rows = da.from_array(holed, chunks=(SIZES, 3))
+    with pytest.raises(ValueError, match=r"Start from a mixture.*as numbers are missing"):
+        mixtura.fit_gmm(rows, 2, init=X[:2], missing="em")
+    assert mixtura.fit_gmm(array(), 2, init=X[:2]).converged
