@@ -220,7 +220,10 @@ BAD = {
     "the name of a file": (
         lambda: "data.csv",
         TypeError,
-        "X must hold real numbers; got 'data.csv' (str). Pass an array.",
+        (
+            "X must hold real numbers; got 'data.csv' (str). Pass an array; rows in files, or "
+            "from a function, are mixtura.scan(...)."
+        ),
     ),
     "missing in pandas": (
         lambda: pandas("DataFrame", {"a": [1.0, 2.0], "b": [3.0, None]}),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from mixtura import reference
 from mixtura.shapes import Floats
-from mixtura.statistics import Statistics
+from mixtura.statistics import Statistics, total
 
 N, D, K = 90, 3, 4
 each_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -326,3 +326,44 @@ def test_coarsened_full_statistics_are_those_of_a_pass_for_the_type(covariance_t
     if covariance_type != "full":
         with pytest.raises(ValueError, match="must be 'full' to be coarsened"):
             coarse.coarsened("full")
+
+
+@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=40))
+def test_total_adds_pairs_of_equal_size_in_order(sizes: list[int]) -> None:
+    """The sum of a text tells the order, and the pairs by their brackets."""
+    added = total(Named(str(number)) for number in range(len(sizes)))
+    assert [int(part) for part in re.findall(r"\d+", added.name)] == list(range(len(sizes)))
+    assert added.name == paired([str(number) for number in range(len(sizes))])
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 7, 8, 9, 63, 64, 65, 200])
+@pytest.mark.parametrize("group", [2, 4, 8])
+def test_total_of_totals_of_groups_is_the_same_to_the_bit(n_parts: int, group: int) -> None:
+    parts = np.random.default_rng(0).normal(size=(n_parts, 3)) * 10.0 ** np.arange(3)
+    groups = [parts[start : start + group] for start in range(0, n_parts, group)]
+    np.testing.assert_array_equal(total(map(total, groups)), total(parts))
+
+
+def test_total_of_nothing_raises() -> None:
+    with pytest.raises(IndexError):
+        total([])
+
+
+@dataclasses.dataclass
+class Named:
+    """Something that can be added, and says how it was."""
+
+    name: str
+
+    def __add__(self, other: "Named") -> "Named":
+        return Named(f"({self.name} + {other.name})")
+
+
+def paired(names: list[str]) -> str:
+    """The sum of some names: the largest power of two of them, and the others."""
+    if len(names) == 1:
+        return names[0]
+    half = 1
+    while 2 * half < len(names):
+        half *= 2
+    return f"({paired(names[:half])} + {paired(names[half:])})"

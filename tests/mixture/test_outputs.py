@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from mixtura import GaussianMixture, GMMFit, fit_gmm, scan
 from mixtura.data import RowSource
-from mixtura.data.executed import ExecutedRows
-from mixtura.data.stores import store_of
 
 X = clustered()[0]
 N, D = X.shape
@@ -158,8 +156,7 @@ def test_draws_of_missing_numbers_in_blocks_are_those_of_one_array(tmp_path: Pat
 
 def far(path: Path, executor: Any) -> RowSource:
     np.save(path, X)
-    store = store_of(path)
-    return ExecutedRows(executor, store, None, None, SIZE)
+    return scan(path, block_size=SIZE, executor=executor)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -11,6 +11,7 @@ from mixtura.data.array import ArrayRows
 from mixtura.data.bins import Bins
 from mixtura.data.blocks import BlockedRows
 from mixtura.data.dask_rows import DaskRows
+from mixtura.data.executed import executed
 from mixtura.data.frames import Names, described
 from mixtura.data.middle import Middle, middle_of
 from mixtura.data.missing import Accepted
@@ -125,6 +126,7 @@ def scan(
     weight: str | int | Sequence[ArrayLike] | None = None,
     *,
     block_size: int | None = None,
+    executor: Any = None,
 ) -> RowSource:
     """Rows in several pieces, for every function that takes rows: as if they were one array.
 
@@ -143,6 +145,11 @@ def scan(
     block_size : int, optional
         Rows that are read together, where they do not lie in memory: three such blocks are in
         memory at most. None is some megabytes. Other sizes change results by rounding.
+    executor : concurrent.futures.Executor, or callable, optional
+        What reads the rows and makes the passes over them: processes, threads, joblib's, MPI's or
+        Ray's workers. It has a method `submit`, or is called like the built-in `map`. Arrays and
+        frames in memory are sent to it in each pass. No bit of a result depends on it, or on how
+        many workers it has. None is this process.
 
     Returns
     -------
@@ -154,7 +161,8 @@ def scan(
     ValueError
         For blocks of different columns, or without a column that is asked for.
     TypeError
-        For anything that is not a list of blocks, and for blocks that are not real numbers.
+        For anything that is not a list of blocks, for blocks that are not real numbers, and for an
+        executor that is neither.
 
     Notes
     -----
@@ -183,11 +191,12 @@ def scan(
     for kind in KINDS:
         scanned = kind.scanned(source, columns, weight, block_size)
         if scanned is not None:
-            return scanned
+            return scanned if executor is None else executed(scanned, executor, block_size)
     if hasattr(source, "__next__"):
         raise TypeError(
             f"source must be a list of arrays or frames, which can be read several times; got "
-            f"{described(source)}, which can be read only once. Pass list(source)."
+            f"{described(source)}, which can be read only once. Pass list(source), or a function "
+            f"that returns a new one each time."
         )
     raise TypeError(
         f"source must be a list or tuple of arrays or frames; got {type(source).__name__}. "

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mixtura.data import looks
 from mixtura.data.block import Block
 from mixtura.data.dask_graphs import (
     Groups,
@@ -164,16 +163,7 @@ class DaskRows(RowsElsewhere):
         return cls(table, columns, weight)
 
     @property
-    def n_samples(self) -> int:  # type: ignore[override]
-        known = self._table.n_rows
-        return looks.total_of(self.counted).n_samples if known is None else known
-
-    @property
-    def is_counted(self) -> bool:  # type: ignore[override]
-        return self._table.n_rows is not None
-
-    @property
-    def n_promised(self) -> int | None:
+    def n_known(self) -> int | None:
         return self._table.n_rows
 
     def __repr__(self) -> str:

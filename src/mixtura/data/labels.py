@@ -91,7 +91,7 @@ def check_row_labels(
                 "got groups alone. Pass labels, or leave it out."
             )
         return None
-    source.refuse_entries("labels", "Fit the labelled rows in memory, and start from that model")
+    source.refuse_array("labels", "Fit some of the rows with labels, and pass init=fit.model.")
     check_index(labels, source.index, "labels")
     of_component = _check_groups(groups, n_components)
     weights = source.weights()

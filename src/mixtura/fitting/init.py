@@ -51,7 +51,7 @@ def check_begin(
         return Means(init.centers)
     if isinstance(init, KMeansFit):
         assert init.labels is not None
-        source.refuse_entries("init", "Pass init=fit.centers, which are means")
+        source.refuse_array("init", "Pass init=fit.centers, which are means.")
         got = (len(init.centers), len(init.labels))
         if got != (n_components, source.n_samples):
             remedy = "Pass init.predict(X)" if got[0] == n_components else "Fit k-means again"
