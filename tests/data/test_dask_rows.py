@@ -260,7 +260,7 @@ def test_partition_that_changes_between_passes_is_refused_by_its_number() -> Non
     ("arguments", "message"),
     [
         ({"labels": np.zeros(60, int)}, "labels must not be an array with an entry a row"),
-        ({"init": np.zeros(60, int)}, r"init must not be an array.*Start from means"),
+        ({"init": np.zeros(60, int)}, r"init must not be an array.*Pass means, or"),
         ({"init": np.ones((60, 2)) / 2}, "init must not be an array with an entry a row"),
         ({"init": mixtura.fit_kmeans(X, 2, rng=0)}, r"init must not be.*init=fit\.centers"),
         ({"init": mixtura.hierarchical(X)}, "init must not be an array with an entry a row"),

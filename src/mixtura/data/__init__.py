@@ -135,7 +135,8 @@ def scan(
     source : list or tuple of array_like
         Blocks of rows, in order: arrays, frames, tensors, with the same columns. They are used
         where they are, like the X of `fit_gmm`. A block may have no rows. Columns of a block
-        without names are taken by their positions.
+        without names are taken by their positions. Or a Dask array or DataFrame, whose partitions
+        are the blocks (docs/dask.md).
     columns : list of str or int, optional
         Names or positions of the columns to use, in this order; None for all but that of `weight`.
         Columns of an array at unequal distances are copied.
