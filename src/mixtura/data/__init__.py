@@ -145,7 +145,8 @@ def scan(
         - anything with `shape` and slicing that is not in memory: a memory map, an `h5py.Dataset`,
           a `zarr.Array`, a variable of netCDF4 or xarray.
         - a function without arguments that returns an iterator of blocks: the same ones, each time
-          it is called.
+          it is called;
+        - a Dask array or DataFrame, whose partitions are the blocks (docs/dask.md).
     columns : list of str or int, optional
         Names or positions of the columns to use, in this order; None for all but that of `weight`.
         Columns of an array at unequal distances are copied.

@@ -281,12 +281,6 @@ class DaskRows(RowsElsewhere):
         rows.is_weighted = True
         return rows
 
-    def refuse_array(self, name: str, remedy: str) -> None:
-        raise TypeError(
-            f"{name} must not be an array of all rows, where these are a collection of Dask; got "
-            f"one. {remedy}"
-        )
-
     def plain(self) -> DaskRows:
         rows = copy.copy(self)
         rows.form = "whole"
