@@ -29,6 +29,12 @@ __all__ = [
 ]
 
 AnyRows = ArrayLike | RowSource
+COLUMNS = {  # of outputs, in a frame that a kind of rows returns
+    "labels": "component",
+    "log_prob": "log_prob",
+    "log_density": "component_log_prob",
+    "resp": "responsibilities",
+}
 
 
 def log_prob(
@@ -95,15 +101,13 @@ def component_log_prob(
     ndarray of shape (n_samples, n_components), nats
         -inf for a component of weight zero.
     """
-    log_density = _of_each_row(
+    return _of_each_row(
         self,
         opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
         n_threads,
         "log_density",
         (self.n_components,),
     )
-    log_density += self._seen.log_weights
-    return log_density
 
 
 def responsibilities(
@@ -222,7 +226,7 @@ def _of_each_row(
 ) -> NDArray[Any]:
     """Return one of the outputs of `evaluate` for all rows, block after block."""
     look = _Evaluated(mixture, rows.form, check_n_threads(n_threads), output, columns, dtype)
-    values: NDArray[Any] = rows.of_each_row(look, columns, dtype)
+    values: NDArray[Any] = rows.of_each_row(look, columns, dtype, COLUMNS[output])
     return values
 
 
@@ -240,4 +244,6 @@ class _Evaluated:
     def __call__(self, block: Block) -> NDArray[Any]:
         values: NDArray[Any] = np.empty((len(block.X), *self.columns), self.dtype)
         evaluate(self.mixture, self.form, block, self.n_threads, **{self.output: values})
+        if self.output == "log_density":
+            values += self.mixture._seen.log_weights
         return values
