@@ -19,6 +19,7 @@ from mixtura.data.noise import with_noise
 from mixtura.data.row_checks import check_n_rows, check_rows_shape
 from mixtura.data.sampling import draw_rows
 from mixtura.data.source import Block, RowSource, check_promises
+from mixtura.data.spark_rows import SparkRows
 from mixtura.data.stored import StoredRows
 from mixtura.data.values import check_count
 
@@ -39,7 +40,7 @@ __all__ = [
 
 # The kinds of rows: each one is named here and nowhere else. The first that recognises what a user
 # passes takes it; ArrayRows takes anything, so it is the last.
-KINDS: tuple[type[RowSource], ...] = (DaskRows, StoredRows, BlockedRows, ArrayRows)
+KINDS: tuple[type[RowSource], ...] = (DaskRows, SparkRows, StoredRows, BlockedRows, ArrayRows)
 
 
 def open_rows(

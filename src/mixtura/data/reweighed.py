@@ -65,8 +65,9 @@ class Reweighed(RowSource):
         look: Callable[[Block], NDArray[Any]],
         columns: tuple[int, ...] = (),
         dtype: DTypeLike = np.float64,
+        name: str = "value",
     ) -> Any:
-        return self._source.of_each_row(_Weighed(self._weigh, look), columns, dtype)
+        return self._source.of_each_row(_Weighed(self._weigh, look), columns, dtype, name)
 
 
 @dataclass(frozen=True, eq=False)
