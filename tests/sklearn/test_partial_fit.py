@@ -77,6 +77,10 @@ def test_fit_starts_anew(estimator: Any) -> None:
     assert not hasattr(model, "n_steps_")
     other = learned(clone(estimator), np.repeat(X, 2, axis=1)).fit(X)  # of other columns
     assert_same_bits(model, other)
+    for each in (model, other):  # continues the fit, not what was before
+        each.partial_fit(X[:100])
+    assert_same_bits(model, clone(estimator).fit(X).partial_fit(X[:100]))
+    assert_same_bits(other, model)
 
 
 @every_estimator

@@ -68,7 +68,7 @@ class Stream:
     def after(self, source: RowSource) -> Stream:
         """Return the stream after each block of some rows, checked."""
         stream = self
-        if self.n_features is None or self.feature_names is None:
+        if self.n_features is None or (source.feature_names and not self.feature_names):
             names = self.feature_names or source.feature_names
             stream = replace(self, n_features=source.n_features, feature_names=names)
         for X, weight, _, extras in source.blocks():
@@ -77,7 +77,7 @@ class Stream:
                 rows = rows.subset(weight > 0.0)
             if rows.n_samples:
                 stream = stream._after(rows)
-        return stream
+        return self if stream.n_updates == self.n_updates else stream
 
     def _after(self, rows: ArrayRows) -> Stream:
         """Return the stream after one batch of rows of positive weight."""
