@@ -143,10 +143,13 @@ def test_stream_that_forgets_follows_means_that_move(seed: int) -> None:
 
 def test_component_without_rows_is_reseeded_where_a_new_cluster_appears() -> None:
     rng = np.random.default_rng(0)
-    stream = StepwiseGMM(2, half_life=100.0, rng=0)
+    stream = StepwiseGMM(2, half_life=100.0, n_start=100, rng=0)
     for centres in ([0.0, 50.0], [0.0, 0.0], [0.0, -50.0]):
         for _ in range(30):
             stream.update(rng.choice(centres, size=(100, 1)) + rng.normal(size=(100, 1)))
+            # Running statistics are those of the mixture, after a component was split too.
+            np.testing.assert_allclose(stream.statistics.means(), stream.means, rtol=1e-9)
+            np.testing.assert_allclose(stream.statistics.resp_sum, stream.weights, rtol=1e-9)
     assert {(event.cause, event.action) for event in stream.events} == {("empty", "reseeded")}
     np.testing.assert_allclose(np.sort(stream.means[:, 0]), [-50.0, 0.0], atol=1.0)
 
@@ -358,6 +361,7 @@ def test_no_rows_change_nothing() -> None:
     X = shuffled(25)
     stream = StepwiseGMM(K, rng=0).update(X[:0])
     assert (stream.n_updates, stream.n_samples) == (0, 0)
+    stream.update(np.empty((0, D + 1)))  # nor do they say how many columns there are
     for batch in cut(X, 200):
         stream.update(batch).update(X[:0])
         stream.update(scan([X[:0], X[:0]]))

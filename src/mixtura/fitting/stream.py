@@ -68,7 +68,7 @@ class Stream:
     def after(self, source: RowSource) -> Stream:
         """Return the stream after each block of some rows, checked."""
         stream = self
-        if self.n_features is None or self.feature_names is None:
+        if self.n_features is None or (source.feature_names and not self.feature_names):
             names = self.feature_names or source.feature_names
             stream = replace(self, n_features=source.n_features, feature_names=names)
         for X, weight, _, extras in source.blocks():
@@ -77,7 +77,7 @@ class Stream:
                 rows = rows.subset(weight > 0.0)
             if rows.n_samples:
                 stream = stream._after(rows)
-        return stream
+        return self if stream.n_updates == self.n_updates else stream
 
     def _after(self, rows: ArrayRows) -> Stream:
         """Return the stream after one batch of rows of positive weight."""
@@ -87,11 +87,11 @@ class Stream:
         waiting: tuple[Block, ...] = ()
         if learner is not None:
             learner = learner.learned(rows, self.weight_sum, weight / n_samples, number)
+        elif n_samples >= self.options.start_rows(rows.n_features):
+            learner = begun(self.options, _together((*self.waiting, block), self.options))
         else:
             own = None if block.sample_weight is None else block.sample_weight.copy()
             waiting = (*self.waiting, Block(np.array(block.X, order="C"), own))
-            if n_samples >= self.options.start_rows(rows.n_features):
-                learner, waiting = begun(self.options, _together(waiting, self.options)), ()
         return replace(
             self, n_updates=number, n_samples=n_samples, weight_sum=weight, waiting=waiting,
             learner=learner,
@@ -131,7 +131,7 @@ def _together(blocks: tuple[Block, ...], options: Options) -> RowSource:
         weights = np.concatenate(
             [np.ones(len(X)) if weight is None else weight for X, weight, *_ in blocks]
         )
-    X = np.concatenate([block.X for block in blocks])
+    X = blocks[0].X if len(blocks) == 1 else np.concatenate([block.X for block in blocks])
     return open_rows(X, weights, missing=options.missing)
 
 
