@@ -248,7 +248,7 @@ def test_function_that_returns_one_iterator_again_is_refused() -> None:
     once = iter([X, X, X])
     rows = open_rows(scan(lambda: once))
     assert rows.n_samples == 500  # the first one told the columns
-    with pytest.raises(RowsChangedError, match="and now none"):
+    with pytest.raises(RowsChangedError, match="block 0 had 250 of 250 in weight, and now 0"):
         rows_of(rows)
 
 
