@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from mixtura import FitInterrupted, KMeansFit, fit_gmm, fit_kmeans, hierarchical, load, scan
 from mixtura.data import RowSource
-from mixtura.data.executed import ExecutedRows
-from mixtura.data.stores import store_of
 
 SIZE = 70
 Rows = NDArray[np.floating[Any]]
@@ -34,7 +32,7 @@ def cut(X: Rows) -> list[Rows]:
 
 def far(X: Rows, path: Path, executor: Any = map, weight: int | None = None) -> RowSource:
     np.save(path / "rows.npy", X)
-    return ExecutedRows(executor, store_of(path / "rows.npy"), None, weight, SIZE)
+    return scan(path / "rows.npy", weight=weight, block_size=SIZE, executor=executor)
 
 
 def assert_same(one: KMeansFit, other: KMeansFit) -> None:
@@ -105,6 +103,8 @@ def test_empty_clusters_get_the_farthest_rows_of_all_blocks(
     assert_same(fit_kmeans(PLACES[place](X, tmp_path), len(init), init=init, tol=0.0), expected)
     assert expected.sizes is not None
     assert expected.sizes.all()
+    whole = fit_kmeans(X, len(init), init=init, tol=0.0)
+    np.testing.assert_allclose(expected.centers, whole.centers, rtol=1e-12)
 
 
 def test_equal_rows_refill_one_cluster_only() -> None:

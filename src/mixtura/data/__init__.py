@@ -19,6 +19,7 @@ from mixtura.data.noise import with_noise
 from mixtura.data.row_checks import check_n_rows, check_rows_shape
 from mixtura.data.sampling import draw_rows
 from mixtura.data.source import Block, RowSource, check_promises
+from mixtura.data.spark_rows import SparkRows
 from mixtura.data.stored import StoredRows
 from mixtura.data.values import check_count
 
@@ -39,7 +40,7 @@ __all__ = [
 
 # The kinds of rows: each one is named here and nowhere else. The first that recognises what a user
 # passes takes it; ArrayRows takes anything, so it is the last.
-KINDS: tuple[type[RowSource], ...] = (DaskRows, StoredRows, BlockedRows, ArrayRows)
+KINDS: tuple[type[RowSource], ...] = (DaskRows, SparkRows, StoredRows, BlockedRows, ArrayRows)
 
 
 def open_rows(
@@ -145,7 +146,8 @@ def scan(
         - anything with `shape` and slicing that is not in memory: a memory map, an `h5py.Dataset`,
           a `zarr.Array`, a variable of netCDF4 or xarray.
         - a function without arguments that returns an iterator of blocks: the same ones, each time
-          it is called.
+          it is called;
+        - a Dask array or DataFrame, whose partitions are the blocks (docs/dask.md).
     columns : list of str or int, optional
         Names or positions of the columns to use, in this order; None for all but that of `weight`.
         Columns of an array at unequal distances are copied.
