@@ -67,6 +67,16 @@ def test_missing_number_is_taken_where_it_may_be(kind: str, tmp_path: Path) -> N
     np.testing.assert_array_equal(rows_of(rows), numbers)
 
 
+@pytest.mark.parametrize("kind", ["csv", "feather", "dataset", "function_of_arrays"])
+def test_rows_are_counted_before_anybody_says_what_nan_is(kind: str, tmp_path: Path) -> None:
+    rows = scan(KINDS[kind](tmp_path / "x", with_value(np.nan)), block_size=100)
+    assert rows.n_samples == 250
+    weighted = open_rows(rows, np.ones(250), missing="em")
+    assert (weighted.n_samples, weighted.n_missing) == (250, 1)
+    with pytest.raises(ValueError, match=r"must be finite; row .* is nan\. "):
+        rows_of(open_rows(rows))
+
+
 @each_kind
 def test_infinite_number_is_refused_even_where_others_may_be_missing(
     kind: str, tmp_path: Path
@@ -248,7 +258,7 @@ def test_function_that_returns_one_iterator_again_is_refused() -> None:
     once = iter([X, X, X])
     rows = open_rows(scan(lambda: once))
     assert rows.n_samples == 500  # the first one told the columns
-    with pytest.raises(RowsChangedError, match="and now none"):
+    with pytest.raises(RowsChangedError, match="block 0 had 250 of 250 in weight, and now 0"):
         rows_of(rows)
 
 

@@ -79,12 +79,19 @@ def test_list_of_files_is_one_data_set(kind: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(rows.take([249, 0, 130]), X[[249, 0, 130]])
 
 
-@each_file
+@each_kind
 def test_rows_are_read_in_any_other_process(kind: str, tmp_path: Path) -> None:
-    rows = scan(FILES[kind](tmp_path / "x", X), block_size=60)
+    rows = scan(KINDS[kind](tmp_path / "x", X), block_size=60)
     pieces = [pickle.loads(pickle.dumps((rows._reader, piece))) for piece in rows._pieces()]
     blocks = [reader.block(piece).X for reader, piece in reversed(pieces)]
     np.testing.assert_array_equal(np.concatenate(blocks[::-1]), X)
+
+
+@each_file
+def test_pieces_of_a_file_are_sent_without_their_rows(kind: str, tmp_path: Path) -> None:
+    rows = scan(FILES[kind](tmp_path / "x", np.resize(X, (5000, 3))), block_size=5000)
+    if rows._store.n_rows is not None:
+        assert all(len(pickle.dumps(piece)) < 2000 for piece in rows._pieces())
 
 
 # ---- what cannot be used ----

@@ -1,5 +1,6 @@
 """Arrays in HDF5 and Zarr, and whatever has a shape and can be sliced."""
 
+import pickle
 import re
 from pathlib import Path
 
@@ -118,3 +119,21 @@ def test_array_of_another_shape_is_refused() -> None:
         ValueError, match=r"^the Sliced must be a table of real numbers, .*\(250,\)"
     ):
         scan(written.Sliced(X[:, 0]))
+
+
+@pytest.mark.parametrize("part", [np.s_[:], np.s_[20:200], np.s_[30::3, 1:], np.s_[::-1]])
+def test_part_of_a_memory_map_is_sent_by_its_place_in_the_file(
+    part: object, tmp_path: Path
+) -> None:
+    array = written.memory_map(tmp_path / "x", np.resize(X, (2500, 3)))[part]
+    pieces = [pickle.dumps(piece) for piece in scan(array, block_size=1000)._pieces()]
+    assert max(map(len, pieces)) < 1000
+    blocks = [pickle.loads(piece).read() for piece in pieces]
+    np.testing.assert_array_equal(np.concatenate(blocks), array)
+
+
+def test_opened_array_of_hdf5_is_sent_by_its_name(tmp_path: Path) -> None:
+    (piece,) = scan(written.opened_hdf5(tmp_path / "x", X))._pieces()
+    sent = pickle.dumps(piece)
+    assert len(sent) < 1000
+    np.testing.assert_array_equal(pickle.loads(sent).read(), X)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.feather
@@ -74,7 +75,7 @@ def test_folder_without_parquet_files_is_refused(tmp_path: Path) -> None:
 
 def test_file_without_rows_has_columns(tmp_path: Path) -> None:
     rows = open_rows(scan(written.parquet(tmp_path / "x", X[:0])))
-    assert (rows.n_samples, rows.n_features, cut(rows)) == (0, 3, [])
+    assert (rows.n_samples, rows.n_features, cut(rows)) == (0, 3, [0])
     with pytest.raises(ValueError, match=r"^X must have at least 2 rows; got 0\. "):
         open_rows(scan(tmp_path / "x.parquet"), minimum=2)
 
@@ -161,6 +162,14 @@ def test_columns_of_one_name_are_refused(write: Any, tmp_path: Path) -> None:
         scan(write(tmp_path, table))
 
 
+def test_labels_of_rows_that_pandas_wrote_are_no_features(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}, index=[7, 3])
+    frame.to_parquet(tmp_path / "x.parquet")
+    assert scan(tmp_path / "x.parquet").feature_names == ("a", "b")
+    chosen = scan(tmp_path / "x.parquet", ["__index_level_0__", "b"])
+    np.testing.assert_array_equal(rows_of(chosen), [[7.0, 3.0], [3.0, 4.0]])
+
+
 def test_files_of_two_types_are_double_together(tmp_path: Path) -> None:
     paths = [written.parquet(tmp_path / "x", X.astype(np.float32)),
              written.parquet(tmp_path / "y", X)]  # fmt: skip
@@ -221,6 +230,13 @@ def test_csv_with_tabs_or_compressed_is_read(tmp_path: Path) -> None:
         file.write("a,b\n1,2\n")
     for path in (tabs, tmp_path / "x.csv.gz"):
         np.testing.assert_array_equal(rows_of(scan(path)), [[1.0, 2.0]])
+
+
+def test_csv_without_lines_below_its_names_has_no_rows(tmp_path: Path) -> None:
+    none = csv_of(tmp_path / "none.csv", "a,b\n")
+    assert open_rows(scan(none)).n_samples == 0
+    some = csv_of(tmp_path / "some.csv", "a,b\n1,2\n")
+    np.testing.assert_array_equal(rows_of(scan([none, some, none])), [[1.0, 2.0]])
 
 
 def test_csv_column_that_is_not_a_number_is_refused_by_name(tmp_path: Path) -> None:

@@ -273,3 +273,13 @@ def test_checkpoint_of_another_file_is_refused(
     (tmp_path / "other").mkdir()
     with pytest.raises(ValueError, match=r"must be the checkpoint of this fit; .*\bX\b"):
         fit_gmm(as_scanned(kind, other, tmp_path / "other"), 3, rng=0, checkpoint=tmp_path / "fit")
+
+
+@pytest.mark.parametrize("kind", ["npy", "parquet", "csv", "feather", "stream"])
+def test_file_without_rows_has_answers_without_rows(kind: str, tmp_path: Path) -> None:
+    model = fit_gmm(ROWS, 2, rng=0).model
+    rows = scan(KINDS[kind](tmp_path / "x", ROWS[:0].astype(np.float64)))
+    assert model.predict(rows).shape == (0,)
+    assert model.responsibilities(rows).shape == (0, 2)
+    with pytest.raises(ValueError, match=r"must have at least 2 rows; got 0\. "):
+        fit_gmm(rows, 2)

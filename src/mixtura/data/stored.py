@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -29,6 +30,7 @@ __all__ = ["Layout", "Reader", "StoredRows", "check_weight_column", "layout_of"]
 
 BLOCK_NUMBERS = 1 << 21  # in a block: so many that the Python around a pass takes no time
 LEAST_BLOCK = 1024  # rows
+INDEX_IN_FILES = re.compile(r"__index_level_\d+__")  # names that pandas gives to columns
 Column = str | int
 
 
@@ -232,7 +234,12 @@ class StoredRows(RowsElsewhere):
         return Reader(self._layout, self.dtype, self._missing, known)
 
     def _pieces(self) -> Iterator[Piece]:
-        return self._store.pieces(self._layout.read, self.block_size)
+        """Yield the pieces of the store; one without rows if it has none."""
+        columns, piece = self._layout.read, None
+        for piece in self._store.pieces(columns, self.block_size):
+            yield piece
+        if piece is None:
+            yield Piece(partial(np.empty, (0, len(columns)), self.dtype), self.name, 0)
 
     def _refuse_changes(self) -> None:
         if self._state is not None and self._store.state() != self._state:
@@ -258,11 +265,13 @@ def check_weight_column(weight: Any) -> None:
 def layout_of(store: HasColumns, columns: Sequence[Column] | None, weight: Column | None) -> Layout:
     """Return the columns that are asked for, by their positions.
 
-    Without `columns` these are all but that of the weights.
+    Without `columns` these are all but that of the weights, and but those in which pandas keeps the
+    labels of rows in files.
     """
     place = None if weight is None else _position(store, weight)
     if columns is None:
-        chosen = [a for a in range(store.n_columns) if a != place]
+        labels = {a for a, name in enumerate(store.names or ()) if INDEX_IN_FILES.fullmatch(name)}
+        chosen = [a for a in range(store.n_columns) if a != place and a not in labels]
     else:
         chosen = [_position(store, column) for column in columns]
         repeated = repetitions([columns[chosen.index(a)] for a in chosen])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from mixtura.data.frames import REAL_KINDS
 from mixtura.data.row_checks import rows_table
+from mixtura.data.stores.files import needed
 from mixtura.data.stores.store import Piece, Store, common_dtype
 
 __all__ = ["SlicedArray", "check_table", "read_slice", "slices"]
@@ -56,8 +58,7 @@ class SlicedArray(Store):
 
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
         for start, stop in slices(self._array, size):
-            read = partial(read_slice, self._array, tuple(columns), start, stop)
-            yield Piece(read, self.name, start)
+            yield Piece(_Slice(self._array, tuple(columns), start, stop), self.name, start)
 
     def state(self) -> Any:
         path = getattr(self._array, "filename", None)  # of a memory map
@@ -65,6 +66,70 @@ class SlicedArray(Store):
             return None
         stat = Path(path).stat()
         return stat.st_size, stat.st_mtime_ns
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """Reads some rows; another process opens the file of the array again.
+
+    Attributes
+    ----------
+    array : object
+    columns : tuple of int
+    start, stop : int
+    """
+
+    array: Any
+    columns: tuple[int, ...]
+    start: int
+    stop: int
+
+    def __call__(self) -> NDArray[Any]:
+        return read_slice(self.array, self.columns, self.start, self.stop)
+
+    def __reduce__(self) -> Any:
+        array = self.array
+        where: tuple[Any, ...] = (_itself, array)
+        if isinstance(array, np.memmap) and array.filename is not None:
+            where = (
+                _mapped,
+                array.filename,
+                array.dtype,
+                array.shape,
+                array.strides,
+                _begin(array),
+            )
+        elif type(array).__module__.partition(".")[0] == "h5py":
+            where = (_in_hdf5, array.file.filename, array.name)
+        return _slice_of, (where, self.columns, self.start, self.stop)
+
+
+def _slice_of(where: tuple[Any, ...], columns: tuple[int, ...], start: int, stop: int) -> _Slice:
+    reopen, *arguments = where
+    return _Slice(reopen(*arguments), columns, start, stop)
+
+
+def _itself(array: Any) -> Any:
+    return array
+
+
+def _in_hdf5(path: str, name: str) -> Any:
+    return needed("h5py", "HDF5 files").File(path, "r")[name]
+
+
+def _mapped(
+    path: str, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], begin: int
+) -> NDArray[Any]:
+    in_file = np.memmap(path, np.uint8, "r")
+    array: NDArray[Any] = np.ndarray(shape, dtype, in_file, begin, strides)
+    return array.view(np.memmap)
+
+
+def _begin(array: np.memmap[Any, Any]) -> int:
+    """Return where in its file a memory map has its first number, also where it is a part."""
+    whole = np.frombuffer(array._mmap, np.uint8)  # type: ignore[attr-defined]
+    first = int(array.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
+    return int(array.offset - array.offset % mmap.ALLOCATIONGRANULARITY) + first
 
 
 def check_table(array: Any, place: str) -> np.dtype[Any]:
