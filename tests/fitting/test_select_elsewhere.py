@@ -197,6 +197,18 @@ def test_bootstrap_of_rows_elsewhere_is_refused() -> None:
         bootstrap_lrt(stored(), 1)
 
 
+def test_means_start_far_rows_that_lack_numbers(tmp_path: Path) -> None:
+    holed = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+    np.save(tmp_path / "holed.npy", holed)
+    rows = ExecutedRows(map, store_of(tmp_path / "holed.npy"), None, None, SIZE)
+    means = fit_gmm(X, 2, rng=0, max_iter=2, tol=0).means
+    options = {"init": means, "missing": "em", "max_iter": 3, "tol": 0}
+    found = fit_gmm(rows, 2, **options)
+    np.testing.assert_array_equal(found.means, fit_gmm(stored(holed), 2, **options).means)
+    expected = fit_gmm(scan(cut(holed)), 2, **options)
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=0.02)
+
+
 @pytest.mark.parametrize("name", ["bic", "aic", "icl", "log_likelihood"])
 def test_criteria_of_rows_elsewhere_have_the_bits_of_blocks_in_memory(
     name: str, tmp_path: Path

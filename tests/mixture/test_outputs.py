@@ -248,6 +248,15 @@ def test_output_that_cannot_be_used_is_refused(
         answer(name)(X, **options)
 
 
+def test_file_that_holds_the_rows_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "rows.npy"
+    np.save(path, X)
+    for name in (path, tmp_path / ".." / tmp_path.name / "rows.npy"):
+        with pytest.raises(ValueError, match=r"out must be another file than those that hold"):
+            fit().predict(scan(path), out=name)
+    np.testing.assert_array_equal(np.load(path), X)
+
+
 def test_array_that_is_read_only_is_refused() -> None:
     out = np.empty(N)
     out.flags.writeable = False

@@ -106,7 +106,7 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
     Raises
     ------
     ValueError
-        For an array that cannot hold the answers.
+        For an array that cannot hold the answers, and for a file that holds the rows.
     OSError
         For a file that cannot be written; an older one stays as it was.
     """
@@ -118,6 +118,12 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
         _check_array(out, question, source.n_samples if source.is_counted else None)
         _fill(out, source.map(question.look))
         return out
+    own = os.path.realpath(out)
+    if any(os.path.realpath(path) == own for path in source.paths):
+        raise ValueError(
+            f"out must be another file than those that hold the rows; got {os.fspath(out)!r}, one "
+            f"of them. Name another one."
+        )
     with replacement_of(out) as file:
         WRITERS[Path(out).suffix](file, question, source.map(question.look))
     return out

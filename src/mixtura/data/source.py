@@ -136,6 +136,11 @@ class RowSource(ABC):
         return self.form, None
 
     @property
+    def paths(self) -> Sequence[str]:
+        """Names of the files that hold the rows, which no answers may replace."""
+        return ()
+
+    @property
     def n_promised(self) -> int | None:
         """How many rows `blocks` must yield; None while nobody knows."""
         return self.n_samples

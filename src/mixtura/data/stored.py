@@ -169,6 +169,10 @@ class StoredRows(RowsElsewhere):
         return looks.total_of(self.counted).n_samples if known is None else known
 
     @property
+    def paths(self) -> Sequence[str]:
+        return self._store.paths()
+
+    @property
     def is_counted(self) -> bool:  # type: ignore[override]
         return self._store.n_rows is not None or "_overview" in vars(self)
 

@@ -98,6 +98,9 @@ class NpyFiles(Store):
                 read = partial(file.read, tuple(columns), start, min(start + size, n))
                 yield Piece(read, f"file {file.path!r}", start)
 
+    def paths(self) -> Sequence[str]:
+        return [file.path for file in self._files]
+
     def state(self) -> Any:
         stats = [Path(file.path).stat() for file in self._files]
         return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
