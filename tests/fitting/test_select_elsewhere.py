@@ -138,6 +138,29 @@ def test_labels_of_stored_rows_serve_as_in_memory() -> None:
         assert found.best.n_labelled == expected.best.n_labelled
 
 
+HOLED = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+FORMS: dict[str, tuple[NDArray[np.float64], dict[str, Any]]] = {
+    "missing": (HOLED, {"missing": "em"}),
+    "noise": (X, {"noise_covariance": np.full(len(X), 0.01)}),
+    "weights": (X, {"sample_weight": np.arange(len(X)) % 3 + 0.5}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stored_rows_of_every_form_are_ranked_as_blocks_in_memory(form: str) -> None:
+    rows, options = FORMS[form]
+    expected = select(scan(cut(rows)), [1, 2], ["EEE"], **options, **FEW)
+    assert_same(select(stored(rows), [1, 2], ["EEE"], **options, **FEW), expected)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stored_rows_of_every_form_are_cross_validated(form: str) -> None:
+    rows, options = FORMS[form]
+    found = select(stored(rows), [1, 2], ["EEE"], criterion="cv", n_folds=2, **options, **FEW)
+    memory = select(rows, [1, 2], ["EEE"], criterion="cv", n_folds=2, **options, **FEW)
+    np.testing.assert_allclose(found.table, memory.table, rtol=0.05)
+
+
 REFUSED: dict[str, tuple[Callable[[RowSource], object], str]] = {
     "labels": (
         lambda rows: select(rows, 2, "EEE", labels=np.zeros(len(X), dtype=int)),
