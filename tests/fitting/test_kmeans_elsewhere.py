@@ -187,6 +187,14 @@ def test_labels_are_written_to_a_file(tmp_path: Path) -> None:
     assert table.column("cluster").to_pylist() == fit.predict(X).tolist()
 
 
+def test_rows_without_weight_get_the_label_of_their_nearest_center(tmp_path: Path) -> None:
+    X, fit = many(), fitted()
+    weighted = np.column_stack([X, np.arange(len(X)) % 3 == 0])
+    rows = scan(lambda: iter(cut(weighted)), weight=5)
+    for source in (rows, far(weighted, tmp_path, weight=5)):
+        np.testing.assert_array_equal(fit.predict(source), fit.predict(X))
+
+
 def test_picture_of_a_fit_without_labels_and_sizes_is_drawn_from_sizes() -> None:
     pytest.importorskip("matplotlib")
     from mixtura.plot.model import Clusters

@@ -138,6 +138,29 @@ def test_labels_of_stored_rows_serve_as_in_memory() -> None:
         assert found.best.n_labelled == expected.best.n_labelled
 
 
+HOLED = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+FORMS: dict[str, tuple[NDArray[np.float64], dict[str, Any]]] = {
+    "missing": (HOLED, {"missing": "em"}),
+    "noise": (X, {"noise_covariance": np.full(len(X), 0.01)}),
+    "weights": (X, {"sample_weight": np.arange(len(X)) % 3 + 0.5}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stored_rows_of_every_form_are_ranked_as_blocks_in_memory(form: str) -> None:
+    rows, options = FORMS[form]
+    expected = select(scan(cut(rows)), [1, 2], ["EEE"], **options, **FEW)
+    assert_same(select(stored(rows), [1, 2], ["EEE"], **options, **FEW), expected)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stored_rows_of_every_form_are_cross_validated(form: str) -> None:
+    rows, options = FORMS[form]
+    found = select(stored(rows), [1, 2], ["EEE"], criterion="cv", n_folds=2, **options, **FEW)
+    memory = select(rows, [1, 2], ["EEE"], criterion="cv", n_folds=2, **options, **FEW)
+    np.testing.assert_allclose(found.table, memory.table, rtol=0.05)
+
+
 REFUSED: dict[str, tuple[Callable[[RowSource], object], str]] = {
     "labels": (
         lambda rows: select(rows, 2, "EEE", labels=np.zeros(len(X), dtype=int)),
@@ -195,6 +218,18 @@ def test_means_and_mixtures_start_far_rows(tmp_path: Path) -> None:
 def test_bootstrap_of_rows_elsewhere_is_refused() -> None:
     with pytest.raises(ValueError, match=r"X must be in memory, .*Pass some of them, such as X.ta"):
         bootstrap_lrt(stored(), 1)
+
+
+def test_means_start_far_rows_that_lack_numbers(tmp_path: Path) -> None:
+    holed = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+    np.save(tmp_path / "holed.npy", holed)
+    rows = ExecutedRows(map, store_of(tmp_path / "holed.npy"), None, None, SIZE)
+    means = fit_gmm(X, 2, rng=0, max_iter=2, tol=0).means
+    options = {"init": means, "missing": "em", "max_iter": 3, "tol": 0}
+    found = fit_gmm(rows, 2, **options)
+    np.testing.assert_array_equal(found.means, fit_gmm(stored(holed), 2, **options).means)
+    expected = fit_gmm(scan(cut(holed)), 2, **options)
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["bic", "aic", "icl", "log_likelihood"])

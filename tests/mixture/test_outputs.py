@@ -116,6 +116,22 @@ def test_rows_that_only_reading_counts_are_read_once(
     assert called.n_full == 1
 
 
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("missing", [False, True])
+def test_large_arrays_in_memory_are_answered_in_parts(
+    name: str, missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mixtura.data.outputs.ROWS", 64)
+    options = {"missing": "em"} if missing and name != "impute" else {}
+    rows = np.where(np.random.default_rng(0).random(X.shape) < 0.2, np.nan, X) if missing else X
+    parts = list(answer(name)(rows, blocks=True, **options))
+    assert [len(part) for part in parts] == [64] * (N // 64) + [N % 64] * (N % 64 > 0)
+    # Rows are sorted by what they lack, block by block: then rounding differs.
+    rtol = 1e-12 if missing else 0.0
+    expected = answer(name)(rows, **options)
+    np.testing.assert_allclose(np.concatenate(parts), expected, rtol=rtol, atol=rtol)
+
+
 def test_iterator_that_is_closed_early_ends_the_reading() -> None:
     called, before = Called(), threading.active_count()
     parts = fit().log_prob(scan(called), blocks=True)
@@ -243,6 +259,15 @@ def test_output_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         answer(name)(X, **options)
+
+
+def test_file_that_holds_the_rows_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "rows.npy"
+    np.save(path, X)
+    for name in (path, tmp_path / ".." / tmp_path.name / "rows.npy"):
+        with pytest.raises(ValueError, match=r"out must be another file than those that hold"):
+            fit().predict(scan(path), out=name)
+    np.testing.assert_array_equal(np.load(path), X)
 
 
 def test_array_that_is_read_only_is_refused() -> None:

@@ -31,9 +31,10 @@ def lack_numbers(parts: Iterable[NDArray[Any]]) -> bool:
     return any(not all_finite(part) and bool(np.isnan(part).any()) for part in parts)
 
 
-def nothing_observed(parts: Iterable[NDArray[Any]]) -> NDArray[np.bool_]:
+def nothing_observed(X: NDArray[Any]) -> NDArray[np.bool_]:
     """Which rows have only missing numbers."""
-    return np.concatenate([np.isnan(part).all(axis=1) for part in parts])
+    nothing: NDArray[np.bool_] = np.isnan(X).all(axis=1)
+    return nothing
 
 
 def refuse_unobserved(weight: Floats, names: Names | None) -> None:

@@ -25,6 +25,7 @@ from mixtura.files import replacement_of
 
 __all__ = ["Question", "answered", "check_output"]
 
+ROWS = 1 << 16  # of an array in memory that are worked on together: whole tiles of a pass
 HEADER_BYTES = 128  # of a .npy file: enough for any number of rows
 NPY_VERSION = b"\x93NUMPY\x01\x00"
 
@@ -103,13 +104,14 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
     Returns
     -------
     ndarray of shape (n_samples, *columns), `out`, or iterator of ndarray
-        An iterator has an array for each block; closing it ends the reading. Rows far away may
-        have their own answer where `out` is None and `blocks` is False.
+        An iterator has an array for each block, of rows in memory for at most 65,536 of them;
+        closing it ends the reading. Rows far away may have their own answer where `out` is None
+        and `blocks` is False.
 
     Raises
     ------
     ValueError
-        For an array that cannot hold the answers.
+        For an array that cannot hold the answers, and for a file that holds the rows.
     OSError
         For a file that cannot be written; an older one stays as it was.
     """
@@ -119,16 +121,33 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
         return source.of_each_row(question.look, question.columns, question.dtype, question.name)
     if isinstance(out, np.ndarray):
         _check_array(out, question, source.n_samples if source.is_counted else None)
-        _fill(out, source.map(question.look))
+        _fill(out, _parts(source, question))
         return out
+    own = os.path.realpath(out)
+    if any(os.path.realpath(path) == own for path in source.paths):
+        raise ValueError(
+            f"out must be another file than those that hold the rows; got {os.fspath(out)!r}, one "
+            f"of them. Name another one."
+        )
     with replacement_of(out) as file:
-        WRITERS[Path(out).suffix](file, question, source.map(question.look))
+        WRITERS[Path(out).suffix](file, question, _parts(source, question))
     return out
+
+
+def _parts(source: RowSource, question: Question) -> Iterator[NDArray[Any]]:
+    """Return the answers for one block after the other, of which large arrays make several."""
+    if not source.in_memory:
+        return source.map(question.look)
+    return (
+        question.look(block.part(slice(start, start + ROWS)))
+        for block in source.blocks()
+        for start in range(0, max(1, len(block.X)), ROWS)
+    )
 
 
 def _one_by_one(source: RowSource, question: Question) -> Iterator[NDArray[Any]]:
     """Yield the answers for each block; nothing is read before the first is asked for."""
-    yield from source.map(question.look)
+    yield from _parts(source, question)
 
 
 def _check_array(out: NDArray[Any], question: Question, n_samples: int | None) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mixtura.data.block import Block
-from mixtura.data.missing import Accepted
+from mixtura.data.missing import Accepted, nothing_observed
 from mixtura.data.source import RowSource
 from mixtura.shapes import Floats
 
@@ -152,5 +152,5 @@ class Fold:
 def observed_only(block: Block) -> Floats:
     """Return the weights of a block, 0 for rows with nothing observed."""
     weights = weights_of(block)
-    weights[np.isnan(block.X).all(axis=1)] = 0.0
+    weights[nothing_observed(block.X)] = 0.0
     return weights

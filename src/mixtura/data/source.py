@@ -137,6 +137,11 @@ class RowSource(ABC):
             return "incomplete", "em"
         return self.form, None
 
+    @property
+    def paths(self) -> Sequence[str]:
+        """Names of the files that hold the rows, which no answers may replace."""
+        return ()
+
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
         return self

@@ -185,6 +185,10 @@ class StoredRows(RowsElsewhere):
         return self._layout.names
 
     @property
+    def paths(self) -> Sequence[str]:
+        return self._store.paths()
+
+    @property
     def n_known(self) -> int | None:
         return self._store.n_rows
 

@@ -20,7 +20,7 @@ from mixtura.data.checks import (
     check_rng,
 )
 from mixtura.data.frames import described, real_array
-from mixtura.data.missing import MISSING, Missing
+from mixtura.data.missing import MISSING, Missing, nothing_observed
 from mixtura.data.reweighed import Reweighed, observed_only
 from mixtura.data.row_checks import check_column_names, check_n_rows
 from mixtura.exceptions import ConvergenceWarning, FitInterrupted
@@ -257,4 +257,4 @@ def _observed(source: RowSource, n_clusters: int) -> RowSource:
 
 
 def _lacks_some_row(block: Block) -> bool:
-    return bool(np.isnan(block.X).all(axis=1).any())
+    return bool(nothing_observed(block.X).any())

@@ -19,7 +19,7 @@ from mixtura.data.checks import (
     check_option,
 )
 from mixtura.data.frames import Names
-from mixtura.data.missing import MISSING, Missing
+from mixtura.data.missing import MISSING, Missing, nothing_observed
 from mixtura.data.outputs import Question, answered, check_output
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.mixture.checks import check_feature_names
@@ -263,5 +263,5 @@ class Nearest:
         seen = Seen.of_centers(self.centers, SPHERICAL)
         rows.evaluate("nearest", seen, self.backend.n_threads, labels=labels)
         if self.form == "incomplete":
-            labels[np.isnan(block.X).all(axis=1)] = -1
+            labels[nothing_observed(block.X)] = -1
         return labels

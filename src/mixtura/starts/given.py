@@ -212,7 +212,8 @@ def given_start(
     elif isinstance(init, FromLabels):
         statistics = statistics_of_labels(init, rows, centre, collapse.scale)
         parameters, failed = update.update(statistics)
-    elif isinstance(init, Means) and rows.source.form == "whole":
+    elif isinstance(init, Means) and (rows.source.form == "whole" or not rows.source.in_memory):
+        rows = whole_pass(rows)  # so that no labels have an entry a row
         near = _about(init.means, collapse.scale)
         rough = np.tile(centre, (n_components, 1))
         statistics = rows.assigned(near, rows.assigned(near, rough).means())

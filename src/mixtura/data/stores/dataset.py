@@ -70,9 +70,11 @@ class ArrowDataset(Store):
             batches = Batches(scanner.projected_schema, scanner.to_batches())
             yield from pieces_of_stream(batches, names, size, place)
 
+    def paths(self) -> list[str]:
+        return list(getattr(self._dataset, "files", []))
+
     def state(self) -> Any:
-        paths = [Path(path) for path in getattr(self._dataset, "files", [])]
-        stats = [path.stat() for path in paths if path.is_file()]
+        stats = [Path(path).stat() for path in self.paths() if Path(path).is_file()]
         return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 

@@ -113,6 +113,9 @@ class FileStore(Store):
         for file in self._files:
             yield from file.pieces(columns, size)
 
+    def paths(self) -> list[str]:
+        return [file.path.partition(INSIDE)[0] for file in self._files]
+
     def state(self) -> Any:
         return [file.state() for file in self._files]
 

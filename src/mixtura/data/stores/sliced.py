@@ -60,11 +60,14 @@ class SlicedArray(Store):
         for start, stop in slices(self._array, size):
             yield Piece(_Slice(self._array, tuple(columns), start, stop), self.name, start)
 
-    def state(self) -> Any:
+    def paths(self) -> list[str]:
         path = getattr(self._array, "filename", None)  # of a memory map
-        if path is None or not Path(path).exists():
+        return [] if path is None or not Path(path).exists() else [str(path)]
+
+    def state(self) -> Any:
+        if not self.paths():
             return None
-        stat = Path(path).stat()
+        stat = Path(self.paths()[0]).stat()
         return stat.st_size, stat.st_mtime_ns
 
 

@@ -74,6 +74,10 @@ class Store(ABC):
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
         """Yield all rows in order, at most about `size` in a piece, cut alike each time."""
 
+    def paths(self) -> Sequence[str]:
+        """Return the names of the files that hold the rows, which no answers may replace."""
+        return ()
+
     def state(self) -> Any:
         """Return something that changes when the rows are written anew; None where nothing does."""
         return None
