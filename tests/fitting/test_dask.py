@@ -92,11 +92,9 @@ def threaded_worker() -> Iterator[Any]:
 # ---- equal bits ----
 
 
-def test_fit_has_the_bits_of_blocks_in_memory_whatever_computes_it(client: Any) -> None:
-    expected = fit(scan(parts()))
-    assert_equal_fits(fit(array()), expected)
-    with client.as_current(), dask.config.set(scheduler="threads"):
-        assert_equal_fits(fit(array()), expected)
+def test_fit_has_the_bits_of_blocks_in_memory(client: Any) -> None:
+    assert len(client.nthreads()) == 2
+    assert_equal_fits(fit(array()), fit(scan(parts())))
 
 
 def test_fit_has_the_same_bits_with_another_number_of_workers(threaded_worker: Any) -> None:
