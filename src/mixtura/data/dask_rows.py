@@ -207,6 +207,7 @@ class DaskRows(RowsElsewhere):
         look: Callable[[Block], NDArray[Any]],
         columns: tuple[int, ...] = (),
         dtype: DTypeLike = np.float64,
+        name: str = "value",  # noqa: ARG002
     ) -> Any:
         """Return a Dask array, which computes what a look returns for each row when it is asked.
 

@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 Thing = TypeVar("Thing")
 TASKS_PER_WORKER = 2  # handed out at one time: one is worked on, the other waits
 TASKS = 64  # handed out at one time where nobody knows how many workers there are
-ROUNDS = 8  # of tasks in a pass, at least: with fewer, workers would wait for the last
+ROUNDS = 4  # of tasks in a pass, at least: with fewer, workers would wait for the last
 LARGEST_GROUP = 64  # blocks of a task
 
 
@@ -294,6 +294,7 @@ class ExecutedBlocks(RowSource):
         look: Callable[[Block], NDArray[Any]],
         columns: tuple[int, ...] = (),
         dtype: DTypeLike = np.float64,
+        name: str = "value",  # noqa: ARG002
     ) -> Any:
         return self.stacked(self._run(look), columns, dtype)
 
