@@ -206,8 +206,10 @@ def test_nothing_stays_on_the_cluster_after_a_fit(client: Any) -> None:
     assert not client.futures
 
 
-def test_killed_worker_costs_no_bit_of_the_result(client: Any) -> None:
-    expected = fit(scan(parts()), tol=0, max_iter=12)
+@pytest.mark.parametrize("n_partitions", [10, 60])  # the latter are grouped
+def test_killed_worker_costs_no_bit_of_the_result(client: Any, n_partitions: int) -> None:
+    blocks = np.split(X, n_partitions)
+    expected = fit(scan(blocks), tol=0, max_iter=12)
     killed: list[int] = []
 
     def kill(state: Any) -> None:
@@ -216,7 +218,8 @@ def test_killed_worker_costs_no_bit_of_the_result(client: Any) -> None:
             os.kill(pid, signal.SIGKILL)
             killed.append(pid)
 
-    found = fit(array(), tol=0, max_iter=12, callback=kill)
+    rows = da.from_array(X, chunks=(len(blocks[0]), 3))
+    found = fit(rows, tol=0, max_iter=12, callback=kill)
     assert len(killed) == 1
     assert_equal_fits(found, expected)
     client.wait_for_workers(2, timeout=60)
