@@ -438,6 +438,15 @@ def test_answer_of_one_partition_is_that_of_its_rows() -> None:
     np.testing.assert_array_equal(answer[25:].compute(), MODEL.log_prob(X)[25:])
 
 
+def test_answers_to_weighted_rows_compute_nothing_before_they_are_asked_for() -> None:
+    weighted = frame(w=W)
+    rows = scan(weighted, columns=["a", "b", "c"], weight="w")
+    model = mixtura.fit_gmm(rows, 2, rng=0).model
+    np.testing.assert_array_equal(model.predict(rows).compute(), model.predict(frame().compute()))
+    failing = scan(weighted.map_partitions(_fail, meta=weighted._meta), weight="w")
+    assert isinstance(model.log_prob(failing), da.Array)
+
+
 def test_answers_name_what_is_not_finite_by_partition() -> None:
     holed = X.copy()
     holed[40, 2] = np.inf

@@ -25,6 +25,7 @@ da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 distributed = pytest.importorskip("distributed")
 
+pytestmark = pytest.mark.thread_unsafe(reason="clients belong to the process, signals too")
 RNG = np.random.default_rng(0)
 CENTRES = np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 1.0], [0.0, 5.0, -2.0]])
 X = RNG.normal(size=(3000, 3)) + CENTRES[RNG.integers(0, 3, size=3000)]
