@@ -355,7 +355,7 @@ def test_sum_has_the_bits_of_the_tree_of_pairs(
 
     monkeypatch.setattr(dask_graphs, "GROUP_BYTES", group_bytes)
     monkeypatch.setattr(dask_graphs, "ROUNDS", 1)
-    values = np.random.default_rng(n).normal(size=(n, 3)) * 10.0 ** np.arange(n)[:, None] % 17
+    values = np.random.default_rng(n).normal(size=(n, 3)) * 10.0 ** (np.arange(n)[:, None] % 5)
     rows = open_rows(da.from_array(values, chunks=(1, 3)))
     first = values[:, 0].tolist()
     assert rows.total(_first_number) == total(first)
@@ -436,6 +436,15 @@ def test_answer_of_one_partition_is_that_of_its_rows() -> None:
     answer = MODEL.log_prob(array())
     np.testing.assert_array_equal(answer.blocks[3].compute(), MODEL.log_prob(PARTS[3]))
     np.testing.assert_array_equal(answer[25:].compute(), MODEL.log_prob(X)[25:])
+
+
+def test_answers_to_weighted_rows_compute_nothing_before_they_are_asked_for() -> None:
+    weighted = frame(w=W)
+    rows = scan(weighted, columns=["a", "b", "c"], weight="w")
+    model = mixtura.fit_gmm(rows, 2, rng=0).model
+    np.testing.assert_array_equal(model.predict(rows).compute(), model.predict(frame().compute()))
+    failing = scan(weighted.map_partitions(_fail, meta=weighted._meta), weight="w")
+    assert isinstance(model.log_prob(failing), da.Array)
 
 
 def test_answers_name_what_is_not_finite_by_partition() -> None:

@@ -13,19 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tables import pandas
+from dask_tasks import Waiting, fitted, frame_of, limit_of, n_rows_of
 
 import mixtura
 from mixtura import GMMFit
-from mixtura.data import Block, open_rows, scan
+from mixtura.data import open_rows, scan
 from mixtura.exceptions import FitInterrupted
-from mixtura.limits import thread_limit
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 distributed = pytest.importorskip("distributed")
 
+pytestmark = pytest.mark.thread_unsafe(reason="clients belong to the process, signals too")
 RNG = np.random.default_rng(0)
 CENTRES = np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 1.0], [0.0, 5.0, -2.0]])
 X = RNG.normal(size=(3000, 3)) + CENTRES[RNG.integers(0, 3, size=3000)]
@@ -44,12 +44,8 @@ def array(values: Any = X) -> Any:
     return da.from_array(values, chunks=(SIZES, values.shape[1]))
 
 
-def _frame_of(part: Any, names: Any) -> Any:
-    return pandas("DataFrame", part, columns=names)
-
-
 def frame(values: Any = X, names: list[str] = NAMES) -> Any:
-    return dd.from_map(_frame_of, parts(values), names=names, meta=_frame_of(values[:0], names))
+    return dd.from_map(frame_of, parts(values), names=names, meta=frame_of(values[:0], names))
 
 
 def fit(rows: Any, **options: Any) -> GMMFit:
@@ -92,11 +88,9 @@ def threaded_worker() -> Iterator[Any]:
 # ---- equal bits ----
 
 
-def test_fit_has_the_bits_of_blocks_in_memory_whatever_computes_it(client: Any) -> None:
-    expected = fit(scan(parts()))
-    assert_equal_fits(fit(array()), expected)
-    with client.as_current(), dask.config.set(scheduler="threads"):
-        assert_equal_fits(fit(array()), expected)
+def test_fit_has_the_bits_of_blocks_in_memory(client: Any) -> None:
+    assert len(client.nthreads()) == 2
+    assert_equal_fits(fit(array()), fit(scan(parts())))
 
 
 def test_fit_has_the_same_bits_with_another_number_of_workers(threaded_worker: Any) -> None:
@@ -104,18 +98,14 @@ def test_fit_has_the_same_bits_with_another_number_of_workers(threaded_worker: A
     assert_equal_fits(fit(array()), fit(scan(parts())))
 
 
-@pytest.mark.parametrize("covariance_type", ["tied", "VEI"])
-def test_fit_of_a_weighted_frame_has_the_bits_of_its_partitions(
-    client: Any,  # noqa: ARG001
-    covariance_type: str,
-) -> None:
+def test_fit_of_a_weighted_frame_has_the_bits_of_its_partitions(client: Any) -> None:  # noqa: ARG001
     rows = scan(frame(np.column_stack([X, W]), [*NAMES, "w"]), weight="w")
-    found = fit(rows, covariance_type=covariance_type)
+    found = fit(rows, covariance_type="VEI")
     assert found.model.feature_names == ("a", "b", "c")
-    blocks = scan([_frame_of(part, NAMES) for part in parts()], weight=parts(W))
-    assert_equal_fits(found, fit(blocks, covariance_type=covariance_type))
+    blocks = scan([frame_of(part, NAMES) for part in parts()], weight=parts(W))
+    assert_equal_fits(found, fit(blocks, covariance_type="VEI"))
     weight = da.from_array(W, chunks=(SIZES,))
-    assert_equal_fits(fit(frame(), sample_weight=weight, covariance_type=covariance_type), found)
+    assert_equal_fits(fit(frame(), sample_weight=weight, covariance_type="VEI"), found)
 
 
 @pytest.mark.parametrize("init", ["kmeans", CENTRES])
@@ -144,13 +134,9 @@ def test_fit_has_the_same_bits_in_groups_of_partitions(client: Any) -> None:  # 
     chunks = [X[first : first + 50] for first in range(0, 3000, 50)]
     rows = da.from_array(X, chunks=(50, 3))
     opened = open_rows(rows)
-    opened.total(_weight)
+    opened.total(n_rows_of)
     assert opened._held().size > 1
     assert_equal_fits(fit(rows), fit(scan(chunks)))
-
-
-def _weight(block: Block) -> float:
-    return float(len(block.X))
 
 
 def test_selection_by_bic_has_the_bits_of_blocks_in_memory(client: Any) -> None:  # noqa: ARG001
@@ -165,14 +151,10 @@ def test_selection_by_bic_has_the_bits_of_blocks_in_memory(client: Any) -> None:
 
 def test_threads_of_a_task_are_its_share_of_the_worker(client: Any, threaded_worker: Any) -> None:
     with client.as_current():
-        assert set(open_rows(array()).map(_limit)) == {1}
+        assert set(open_rows(array()).map(limit_of)) == {1}
     with threaded_worker.as_current():
-        assert set(open_rows(array()).map(_limit)) == {1}
-        assert set(open_rows(da.from_array(X, chunks=(3000, 3))).map(_limit)) == {3}
-
-
-def _limit(block: Block) -> int | None:  # noqa: ARG001
-    return thread_limit()
+        assert set(open_rows(array()).map(limit_of)) == {1}
+        assert set(open_rows(da.from_array(X, chunks=(3000, 3))).map(limit_of)) == {3}
 
 
 def _received_bytes(client: Any, rows: Any) -> int:
@@ -208,8 +190,10 @@ def test_nothing_stays_on_the_cluster_after_a_fit(client: Any) -> None:
     assert not client.futures
 
 
-def test_killed_worker_costs_no_bit_of_the_result(client: Any) -> None:
-    expected = fit(scan(parts()), tol=0, max_iter=12)
+@pytest.mark.parametrize("n_partitions", [10, 60])  # the latter are grouped
+def test_killed_worker_costs_no_bit_of_the_result(client: Any, n_partitions: int) -> None:
+    blocks = np.split(X, n_partitions)
+    expected = fit(scan(blocks), tol=0, max_iter=12)
     killed: list[int] = []
 
     def kill(state: Any) -> None:
@@ -218,7 +202,8 @@ def test_killed_worker_costs_no_bit_of_the_result(client: Any) -> None:
             os.kill(pid, signal.SIGKILL)
             killed.append(pid)
 
-    found = fit(array(), tol=0, max_iter=12, callback=kill)
+    rows = da.from_array(X, chunks=(len(blocks[0]), 3))
+    found = fit(rows, tol=0, max_iter=12, callback=kill)
     assert len(killed) == 1
     assert_equal_fits(found, expected)
     client.wait_for_workers(2, timeout=60)
@@ -233,6 +218,10 @@ def test_predictions_are_computed_by_the_workers(client: Any) -> None:
     resp = model.responsibilities(frame())
     assert resp.compute().shape == (3000, 3)
     assert model.bic(array()) == pytest.approx(model.bic(X), rel=1e-13)
+
+
+def test_fit_in_a_task_of_the_cluster_has_the_same_bits(client: Any) -> None:
+    assert_equal_fits(client.submit(fitted, X).result(), fit(scan(np.split(X, 4))))
 
 
 def test_errors_in_a_partition_come_to_the_client(client: Any) -> None:  # noqa: ARG001
@@ -267,18 +256,9 @@ def test_ctrl_c_in_a_fit_returns_what_was_done(client: Any) -> None:
     assert client.status == "running"
 
 
-class _Waiting:
-    """A look that says that it has begun, and waits."""
-
-    def __call__(self, block: Block) -> float:
-        distributed.Event("begun").set()
-        distributed.Event("end").wait(60)
-        return float(len(block.X))
-
-
 def test_ctrl_c_in_a_pass_cancels_its_graph(client: Any) -> None:
     rows = open_rows(array())
-    rows.total(_weight)
+    rows.total(n_rows_of)
     begun, end = distributed.Event("begun", client=client), distributed.Event("end", client=client)
 
     def interrupt() -> None:
@@ -288,12 +268,12 @@ def test_ctrl_c_in_a_pass_cancels_its_graph(client: Any) -> None:
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        rows.total(_Waiting())
+        rows.total(Waiting())
     thread.join()
     end.set()
     gc.collect()
     assert not [key for key in client.futures if "mixtura-look" in str(key)]
-    assert rows.total(_weight) == 3000.0  # what was kept is computed again
+    assert rows.total(n_rows_of) == 3000.0  # what was kept is computed again
 
 
 def test_checkpoint_of_a_fit_on_a_cluster_continues_to_the_same_bits(
