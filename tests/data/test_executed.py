@@ -264,7 +264,8 @@ class Broken(Here):
 
 @pytest.mark.parametrize("accepts", [False, True])
 def test_executor_of_which_a_worker_died_is_named_with_a_remedy(path: Path, accepts: bool) -> None:
-    rows = rows_for(path, Broken(accepts))
+    broken = Broken(accepts)
+    rows = rows_for(path, broken)
     with pytest.raises(
         BrokenExecutor,
         match=r"^the executor of file '.*rows\.npy' must work until the end; a worker of Broken "
@@ -272,6 +273,7 @@ def test_executor_of_which_a_worker_died_is_named_with_a_remedy(path: Path, acce
         r"checkpoint= a fit continues\.$",
     ):
         list(rows.map(text_of))
+    assert not any(future.cancelled() for future in broken.futures)
 
 
 def test_rows_that_cannot_be_sent_are_refused_with_a_remedy(path: Path) -> None:

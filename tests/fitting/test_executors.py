@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from clusters import assert_same_fit_bits, clustered
 
-from mixtura import FitInterrupted, GaussianMixture, State, fit_gmm, scan, select_gmm
+from mixtura import FitInterrupted, GaussianMixture, State, fit_gmm, fit_kmeans, scan, select_gmm
 
 SIZE = 700  # rows of a block
 WHOLE = clustered(5000, 3, 3)[0].astype(np.float32)
@@ -157,6 +157,14 @@ def test_selection_by_bic_is_that_of_this_process_to_the_bit(
     far = select_gmm(scan(path, block_size=SIZE, executor=threads), [2, 3], **options)
     np.testing.assert_array_equal(far.table, near.table)
     assert_same_fit_bits(far.best, near.best)
+
+
+def test_clusters_are_those_of_this_process_to_the_bit(folder: Path, threads: Executor) -> None:
+    path = folder / "whole.npy"
+    near = fit_kmeans(scan(path, block_size=SIZE), 4, rng=0)
+    far = fit_kmeans(scan(path, block_size=SIZE, executor=threads), 4, rng=0)
+    np.testing.assert_array_equal(far.centers, near.centers)
+    assert (far.n_iter, far.inertia) == (near.n_iter, near.inertia)
 
 
 # ---- workers that die, and Ctrl-C ----

@@ -144,6 +144,9 @@ class Executor:
                     yield self._result(running.popleft(), name)
             while running:
                 yield self._result(running.popleft(), name)
+        except BrokenExecutor:
+            running.clear()  # all have failed; Python's own thread trips over those cancelled now
+            raise
         finally:
             for future, _ in running:
                 future.cancel()
