@@ -85,9 +85,8 @@ def main() -> None:
         f"{'below 0.01':>15}"
     )
     for power in POWERS:
-        for start in (25, 100):
-            for size in (100, 1000):
-                line(power, start, size, problems)
+        for start, size in ((25, 100), (100, 100), (100, 1000)):
+            line(power, start, size, problems)
     for start in STARTS:
         line(0.7, start, 100, problems)
     print(f"\n{'half_life':>12}{'distance':>10}")

@@ -132,7 +132,7 @@ def load(path: AnyPath) -> Any:
 
     Returns
     -------
-    GaussianMixture, GMMFit or KMeansFit
+    GaussianMixture, GMMFit, KMeansFit, StepwiseGMM or another object with a method `save`
         The object that was saved, equal to the bit.
 
     Raises

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mixtura.data import Block, open_rows, scan
+from mixtura.data import Block, looks, open_rows, scan
 from mixtura.data.ahead import read_ahead
 
 
@@ -143,6 +143,24 @@ def test_three_results_exist_at_most_and_so_many_are_made_ahead() -> None:
         assert isinstance(thing, Thing)
         del thing
     assert census.most == 3
+
+
+def test_pass_gives_up_a_block_before_it_waits_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read_now(readers: Iterator[Callable[[], Block]]) -> Iterator[Block]:
+        for reader in readers:
+            box = [reader()]
+            last = weakref.ref(box[0].X)
+            yield box.pop()
+            assert last() is None
+
+    monkeypatch.setattr("mixtura.data.stored.read_ahead", read_now)
+    rows = open_rows(scan(lambda: [np.ones((1000, 2))] * 3))
+    for known in (False, True):
+        assert rows.total(looks.count_missing) == 0
+        if not known:
+            assert rows.n_rows == 3000
 
 
 class Waiting:

@@ -103,6 +103,8 @@ def test_empty_clusters_get_the_farthest_rows_of_all_blocks(
     assert_same(fit_kmeans(PLACES[place](X, tmp_path), len(init), init=init, tol=0.0), expected)
     assert expected.sizes is not None
     assert expected.sizes.all()
+    whole = fit_kmeans(X, len(init), init=init, tol=0.0)
+    np.testing.assert_allclose(expected.centers, whole.centers, rtol=1e-12)
 
 
 def test_equal_rows_refill_one_cluster_only() -> None:

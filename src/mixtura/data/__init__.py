@@ -19,6 +19,7 @@ from mixtura.data.noise import with_noise
 from mixtura.data.row_checks import check_n_rows, check_rows_shape
 from mixtura.data.sampling import draw_rows
 from mixtura.data.source import Block, RowSource, check_promises
+from mixtura.data.spark_rows import SparkRows
 from mixtura.data.stored import StoredRows
 from mixtura.data.values import check_count
 
@@ -39,7 +40,7 @@ __all__ = [
 
 # The kinds of rows: each one is named here and nowhere else. The first that recognises what a user
 # passes takes it; ArrayRows takes anything, so it is the last.
-KINDS: tuple[type[RowSource], ...] = (DaskRows, StoredRows, BlockedRows, ArrayRows)
+KINDS: tuple[type[RowSource], ...] = (DaskRows, SparkRows, StoredRows, BlockedRows, ArrayRows)
 
 
 def open_rows(
@@ -128,14 +129,25 @@ def scan(
     block_size: int | None = None,
     executor: Any = None,
 ) -> RowSource:
-    """Rows in several pieces, for every function that takes rows: as if they were one array.
+    """Rows that stay where they are, for every function that takes rows: as if they were one array.
 
     Parameters
     ----------
-    source : list or tuple of array_like
-        Blocks of rows, in order: arrays, frames, tensors, with the same columns. They are used
-        where they are, like the X of `fit_gmm`. A block may have no rows. Columns of a block
-        without names are taken by their positions.
+    source : list of array_like, path, list of paths, array on disk, dataset or callable
+        What has the rows:
+
+        - a list or tuple of blocks of rows in memory, in order: arrays, frames, tensors, with the
+          same columns. They are used where they are, like the X of `fit_gmm`. A block may have no
+          rows. Columns of a block without names are taken by their positions.
+        - the path of a file, or a list of paths of one kind, as one data set: .npy; .parquet, or a
+          folder of these; .csv, .tsv; .feather, .arrow, .ipc, .arrows; .h5, .hdf5, .zarr, with
+          "::name" after the path where there are several arrays of two dimensions in it.
+        - a `pyarrow.dataset.Dataset`.
+        - anything with `shape` and slicing that is not in memory: a memory map, an `h5py.Dataset`,
+          a `zarr.Array`, a variable of netCDF4 or xarray.
+        - a function without arguments that returns an iterator of blocks: the same ones, each time
+          it is called;
+        - a Dask array or DataFrame, whose partitions are the blocks (docs/dask.md).
     columns : list of str or int, optional
         Names or positions of the columns to use, in this order; None for all but that of `weight`.
         Columns of an array at unequal distances are copied.
@@ -159,16 +171,25 @@ def scan(
     Raises
     ------
     ValueError
-        For blocks of different columns, or without a column that is asked for.
+        For blocks or files of different columns, or without a column that is asked for; for files
+        that cannot be read, or are of no known kind.
     TypeError
-        For anything that is not a list of blocks, for blocks that are not real numbers, and for an
-        executor that is neither.
+        For anything else, for what can be read only once, for columns that are not real numbers,
+        and for an executor that is neither.
+    FileNotFoundError
+        For a path where nothing is.
+    ImportError
+        Where the library that reads such files is not installed: see the extra "files".
 
     Notes
     -----
     Statistics of a whole are the sum of those of its parts, so a result is that for the
     concatenated rows, but for rounding. float32 blocks stay float32; a pass works in single
     precision only if all blocks are float32.
+
+    What is not in memory is read once in each pass, by a thread that is two blocks ahead at most.
+    Here only metadata are read. Values are checked, with their file, row and column, when they are
+    read; rows that change between passes are refused. No bit of a result depends on reading ahead.
 
     Examples
     --------

@@ -75,6 +75,7 @@ class ArrayRows(RowSource):
         look: Callable[[Block], NDArray[Any]],
         columns: tuple[int, ...] = (),  # noqa: ARG002
         dtype: DTypeLike = np.float64,  # noqa: ARG002
+        name: str = "value",  # noqa: ARG002
     ) -> Any:
         (values,) = self.map(look)
         return values

@@ -207,6 +207,7 @@ class DaskRows(RowsElsewhere):
         look: Callable[[Block], NDArray[Any]],
         columns: tuple[int, ...] = (),
         dtype: DTypeLike = np.float64,
+        name: str = "value",  # noqa: ARG002
     ) -> Any:
         """Return a Dask array, which computes what a look returns for each row when it is asked.
 
@@ -280,12 +281,6 @@ class DaskRows(RowsElsewhere):
         rows._weights = delayed_weights(sample_weight, self._table)
         rows.is_weighted = True
         return rows
-
-    def refuse_array(self, name: str, remedy: str) -> None:
-        raise TypeError(
-            f"{name} must not be an array of all rows, where these are a collection of Dask; got "
-            f"one. {remedy}"
-        )
 
     def plain(self) -> DaskRows:
         rows = copy.copy(self)

@@ -83,7 +83,15 @@ class Visit:
 
 
 class RowsElsewhere(RowSource):
-    """Rows that are read, or visited where they are, for each pass."""
+    """Rows that are read, or visited where they are, for each pass.
+
+    Attributes
+    ----------
+    knows_starts : bool
+        Whether blocks know the number of their first row at the first look, too.
+    """
+
+    knows_starts: bool = False
 
     @property
     @abstractmethod
@@ -171,7 +179,7 @@ class RowsElsewhere(RowSource):
     @cached_property
     def _overview(self) -> _Overview:
         counted, extremes, firsts, n_missing = zip(*self.map(_looked_at), strict=True)
-        if self.is_far:  # where nobody knew yet where each block starts
+        if self.is_far and not self.knows_starts:  # where nobody knew yet where each block starts
             starts = np.cumsum([0, *(each.n_samples for each in counted)])
             extremes = tuple(
                 each._replace(row=np.where(each.row < 0, -1, each.row + start))

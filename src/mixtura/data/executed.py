@@ -297,6 +297,7 @@ class ExecutedBlocks(RowSource):
         look: Callable[[Block], NDArray[Any]],
         columns: tuple[int, ...] = (),
         dtype: DTypeLike = np.float64,
+        name: str = "value",  # noqa: ARG002
     ) -> Any:
         return self.stacked(self._run(look), columns, dtype)
 

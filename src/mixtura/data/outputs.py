@@ -43,12 +43,15 @@ class Question:
     columns : tuple of int
     dtype : dtype
         Of the answers.
+    name : str
+        What they are together: a column of a kind of rows that has columns for answers.
     """
 
     look: Callable[[Block], NDArray[Any]]
     names: tuple[str, ...]
     columns: tuple[int, ...] = ()
     dtype: Any = np.float64
+    name: str = "value"
 
 
 def check_output(out: Any, blocks: Any) -> None:
@@ -113,7 +116,7 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
     if blocks:
         return _one_by_one(source, question)
     if out is None:
-        return source.of_each_row(question.look, question.columns, question.dtype)
+        return source.of_each_row(question.look, question.columns, question.dtype, question.name)
     if isinstance(out, np.ndarray):
         _check_array(out, question, source.n_samples if source.is_counted else None)
         _fill(out, source.map(question.look))

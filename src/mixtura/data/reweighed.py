@@ -65,8 +65,9 @@ class Reweighed(RowSource):
         look: Callable[[Block], NDArray[Any]],
         columns: tuple[int, ...] = (),
         dtype: DTypeLike = np.float64,
+        name: str = "value",
     ) -> Any:
-        return self._source.of_each_row(_Weighed(self._weigh, look), columns, dtype)
+        return self._source.of_each_row(_Weighed(self._weigh, look), columns, dtype, name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +135,18 @@ class Fold:
 
     def __call__(self, block: Block) -> Floats:
         """Return the weights of one block."""
-        weights = weights_of(block)
-        present = np.flatnonzero(weights)
-        order = np.random.default_rng([self.seed, block.start]).permutation(len(present))
-        here = (order + block.start) % self.n_folds == self.fold
-        weights[present[here != self.held]] = 0.0
-        return weights
+        weight = block.sample_weight
+        present = None if weight is None else np.flatnonzero(weight)
+        n = len(block.X) if present is None else len(present)
+        folds = ((block.start + np.arange(n)) % self.n_folds).astype(np.uint32)
+        np.random.default_rng([self.seed, block.start]).shuffle(folds)
+        counts = (folds == self.fold) == self.held
+        if weight is None or present is None:
+            ones: Floats = counts.astype(np.float64)
+            return ones
+        weight = weight.copy()
+        weight[present[~counts]] = 0.0
+        return weight
 
 
 def observed_only(block: Block) -> Floats:

@@ -169,6 +169,7 @@ class RowSource(ABC):
         look: Callable[[Block], NDArray[Any]],
         columns: tuple[int, ...] = (),
         dtype: DTypeLike = np.float64,
+        name: str = "value",  # noqa: ARG002
     ) -> Any:
         """Return what a function returns for each row of a block, for all rows.
 
@@ -178,6 +179,8 @@ class RowSource(ABC):
             From a block of m rows to an array of shape (m, *columns).
         columns : tuple of int
         dtype : dtype
+        name : str
+            What it is, for kinds of rows that have a column of it.
 
         Returns
         -------

@@ -58,11 +58,14 @@ class Layout:
     weight : int or None
     names : tuple of str or None
         Of the features.
+    weight_name : str
+        What messages call the column of the weights.
     """
 
     columns: tuple[int, ...]
     weight: int | None
     names: Names | None
+    weight_name: str = ""
 
     @property
     def read(self) -> tuple[int, ...]:
@@ -108,7 +111,8 @@ class Reader:
         if layout.weight is not None:
             at = layout.read.index(layout.weight)
             weight = contiguous(table.numbers([at])[:, 0], place)
-            check_weight_values(weight, name=f"the weight in {place}", first=piece.first)
+            of = f"the weight in column {layout.weight_name} of {place}"
+            check_weight_values(weight, name=of, first=piece.first)
         X = table.numbers(range(len(layout.columns)))
         if X.dtype != self.dtype:
             if self.dtype == np.float32:
@@ -148,6 +152,7 @@ class StoredRows(RowsElsewhere):
         self.is_weighted = weight is not None
         # Until `checked` says what NaN is, it is not refused: rows may have to be counted before.
         self._missing: Accepted | None = "any"
+        self._state = store.state()
         if store.is_described:
             self.dtype  # noqa: B018 - columns that cannot be used are refused now
 
@@ -200,13 +205,12 @@ class StoredRows(RowsElsewhere):
         """Return the same rows; values are checked whenever they are read."""
         rows = copy.copy(self)
         rows._missing = missing
-        rows._state = self._store.state()
+        if missing not in ("em", "any") and "_overview" in vars(rows) and rows.n_missing:
+            rows.forget_totals()  # the next reading refuses what the last one did not
         rows.look_for(missing)
         return rows
 
     # ---- reading ----
-
-    _state: Any = None
 
     def blocks(self) -> Iterator[Block]:
         self._refuse_changes()
@@ -234,7 +238,7 @@ class StoredRows(RowsElsewhere):
         if self._state is not None and self._store.state() != self._state:
             raise RowsChangedError(
                 f"{self._store.name} must stay as it is while it is used; it has another size or "
-                f"time than before. Call the function again when nothing writes to it."
+                f"time than before. Call scan again when nothing writes to it."
             )
 
 
@@ -267,7 +271,8 @@ def layout_of(store: HasColumns, columns: Sequence[Column] | None, weight: Colum
                 f"columns must choose each column once; got {repeated}. Leave out the repetitions."
             )
     names = None if store.names is None else tuple(store.names[a] for a in chosen)
-    return Layout(tuple(chosen), place, names)
+    called = place if place is None or store.names is None else store.names[place]
+    return Layout(tuple(chosen), place, names, repr(called))
 
 
 def _position(store: HasColumns, column: Column) -> int:

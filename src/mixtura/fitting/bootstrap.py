@@ -134,7 +134,7 @@ def bootstrap_lrt(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
-        The rows, finite but for `missing`; each counts once.
+        The rows, finite but for `missing`, in memory; each counts once.
     n_components : int
         Components under the null hypothesis; the alternative has one more.
     covariance_type : str

@@ -89,8 +89,8 @@ def cross_validate(
     ):
         share[fold] = held.weight_sum
         try:
-            if not share[fold]:
-                raise ValueError("no row of positive weight is held out; ask for fewer folds")
+            if not 0.0 < share[fold] < source.weight_sum:
+                raise ValueError("it has all rows of positive weight, or none. Use fewer folds")
             training = search.on(others)
         except ValueError as error:  # as where no row that is left has a number in some column
             selection.reasons.update(dict.fromkeys(deviances, f"fold {fold}: {error}"))

@@ -100,7 +100,8 @@ def fit_kmeans(
     -------
     KMeansFit
         With "kmeans++" and "random", the cluster of largest weight comes first; of equal weights,
-        that with the smaller center. Clusters about given centers keep their order.
+        that with the smaller center. Clusters about given centers keep their order. It has no
+        `labels` for rows of `mixtura.scan` that are not in memory.
 
     Raises
     ------
@@ -121,7 +122,8 @@ def fit_kmeans(
     Notes
     -----
     An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). One more pass, of
-    2 n d multiply-adds, computes the standard deviations in the end. k-means++ looks at no
+    2 n d multiply-adds, computes the standard deviations in the end; rows that are not in memory
+    are assigned again for it. Of these, "random" draws centers from a sample. k-means++ looks at no
     more than 20,000 rows, or 100 for each cluster if that is more: up to there, a row of weight two
     and two equal rows begin alike. A cluster that has lost its rows is given the row farthest from
     its center, taken from that row's cluster.

@@ -195,7 +195,9 @@ class KMeansFit:
             X, n_features=self.n_features, feature_names=self.feature_names, missing=missing
         )
         look = Nearest(self.centers, source.form, Backend(n_threads=n_threads))
-        return answered(source, Question(look, ("cluster",), dtype=np.int64), out, blocks)
+        return answered(
+            source, Question(look, ("cluster",), dtype=np.int64, name="cluster"), out, blocks
+        )
 
     def _contents(self) -> Contents:
         names = ("inertia", "n_iter", "converged", "feature_names", "n_samples", "missing")

@@ -20,7 +20,7 @@ from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Collapse, Event, Ridge
 
-__all__ = ["MOST_KEPT", "Learner", "begun"]
+__all__ = ["LEAST_ROWS", "MOST_KEPT", "Learner", "begun", "continued"]
 
 MOST_KEPT = 1000  # batches and events that are remembered
 START_TOL = 1e-4  # nats per unit of weight: what the start may leave to gain on its rows
@@ -194,6 +194,34 @@ def begun(options: Options, source: RowSource, *, number: int = 0) -> Learner:
         np.empty(0),
         tuple(events[-MOST_KEPT:]),
     )
+
+
+def continued(
+    options: Options, parameters: Parameters, ridge: Floats, weight_sum: float
+) -> Learner:
+    """Return what continues a fit to rows that were read as a whole.
+
+    Parameters
+    ----------
+    options : Options
+    parameters : Parameters
+        Of the fit.
+    ridge : ndarray of shape (n_features,), squared units of the features
+    weight_sum : float
+        Weight of its rows.
+    """
+    shape, (k, d) = parameters.shape, parameters.means.shape
+    statistics = Statistics(
+        shape.name, parameters.means, parameters.weights, np.zeros((k, d)),
+        parameters.covariances, 0.0, 1.0,
+    )  # fmt: skip
+    statistics = renewed(statistics, parameters, np.ones(k, dtype=bool))
+    middle = parameters.weights @ parameters.means
+    variances = parameters.variances() + np.square(parameters.means - middle)
+    scale = np.sqrt(parameters.weights @ variances)
+    return Learner(
+        options, parameters, statistics, ridge, scale, weight_sum, np.empty(0), ()
+    )  # fmt: skip
 
 
 def _in_order(parameters: Parameters, order: NDArray[np.intp]) -> Parameters:

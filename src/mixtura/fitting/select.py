@@ -81,8 +81,10 @@ def select_gmm(
     criterion : {"bic", "aic", "icl", "cv"} or callable
         Lower is better. With `labels`, "bic", "aic" and "icl" are of rows and labels, "cv" and a
         callable of rows alone. "cv" is minus twice the log-likelihood of rows held out; a
-        callable takes ``(model, X, sample_weight)`` and returns a number. Where it raises an error
-        or returns something else, the model has no value, and `reasons` says why.
+        callable takes ``(model, X, sample_weight)`` and returns a number; rows of `mixtura.scan`
+        that are not in memory have their weights with them, and its `sample_weight` is None. Where
+        it raises an error or returns something else, the model has no value, and `reasons` says
+        why.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
     labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
@@ -154,6 +156,9 @@ def select_gmm(
     family). From the statistics of one pass under each scout, every family gets starts of its own,
     and it also starts where families that it contains have ended. So a family never has a lower
     likelihood than one that it contains, unless that would take spurious components.
+
+    Of rows that are not in memory, folds are drawn block by block, and trees are grown on a sample
+    of 20,000 rows. No array has an entry a row.
 
     Examples
     --------

@@ -433,7 +433,8 @@ class Fitting:
         """
         source, parameters = self._survey.source, outcome.parameters
         seen = mixture_seen(self._update_for(outcome), parameters)
-        prior, code = seen.extras.get("prior"), source.extra("code")
+        prior = seen.extras.get("prior")
+        code = None if prior is None else source.extra("code")  # which reads all rows
         if prior is None or code is None or not prior[np.isfinite(prior)].any():
             return 0.0
         weights = source.weights()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 from typing import Any, Self
 
 import numpy as np
@@ -16,12 +17,13 @@ from mixtura.data.missing import Missing
 from mixtura.exceptions import FitError
 from mixtura.files import Contents
 from mixtura.fitting.gmm import check_reg_covar
+from mixtura.fitting.learner import continued
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
 from mixtura.fitting.stream import Stream, stream_contents, stream_of
-from mixtura.fitting.stream_options import Options
+from mixtura.fitting.stream_options import STEP_POWER, Options
 from mixtura.mixture import GaussianMixture
-from mixtura.mixture.answers import Answers
+from mixtura.mixture.answers import Answers, answered
 from mixtura.mixture.table import counted
 from mixtura.passes.backend import BackendName
 from mixtura.shapes import Floats
@@ -118,8 +120,8 @@ class StepwiseGMM(Answers):
     ...     stream = stream.update(rng.normal(size=(500, 1)) + 6 * rng.integers(2, size=(500, 1)))
     >>> stream
     <StepwiseGMM: 2 components, 20 updates, 10000 rows>
-    >>> sorted(stream.model.means.ravel().round(1).tolist())
-    [0.0, 6.0]
+    >>> sorted(stream.model.means.ravel().round().astype(int).tolist())
+    [0, 6]
     """
 
     def __init__(
@@ -128,7 +130,7 @@ class StepwiseGMM(Answers):
         *,
         covariance_type: str = "full",
         reg_covar: float | ArrayLike = 1e-6,
-        step_power: float = 0.7,
+        step_power: float = STEP_POWER,
         half_life: float | None = None,
         init: Start | ArrayLike | GaussianMixture | GMMFit = "kmeans",
         n_init: int = 10,
@@ -186,6 +188,16 @@ class StepwiseGMM(Answers):
             missing=self._options.missing,
         )  # fmt: skip
         self._stream = stream.after(source)
+        return self
+
+    def _after_fit(self, model: GaussianMixture, n_samples: int, weight_sum: float) -> Self:
+        """Return the stream that continues a fit to rows that were read as a whole."""
+        options = self._options
+        assert isinstance(options.reg_covar, np.ndarray)
+        learner = continued(options, model._parameters(), options.reg_covar, weight_sum)
+        self._stream = replace(
+            self._stream, n_samples=n_samples, weight_sum=weight_sum, learner=learner
+        )
         return self
 
     # ---- what is there ----
@@ -285,6 +297,14 @@ class StepwiseGMM(Answers):
             parts.append("not started")
         return f"<{type(self).__name__}: {', '.join(parts)}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: no fit is made for it."""
+        table = str(self.model._repr_html_()) if self.is_started else ""
+        return f"<p>{escape(repr(self))}</p>{table}"
+
+    log_likelihood = answered(GaussianMixture.log_likelihood)
+    summary = answered(GaussianMixture.summary)
+
     # ---- copies and files ----
 
     save = files.save
@@ -297,6 +317,11 @@ class StepwiseGMM(Answers):
         made = cls.__new__(cls)
         made._stream = stream_of(contents)
         made._options = made._stream.options
+        return made
+
+    def __copy__(self) -> Self:
+        made = type(self).__new__(type(self))
+        made._stream, made._options = self._stream, self._options
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:

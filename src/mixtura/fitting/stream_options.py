@@ -18,8 +18,11 @@ from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.shapes import Floats
 from mixtura.updates import OnCollapse
 
-__all__ = ["Options"]
+__all__ = ["ROWS_PER_COMPONENT", "STEP_POWER", "Options", "check_half_life"]
 
+# On random mixtures (python -m benchmarks.stepwise_rules): with smaller powers or fewer rows of the
+# start, more streams end in another basin; larger powers forget a bad start too slowly.
+STEP_POWER = 0.7
 ROWS_PER_COMPONENT = 100  # of the start
 
 
@@ -92,7 +95,7 @@ class Options:
             covariance_type=check_option("covariance_type", covariance_type, tuple(FAMILIES)),
             reg_covar=_check_ridge(reg_covar),
             step_power=_check_power(step_power),
-            half_life=_check_half_life(half_life),
+            half_life=check_half_life(half_life),
             init=init,
             n_init=check_count("n_init", n_init),
             n_start=None if n_start is None else check_count("n_start", n_start),
@@ -148,7 +151,8 @@ def _check_power(step_power: Any) -> float:
     return power
 
 
-def _check_half_life(half_life: Any) -> float:
+def check_half_life(half_life: Any) -> float:
+    """A positive weight of rows; inf for None."""
     if half_life is None:
         return math.inf
     weight = check_number("half_life", half_life)

@@ -33,12 +33,13 @@ __all__ = [
 AnyRows = ArrayLike | RowSource
 Output = NDArray[Any] | str | os.PathLike[str] | None
 
-# The outputs of a pass: what columns of files are called, whether each component has one, and type.
-IN_FILES: dict[str, tuple[str, bool, type]] = {
-    "log_prob": ("log_prob", False, np.float64),
-    "log_density": ("log_prob", True, np.float64),
-    "resp": ("resp", True, np.float64),
-    "labels": ("component", False, np.int64),
+# The outputs of a pass: what columns of files are called, whether each component has one, type, and
+# what they are together.
+IN_FILES: dict[str, tuple[str, bool, type, str]] = {
+    "log_prob": ("log_prob", False, np.float64, "log_prob"),
+    "log_density": ("log_prob", True, np.float64, "component_log_prob"),
+    "resp": ("resp", True, np.float64, "responsibilities"),
+    "labels": ("component", False, np.int64, "component"),
 }
 
 
@@ -249,12 +250,12 @@ def _of_each_row(
         mixture, X, missing=asked.missing, noise_covariance=asked.noise_covariance,
         projection=asked.projection,
     )  # fmt: skip
-    name, of_components, dtype = IN_FILES[output]
+    name, of_components, dtype, together = IN_FILES[output]
     k = mixture.n_components
     columns = (k,) if of_components else ()
     names = tuple(f"{name}_{j}" for j in range(k)) if of_components else (name,)
     look = _Evaluated(mixture, rows.form, n_threads, output, columns, dtype)
-    return answered(rows, Question(look, names, columns, dtype), out, blocks)
+    return answered(rows, Question(look, names, columns, dtype, together), out, blocks)
 
 
 @dataclass(frozen=True, eq=False)

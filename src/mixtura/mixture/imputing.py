@@ -112,7 +112,7 @@ def impute(
         draws = _Draws.of(generator, rows.n_samples)
     names = check_feature_names(rows.feature_names or self.feature_names, self.n_features)
     look = _Completed(self, n_threads, draws, rows.not_finite, rows.dtype)
-    question = Question(look, tuple(names), (self.n_features,), rows.dtype)
+    question = Question(look, tuple(names), (self.n_features,), rows.dtype, "imputed")
     return answered(rows, question, out, blocks)
 
 

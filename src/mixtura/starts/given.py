@@ -64,7 +64,7 @@ def check_init(
     TypeError
         For anything else.
     """
-    d = source.n_features
+    n, d = source.n_samples, source.n_features
     if isinstance(init, str):
         return check_option("init", init, INIT_METHODS)
     if isinstance(init, GaussianMixture):
@@ -219,6 +219,10 @@ def given_start(
         parameters, failed = update.update(statistics)
     else:
         if isinstance(init, Means):
+            rows.source.refuse_array(
+                "what init stands for",  # labels, where rows are not whole
+                "Start from a mixture or the name of a method, as numbers are missing.",
+            )
             init = _nearest(_about(init.means, collapse.scale), rows)
         rows, init = _labelled(rows, init)
         rows = whole_pass(rows)
