@@ -284,8 +284,8 @@ def test_rows_that_cannot_be_sent_are_refused_with_a_remedy(path: Path) -> None:
         with pytest.raises(
             TypeError,
             match=r"^what a task needs to read file '.*rows\.npy' must be picklable for "
-            r"ProcessPoolExecutor; got: .*lock.*\. Use functions that `def` names at the top of a "
-            r"module, or an executor of threads\.$",
+            r"ProcessPoolExecutor; got: .*lock.*\. Pass the path of a file, functions that "
+            r"`def` names at the top of a module, or an executor of threads\.$",
         ):
             list(rows.map(partial(np.add, lock)))
         np.testing.assert_array_equal(rows.take([0, 199]), X[[0, 199]])  # it still works

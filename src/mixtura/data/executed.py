@@ -174,8 +174,8 @@ class Executor:
             except (pickle.PicklingError, TypeError, AttributeError) as reason:
                 raise TypeError(
                     f"what a task needs to read {name} must be picklable for "
-                    f"{type(self.inner).__name__}; got: {reason}. Use functions that `def` names "
-                    f"at the top of a module, or an executor of threads."
+                    f"{type(self.inner).__name__}; got: {reason}. Pass the path of a file, "
+                    f"functions that `def` names at the top of a module, or an executor of threads."
                 ) from error
             raise
 
