@@ -264,7 +264,8 @@ class Broken(Here):
 
 @pytest.mark.parametrize("accepts", [False, True])
 def test_executor_of_which_a_worker_died_is_named_with_a_remedy(path: Path, accepts: bool) -> None:
-    rows = rows_for(path, Broken(accepts))
+    broken = Broken(accepts)
+    rows = rows_for(path, broken)
     with pytest.raises(
         BrokenExecutor,
         match=r"^the executor of file '.*rows\.npy' must work until the end; a worker of Broken "
@@ -272,6 +273,7 @@ def test_executor_of_which_a_worker_died_is_named_with_a_remedy(path: Path, acce
         r"checkpoint= a fit continues\.$",
     ):
         list(rows.map(text_of))
+    assert not any(future.cancelled() for future in broken.futures)
 
 
 def test_rows_that_cannot_be_sent_are_refused_with_a_remedy(path: Path) -> None:
@@ -282,8 +284,8 @@ def test_rows_that_cannot_be_sent_are_refused_with_a_remedy(path: Path) -> None:
         with pytest.raises(
             TypeError,
             match=r"^what a task needs to read file '.*rows\.npy' must be picklable for "
-            r"ProcessPoolExecutor; got: .*lock.*\. Use functions that `def` names at the top of a "
-            r"module, or an executor of threads\.$",
+            r"ProcessPoolExecutor; got: .*lock.*\. Pass the path of a file, functions that "
+            r"`def` names at the top of a module, or an executor of threads\.$",
         ):
             list(rows.map(partial(np.add, lock)))
         np.testing.assert_array_equal(rows.take([0, 199]), X[[0, 199]])  # it still works

@@ -17,13 +17,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import written
 from clusters import assert_same_fit_bits, clustered
 
-from mixtura import FitInterrupted, GaussianMixture, State, fit_gmm, scan, select_gmm
+from mixtura import FitInterrupted, GaussianMixture, State, fit_gmm, fit_kmeans, scan, select_gmm
 
 SIZE = 700  # rows of a block
 WHOLE = clustered(5000, 3, 3)[0].astype(np.float32)
 INCOMPLETE = np.where(np.random.default_rng(0).random((2000, 3)) < 0.1, np.nan, WHOLE[:2000])
+INITIAL = WHOLE[:1000].astype(np.float64)
 WEIGHTED = np.column_stack([WHOLE, np.random.default_rng(1).integers(0, 4, 5000)])
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -157,6 +159,39 @@ def test_selection_by_bic_is_that_of_this_process_to_the_bit(
     far = select_gmm(scan(path, block_size=SIZE, executor=threads), [2, 3], **options)
     np.testing.assert_array_equal(far.table, near.table)
     assert_same_fit_bits(far.best, near.best)
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Executor]:
+    with processes("spawn", 1) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("name", sorted(written.KINDS.keys() - {"opened_hdf5"}))
+def test_rows_of_any_kind_are_read_in_another_process(
+    tmp_path: Path, process: Executor, name: str
+) -> None:
+    source = written.KINDS[name](tmp_path / "rows", INITIAL)
+    options: dict[str, Any] = {"init": INITIAL[:3], "max_iter": 2, "tol": 0.0}
+    near = fit_gmm(scan(source, block_size=130), 3, **options)
+    rows = scan(source, block_size=130, executor=process)
+    assert_same_fit_bits(fit_gmm(rows, 3, **options), near)
+    np.testing.assert_array_equal(near.predict(rows), near.predict(scan(source, block_size=130)))
+
+
+def test_open_file_that_cannot_be_sent_is_refused(tmp_path: Path, process: Executor) -> None:
+    source = written.opened_hdf5(tmp_path / "rows", INITIAL)
+    with pytest.raises(TypeError, match=r"h5py objects cannot be pickled\. Pass the path of a"):
+        fit_gmm(scan(source, executor=process), 3, rng=0)
+    source.file.close()
+
+
+def test_clusters_are_those_of_this_process_to_the_bit(folder: Path, threads: Executor) -> None:
+    path = folder / "whole.npy"
+    near = fit_kmeans(scan(path, block_size=SIZE), 4, rng=0)
+    far = fit_kmeans(scan(path, block_size=SIZE, executor=threads), 4, rng=0)
+    np.testing.assert_array_equal(far.centers, near.centers)
+    assert (far.n_iter, far.inertia) == (near.n_iter, near.inertia)
 
 
 # ---- workers that die, and Ctrl-C ----

@@ -144,6 +144,9 @@ class Executor:
                     yield self._result(running.popleft(), name)
             while running:
                 yield self._result(running.popleft(), name)
+        except BrokenExecutor:
+            running.clear()  # all have failed; Python's own thread trips over those cancelled now
+            raise
         finally:
             for future, _ in running:
                 future.cancel()
@@ -171,8 +174,8 @@ class Executor:
             except (pickle.PicklingError, TypeError, AttributeError) as reason:
                 raise TypeError(
                     f"what a task needs to read {name} must be picklable for "
-                    f"{type(self.inner).__name__}; got: {reason}. Use functions that `def` names "
-                    f"at the top of a module, or an executor of threads."
+                    f"{type(self.inner).__name__}; got: {reason}. Pass the path of a file, "
+                    f"functions that `def` names at the top of a module, or an executor of threads."
                 ) from error
             raise
 
