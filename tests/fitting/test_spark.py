@@ -75,6 +75,7 @@ def test_a_fit_with_missing_numbers_is_that_of_the_same_blocks(spark: Any) -> No
 
 
 def test_a_fit_of_a_frame_leaves_nothing_in_the_cache(spark: Any, frame: Any) -> None:
+    frame.count()  # it is cached itself
     gc.collect()
     before = spark.sparkContext._jsc.getPersistentRDDs().size()
     fit = mixtura.fit_gmm(frame.select("a", "b"), 1, reg_covar=0)
