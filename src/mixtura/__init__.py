@@ -1,8 +1,8 @@
 """Gaussian mixtures by expectation-maximisation: fast, exact, and hard to break.
 
-`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_binned` fits one to counts in bins;
-`fit_kmeans` clusters; `load` reads what any of them saved; `kernels` and `reference` are the passes
-over rows, compiled and in plain NumPy.
+`fit_gmm` fits a mixture and `GaussianMixture` is one; `fit_binned` fits one to counts in bins, and
+`StepwiseGMM` to rows that come by once; `fit_kmeans` clusters; `load` reads what any of them saved;
+`kernels` and `reference` are the passes over rows, compiled and in plain NumPy.
 """
 
 import importlib
@@ -18,6 +18,7 @@ from mixtura.exceptions import (
     FitError,
     FitInterrupted,
     IgnoredClassesWarning,
+    RowsChangedError,
     SelectionInterrupted,
     UnobservedPairsWarning,
     WeightsWarning,
@@ -29,6 +30,7 @@ from mixtura.fitting import (
     GMMFit,
     GMMSelection,
     KMeansFit,
+    StepwiseGMM,
     bootstrap_lrt,
     fit_binned,
     fit_gmm,
@@ -58,9 +60,11 @@ __all__ = [
     "HierarchicalTree",
     "IgnoredClassesWarning",
     "KMeansFit",
+    "RowsChangedError",
     "SelectionInterrupted",
     "State",
     "Statistics",
+    "StepwiseGMM",
     "UnobservedPairsWarning",
     "WeightsWarning",
     "__version__",

@@ -44,6 +44,7 @@ __all__ = [
     "numbers",
     "read",
     "remove_leftovers",
+    "replacement_of",
     "save",
     "saved_as",
     "write",
@@ -131,7 +132,7 @@ def load(path: AnyPath) -> Any:
 
     Returns
     -------
-    GaussianMixture, GMMFit or KMeansFit
+    GaussianMixture, GMMFit, KMeansFit, StepwiseGMM or another object with a method `save`
         The object that was saved, equal to the bit.
 
     Raises
@@ -193,7 +194,7 @@ def write(path: AnyPath, kind: str, contents: Contents) -> None:
         **contents.facts,
     }
     members: dict[str, Any] = {"header": np.array(json.dumps(header)), **contents.arrays}
-    with _replacement_of(path) as file:
+    with replacement_of(path) as file:
         np.savez(file, **members)
 
 
@@ -294,10 +295,15 @@ def _status(path: AnyPath) -> os.stat_result | None:
 
 
 @contextmanager
-def _replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
+def replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
     """Give a new file that replaces `path` when the block ends, and is removed if it fails.
 
     It has the mode of the file that it replaces and, where that is allowed, its owner.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older one stays as it was.
     """
     status, target = _status(path), Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(LEFTOVER_BYTES)}")
@@ -314,7 +320,8 @@ def _replacement_of(path: AnyPath) -> Iterator[BinaryIO]:
         temporary.replace(target)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
+        own = isinstance(error, OSError) and error.filename in (None, os.fspath(temporary))
+        if isinstance(error, OSError) and own and error.errno is not None:
             # With the path that the caller knows, in place of that of the temporary file.
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise

@@ -170,7 +170,9 @@ BAD_SOURCES = {
         TypeError,
         "source must be a list or tuple of arrays or frames; got DataFrame. ",
     ),
-    "a path": Bad(lambda: ("rows.npy",), TypeError, "source must be a list or tuple of arrays or "),
+    "a path": Bad(
+        lambda: ("rows.npy",), FileNotFoundError, "source must be a file or a folder that "
+    ),
     "no blocks": Bad(
         lambda: ([],),
         ValueError,

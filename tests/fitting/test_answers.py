@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from clusters import clustered
 
-from mixtura import GaussianMixture, GMMFit, fit_gmm, load, scan
+from mixtura import GaussianMixture, GMMFit, StepwiseGMM, fit_gmm, load, scan
 
 X = clustered()[0]
 OWN = {"log_likelihood", "save", "summary"}  # of the fit itself
@@ -31,6 +31,19 @@ def test_fit_has_every_public_name_of_its_mixture() -> None:
     names = {name for name in dir(fit().model) if not name.startswith("_")}
     assert names - {"from_sklearn"} <= set(dir(fit()))
     assert names >= {*METHODS, *FACTS, *OWN}
+
+
+def test_stream_has_every_public_name_of_its_mixture_and_answers_what_it_answers() -> None:
+    stream = StepwiseGMM(2, rng=0).update(X)
+    names = {name for name in dir(stream.model) if not name.startswith("_")}
+    assert names - {"from_sklearn"} <= set(dir(stream))
+    for name in FACTS:
+        np.testing.assert_array_equal(getattr(stream, name), getattr(stream.model, name))
+    for name in [*METHODS, "log_likelihood"]:
+        asked, answered = getattr(stream.model, name), getattr(stream, name)
+        np.testing.assert_array_equal(answered(X, n_threads=1), asked(X, n_threads=1))
+        assert asked.__doc__ == answered.__doc__
+    assert stream.summary() == stream.model.summary()
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -121,6 +121,7 @@ def results() -> dict[str, Any]:
             feature_names=[LONG],
         ),
         "kmeans": mixtura.fit_kmeans(frame, 30, rng=0),
+        "stream": mixtura.StepwiseGMM(9, rng=0, n_start=100).update(frame),
         "selection": selection,
         "bootstrap": mixtura.bootstrap_lrt(X, 1, n_bootstrap=9, n_init=1, rng=0, tol=1e-3),
         "tree": mixtura.hierarchical(frame),
@@ -136,8 +137,8 @@ def results() -> dict[str, Any]:
 
 
 RESULTS = [
-    "fit", "wide", "binned", "kmeans", "selection", "bootstrap", "tree", "mixture", "statistics",
-    "event", "state", "parameters", "scan",
+    "fit", "wide", "binned", "kmeans", "stream", "selection", "bootstrap", "tree", "mixture",
+    "statistics", "event", "state", "parameters", "scan",
 ]  # fmt: skip
 
 

@@ -89,11 +89,13 @@ def _of_finite_rows(
 
 
 def _labels(model: Model, rows: NDArray[Any]) -> NDArray[Any]:
-    return model.predict(rows, missing="em")
+    labels: NDArray[Any] = model.predict(rows, missing="em")
+    return labels
 
 
 def _responsibilities(model: GaussianMixture, rows: NDArray[Any]) -> NDArray[Any]:
-    return model.responsibilities(rows, missing="em")
+    resp: NDArray[Any] = model.responsibilities(rows, missing="em")
+    return resp
 
 
 def save_picture(display: Any, path: Path) -> Path:

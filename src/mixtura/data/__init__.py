@@ -11,6 +11,7 @@ from mixtura.data.array import ArrayRows
 from mixtura.data.bins import Bins
 from mixtura.data.blocks import BlockedRows
 from mixtura.data.dask_rows import DaskRows
+from mixtura.data.executed import executed
 from mixtura.data.frames import Names, described
 from mixtura.data.middle import Middle, middle_of
 from mixtura.data.missing import Accepted
@@ -93,8 +94,11 @@ def open_rows(
     source = opened
     source.forget_totals()
     # Where only reading tells how many rows there are, they are counted if that is asked.
-    counted = minimum > 0 or getattr(source, "n_promised", 0) is not None
-    check_promises(source, counted=counted)
+    counted = minimum > 0 or source.is_counted
+    check_promises(source, counted=source.is_counted)
+    if counted and not source.is_counted:  # what is read must be told what may be missing
+        source = source.checked(missing)
+        check_promises(source)
     misfit = n_features not in (None, source.n_features)  # then a message says how many there are
     n_samples = source.n_samples if counted or misfit else 0
     check_rows_shape(
@@ -123,15 +127,28 @@ def scan(
     weight: str | int | Sequence[ArrayLike] | None = None,
     *,
     block_size: int | None = None,
+    executor: Any = None,
 ) -> RowSource:
-    """Rows in several pieces, for every function that takes rows: as if they were one array.
+    """Rows that stay where they are, for every function that takes rows: as if they were one array.
 
     Parameters
     ----------
-    source : list or tuple of array_like
-        Blocks of rows, in order: arrays, frames, tensors, with the same columns. They are used
-        where they are, like the X of `fit_gmm`. A block may have no rows. Columns of a block
-        without names are taken by their positions.
+    source : list of array_like, path, list of paths, array on disk, dataset or callable
+        What has the rows:
+
+        - a list or tuple of blocks of rows in memory, in order: arrays, frames, tensors, with the
+          same columns. They are used where they are, like the X of `fit_gmm`. A block may have no
+          rows. Columns of a block without names are taken by their positions.
+        - the path of a file, or a list of paths of one kind, as one data set: .npy; .parquet, or a
+          folder of these; .csv, .tsv; .feather, .arrow, .ipc, .arrows; .h5, .hdf5, .zarr, with
+          "::name" after the path where there are several arrays of two dimensions in it.
+        - a `pyarrow.dataset.Dataset`.
+        - anything with `shape` and slicing that is not in memory: a memory map, an `h5py.Dataset`,
+          a `zarr.Array`, a variable of netCDF4 or xarray.
+        - a function without arguments that returns an iterator of blocks: the same ones, each time
+          it is called;
+        - a Dask array or DataFrame, whose partitions are the blocks (docs/dask.md);
+        - a Spark DataFrame, whose partitions hold blocks of 50,000 rows (docs/spark.md).
     columns : list of str or int, optional
         Names or positions of the columns to use, in this order; None for all but that of `weight`.
         Columns of an array at unequal distances are copied.
@@ -141,6 +158,11 @@ def scan(
     block_size : int, optional
         Rows that are read together, where they do not lie in memory: three such blocks are in
         memory at most. None is some megabytes. Other sizes change results by rounding.
+    executor : concurrent.futures.Executor, or callable, optional
+        What reads the rows and makes the passes over them: processes, threads, joblib's, MPI's or
+        Ray's workers. It has a method `submit`, or is called like the built-in `map`. Arrays and
+        frames in memory are sent to it in each pass. No bit of a result depends on it, or on how
+        many workers it has. None is this process.
 
     Returns
     -------
@@ -150,15 +172,25 @@ def scan(
     Raises
     ------
     ValueError
-        For blocks of different columns, or without a column that is asked for.
+        For blocks or files of different columns, or without a column that is asked for; for files
+        that cannot be read, or are of no known kind.
     TypeError
-        For anything that is not a list of blocks, and for blocks that are not real numbers.
+        For anything else, for what can be read only once, for columns that are not real numbers,
+        and for an executor that is neither.
+    FileNotFoundError
+        For a path where nothing is.
+    ImportError
+        Where the library that reads such files is not installed: see the extra "files".
 
     Notes
     -----
     Statistics of a whole are the sum of those of its parts, so a result is that for the
     concatenated rows, but for rounding. float32 blocks stay float32; a pass works in single
     precision only if all blocks are float32.
+
+    What is not in memory is read once in each pass, by a thread that is two blocks ahead at most.
+    Here only metadata are read. Values are checked, with their file, row and column, when they are
+    read; rows that change between passes are refused. No bit of a result depends on reading ahead.
 
     Examples
     --------
@@ -181,11 +213,12 @@ def scan(
     for kind in KINDS:
         scanned = kind.scanned(source, columns, weight, block_size)
         if scanned is not None:
-            return scanned
+            return scanned if executor is None else executed(scanned, executor, block_size)
     if hasattr(source, "__next__"):
         raise TypeError(
             f"source must be a list of arrays or frames, which can be read several times; got "
-            f"{described(source)}, which can be read only once. Pass list(source)."
+            f"{described(source)}, which can be read only once. Pass list(source), or a function "
+            f"that returns a new one each time."
         )
     raise TypeError(
         f"source must be a list or tuple of arrays or frames; got {type(source).__name__}. "

@@ -17,7 +17,8 @@ def read_ahead(readers: Iterable[Callable[[], Result]]) -> Iterator[Result]:
     """Call some functions in another thread, one after the other; yield what they return in order.
 
     Three results exist at one time at most: the one that was yielded last, one that is ready, and
-    one that is being read. An error in a function is raised here, in its place.
+    one that is being read. An error in a function is raised here, in its place. The thread ends
+    when all are called, or when the iterator is closed or given up.
     """
     ready: queue.Queue[tuple[bool, Result | BaseException | None]] = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -47,7 +48,10 @@ def read_ahead(readers: Iterable[Callable[[], Result]]) -> Iterator[Result]:
         while True:
             is_result, value = ready.get()
             if isinstance(value, BaseException) and not is_result:
-                raise value
+                try:
+                    raise value
+                finally:
+                    del value  # its traceback refers to this frame
             if not is_result:
                 return
             yield value  # type: ignore[misc]

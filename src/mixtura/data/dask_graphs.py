@@ -1,14 +1,14 @@
 """Where Dask computes: on a cluster that has a client, or in threads of this process.
 
-Graphs are made here by hand, one for each look at the rows: a task for each partition, and for sums
-a tree above them. So what a pass costs beside its arithmetic is a fixed time for each task.
+Graphs are made by hand, one for each look at the rows: a task for each group of blocks, and for
+sums a tree above them. A task costs some milliseconds of a cluster, so small blocks are grouped.
 """
 
 from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,32 +20,77 @@ from mixtura.data.elsewhere import Visit
 from mixtura.limits import limited_threads
 from mixtura.statistics import total
 
-__all__ = ["Place", "computed", "n_threads_of_a_task", "place_of_work", "summed"]
+__all__ = [
+    "Groups",
+    "Place",
+    "looked_at",
+    "n_threads_of_a_task",
+    "place_of_work",
+    "regrouped",
+    "summed",
+]
 
-GROUP = 8  # neighbours that are added up in one task: a power of two, as `statistics.total` adds
+SUMS = 8  # neighbours that are added up in one task: a power of two, as `statistics.total` adds
 RETRIES = 2  # of reading a partition, where that fails
 LARGE = 1 << 16  # bytes of a look; larger ones go to each worker once, others with each task
+GROUP_BYTES = 1 << 25  # of blocks in a group: a pass over so many takes longer than Dask's part
+ROUNDS = 4  # of tasks that each thread has at least in a pass: with fewer, some wait for the last
 
 Graph = dict[Hashable, Any]
 
 
 class Place(Protocol):
-    """Where the partitions are, and where looks at them are computed."""
+    """Where blocks are, and where looks at them are computed."""
 
-    def held(self, partitions: Sequence[Any]) -> list[Any]:
-        """Compute delayed blocks once, and keep them there; return what stands for each."""
+    @property
+    def n_threads(self) -> int:
+        """How many tasks run at one time."""
 
-    def visited(self, block: Any, look: Any, visit: Visit, n_tasks: int) -> Any:
-        """Return the task that visits a block that is held."""
+    def kept(self, groups: Sequence[Any]) -> list[Any]:
+        """Compute delayed groups once, and keep them there; return what stands for each."""
 
-    def look_in(self, graph: Graph, look: Callable[[Block], Any]) -> Any:
-        """Put a look into a graph; return what stands for it in tasks."""
+    def joined(self, groups: Sequence[Sequence[Any]]) -> list[Any]:
+        """Make one group of several that are kept, many times; return what stands for each."""
+
+    def packed(self, look: Callable[[Block], Any]) -> Any:
+        """Return a look as it travels: the same object is in many tasks."""
+
+    def task(self, work: Callable[..., Any], group: Any, *others: Any) -> Any:
+        """Return the task that calls a function with a group that is kept."""
 
     def results(self, graph: Graph, keys: list[Hashable]) -> list[Any]:
         """Compute a graph; return what some of its tasks return, and forget the rest."""
 
-    def drop(self, held: Sequence[Any]) -> None:
-        """Do not compute what is held any more."""
+    def drop(self, kept: Sequence[Any]) -> None:
+        """Compute what was to be kept no longer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Blocks that are kept where they were computed.
+
+    Attributes
+    ----------
+    place : Place
+    kept : list
+        What stands for each group there.
+    size : int or None
+        Blocks in each group but the last: a power of two, so that its sum is a subtree of all. None
+        is one, as long as nobody has looked how small blocks are.
+    """
+
+    place: Place
+    kept: list[Any]
+    size: int | None = None
+
+    def part(self, visits: Sequence[Visit], number: int) -> Sequence[Visit]:
+        """Return the visits to the blocks of one group."""
+        size = self.size or 1
+        return visits[number * size : (number + 1) * size]
+
+    def drop(self) -> None:
+        """Compute no longer what has not been computed yet."""
+        self.place.drop(self.kept)
 
 
 def place_of_work() -> Place:
@@ -61,15 +106,12 @@ def place_of_work() -> Place:
 
     distributed = sys.modules.get("distributed")
     if distributed is not None:
-        try:
-            client = distributed.get_client()
-        except ValueError:
-            client = None
-        if client is not None and client.asynchronous:
-            raise TypeError(
-                "fits need a Dask client that waits for results; got an asynchronous one. Call "
-                "the function where Client(asynchronous=False) is the current client."
-            )
+        with suppress(ValueError):  # without a client
+            if distributed.get_client().asynchronous:
+                raise TypeError(
+                    "the client of Dask must wait for results; got an asynchronous one. Call the "
+                    "function where Client(asynchronous=False) is the current client."
+                )
     get = get_scheduler(cls=Delayed)
     client = getattr(get, "__self__", None)
     return _Threads(get) if client is None else _Cluster(client)
@@ -81,26 +123,31 @@ class _Cluster:
 
     client: Any
 
-    def held(self, partitions: Sequence[Any]) -> list[Any]:
-        futures: list[Any] = self.client.compute(list(partitions), retries=RETRIES)
+    @property
+    def n_threads(self) -> int:
+        return sum(self.client.nthreads().values())
+
+    def kept(self, groups: Sequence[Any]) -> list[Any]:
+        futures: list[Any] = self.client.compute(list(groups), retries=RETRIES)
         return futures
 
-    def visited(self, block: Any, look: Any, visit: Visit, n_tasks: int) -> Any:
-        return (_visited, block, look, visit, n_tasks)
+    def joined(self, groups: Sequence[Sequence[Any]]) -> list[Any]:
+        from dask import delayed
 
-    def look_in(self, graph: Graph, look: Callable[[Block], Any]) -> Any:
-        packed = pickle.dumps(look, protocol=5)
-        if len(packed) < LARGE:
-            return packed
-        key = f"mixtura-parameters-{uuid4().hex}"
-        graph[key] = (bytes, packed)
-        return key
+        join = delayed(_joined, pure=False)
+        return self.kept([join(*group) for group in groups])
+
+    def packed(self, look: Callable[[Block], Any]) -> Any:
+        return pickle.dumps(look, protocol=5)
+
+    def task(self, work: Callable[..., Any], group: Any, *others: Any) -> Any:
+        return (work, group, *others)
 
     def results(self, graph: Graph, keys: list[Hashable]) -> list[Any]:
         return list(self.client.get(graph, keys))
 
-    def drop(self, held: Sequence[Any]) -> None:
-        self.client.cancel(list(held))
+    def drop(self, kept: Sequence[Any]) -> None:
+        self.client.cancel(list(kept))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,81 +156,137 @@ class _Threads:
 
     get: Callable[..., Any]
 
-    def held(self, partitions: Sequence[Any]) -> list[Any]:
-        import dask
+    @property
+    def n_threads(self) -> int:
+        return _n_local_threads()
 
-        return list(dask.compute(*partitions, scheduler=self.get))
+    def kept(self, groups: Sequence[Any]) -> list[Any]:
+        from dask import compute
 
-    def visited(self, block: Any, look: Any, visit: Visit, n_tasks: int) -> Any:
-        return (partial(_visited, block), look, visit, n_tasks)  # as a tuple, a block is a task
+        return list(compute(*groups, scheduler=self.get))
 
-    def look_in(self, graph: Graph, look: Callable[[Block], Any]) -> Any:  # noqa: ARG002
+    def joined(self, groups: Sequence[Sequence[Any]]) -> list[Any]:
+        return [_joined(*group) for group in groups]
+
+    def packed(self, look: Callable[[Block], Any]) -> Any:
         return look
+
+    def task(self, work: Callable[..., Any], group: Any, *others: Any) -> Any:
+        return (partial(work, group), *others)  # Dask would look for tasks in the list itself
 
     def results(self, graph: Graph, keys: list[Hashable]) -> list[Any]:
         return list(self.get(graph, keys))
 
-    def drop(self, held: Sequence[Any]) -> None:
+    def drop(self, kept: Sequence[Any]) -> None:
         """Nothing is being computed."""
 
 
-def computed(
-    place: Place,
-    blocks: Sequence[tuple[Any, Visit]],
-    look: Callable[[Block], Any],
-    n_tasks: int,
-) -> list[Any]:
-    """Return what a look returns for each block that is held, in order: one graph."""
-    graph, keys = _looked_at(place, blocks, look, n_tasks)
-    return place.results(graph, keys)
+def regrouped(groups: Groups, n_bytes: int) -> Groups:
+    """Return the same blocks in larger groups, where blocks are small.
+
+    Parameters
+    ----------
+    groups : Groups
+        One for each block.
+    n_bytes : int
+        Of a block, in the mean.
+    """
+    place, kept = groups.place, groups.kept
+    size, tasks = 1, ROUNDS * max(1, place.n_threads)
+    while 2 * size * n_bytes <= GROUP_BYTES and len(kept) >= 2 * size * tasks:
+        size *= 2
+    if size > 1:
+        kept = place.joined([kept[first : first + size] for first in range(0, len(kept), size)])
+    return Groups(place, kept, size)
 
 
-def summed(
-    place: Place,
-    blocks: Sequence[tuple[Any, Visit]],
-    look: Callable[[Block], Any],
-    n_tasks: int,
-) -> Any:
+def looked_at(groups: Groups, visits: Sequence[Visit], look: Callable[[Block], Any]) -> list[Any]:
+    """Return what a look returns for each block, in order: one graph."""
+    graph, keys = _graph(groups, visits, look, list)
+    return [result for part in groups.place.results(graph, keys) for result in part]
+
+
+def summed(groups: Groups, visits: Sequence[Visit], look: Callable[[Block], Any]) -> Any:
     """Return the sum of what a look returns for each block, added up there: one graph.
 
-    The tree is that of `mixtura.statistics.total`, whatever computes it: groups of neighbours,
-    their number a power of two, are subtrees of it.
+    The tree is that of `mixtura.statistics.total`, whatever computes it: neighbours in a group, and
+    neighbouring sums, are subtrees of it where their number is a power of two.
     """
-    graph, keys = _looked_at(place, blocks, look, n_tasks)
-    name = f"mixtura-sum-{uuid4().hex}"
-    level = 0
-    while len(keys) > 1 or level == 0:
-        groups = [keys[first : first + GROUP] for first in range(0, len(keys), GROUP)]
-        keys = [(name, level, number) for number in range(len(groups))]
-        graph |= {key: (total, group) for key, group in zip(keys, groups, strict=True)}
+    graph, keys = _graph(groups, visits, look, total)
+    name, level = f"mixtura-sum-{uuid4().hex}", 0
+    while len(keys) > 1:
+        parts = [keys[first : first + SUMS] for first in range(0, len(keys), SUMS)]
+        keys = [(name, level, number) for number in range(len(parts))]
+        graph |= {key: (total, part) for key, part in zip(keys, parts, strict=True)}
         level += 1
-    return place.results(graph, keys)[0]
+    return groups.place.results(graph, keys)[0]
 
 
-def _looked_at(
-    place: Place, blocks: Sequence[tuple[Any, Visit]], look: Callable[[Block], Any], n_tasks: int
+def _graph(
+    groups: Groups,
+    visits: Sequence[Visit],
+    look: Callable[[Block], Any],
+    combine: Callable[[Iterable[Any]], Any],
 ) -> tuple[Graph, list[Hashable]]:
-    """A graph with a task for each block, and the keys of these."""
+    """A graph with a task for each group, and the keys of these."""
+    token = uuid4().hex
     graph: Graph = {}
-    name = f"mixtura-look-{uuid4().hex}"
-    packed = place.look_in(graph, look)
+    packed, large = groups.place.packed(look), []
+    if isinstance(packed, bytes) and len(packed) >= LARGE:
+        large = [f"mixtura-parameters-{token}"]
+        graph[large[0]] = (bytes, packed)  # a task, so that it can be repeated
+        packed = None
     keys: list[Hashable] = []
-    for number, (block, visit) in enumerate(blocks):
-        keys.append((name, number))
-        graph[name, number] = place.visited(block, packed, replace(visit, look=_nothing), n_tasks)
+    for number, group in enumerate(groups.kept):
+        key = (f"mixtura-look-{token}", number)
+        own = [replace(visit, look=_nothing) for visit in groups.part(visits, number)]
+        work = _Visits(own, combine, packed, len(groups.kept), f"{token}-{number}")
+        graph[key] = groups.place.task(work, group, *large)
+        keys.append(key)
     return graph, keys
 
 
+@dataclass(frozen=True, eq=False)
+class _Visits:
+    """Visits to the blocks of a group, and what is made of their results; for a task.
+
+    Attributes
+    ----------
+    visits : list of Visit
+        They look at nothing: what they look for travels apart from them.
+    combine : callable
+    look : callable, bytes or None
+        None where it is large, and comes as another argument.
+    n_tasks : int
+    token : str
+    """
+
+    visits: list[Visit]
+    combine: Callable[[Iterable[Any]], Any]
+    look: Any
+    n_tasks: int
+    token: str
+
+    def __call__(self, blocks: list[Block], large: bytes | None = None) -> Any:
+        look = self.look if large is None else large
+        if isinstance(look, bytes):
+            look = pickle.loads(look)
+        with limited_threads(n_threads_of_a_task(self.n_tasks)):
+            return self.combine(
+                replace(visit, look=look)(block)
+                for visit, block in zip(self.visits, blocks, strict=True)
+            )
+
+    def __dask_tokenize__(self) -> str:
+        return self.token  # else Dask would go through all that is in it
+
+
 def _nothing(block: Block) -> None:
-    """Look at nothing: what a visit looks for travels apart from it."""
+    """Look at nothing."""
 
 
-def _visited(block: Block, look: Any, visit: Visit, n_tasks: int) -> Any:
-    """Visit a block, in a task."""
-    if isinstance(look, bytes):
-        look = pickle.loads(look)
-    with limited_threads(n_threads_of_a_task(n_tasks)):
-        return replace(visit, look=look)(block)
+def _joined(*groups: list[Block]) -> list[Block]:
+    return [block for group in groups for block in group]
 
 
 def n_threads_of_a_task(n_tasks: int) -> int:
@@ -195,6 +298,10 @@ def n_threads_of_a_task(n_tasks: int) -> int:
     if distributed is not None:
         with suppress(ValueError):  # outside a worker
             return max(1, int(distributed.get_worker().state.nthreads) // max(1, n_tasks))
+    return max(1, _n_local_threads() // max(1, n_tasks))
+
+
+def _n_local_threads() -> int:
     from dask.system import CPU_COUNT
 
-    return max(1, int(CPU_COUNT) // max(1, n_tasks))
+    return int(CPU_COUNT)

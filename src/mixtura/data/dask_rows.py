@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mixtura.data import looks
 from mixtura.data.block import Block
-from mixtura.data.dask_graphs import Place, computed, n_threads_of_a_task, place_of_work, summed
+from mixtura.data.dask_graphs import (
+    Groups,
+    looked_at,
+    n_threads_of_a_task,
+    place_of_work,
+    regrouped,
+    summed,
+)
 from mixtura.data.dask_tables import DaskTable, delayed_weights, table_of
 from mixtura.data.elsewhere import RowsElsewhere, Visit
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names
-from mixtura.data.index import check_index, row_index
+from mixtura.data.index import row_index
 from mixtura.data.looks import Counted
 from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import (
@@ -68,6 +74,10 @@ class PartitionReader:
     has_weight: bool
     missing: Accepted | None = None
 
+    def blocks(self, partition: Any, number: int, weight: Any = None) -> list[Block]:
+        """Return a group of one block, see `block`."""
+        return [self.block(partition, number, weight)]
+
     def block(self, partition: Any, number: int, weight: Any = None) -> Block:
         """Convert a partition, and check its values.
 
@@ -90,8 +100,7 @@ class PartitionReader:
             check_weight_values(weight, name=name)
         elif weight is not None:
             name = f"partition {number} of sample_weight"
-            index = row_index(partition)
-            check_index(weight, None if index is None else [index], name, place)
+            _check_same_index(weight, partition, name, place)
             weight = row_weights(weight, table.shape[0], name=name, rows=place)
             check_weight_values(weight, name=name)
         X = table.numbers(range(d))
@@ -131,7 +140,7 @@ class DaskRows(RowsElsewhere):
         self._weights: list[Any] | None = None
         self._missing: Accepted | None = None
         self._is_kept = False
-        self._kept: tuple[Place, list[Any]] | None = None
+        self._groups: Groups | None = None
 
     @classmethod
     def opened(cls, X: Any) -> DaskRows | None:
@@ -154,12 +163,7 @@ class DaskRows(RowsElsewhere):
         return cls(table, columns, weight)
 
     @property
-    def n_samples(self) -> int:  # type: ignore[override]
-        known = self._table.n_rows
-        return looks.total_of(self.counted).n_samples if known is None else known
-
-    @property
-    def n_promised(self) -> int | None:
+    def n_known(self) -> int | None:
         return self._table.n_rows
 
     def __repr__(self) -> str:
@@ -173,7 +177,7 @@ class DaskRows(RowsElsewhere):
         """Return the same rows; values are checked where they are computed, once."""
         rows = copy.copy(self)
         rows.forget_totals()
-        rows._missing, rows._is_kept, rows._kept = missing, True, None
+        rows._missing, rows._is_kept, rows._groups = missing, True, None
         if missing == "any":  # an answer for each row is the same, whether or not some lack numbers
             rows.form = "incomplete"
         elif missing == "em":
@@ -191,7 +195,7 @@ class DaskRows(RowsElsewhere):
     # ---- where the partitions are ----
 
     def map(self, look: Callable[[Block], Result]) -> Iterator[Result]:
-        results: list[Result] = self._computed(computed, look)
+        results: list[Result] = self._computed(looked_at, look)
         return iter(results)
 
     def total(self, look: Callable[[Block], Result]) -> Result:
@@ -213,13 +217,14 @@ class DaskRows(RowsElsewhere):
         return self._table.answers(answer, columns, dtype)
 
     def blocks(self) -> Iterator[Block]:
-        """Bring one block after the other to this process; no fit does this."""
-        start = 0
-        for number, visit in self.with_visits(range(self._table.n_partitions), _itself):
-            place, held = self._held()
-            (block,) = computed(place, [(held[number], visit)], _itself, len(held))
-            yield block._replace(start=start)
-            start += len(block.X)
+        """Bring some blocks after the others to this process; no fit does this."""
+        visits, start = self._visits_due(_itself), 0
+        groups = self._held()
+        for number, group in enumerate(groups.kept):
+            part = groups.part(visits, number)
+            for block in looked_at(replace(groups, kept=[group]), part, _itself):
+                yield block._replace(start=start)
+                start += len(block.X)
 
     @property
     def _reader(self) -> PartitionReader:
@@ -231,31 +236,42 @@ class DaskRows(RowsElsewhere):
             self._missing,
         )
 
-    def _held(self) -> tuple[Place, list[Any]]:
-        """Where the blocks are, and what stands for each: computed once for rows that are kept."""
-        if self._kept is not None:
-            return self._kept
+    def _visits_due(self, look: Callable[[Block], Any]) -> list[Visit]:
+        """The visits to all blocks."""
+        return [visit for _, visit in self.with_visits(range(self._table.n_partitions), look)]
+
+    def _held(self) -> Groups:
+        """The blocks; they are computed once for rows that are kept."""
+        if self._groups is not None:
+            return self._groups
         from dask import delayed
 
-        read = delayed(self._reader.block, pure=False, traverse=False)
+        read = delayed(self._reader.blocks, pure=False)
         parts = self._table.partitions()
         weights = self._weights or [None] * len(parts)
         place = place_of_work()
-        held = place.held([read(parts[i], i, weights[i]) for i in range(len(parts))])
+        blocks = [read(parts[i], i, weights[i]) for i in range(len(parts))]
+        groups = Groups(place, place.kept(blocks))
         if self._is_kept:
-            self._kept = place, held
-        return place, held
+            self._groups = groups
+        return groups
+
+    def _group(self) -> None:
+        """Put small blocks together, once it is known how small they are."""
+        if self._groups is None or self._groups.size is not None or "counted" not in vars(self):
+            return
+        row = self.n_features * self.dtype.itemsize + 8 * self.is_weighted
+        self._groups = regrouped(self._groups, row * self.n_samples // len(self.counted))
 
     def _computed(self, compute: Callable[..., Any], look: Callable[[Block], Any]) -> Any:
-        visits: list[Visit] = [
-            visit for _, visit in self.with_visits(range(self._table.n_partitions), look)
-        ]
-        place, held = self._held()
+        visits = self._visits_due(look)
+        self._group()
+        groups = self._held()
         try:
-            return compute(place, list(zip(held, visits, strict=True)), look, len(held))
+            return compute(groups, visits, look)
         except KeyboardInterrupt:
-            self._kept = None
-            place.drop(held)
+            self._groups = None
+            groups.drop()
             raise
 
     # ---- the same rows in another way ----
@@ -265,12 +281,6 @@ class DaskRows(RowsElsewhere):
         rows._weights = delayed_weights(sample_weight, self._table)
         rows.is_weighted = True
         return rows
-
-    def refuse_array(self, name: str, remedy: str) -> None:
-        raise TypeError(
-            f"{name} must not be an array of all rows, where these are a collection of Dask; got "
-            f"one. {remedy}"
-        )
 
     def plain(self) -> DaskRows:
         rows = copy.copy(self)
@@ -290,6 +300,16 @@ class DaskRows(RowsElsewhere):
         raise TypeError(
             f"rows of Dask must do without {what} in an array of this process. Fit a sample of the "
             f"rows, and start from its model."
+        )
+
+
+def _check_same_index(weight: Any, partition: Any, name: str, place: str) -> None:
+    """Refuse weights whose labels are those of other rows."""
+    own, index = row_index(weight), row_index(partition)
+    if own is not None and index is not None and not own.equals(index):
+        raise ValueError(
+            f"{name} must have the index of {place}; it has other labels, or others in number. "
+            f"Make both from the same DataFrame."
         )
 
 

@@ -173,22 +173,23 @@ def table_of(values: Any) -> DaskTable | None:
     Raises
     ------
     TypeError
-        For a Series, which is one column.
+        For a Series, which is one column, and for bags and delayed objects.
     ValueError
         For an array of other than two dimensions.
     """
     if not _is_dask(values):
         return None
-    if hasattr(values, "chunks"):
+    kind = type(values)  # a delayed object itself has every attribute
+    if hasattr(kind, "chunks"):
         return _ArrayTable(values)
-    if hasattr(values, "npartitions") and hasattr(values, "columns"):
+    if hasattr(kind, "map_partitions") and hasattr(kind, "iloc") and values.ndim == 2:
         return _FrameTable(values)
-    if hasattr(values, "npartitions") and hasattr(values, "to_frame"):
-        raise TypeError(
-            f"X must be a Dask array or DataFrame; got a Dask {type(values).__name__}. Use "
-            f"X.to_frame() for one feature."
-        )
-    return None  # a bag or a delayed object, which is refused as what it is
+    is_series = hasattr(kind, "to_frame")
+    remedy = "Use X.to_frame() for one feature." if is_series else "Pass X.compute()."
+    raise TypeError(
+        f"X must be a Dask array or DataFrame, which says what its columns are; got a Dask "
+        f"{type(values).__name__}. {remedy}"
+    )
 
 
 def delayed_weights(sample_weight: Any, table: DaskTable) -> list[Any]:
@@ -208,7 +209,7 @@ def delayed_weights(sample_weight: Any, table: DaskTable) -> list[Any]:
     ValueError
         For weights in other partitions than the rows.
     """
-    if not _is_dask(sample_weight) or not hasattr(sample_weight, "to_delayed"):
+    if not _is_dask(sample_weight) or not hasattr(type(sample_weight), "to_delayed"):
         raise TypeError(
             f"sample_weight must be a Dask array or Series with the partitions of X, where X is a "
             f"collection of Dask; got {described(sample_weight)}. Put the weights into a column, "

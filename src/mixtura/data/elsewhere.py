@@ -1,13 +1,13 @@
 """Rows that are not in the memory of this process, or not all at one time.
 
 All that a fit asks of them before it chooses some is found in one reading. In later readings each
-block must have as many rows and as much weight as in the first.
+block must have as many rows and as much weight as in the first, and the same numbers in a few rows.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from mixtura.data.block import Block
 from mixtura.data.looks import Counted, Extremes
 from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import check_weight_sum
+from mixtura.data.sampling import Both, Gathered
 from mixtura.data.source import RowSource
 from mixtura.exceptions import RowsChangedError
 from mixtura.shapes import Floats
@@ -58,12 +59,14 @@ class Visit:
         Raises
         ------
         RowsChangedError
-            For another number of rows than before, or another weight.
+            For another number of rows than before, another weight, or other numbers in some rows.
         """
         if self.before is not None:
             now = looks.counted(block)
             if now != self.before:
-                raise self.changed(f"{now.n_samples} of {now.weight_sum:g}")
+                same = now[:3] == self.before[:3]
+                count = f"{now.n_samples} of {now.weight_sum:g}"
+                raise self.changed("as many with other numbers" if same else count)
             block = block._replace(start=self.start)
         return self.look(block)
 
@@ -95,6 +98,19 @@ class RowsElsewhere(RowSource):
     def name(self) -> str:
         """What messages call all of the rows."""
 
+    @property
+    @abstractmethod
+    def n_known(self) -> int | None:
+        """How many rows there are, where metadata tell."""
+
+    @property
+    def n_samples(self) -> int:  # type: ignore[override]
+        return looks.total_of(self.counted).n_samples if self.n_known is None else self.n_known
+
+    @property
+    def is_counted(self) -> bool:  # type: ignore[override]
+        return self.n_known is not None or "_overview" in vars(self)
+
     def look_for(self, missing: Accepted | None) -> None:
         """Find out the form of the rows, and whether weights can be used.
 
@@ -115,23 +131,50 @@ class RowsElsewhere(RowSource):
         RowsChangedError
             Where there are more blocks than before, or fewer.
         """
-        first = not self.is_far or look is _looked_at  # far away, nothing else tells the starts
-        before = vars(self).get("counted") if first else self.counted
+        # Far away, nothing else tells the starts; a look at answers needs none.
+        free = not self.is_far or look is _looked_at or getattr(look, "anywhere", False)
+        return self._visits(blocks, look, vars(self).get("counted") if free else self.counted)
+
+    def _visits(
+        self,
+        blocks: Iterable[Thing],
+        look: Callable[[Block], Any],
+        before: Sequence[Counted] | None,
+    ) -> Iterator[tuple[Thing, Visit]]:
         number = start = 0
-        for number, block in enumerate(blocks, start=1):
-            visit = Visit(look, self.name, number - 1)
+        for block in blocks:
+            visit = Visit(look, self.name, number)
             if before is not None:
-                if number > len(before):
+                if number >= len(before):
                     raise visit.changed("some")
-                visit = Visit(look, self.name, number - 1, start, before[number - 1])
-                start += before[number - 1].n_samples
+                visit = Visit(look, self.name, number, start, before[number])
+                start += before[number].n_samples
+            number += 1
             yield block, visit
+            del block  # so that it is not kept while the next one is waited for
         if before is not None and number < len(before):
             raise Visit(look, self.name, number, 0, before[number]).changed("none")
 
     def forget_totals(self) -> None:
         super().forget_totals()
-        vars(self).pop("_overview", None)
+        for name in ("_overview", "_spaced"):
+            vars(self).pop(name, None)
+
+    # A fit asks for evenly spaced rows after it has asked for others, so that one reading does.
+
+    def _gathered(self, look: Gathered) -> Iterator[Block]:
+        if "_spaced" in vars(self) or "_overview" not in vars(self):
+            yield from self.map(look)
+            return
+        spaced: list[Floats] = []
+        for gathered, some in self.map(Both(look, self._every_so)):
+            spaced.append(some)
+            yield gathered
+        self._spaced = np.concatenate(spaced)
+
+    def _evenly_spaced(self) -> Floats:
+        spaced: Floats | None = vars(self).get("_spaced")
+        return super()._evenly_spaced() if spaced is None else spaced
 
     @cached_property
     def _overview(self) -> _Overview:

@@ -13,6 +13,7 @@ frame.
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections import Counter
@@ -110,6 +111,18 @@ class Table:
             self._labels = tuple(labels)
             self.shape = (len(self._columns[0]) if len(self._columns) else 0, len(self._columns))
         self.names = column_names(self._labels, name)
+
+    def selected(self, chosen: Sequence[int]) -> Table:
+        """Return the columns at some positions, not yet converted to numbers."""
+        table = copy.copy(self)
+        table.shape = (self.shape[0], len(chosen))
+        if self._columns is None:
+            table._array = self._array[:, _as_slice(chosen)]
+        else:
+            table._columns = [self._columns[a] for a in chosen]
+        table._labels = tuple(self._labels[a] for a in chosen) if self._labels else ()
+        table.names = None if self.names is None else tuple(self.names[a] for a in chosen)
+        return table
 
     def numbers(self, chosen: Sequence[int] | None = None) -> NDArray[Any]:
         """Return the numbers, see `real_array`, of all columns or of some positions."""

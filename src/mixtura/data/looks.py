@@ -6,6 +6,7 @@ to where the rows are: see `RowSource.map`.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -32,6 +33,8 @@ __all__ = [
     "total_of",
 ]
 
+MARKED = 16  # rows of a block that later readings are compared by
+
 
 class Counted(NamedTuple):
     """How many rows there are, and how much they count.
@@ -44,6 +47,8 @@ class Counted(NamedTuple):
     weight_sum : float
     least, largest : float
         Positive weight of a row; 1 where rows have no weights.
+    mark : int
+        A digest of some rows of positive weight, which tells blocks of other rows apart.
     """
 
     n_samples: int
@@ -51,21 +56,31 @@ class Counted(NamedTuple):
     weight_sum: float
     least: float
     largest: float
+    mark: int = 0
 
 
 def counted(block: Block) -> Counted:
     """Return what is counted in one block."""
-    n, weight = len(block.X), block.sample_weight
+    n, weight, mark = len(block.X), block.sample_weight, _mark(block)
     if weight is None:
-        return Counted(n, n, float(n), 1.0, 1.0)
+        return Counted(n, n, float(n), 1.0, 1.0, mark)
     n_rows = int(np.count_nonzero(weight))
     least = weight.min(initial=np.inf, where=weight > 0.0)
-    return Counted(n, n_rows, float(weight.sum()), float(least), float(weight.max(initial=0.0)))
+    largest = weight.max(initial=0.0)
+    return Counted(n, n_rows, float(weight.sum()), float(least), float(largest), mark)
+
+
+def _mark(block: Block) -> int:
+    """Return a digest of some rows, evenly spaced; a row of weight zero may be anything."""
+    rows = np.linspace(0, max(0, len(block.X) - 1), min(MARKED, len(block.X))).astype(np.intp)
+    if block.sample_weight is not None:
+        rows = rows[block.sample_weight[rows] > 0.0]
+    return zlib.crc32(np.ascontiguousarray(block.X[rows]).tobytes())
 
 
 def total_of(blocks: Iterable[Counted]) -> Counted:
     """Return what is counted in all blocks."""
-    n_samples, n_rows, weights, least, largest = zip(*blocks, strict=True)
+    n_samples, n_rows, weights, least, largest, _ = zip(*blocks, strict=True)
     return Counted(sum(n_samples), sum(n_rows), float(np.sum(weights)), min(least), max(largest))
 
 

@@ -175,11 +175,11 @@ def row_weights(
     return array
 
 
-def check_weight_values(weights: Floats, *, name: str = "sample_weight") -> None:
-    """Refuse weights of rows that are negative or not finite."""
+def check_weight_values(weights: Floats, *, name: str = "sample_weight", first: int = 0) -> None:
+    """Refuse weights of rows that are negative or not finite; messages count from `first`."""
     remedy = "Drop the row or set it to 0."
-    refuse_non_finite(weights, name, ("row",), remedy)
-    refuse_negative(weights, name, ("row",), remedy)
+    refuse_non_finite(weights, name, ("row",), remedy, first)
+    refuse_negative(weights, name, ("row",), remedy, first)
 
 
 def check_weight_sum(weights: Floats, *, name: str = "sample_weight") -> None:

@@ -6,6 +6,7 @@ equal rows would be. Rows are chosen by their positions, so it does not matter w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from mixtura.data.block import Block
 from mixtura.shapes import Floats
 
 __all__ = [
+    "Both",
     "Drawn",
     "EverySo",
     "Gathered",
@@ -126,6 +128,24 @@ class Weights:
         ends = [block.start, block.start + len(block.X)]
         first, end = np.searchsorted(self.positions, ends)
         return block.sample_weight[self.positions[first:end] - block.start]
+
+
+@dataclass(frozen=True, eq=False)
+class Both:
+    """A look that is two looks.
+
+    Attributes
+    ----------
+    one, other : callable
+        Looks at a block.
+    """
+
+    one: Callable[[Block], Any]
+    other: Callable[[Block], Any]
+
+    def __call__(self, block: Block) -> tuple[Any, Any]:
+        """Return what both return."""
+        return self.one(block), self.other(block)
 
 
 @dataclass(frozen=True, eq=False)

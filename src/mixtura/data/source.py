@@ -63,6 +63,8 @@ class RowSource(ABC):
         Whether the arrays of all blocks stay in memory, so that a pass may keep them.
     is_far : bool
         Whether `map` works elsewhere, so that a look cannot write into arrays that are here.
+    is_counted : bool
+        Whether `n_samples` is known without reading the rows.
     index : sequence of pandas.Index or None
         Labels of the rows of each block, where these were pandas frames.
     not_finite : ndarray of shape (n_samples,), bool, or None
@@ -81,6 +83,7 @@ class RowSource(ABC):
     is_weighted: bool = False
     in_memory: bool = False
     is_far: bool = False
+    is_counted: bool = True
     index: Sequence[Any] | None = None
     not_finite: Mask | None = None
     form: str = "whole"
@@ -134,11 +137,6 @@ class RowSource(ABC):
             return "incomplete", "em"
         return self.form, None
 
-    @property
-    def n_promised(self) -> int | None:
-        """How many rows `blocks` must yield; None while nobody knows."""
-        return self.n_samples
-
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
         return self
@@ -189,9 +187,17 @@ class RowSource(ABC):
         ndarray of shape (n_samples, *columns)
             A kind of rows far away may return something that computes it later.
         """
+        return self.stacked(self.map(look), columns, dtype)
+
+    def stacked(
+        self, parts: Iterable[NDArray[Any]], columns: tuple[int, ...], dtype: DTypeLike
+    ) -> NDArray[Any]:
+        """Return one array of shape (n_samples, *columns) of what there is for each block."""
+        if not self.is_counted:  # then they are not read twice, which takes twice the memory
+            return np.concatenate([np.empty((0, *columns), dtype), *parts])
         values: NDArray[Any] = np.empty((self.n_samples, *columns), dtype)
         start = 0
-        for part in self.map(look):
+        for part in parts:
             values[start : start + len(part)] = part
             start += len(part)
         return values
@@ -226,7 +232,7 @@ class RowSource(ABC):
     @property
     def range_of_weights(self) -> tuple[float, float]:
         """The least and the largest positive weight of a row."""
-        return looks.total_of(self.counted)[3:] if self.is_weighted else (1.0, 1.0)
+        return looks.total_of(self.counted)[3:5] if self.is_weighted else (1.0, 1.0)
 
     @cached_property
     def n_missing(self) -> int:
@@ -299,7 +305,7 @@ class RowSource(ABC):
         ascending = np.asarray(positions, dtype=np.intp)[order]
         rows = np.empty((len(order), self.n_features))
         extras: dict[str, NDArray[Any]] = {}
-        for X, _, start, known in self.map(sampling.Gathered(ascending)):
+        for X, _, start, known in self._gathered(sampling.Gathered(ascending)):
             places = order[start : start + len(X)]
             rows[places] = X
             for name, array in known.items():
@@ -307,6 +313,9 @@ class RowSource(ABC):
                     extras[name] = np.empty((len(order), *array.shape[1:]), array.dtype)
                 extras[name][places] = array
         return Block(rows, None, 0, extras)
+
+    def _gathered(self, look: sampling.Gathered) -> Iterator[Block]:
+        return self.map(look)
 
     def drawn(
         self, size: int, rng: np.random.Generator, feature: int | None = None
@@ -414,25 +423,43 @@ class RowSource(ABC):
 
         Of many rows, evenly spaced ones are looked at.
         """
-        step = 1 + self.n_rows // MOST_ROWS
+        return rounding_variance(self._evenly_spaced(), scale, self.middle)
+
+    def _evenly_spaced(self) -> Floats:
+        """Rows of positive weight at equal distances, as float64: all, if there are few."""
         if self.n_rows == self.n_samples:
-            some = self.take(range(0, self.n_samples, step))
-        else:
-            before = np.cumsum([0, *(block.n_rows for block in self.counted)])
-            starts = np.cumsum([0, *(block.n_samples for block in self.counted)])
-            look = sampling.EverySo(step, starts[:-1], before[:-1])
-            some = np.concatenate(list(self.map(look)))
-        return rounding_variance(some, scale, self.middle)
+            return self.take(range(0, self.n_samples, 1 + self.n_rows // MOST_ROWS))
+        return np.concatenate(list(self.map(self._every_so)))
+
+    @property
+    def _every_so(self) -> sampling.EverySo:
+        before = np.cumsum([0, *(block.n_rows for block in self.counted)])
+        starts = np.cumsum([0, *(block.n_samples for block in self.counted)])
+        return sampling.EverySo(1 + self.n_rows // MOST_ROWS, starts[:-1], before[:-1])
 
     # ---- the same rows in another way ----
 
     def with_weights(self, sample_weight: Any) -> RowSource:
         """Return the rows with the weights that a user passes for all of them, checked."""
+        self.refuse_array("sample_weight", "Use the weight of scan, a column.")
         check_index(sample_weight, self.index, "sample_weight")
         return self.reweighted(check_sample_weight(sample_weight, self.n_samples))
 
-    def refuse_array(self, name: str, remedy: str) -> None:  # noqa: B027
-        """Refuse an argument with an entry for each row, where the rows are on a cluster."""
+    def refuse_array(self, name: str, remedy: str) -> None:
+        """Refuse an argument with an entry a row, for rows far away: each look would carry it.
+
+        Parameters
+        ----------
+        name : str
+            Of the argument.
+        remedy : str
+            What to do.
+        """
+        if self.is_far:
+            raise ValueError(
+                f"{name} must not be an array with an entry a row for rows that other processes "
+                f"work on; got one. {remedy}"
+            )
 
     def subset(self, mask: Mask) -> RowSource:
         """Return the rows that a mask of shape (n_samples,) keeps, in order, with their weights."""
@@ -493,7 +520,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
 
     @wraps(blocks)
     def checked(self: RowSource) -> Iterator[Block]:
-        promised = self.n_promised
+        promised = self.n_samples if self.is_counted else None
         expected = (
             f"blocks() of {type(self).__name__} must yield {promised or 'all'} rows of "
             f"{self.n_features} columns, in order"
@@ -522,6 +549,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
             if promised is not None and end > promised:
                 break
             yield Block(X, weight, start, extras)
+            del X, weight, extras  # so that they are not kept while the next ones are waited for
         if promised is not None and end != promised:
             raise ValueError(f"{expected}; got {end} rows. {remedy}")
 

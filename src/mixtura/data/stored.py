@@ -10,12 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mixtura.data import looks
 from mixtura.data.ahead import read_ahead
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import RowsElsewhere
 from mixtura.data.finite import finite_rows
-from mixtura.data.frames import Names, described, listed, repetitions
+from mixtura.data.frames import Names, Table, described, listed, repetitions
 from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import (
     check_rows_shape,
@@ -59,16 +58,21 @@ class Layout:
     weight : int or None
     names : tuple of str or None
         Of the features.
+    weight_name : str
+        What messages call the column of the weights.
     """
 
     columns: tuple[int, ...]
     weight: int | None
     names: Names | None
+    weight_name: str = ""
 
     @property
     def read(self) -> tuple[int, ...]:
-        """All columns to read: the weights come last."""
-        return self.columns if self.weight is None else (*self.columns, self.weight)
+        """All columns to read: the weights come last, unless they are a feature, too."""
+        if self.weight is None or self.weight in self.columns:
+            return self.columns
+        return (*self.columns, self.weight)
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,14 @@ class Reader:
         Of the numbers.
     missing : {"raise", "em", "any", "noisy"} or None
         See `mixtura.data.open_rows`.
+    known : bool
+        Whether the same numbers have been checked before: this takes as long as reading them.
     """
 
     layout: Layout
     dtype: np.dtype[Any]
     missing: Accepted | None = None
+    known: bool = False
 
     def block(self, piece: Piece, start: int = 0) -> Block:
         """Read a piece, and check its values.
@@ -97,15 +104,25 @@ class Reader:
             For numbers that are not finite and for weights that are negative, by their place.
         """
         place, layout = piece.place, self.layout
-        table = rows_table(piece.read(), place)
-        d = len(layout.columns)
+        read = piece.read()
+        table = read if isinstance(read, Table) else rows_table(read, place)
         check_rows_shape(table.shape, None, name=place, n_features=len(layout.read))
         weight = None
         if layout.weight is not None:
-            weight = contiguous(table.numbers([d])[:, 0], place)
-            check_weight_values(weight, name=f"the weight in {place}")
-        X = table.numbers(range(d))
-        X = X if X.dtype == self.dtype else X.astype(self.dtype)
+            at = layout.read.index(layout.weight)
+            weight = contiguous(table.numbers([at])[:, 0], place)
+            of = f"the weight in column {layout.weight_name} of {place}"
+            check_weight_values(weight, name=of, first=piece.first)
+        X = table.numbers(range(len(layout.columns)))
+        if X.dtype != self.dtype:
+            if self.dtype == np.float32:
+                raise TypeError(
+                    f"{place} must be float32, as all rows before it and their metadata are; got "
+                    f"{X.dtype}. Give all rows one type."
+                )
+            X = X.astype(self.dtype)
+        if self.known:
+            return Block(X, weight, start)
         missing = "em" if self.missing == "any" else self.missing
         X, _ = finite_rows(X, place, layout.names, weight, missing, piece.first)
         return Block(X, weight, start)
@@ -133,7 +150,11 @@ class StoredRows(RowsElsewhere):
         self._store, self._columns, self._weight = store, columns, weight
         self._size = block_size
         self.is_weighted = weight is not None
-        self._missing: Accepted | None = None
+        # Until `checked` says what NaN is, it is not refused: rows may have to be counted before.
+        self._missing: Accepted | None = "any"
+        self._state = store.state()
+        if store.is_described:
+            self.dtype  # noqa: B018 - columns that cannot be used are refused now
 
     @classmethod
     def scanned(
@@ -162,12 +183,7 @@ class StoredRows(RowsElsewhere):
         return self._layout.names
 
     @property
-    def n_samples(self) -> int:  # type: ignore[override]
-        known = self._store.n_rows
-        return looks.total_of(self.counted).n_samples if known is None else known
-
-    @property
-    def n_promised(self) -> int | None:
+    def n_known(self) -> int | None:
         return self._store.n_rows
 
     @property
@@ -189,26 +205,31 @@ class StoredRows(RowsElsewhere):
         """Return the same rows; values are checked whenever they are read."""
         rows = copy.copy(self)
         rows._missing = missing
-        rows._state = self._store.state()
+        if missing not in ("em", "any") and "_overview" in vars(rows) and rows.n_missing:
+            rows.forget_totals()  # the next reading refuses what the last one did not
         rows.look_for(missing)
         return rows
 
     # ---- reading ----
 
-    _state: Any = None
-
     def blocks(self) -> Iterator[Block]:
         self._refuse_changes()
         start = 0
-        blocks = read_ahead(partial(self._reader.block, piece) for piece in self._pieces())
+        # Nothing here keeps a piece: it may hold its rows.
+        blocks = read_ahead(map(partial(partial, self._reader.block), self._pieces()))
         for block, visit in self.with_visits(blocks, _itself):
-            yield visit(block._replace(start=start))
+            block = visit(block._replace(start=start))
             start += len(block.X)
+            yield block
+            del block  # so that it is not kept while the next one is waited for
         self._refuse_changes()
 
     @property
     def _reader(self) -> Reader:
-        return Reader(self._layout, self.dtype, self._missing)
+        # What a row of weight zero holds is replaced anew each time; other numbers stay, or are
+        # refused, in the first reading. A store that shows that it changed is refused later.
+        known = self._state is not None and not self.is_weighted and "_overview" in vars(self)
+        return Reader(self._layout, self.dtype, self._missing, known)
 
     def _pieces(self) -> Iterator[Piece]:
         return self._store.pieces(self._layout.read, self.block_size)
@@ -217,7 +238,7 @@ class StoredRows(RowsElsewhere):
         if self._state is not None and self._store.state() != self._state:
             raise RowsChangedError(
                 f"{self._store.name} must stay as it is while it is used; it has another size or "
-                f"time than before. Call the function again when nothing writes to it."
+                f"time than before. Call scan again when nothing writes to it."
             )
 
 
@@ -244,13 +265,14 @@ def layout_of(store: HasColumns, columns: Sequence[Column] | None, weight: Colum
         chosen = [a for a in range(store.n_columns) if a != place]
     else:
         chosen = [_position(store, column) for column in columns]
-        repeated = repetitions(chosen)
+        repeated = repetitions([columns[chosen.index(a)] for a in chosen])
         if repeated:
             raise ValueError(
                 f"columns must choose each column once; got {repeated}. Leave out the repetitions."
             )
     names = None if store.names is None else tuple(store.names[a] for a in chosen)
-    return Layout(tuple(chosen), place, names)
+    called = place if place is None or store.names is None else store.names[place]
+    return Layout(tuple(chosen), place, names, repr(called))
 
 
 def _position(store: HasColumns, column: Column) -> int:

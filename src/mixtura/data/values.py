@@ -128,7 +128,9 @@ def all_finite(array: NDArray[Any]) -> bool:
         return bool(np.isfinite(array.sum()))
 
 
-def refuse_non_finite(array: NDArray[Any], name: str, axes: Sequence[str], remedy: str) -> None:
+def refuse_non_finite(
+    array: NDArray[Any], name: str, axes: Sequence[str], remedy: str, first: int = 0
+) -> None:
     if all_finite(array):
         return
     step = max(1, ELEMENTS_LOOKED_AT_AT_ONCE * len(array) // array.size)
@@ -136,17 +138,17 @@ def refuse_non_finite(array: NDArray[Any], name: str, axes: Sequence[str], remed
         found = np.argwhere(~np.isfinite(array[start : start + step]))
         if len(found):
             index = (start + found[0][0], *found[0][1:])
-            raise ValueError(
-                f"{name} must be finite; {place_of(index, axes)} is {array[index]}. {remedy}"
-            )
+            place = place_of((first + index[0], *index[1:]), axes)
+            raise ValueError(f"{name} must be finite; {place} is {array[index]}. {remedy}")
 
 
-def refuse_negative(array: Floats, name: str, axes: Sequence[str], remedy: str) -> None:
+def refuse_negative(
+    array: Floats, name: str, axes: Sequence[str], remedy: str, first: int = 0
+) -> None:
     if array.min(initial=0.0) < 0.0:
         index = tuple(np.argwhere(array < 0.0)[0])
-        raise ValueError(
-            f"{name} must be non-negative; {place_of(index, axes)} is {array[index]}. {remedy}"
-        )
+        place = place_of((first + index[0], *index[1:]), axes)
+        raise ValueError(f"{name} must be non-negative; {place} is {array[index]}. {remedy}")
 
 
 def place_of(index: Sequence[int], axes: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from mixtura.fitting.gmm import fit_gmm
 from mixtura.fitting.kmeans import KMeansFit, fit_kmeans
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.select import GMMSelection, select_gmm
+from mixtura.fitting.stepwise import StepwiseGMM
 
 __all__ = [
     "BinnedFit",
@@ -14,6 +15,7 @@ __all__ = [
     "GMMFit",
     "GMMSelection",
     "KMeansFit",
+    "StepwiseGMM",
     "bootstrap_lrt",
     "fit_binned",
     "fit_gmm",

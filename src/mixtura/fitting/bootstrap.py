@@ -134,7 +134,7 @@ def bootstrap_lrt(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
-        The rows, finite but for `missing`; each counts once.
+        The rows, finite but for `missing`, in memory; each counts once.
     n_components : int
         Components under the null hypothesis; the alternative has one more.
     covariance_type : str
@@ -207,6 +207,11 @@ def bootstrap_lrt(
     if source.is_weighted:
         raise ValueError(
             "X must have rows that count once each; got rows with weights. Scan it without weight."
+        )
+    if not source.in_memory:
+        raise ValueError(
+            "X must be in memory, as samples of as many rows are drawn and fitted there; got rows "
+            "that stay where they are. Pass some of them, such as X.take(range(0, 100_000, 10))."
         )
     family_named(covariance_type, source.n_features)
     n_bootstrap = check_count("n_bootstrap", n_bootstrap)

@@ -31,7 +31,7 @@ from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.init import check_begin, names_of, returned_begin
-from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
 from mixtura.fitting.result import GMMFit
@@ -89,8 +89,9 @@ def fit_gmm(
     ----------
     X : array_like of shape (n_samples, n_features), or RowSource
         The rows, finite but for `missing`: an array, a frame (pandas, polars, pyarrow), xarray, a
-        tensor in the memory of the CPU, or several of them (`mixtura.scan`). The names of a frame's
-        columns become the model's `feature_names`.
+        tensor in the memory of the CPU, or several of them (`mixtura.scan`); a Dask array or
+        DataFrame, or a Spark DataFrame, which is worked on where its partitions are (docs/dask.md,
+        docs/spark.md). The names of a frame's columns become the model's `feature_names`.
     n_components : int
         Number of Gaussian components.
     covariance_type : str
@@ -286,7 +287,7 @@ def fit_gmm(
     if isinstance(init, str) and init == "labels":
         begin = begin_from_labels(known)
     elif not callable(init):
-        begin = check_begin(init, source, n_components)
+        begin = check_begin(init, source, n_components, labelled=known is not None)
         if known is not None and isinstance(init, KMeansFit | HierarchicalTree):
             assert isinstance(begin, np.ndarray)
             begin = matched(begin, known.code, known.prior, source.weights())

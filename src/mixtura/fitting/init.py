@@ -8,18 +8,25 @@ import numpy as np
 
 from mixtura.data import RowSource
 from mixtura.data.frames import Names
-from mixtura.fitting.kmeans import KMeansFit
+from mixtura.data.row_checks import check_column_names
+from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
 from mixtura.starts import check_init
+from mixtura.starts.given import Means
 
 __all__ = ["check_begin", "names_of", "returned_begin"]
 
 
-def check_begin(init: Any, source: RowSource, n_components: int) -> Begin:
+def check_begin(
+    init: Any, source: RowSource, n_components: int, *, labelled: bool = False
+) -> Begin:
     """What a fit begins with: a fit of a mixture is its model, a fit of k-means its labels.
+
+    A fit of k-means without labels is its centers; not if the labels of some rows are known, which
+    clusters are matched with.
 
     Raises
     ------
@@ -30,7 +37,20 @@ def check_begin(init: Any, source: RowSource, n_components: int) -> Begin:
     """
     if isinstance(init, GMMFit):
         init = init.model
+    if isinstance(init, KMeansFit) and init.labels is None:
+        if labelled or init.centers.shape != (n_components, source.n_features):
+            k, d = init.centers.shape
+            got_labels = ", and labels of some rows" * labelled
+            raise ValueError(
+                f"init must be a fit of k-means with {counted(n_components, 'cluster')} and "
+                f"{counted(source.n_features, 'feature')}, and with its labels where those of some "
+                f"rows are given; got {counted(k, 'cluster')} and {counted(d, 'feature')} without "
+                f'labels{got_labels}. Start with init="kmeans".'
+            )
+        check_column_names(init.feature_names, source.feature_names, "init")
+        return Means(init.centers)
     if isinstance(init, KMeansFit):
+        assert init.labels is not None
         source.refuse_array("init", "Pass init=fit.centers, which are means.")
         got = (len(init.centers), len(init.labels))
         if got != (n_components, source.n_samples):

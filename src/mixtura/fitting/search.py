@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
-from mixtura.data import RowSource
+from mixtura.data import ArrayRows, RowSource
 from mixtura.data.labels import matched
 from mixtura.exceptions import FitError
 from mixtura.fitting.init import check_begin, returned_begin
-from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.memory import check_memory
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin, Fitting, Settings
@@ -43,6 +43,7 @@ LIKELIHOOD_OF_FEW = (
 )
 # What may end the fit of one model, and leaves the others as they are.
 FAILURES = (FitError, np.linalg.LinAlgError, MemoryError)
+ROWS_OF_TREES = 20_000  # where others are not in memory
 BRIEF_ITERATIONS = 5  # of each start, before the best is run to convergence
 
 
@@ -143,14 +144,16 @@ class Search:
         if callable(init):
             init = returned_begin(init, self.survey.source, n_components, rng)
         elif not isinstance(init, str):
-            init = self._matched(check_begin(init, self.survey.source, n_components), n_components)
+            labelled = n_components in self.survey.priors
+            begin = check_begin(init, self.survey.source, n_components, labelled=labelled)
+            init = self._matched(begin, n_components)
         if isinstance(init, GaussianMixture):
             return False, {}, [self._under(init._parameters(), shape)]
         if not isinstance(init, str):
             return False, {}, [init]
         if init == "hierarchical":
-            labels = (tree.labels(n_components) for tree in self._trees(n_components))
-            return True, {}, [self._matched(each, n_components) for each in labels]
+            trees = self._trees(n_components)
+            return True, {}, [self._cut(tree, n_components, shape) for tree in trees]
         scouted = self._scouted(init, n_components, possible, rng)
         starts = [self._under(outcome.parameters, shape) for outcome in scouted.values()]
         return True, scouted, starts
@@ -172,9 +175,30 @@ class Search:
                 return scouted
         raise failure
 
-    def _matched(self, begin: Begin, n_components: int) -> Begin:
+    def _cut(self, tree: HierarchicalTree, n_components: int, shape: Shape) -> Any:
+        """What a tree of the rows starts a fit with; of a tree of some rows, their statistics."""
+        sample = self._rows_of_trees
+        begin = self._matched(tree.labels(n_components), n_components, sample)
+        if sample is self.survey.source:
+            return begin
+        assert isinstance(begin, np.ndarray)
+        rows = RowsPass(whole_rows(sample, self.survey.backend), shape, self.survey.backend)
+        centres = np.tile(self.survey.centre, (n_components, 1))
+        return rows.given(begin, rows.given(begin, centres).means())
+
+    @cached_property
+    def _rows_of_trees(self) -> RowSource:
+        """The rows that trees are grown of: all, or a sample where they are not in memory."""
+        source = self.survey.source
+        if source.in_memory:
+            return source
+        rng = np.random.default_rng(self.tree_seed)
+        return ArrayRows.sample_of(source, ROWS_OF_TREES, rng)
+
+    def _matched(self, begin: Begin, n_components: int, source: RowSource | None = None) -> Begin:
         """The clusters of trees and k-means by the numbers of the labels that some rows have."""
-        source, prior = self.survey.source, self.survey.priors.get(n_components)
+        source = self.survey.source if source is None else source
+        prior = self.survey.priors.get(n_components)
         code = None if prior is None else source.extra("code")
         numbered = not isinstance(self.init, str | KMeansFit | HierarchicalTree)
         if prior is None or code is None or numbered or not isinstance(begin, np.ndarray):
@@ -190,7 +214,7 @@ class Search:
 
     @cached_property
     def _grown(self) -> list[HierarchicalTree]:
-        rows = whole_rows(self.survey.source, self.survey.backend)
+        rows = whole_rows(self._rows_of_trees, self.survey.backend)
         return [
             hierarchical(
                 rows,

@@ -376,6 +376,13 @@ class Fitting:
         larger = np.maximum(self._ridge, self._guard.rounding)
         return self._update_with(self._family, larger) if (larger > self._ridge).any() else None
 
+    def ridge_of(self, outcome: Outcome) -> Floats:
+        """Return the ridge with which an outcome was found, in squared units of the features."""
+        smoothed = any(event.action == "smoothed" for event in outcome.events)
+        if not smoothed or self._guard is None:
+            return self._ridge
+        return np.maximum(self._ridge, self._guard.rounding)
+
     # ---- before and after ----
 
     def _check_enough_rows(self) -> None:
@@ -426,7 +433,8 @@ class Fitting:
         """
         source, parameters = self._survey.source, outcome.parameters
         seen = mixture_seen(self._update_for(outcome), parameters)
-        prior, code = seen.extras.get("prior"), source.extra("code")
+        prior = seen.extras.get("prior")
+        code = None if prior is None else source.extra("code")  # which reads all rows
         if prior is None or code is None or not prior[np.isfinite(prior)].any():
             return 0.0
         weights = source.weights()

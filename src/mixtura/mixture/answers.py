@@ -16,13 +16,13 @@ from mixtura.data.missing import Missing
 from mixtura.mixture.gaussian import GaussianMixture
 from mixtura.shapes import Floats
 
-__all__ = ["Answers"]
+__all__ = ["Answers", "answered"]
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
 
-def _answered(
+def answered(
     method: Callable[Concatenate[GaussianMixture, Arguments], Answer],
 ) -> Callable[Concatenate[Answers, Arguments], Answer]:
     """Return the method for an object that has the mixture."""
@@ -64,20 +64,20 @@ class Answers:
     aic = _of_rows(GaussianMixture.aic)
     bic = _of_rows(GaussianMixture.bic)
     icl = _of_rows(GaussianMixture.icl)
-    mean = _answered(GaussianMixture.mean)
-    covariance = _answered(GaussianMixture.covariance)
-    marginal = _answered(GaussianMixture.marginal)
-    conditional = _answered(GaussianMixture.conditional)
-    impute = _answered(GaussianMixture.impute)
-    denoise = _answered(GaussianMixture.denoise)
-    sample = _answered(GaussianMixture.sample)
-    cdf = _answered(GaussianMixture.cdf)
-    quantile = _answered(GaussianMixture.quantile)
-    boundaries = _answered(GaussianMixture.boundaries)
-    reordered = _answered(GaussianMixture.reordered)
-    covariance_matrices = _answered(GaussianMixture.covariance_matrices)
-    to_pandas = _answered(GaussianMixture.to_pandas)
-    to_sklearn = _answered(GaussianMixture.to_sklearn)
+    mean = answered(GaussianMixture.mean)
+    covariance = answered(GaussianMixture.covariance)
+    marginal = answered(GaussianMixture.marginal)
+    conditional = answered(GaussianMixture.conditional)
+    impute = answered(GaussianMixture.impute)
+    denoise = answered(GaussianMixture.denoise)
+    sample = answered(GaussianMixture.sample)
+    cdf = answered(GaussianMixture.cdf)
+    quantile = answered(GaussianMixture.quantile)
+    boundaries = answered(GaussianMixture.boundaries)
+    reordered = answered(GaussianMixture.reordered)
+    covariance_matrices = answered(GaussianMixture.covariance_matrices)
+    to_pandas = answered(GaussianMixture.to_pandas)
+    to_sklearn = answered(GaussianMixture.to_sklearn)
 
     @property
     def weights(self) -> Floats:

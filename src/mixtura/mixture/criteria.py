@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixtura.data import RowSource
+from mixtura.data import Block, RowSource
 from mixtura.data.checks import check_n_threads
 from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning, levels_inside
@@ -278,19 +279,34 @@ def _totals(
     assigned: bool = False,
 ) -> _Totals:
     """Sum over the rows, some at a time: no (n_samples, n_components) array is made."""
-    k = mixture.n_components
-    log_likelihood = log_assigned = 0.0
-    step = 1 + ELEMENTS_AT_ONCE // k
-    for block in rows.blocks():
+    if rows.is_counted and not rows.n_samples:
+        return _Totals(0.0, 0.0)
+    return _Totals(*map(float, rows.total(_Summed(mixture, rows.form, n_threads, assigned))))
+
+
+@dataclass(frozen=True, eq=False)
+class _Summed:
+    """A look at the sums of `_Totals`, shape (2,)."""
+
+    mixture: GaussianMixture
+    form: str
+    n_threads: int | None
+    assigned: bool
+    anywhere: ClassVar[bool] = True
+
+    def __call__(self, block: Block) -> Floats:
+        k = self.mixture.n_components
+        sums = np.zeros(2)
+        step = 1 + ELEMENTS_AT_ONCE // k
         for start in range(0, len(block.X), step):
             chunk = block.part(slice(start, start + step))
             log_prob = np.empty(len(chunk.X))
-            resp = np.empty((len(chunk.X), k)) if assigned else None
-            evaluate(mixture, rows.form, chunk, n_threads, log_prob=log_prob, resp=resp)
-            log_likelihood += _weighted_sum(log_prob, chunk.sample_weight)
+            resp = np.empty((len(chunk.X), k)) if self.assigned else None
+            evaluate(self.mixture, self.form, chunk, self.n_threads, log_prob=log_prob, resp=resp)
+            sums[0] += _weighted_sum(log_prob, chunk.sample_weight)
             if resp is not None:
-                log_assigned += _weighted_sum(np.log(resp.max(axis=1)), chunk.sample_weight)
-    return _Totals(log_likelihood, log_assigned)
+                sums[1] += _weighted_sum(np.log(resp.max(axis=1)), chunk.sample_weight)
+        return sums
 
 
 def _weighted_sum(values: Floats, weight: Floats | None) -> float:

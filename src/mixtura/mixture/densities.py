@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,14 +13,15 @@ from mixtura.data import Block, RowSource, open_rows, with_noise
 from mixtura.data.checks import check_n_threads, check_option
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
+from mixtura.data.outputs import Question, answered, check_output
 from mixtura.passes import Backend
-from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
 __all__ = [
     "AnyRows",
+    "Output",
     "component_log_prob",
     "evaluate",
     "log_prob",
@@ -29,11 +31,15 @@ __all__ = [
 ]
 
 AnyRows = ArrayLike | RowSource
-COLUMNS = {  # of outputs, in a frame that a kind of rows returns
-    "labels": "component",
-    "log_prob": "log_prob",
-    "log_density": "component_log_prob",
-    "resp": "responsibilities",
+Output = NDArray[Any] | str | os.PathLike[str] | None
+
+# The outputs of a pass: what columns of files are called, whether each component has one, type, and
+# what they are together.
+IN_FILES: dict[str, tuple[str, bool, type, str]] = {
+    "log_prob": ("log_prob", False, np.float64, "log_prob"),
+    "log_density": ("log_prob", True, np.float64, "component_log_prob"),
+    "resp": ("resp", True, np.float64, "responsibilities"),
+    "labels": ("component", False, np.int64, "component"),
 }
 
 
@@ -44,8 +50,10 @@ def log_prob(
     missing: Missing | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
+    out: Output = None,
+    blocks: bool = False,
     n_threads: int | None = None,
-) -> Floats:
+) -> Any:
     """Log-density of each row: ``log sum_j weights[j] N(x | means[j], covariance_j)``.
 
     Parameters
@@ -57,6 +65,11 @@ def log_prob(
         None is what the mixture's `missing` says.
     noise_covariance, projection : array_like, optional
         Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+    out : ndarray, str, path-like or None
+        Where to write the result, which is not made in memory then: an array of its shape and
+        type, or a file that ends in .npy or .parquet. This is what is returned.
+    blocks : bool
+        True returns an iterator of the results of one block of rows after the other.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -65,12 +78,8 @@ def log_prob(
     ndarray of shape (n_samples,), nats
         -inf for a row where every component has zero density.
     """
-    return _of_each_row(
-        self,
-        opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
-        n_threads,
-        "log_prob",
-    )
+    asked = _Asked(missing, noise_covariance, projection, n_threads)
+    return _of_each_row(self, X, asked, "log_prob", out, blocks)
 
 
 def component_log_prob(
@@ -80,8 +89,10 @@ def component_log_prob(
     missing: Missing | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
+    out: Output = None,
+    blocks: bool = False,
     n_threads: int | None = None,
-) -> Floats:
+) -> Any:
     """Log of weight times density: ``log weights[j] + log N(x | means[j], covariance_j)``.
 
     Parameters
@@ -93,6 +104,11 @@ def component_log_prob(
         None is what the mixture's `missing` says.
     noise_covariance, projection : array_like, optional
         Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+    out : ndarray, str, path-like or None
+        Where to write the result, which is not made in memory then: an array of its shape and
+        type, or a file that ends in .npy or .parquet. This is what is returned.
+    blocks : bool
+        True returns an iterator of the results of one block of rows after the other.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -101,13 +117,8 @@ def component_log_prob(
     ndarray of shape (n_samples, n_components), nats
         -inf for a component of weight zero.
     """
-    return _of_each_row(
-        self,
-        opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
-        n_threads,
-        "log_density",
-        (self.n_components,),
-    )
+    asked = _Asked(missing, noise_covariance, projection, n_threads)
+    return _of_each_row(self, X, asked, "log_density", out, blocks)
 
 
 def responsibilities(
@@ -117,8 +128,10 @@ def responsibilities(
     missing: Missing | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
+    out: Output = None,
+    blocks: bool = False,
     n_threads: int | None = None,
-) -> Floats:
+) -> Any:
     """Posterior probability of each component, given the row.
 
     Parameters
@@ -130,6 +143,11 @@ def responsibilities(
         None is what the mixture's `missing` says.
     noise_covariance, projection : array_like, optional
         Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+    out : ndarray, str, path-like or None
+        Where to write the result, which is not made in memory then: an array of its shape and
+        type, or a file that ends in .npy or .parquet. This is what is returned.
+    blocks : bool
+        True returns an iterator of the results of one block of rows after the other.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -138,13 +156,8 @@ def responsibilities(
     ndarray of shape (n_samples, n_components)
         Rows sum to one. For a row where every component has zero density, the weights.
     """
-    return _of_each_row(
-        self,
-        opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
-        n_threads,
-        "resp",
-        (self.n_components,),
-    )
+    asked = _Asked(missing, noise_covariance, projection, n_threads)
+    return _of_each_row(self, X, asked, "resp", out, blocks)
 
 
 def predict(
@@ -154,8 +167,10 @@ def predict(
     missing: Missing | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
+    out: Output = None,
+    blocks: bool = False,
     n_threads: int | None = None,
-) -> NDArray[np.int64]:
+) -> Any:
     """Component of largest responsibility for each row; the first of several.
 
     Parameters
@@ -167,6 +182,11 @@ def predict(
         None is what the mixture's `missing` says.
     noise_covariance, projection : array_like, optional
         Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+    out : ndarray, str, path-like or None
+        Where to write the result, which is not made in memory then: an array of its shape and
+        type, or a file that ends in .npy or .parquet. This is what is returned.
+    blocks : bool
+        True returns an iterator of the results of one block of rows after the other.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -175,13 +195,8 @@ def predict(
     ndarray of shape (n_samples,), int64
         For a row where every component has zero density, the component of largest weight.
     """
-    return _of_each_row(
-        self,
-        opened(self, X, missing=missing, noise_covariance=noise_covariance, projection=projection),
-        n_threads,
-        "labels",
-        dtype=np.int64,
-    )
+    asked = _Asked(missing, noise_covariance, projection, n_threads)
+    return _of_each_row(self, X, asked, "labels", out, blocks)
 
 
 def opened(
@@ -216,18 +231,31 @@ def evaluate(
     rows.evaluate("soft", mixture._seen, n_threads, **outputs)
 
 
+class _Asked(NamedTuple):
+    """How a question about rows was asked."""
+
+    missing: Missing | None
+    noise_covariance: ArrayLike | None
+    projection: ArrayLike | None
+    n_threads: int | None
+
+
 def _of_each_row(
-    mixture: GaussianMixture,
-    rows: RowSource,
-    n_threads: int | None,
-    output: str,
-    columns: tuple[int, ...] = (),
-    dtype: type = np.float64,
-) -> NDArray[Any]:
-    """Return one of the outputs of `evaluate` for all rows, block after block."""
-    look = _Evaluated(mixture, rows.form, check_n_threads(n_threads), output, columns, dtype)
-    values: NDArray[Any] = rows.of_each_row(look, columns, dtype, COLUMNS[output])
-    return values
+    mixture: GaussianMixture, X: AnyRows, asked: _Asked, output: str, out: Output, blocks: bool
+) -> Any:
+    """Return one of the outputs of `evaluate` for all rows, or write it: block after block."""
+    check_output(out, blocks)
+    n_threads = check_n_threads(asked.n_threads)
+    rows = opened(
+        mixture, X, missing=asked.missing, noise_covariance=asked.noise_covariance,
+        projection=asked.projection,
+    )  # fmt: skip
+    name, of_components, dtype, together = IN_FILES[output]
+    k = mixture.n_components
+    columns = (k,) if of_components else ()
+    names = tuple(f"{name}_{j}" for j in range(k)) if of_components else (name,)
+    look = _Evaluated(mixture, rows.form, n_threads, output, columns, dtype)
+    return answered(rows, Question(look, names, columns, dtype, together), out, blocks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,6 +268,7 @@ class _Evaluated:
     output: str
     columns: tuple[int, ...]
     dtype: type
+    anywhere: ClassVar[bool] = True
 
     def __call__(self, block: Block) -> NDArray[Any]:
         values: NDArray[Any] = np.empty((len(block.X), *self.columns), self.dtype)

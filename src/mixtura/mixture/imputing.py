@@ -15,14 +15,18 @@ no covariance of a pattern is factored for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import Block
 from mixtura.data.checks import check_n_threads, check_rng
-from mixtura.mixture.densities import AnyRows, evaluate, opened
+from mixtura.data.outputs import Question, answered, check_output
+from mixtura.mixture.checks import check_feature_names
+from mixtura.mixture.densities import AnyRows, Output, evaluate, opened
 from mixtura.mixture.sampling import correlated
 from mixtura.parameters import Seen
 from mixtura.passes import Backend
@@ -41,8 +45,10 @@ def impute(
     X: AnyRows,
     rng: int | np.random.Generator | None = None,
     *,
+    out: Output = None,
+    blocks: bool = False,
     n_threads: int | None = None,
-) -> NDArray[Any]:
+) -> Any:
     """Rows with their missing numbers filled in.
 
     Parameters
@@ -53,7 +59,12 @@ def impute(
         None fills in what is expected of the missing numbers, given the observed ones of the row.
         Else they are drawn at random: the component by its responsibility, then the numbers by its
         conditional distribution. The same seed gives the same draws, for rows in blocks up to
-        rounding.
+        rounding; rows that other processes work on have none.
+    out : ndarray, str, path-like or None
+        Where to write the result, which is not made in memory then: an array of its shape and
+        type, or a file that ends in .npy or .parquet. This is what is returned.
+    blocks : bool
+        True returns an iterator of the results of one block of rows after the other.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -72,7 +83,7 @@ def impute(
     -----
     The expectation is the best guess of each number in mean square, and varies too little: where
     variances, correlations or tests are computed afterwards, use several draws [1]_. Needs 4 MiB
-    for each of up to ten temporaries besides the result, and 8 bytes a row for draws.
+    for each of up to ten temporaries besides the result.
 
     References
     ----------
@@ -87,30 +98,71 @@ def impute(
            [ 4.29, 80.  ],
            [ 3.6 , 77.  ]])
     """
+    check_output(out, blocks)
     n_threads = check_n_threads(n_threads)
     generator = None if rng is None else check_rng(rng)
     rows = opened(self, X, missing="em")
-    # One for each row, so that a draw does not depend on how rows are cut into blocks.
-    uniform = None if generator is None else generator.random(rows.n_samples)
-    filled = np.empty((rows.n_samples, rows.n_features), rows.dtype)
-    for block in rows.blocks():
-        step = 1 + ELEMENTS_AT_ONCE // max(self.means.shape)
-        for start in range(0, len(block.X), step):
-            piece = block.X[start : start + step]
-            part = slice(block.start + start, block.start + start + len(piece))
-            filled[part] = piece
+    draws = None
+    if generator is not None:
+        if rows.is_far:
+            raise ValueError(
+                "rng must be None for rows that other processes work on, as draws are made one "
+                "after the other; got one. Scan the rows without executor."
+            )
+        draws = _Draws.of(generator, rows.n_samples)
+    names = check_feature_names(rows.feature_names or self.feature_names, self.n_features)
+    look = _Completed(self, n_threads, draws, rows.not_finite, rows.dtype)
+    question = Question(look, tuple(names), (self.n_features,), rows.dtype, "imputed")
+    return answered(rows, question, out, blocks)
+
+
+@dataclass(frozen=True, eq=False)
+class _Draws:
+    """Random numbers for rows in order: which component, and a row of it."""
+
+    uniform: np.random.Generator
+    normal: np.random.Generator
+
+    @classmethod
+    def of(cls, rng: np.random.Generator, n_samples: int) -> Self:
+        """Return the draws that `n_samples` uniform numbers and then normal ones give."""
+        uniform = copy.deepcopy(rng)
+        for start in range(0, n_samples, ELEMENTS_AT_ONCE):
+            rng.random(min(ELEMENTS_AT_ONCE, n_samples - start))
+        return cls(uniform, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class _Completed:
+    """A look at rows with their missing numbers filled in."""
+
+    mixture: GaussianMixture
+    n_threads: int | None
+    draws: _Draws | None
+    not_finite: NDArray[np.bool_] | None
+    dtype: np.dtype[Any]
+    anywhere: ClassVar[bool] = True  # far rows have no mask of those that are not finite
+
+    def __call__(self, block: Block) -> NDArray[Any]:
+        filled = np.array(block.X, self.dtype, order="C")
+        step = 1 + ELEMENTS_AT_ONCE // max(self.mixture.means.shape)
+        for start in range(0, len(filled), step):
+            piece = filled[start : start + step]
+            # One for each row, so that a draw does not depend on how rows are cut into blocks.
+            uniform = None if self.draws is None else self.draws.uniform.random(len(piece))
             some = np.flatnonzero(np.isnan(piece).any(axis=1))
             if not len(some):
                 continue
-            holed = piece[some]
-            if generator is None or uniform is None:
-                whole = _expected(self._seen, holed, n_threads)
+            holed = np.asarray(block.X[start : start + step])[some]
+            if self.draws is None or uniform is None:
+                whole = _expected(self.mixture._seen, holed, self.n_threads)
             else:
-                whole = _drawn(self, holed, uniform[part][some], generator, n_threads)
-            filled[part][some] = np.where(np.isnan(holed), whole, holed)
-    if rows.not_finite is not None:
-        filled[rows.not_finite] = np.nan
-    return filled
+                rng = self.draws.normal
+                whole = _drawn(self.mixture, holed, uniform[some], rng, self.n_threads)
+            piece[some] = np.where(np.isnan(holed), whole, holed)
+        if self.not_finite is not None:
+            filled[self.not_finite[block.start : block.start + len(filled)]] = np.nan
+        return filled
 
 
 def _expected(seen: Seen, X: NDArray[Any], n_threads: int | None) -> Floats:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import Block, RowSource
+from mixtura.data.sampling import equal_rows
 from mixtura.parameters import Seen
 from mixtura.passes.backend import Backend
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds
 from mixtura.shapes import EPS, Floats, Shape
 from mixtura.statistics import Statistics, total
 
-__all__ = ["Pass", "RowsPass"]
+__all__ = ["FarRow", "Marked", "Pass", "RowsPass"]
 
+MARK_BYTES = 16  # chance never makes two of them equal
 Labels = NDArray[np.int64]
 Result = TypeVar("Result")
 
@@ -141,6 +144,31 @@ class RowsPass:
         self._refuse_outputs(labels)
         return self._total(_Accumulated(self.em, seen, self.backend.n_threads, labels))
 
+    def accumulate_marked(self, seen: Seen) -> Marked:
+        """Return the statistics under a mixture, and marks of the components that rows have."""
+        return self._total(_Marking(self.em, seen, self.backend.n_threads))
+
+    def farthest(self, seen: Seen, n_rows: int) -> list[FarRow]:
+        """Return the different rows of positive weight that are farthest from their components.
+
+        Parameters
+        ----------
+        seen : Seen
+        n_rows : int
+            Most rows. Those of density exp(0), as on a center, are left out.
+
+        Returns
+        -------
+        list of FarRow
+            The farthest first, of equal ones the earlier.
+        """
+        found = [
+            row
+            for part in self._map(_Farthest(self.em, seen, self.backend.n_threads, n_rows))
+            for row in part
+        ]
+        return _different(sorted(found, key=lambda row: (row.log_prob, row.position)), n_rows)
+
     def given(self, shares: NDArray[Any], centres: Floats) -> Statistics:
         """Return the statistics under given labels (n,) or responsibilities (n, k)."""
         return self._total(_Given(shares, centres, self.shape, self.backend.n_threads))
@@ -195,6 +223,53 @@ class RowsPass:
             bounds.restore(record, rows, self.shape)
 
 
+class Marked(NamedTuple):
+    """Statistics, and what tells whether a row has changed its component.
+
+    Attributes
+    ----------
+    statistics : Statistics
+    marks : tuple of bytes
+        A digest of the components of each block's rows of positive weight, in order.
+    """
+
+    statistics: Statistics
+    marks: tuple[bytes, ...]
+
+    def __add__(self, other: Marked) -> Marked:  # type: ignore[override]
+        """Return what two groups of rows have together."""
+        return Marked(self.statistics + other.statistics, self.marks + other.marks)
+
+
+class FarRow(NamedTuple):
+    """A row that is far from its component.
+
+    Attributes
+    ----------
+    log_prob : float, nats
+    position : int
+        Among all rows.
+    component : int
+    row : ndarray of shape (n_features,)
+    """
+
+    log_prob: float
+    position: int
+    component: int
+    row: Floats
+
+
+def _different(rows: Sequence[FarRow], most: int) -> list[FarRow]:
+    """The first of rows, no two with equal numbers."""
+    chosen: list[FarRow] = []
+    for each in rows:
+        if len(chosen) == most:
+            break
+        if not any(np.array_equal(each.row, other.row, equal_nan=True) for other in chosen):
+            chosen.append(each)
+    return chosen
+
+
 # ---- what is done with the rows of one block ----
 
 
@@ -213,6 +288,45 @@ class _Accumulated:
             self.em, self.seen, self.n_threads, labels=labels
         )
         return statistics
+
+
+@dataclass(frozen=True, eq=False)
+class _Marking:
+    em: str
+    seen: Seen
+    n_threads: int | None
+
+    def __call__(self, part: _Part) -> Marked:
+        block = part.block
+        labels = np.zeros(len(block.X), dtype=np.int64)
+        here = _Accumulated(self.em, self.seen, self.n_threads, labels)
+        statistics = here(part._replace(block=block._replace(start=0)))
+        if block.sample_weight is not None:
+            labels = labels[block.sample_weight > 0.0]
+        small = labels.astype(np.min_scalar_type(len(self.seen.means)))
+        return Marked(statistics, (blake2b(small.tobytes(), digest_size=MARK_BYTES).digest(),))
+
+
+@dataclass(frozen=True, eq=False)
+class _Farthest:
+    em: str
+    seen: Seen
+    n_threads: int | None
+    n_rows: int
+
+    def __call__(self, part: _Part) -> list[FarRow]:
+        block = part.block
+        log_prob, labels = np.empty(len(block.X)), np.zeros(len(block.X), dtype=np.int64)
+        part.rows.evaluate(self.em, self.seen, self.n_threads, log_prob=log_prob, labels=labels)
+        if block.sample_weight is not None:
+            log_prob[block.sample_weight == 0.0] = 0.0
+        found: list[FarRow] = []
+        while len(found) < self.n_rows and log_prob.min(initial=0.0) < 0.0:
+            i = int(np.argmin(log_prob))
+            row = np.asarray(block.X[i], dtype=np.float64)
+            found.append(FarRow(float(log_prob[i]), block.start + i, int(labels[i]), row))
+            log_prob[equal_rows(block.X, block.X[i])] = 0.0
+        return found
 
 
 @dataclass(frozen=True, eq=False)

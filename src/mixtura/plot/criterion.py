@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mixtura.data.checks import check_flag
 from mixtura.data.frames import described
-from mixtura.fitting.select import criterion_name
+from mixtura.fitting.selection import criterion_name
 from mixtura.plot.display import Display
 from mixtura.plot.style import INK, component_style
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import Names, described
-from mixtura.fitting.kmeans import KMeansFit
+from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture import GaussianMixture
 from mixtura.shapes import Floats
@@ -48,6 +48,7 @@ class Clusters:
         """Share of each cluster in the rows that were clustered."""
         sizes = self.fit.sizes
         if sizes is None:  # of an older file
+            assert self.fit.labels is not None
             sizes = np.bincount(self.fit.labels, minlength=self.n_components).astype(np.float64)
         shares: Floats = sizes / sizes.sum()
         return shares

@@ -94,6 +94,9 @@ def check_shares(name: str, shares: Sequence[float]) -> None:
         )
 
 
+MOST_READ = 100_000  # rows that are not in memory
+
+
 class Data(NamedTuple):
     """Rows of positive weight, their weights unless all are one, and names of all columns."""
 
@@ -110,7 +113,8 @@ def data_to_draw(
 ) -> Data:
     """Return what is drawn of `X`, or no rows if it is None.
 
-    Names are those given, or the mixture's, or those of the frame `X`, or numbers.
+    Names are those given, or the mixture's, or those of the frame `X`, or numbers. Of rows that are
+    not in memory, a sample is drawn, the same at each call.
     """
     d = model.n_features
     source = open_rows(
@@ -121,6 +125,9 @@ def data_to_draw(
     )
     named = (feature_names, model.feature_names, source.feature_names)
     names = check_feature_names(next((each for each in named if each is not None), None), d)
+    if not source.in_memory:
+        positions, counts = source.drawn(MOST_READ, np.random.default_rng(0))
+        return Data(source.take(positions), None if (counts == 1.0).all() else counts, names)
     weight = source.weights()
     if weight is not None and not weight.all():
         source = source.subset(weight > 0)

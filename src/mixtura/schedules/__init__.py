@@ -2,7 +2,8 @@
 
 The loop is in loop.py, and the rule that stops most fits in plain.py. `Schedule` (protocol.py) is
 all that the loop knows of a schedule. To add one, write its file, name its state in `STATES` below,
-and name it where a fit is put together (`EM_KINDS` in `mixtura.fitting.stages`).
+and name it where a fit is put together (`EM_KINDS` in `mixtura.fitting.stages`). Rows that come by
+once have no loop: stepwise.py has the rule by which their statistics move.
 """
 
 from typing import Any

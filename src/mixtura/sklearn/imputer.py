@@ -240,7 +240,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         holed = self._with_nan(rows_of(self, X, missing=self._missing(), reset=False))
         observed = self._observed
         rng = self._rng() if self.sample_posterior else None
-        whole = self.model_.impute(holed[:, observed], rng, n_threads=self.n_threads)
+        whole: NDArray[Any] = self.model_.impute(holed[:, observed], rng, n_threads=self.n_threads)
         if self.keep_empty_features and not observed.all():
             kept = np.where(np.isnan(holed), holed.dtype.type(0), holed)
             kept[:, observed] = whole

@@ -13,6 +13,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.cluster import kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
@@ -31,6 +32,8 @@ from mixtura.data.checks import (
     check_sample_weight,
 )
 from mixtura.fitting.kmeans import KMeansFit, fit_kmeans
+from mixtura.fitting.stepwise_kmeans import ClusterStream
+from mixtura.fitting.stream_options import check_half_life
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass, moments
 from mixtura.shapes import SPHERICAL, Floats
@@ -81,6 +84,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Accepted; both give the same clusters, by Lloyd's algorithm.
     n_threads : int or None
         Threads; None for as many as are useful. The result is the same to the bit.
+    half_life : float or None
+        For `partial_fit`: the weight of rows in which the past loses half its weight, where rows
+        drift; None for rows that do not.
 
     Attributes
     ----------
@@ -92,6 +98,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Weighted sum of squared distances to the nearest center.
     n_iter_ : int
         Iterations done, the one that finds nothing to change included.
+    n_steps_ : int
+        Batches so far; only after `partial_fit`, as `counts_`.
+    counts_ : ndarray of shape (n_clusters,)
+        Weight of the rows of each cluster that count in its center.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -131,6 +141,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         copy_x: bool = True,
         algorithm: str = "lloyd",
         n_threads: int | None = None,
+        half_life: float | None = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.init = init
@@ -142,6 +153,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.copy_x = copy_x
         self.algorithm = algorithm
         self.n_threads = n_threads
+        self.half_life = half_life
 
     def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Cluster the rows.
@@ -190,16 +202,92 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             if best is None or fit.inertia < LESS * best.inertia:
                 best = fit
         assert best is not None
+        assert best.labels is not None  # of an array
         self.cluster_centers_ = best.centers.astype(X.dtype)
         # Centers that were rounded may be nearest to other rows.
-        self.labels_ = best.labels if X.dtype == np.float64 else self._assign(X)[0]
+        as_they_are = X.dtype == np.float64
+        self.labels_: NDArray[np.int64] = best.labels if as_they_are else self._assign(X)[0]
         self._warn_of_lost_clusters()
         rows.marked(self.labels_)
         self.inertia_ = best.inertia
         # scikit-learn counts the iteration that finds no label changed; mixtura looks before.
         self.n_iter_ = min(best.n_iter + best.converged, self.max_iter)
         self._n_features_out = self.n_clusters
+        for name in ("_stream", "n_steps_", "counts_"):
+            self.__dict__.pop(name, None)  # of an earlier partial_fit
+        sizes = best.sizes
+        assert sizes is not None
+        self._fitted_rows = int(np.count_nonzero(weight)), sizes
         return self
+
+    def partial_fit(
+        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from one more batch of rows, in the place of scikit-learn's `MiniBatchKMeans`.
+
+        The first call starts a stream, or continues the last `fit`, whose rows then count as those
+        of the start. `fit` starts anew.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+        y : None
+            Ignored.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        KMeans
+            The estimator itself. It is fitted as soon as there were `n_clusters` rows; `labels_`
+            and `inertia_` are those of the batch.
+
+        Notes
+        -----
+        The first rows are kept until there are 100 for each cluster. They are clustered by `fit`,
+        of ten runs where `n_init` is "auto" and `init` gives no centers; before, whenever there are
+        twice as many. Then the sums of each cluster follow the batches, by the rule of
+        `mixtura.StepwiseGMM`. A cluster whose weight falls below 1% of that of an average row moves
+        to the farthest row of the batch.
+        """
+        self._check_parameters()
+        continues = hasattr(self, "_stream") or hasattr(self, "_fitted_rows")
+        rows = weighted_rows_of(self, X, sample_weight, reset=not continues)
+        stream: ClusterStream = getattr(self, "_stream", None) or self._begun_stream()
+        stream = stream.after(rows.X, rows.sample_weight, self._clustered)
+        self._stream = stream
+        self.__dict__.pop("_fitted_rows", None)
+        self.n_steps_ = self.n_iter_ = stream.n_updates
+        if stream.centers is not None:
+            self.cluster_centers_ = stream.centers.astype(rows.X.dtype)
+            self.labels_, self.inertia_ = self._assign(rows.X, rows.sample_weight)
+            rows.marked(self.labels_)
+            self._n_features_out = self.n_clusters
+        if stream.counts is not None:
+            self.counts_ = stream.counts
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there are centers: `partial_fit` may still wait for rows."""
+        return hasattr(self, "cluster_centers_")
+
+    def _begun_stream(self) -> ClusterStream:
+        """Return a stream that has seen nothing, or the rows of the last fit."""
+        half_life = check_half_life(self.half_life)
+        if not hasattr(self, "_fitted_rows"):
+            return ClusterStream(self.n_clusters, half_life, self.n_threads)
+        n_samples, sizes = self._fitted_rows
+        centers = self.cluster_centers_.astype(np.float64)
+        return ClusterStream.after_fit(centers, sizes, n_samples, half_life, self.n_threads)
+
+    def _clustered(self, X: NDArray[Any], weight: Floats | None) -> Floats:
+        """Centers of the rows of the start."""
+        own = clone(self).set_params(verbose=0)
+        if own.n_init == "auto" and (isinstance(own.init, str) or callable(own.init)):
+            own.set_params(n_init=DEFAULT_N_INIT)
+        centers: Floats = own.fit(X, sample_weight=weight).cluster_centers_.astype(np.float64)
+        return centers
 
     def fit_predict(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any, Self
 
@@ -22,6 +23,8 @@ from mixtura.data.checks import (
 )
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.row_checks import check_n_rows
+from mixtura.exceptions import FitError
+from mixtura.fitting import StepwiseGMM
 from mixtura.mixture import GaussianMixture as Mixture
 from mixtura.mixture.convert import register
 from mixtura.parameters import Parameters
@@ -29,8 +32,9 @@ from mixtura.schedules import Outcome
 from mixtura.shapes import SHAPE_NAMES, Floats
 from mixtura.sklearn.labels import check_use_y, known_classes
 from mixtura.sklearn.rows import WeightedRows, rows_of, weighted_rows_of
-from mixtura.sklearn.runs import best_run
+from mixtura.sklearn.runs import ILL_DEFINED, best_run
 from mixtura.sklearn.starts import INIT_PARAMS, check_given
+from mixtura.sklearn.streams import begun_stream
 from mixtura.updates import OnCollapse, components_left
 
 __all__ = ["GaussianMixture"]
@@ -88,6 +92,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     component_classes : array_like of shape (n_components,), optional
         The class of each component where y is used, -1 for none: a class may have several. None
         gives each class one component, in their order, and the others none.
+    half_life : float or None
+        For `partial_fit`: the weight of rows in which the past loses half its weight, where rows
+        drift; None for rows that do not.
 
     Attributes
     ----------
@@ -168,6 +175,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         n_threads: int | None = None,
         use_y: Any = "auto",
         component_classes: ArrayLike | None = None,
+        half_life: float | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -188,6 +196,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.n_threads = n_threads
         self.use_y = use_y
         self.component_classes = component_classes
+        self.half_life = half_life
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -235,6 +244,71 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self._fit(X, y, sample_weight)
         return self
 
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from one more batch of rows, by stepwise EM: see `mixtura.StepwiseGMM`.
+
+        The first call starts a stream, or continues the last `fit`, whose rows then count as those
+        of the start. `fit` starts anew.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+        y : array_like of shape (n_samples,), optional
+            Ignored; classes that `fit` would use are refused.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative weight of each row.
+
+        Returns
+        -------
+        GaussianMixture
+            The estimator itself. It is fitted as soon as there were `n_components` rows. The start
+            waits for 100 rows for each component; before, the mixture is fitted to the rows so far
+            whenever there are twice as many. `n_iter_` counts batches, and `lower_bounds_` has the
+            mean log-likelihood of each one before it was learned from.
+
+        Raises
+        ------
+        ValueError
+            For parameters or rows that cannot be used; for a covariance that becomes singular,
+            where `on_collapse` does not help.
+        """
+        self._check_parameters()
+        continues = hasattr(self, "_stream") or hasattr(self, "_fitted_rows")
+        rows = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=not continues)
+        if known_classes(self, X, y, rows.sample_weight) is not None:
+            raise ValueError(
+                "y must not have classes that are used in partial_fit, which learns from rows "
+                "alone; got some. Pass y=None, or use_y=False."
+            )
+        own: StepwiseGMM | None = getattr(self, "_stream", None)
+        stream = begun_stream(self) if own is None else copy.copy(own)
+        try:
+            stream.update(rows.X, rows.sample_weight)
+            # Until the start, rows are fitted whenever there are twice as many.
+            n, before = stream.n_samples, getattr(self, "_n_modelled", 0)
+            due = stream.is_started or n >= max(self.n_components, 2 * before)
+            model = stream.model if due else None
+        except FitError as error:
+            raise ValueError(f"{ILL_DEFINED} {error}") from error
+        self._stream = stream
+        self.__dict__.pop("_fitted_rows", None)
+        if model is not None:
+            self._n_modelled = n
+            self._forget_classes()
+            self._keep_parameters(model._parameters(), rows.X.dtype)
+            self.converged_ = False
+            self.lower_bounds_ = stream.history.tolist()
+            self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
+        self.n_iter_ = stream.n_updates
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is a mixture: `partial_fit` may still wait for rows."""
+        return hasattr(self, "weights_")
+
     def fit_predict(
         self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[Any]:
@@ -260,7 +334,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def _predicted(self, X: NDArray[Any]) -> NDArray[Any]:
         """The most probable components of rows, or where there are classes, these."""
         if not hasattr(self, "classes_"):
-            return self.model_.predict(X, n_threads=self.n_threads)
+            components: NDArray[np.int64] = self.model_.predict(X, n_threads=self.n_threads)
+            return components
         of_class = self._class_probabilities(X)
         names = np.append(self.classes_.astype(self.component_classes_.dtype), -1)
         rest = 1.0 - of_class.sum(axis=1) if -1 in self.component_classes_ else np.zeros(len(X))
@@ -295,12 +370,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             given, before, n_runs = self._last_parameters(X.shape[1]), self.lower_bound_, 1
         known_rows = None if known is None else known.rows
         outcome = best_run(self, X, weight, given, before, n_runs, known_rows)
-        for name in ("classes_", "component_classes_"):
-            self.__dict__.pop(name, None)  # of an earlier fit
+        self._forget_classes()
+        for name in ("_stream", "_n_modelled"):
+            self.__dict__.pop(name, None)  # of an earlier partial_fit
         if known is not None:
             left = components_left(outcome.events, len(outcome.parameters.weights))
             self.classes_, self.component_classes_ = known.classes, known.names()[left]
         self._keep(outcome, X.dtype)
+        weight = np.ones(len(X)) if weight is None else weight
+        self._fitted_rows = int(np.count_nonzero(weight)), float(weight.sum())
         return rows
 
     def _last_parameters(self, n_features: int) -> Parameters:
@@ -315,10 +393,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _keep(self, outcome: Outcome, dtype: Any) -> None:
         """Set the fitted attributes."""
-        parameters, n_iter = outcome.parameters, len(outcome.history)
-        for name in ("weights", "means", "covariances", "precisions_cholesky"):
-            setattr(self, f"{name}_", getattr(parameters, name).astype(dtype))
-        self.precisions_ = parameters.shape.precisions(self.precisions_cholesky_)
+        n_iter = len(outcome.history)
+        self._keep_parameters(outcome.parameters, dtype)
         self.converged_ = outcome.stop_reason == "converged"
         self.n_iter_ = n_iter
         self.lower_bounds_ = list(outcome.state.bounds[1 : n_iter + 1])
@@ -330,6 +406,17 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+    def _keep_parameters(self, parameters: Parameters, dtype: Any) -> None:
+        """Set the fitted attributes that describe the mixture."""
+        for name in ("weights", "means", "covariances", "precisions_cholesky"):
+            setattr(self, f"{name}_", getattr(parameters, name).astype(dtype))
+        self.precisions_ = parameters.shape.precisions(self.precisions_cholesky_)
+
+    def _forget_classes(self) -> None:
+        """Delete the classes of an earlier fit."""
+        for name in ("classes_", "component_classes_"):
+            self.__dict__.pop(name, None)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable component of each row, or its class.
@@ -367,7 +454,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         X = rows_of(self, X, missing=self.missing, reset=False)
         if hasattr(self, "classes_"):
             return self._class_probabilities(X).astype(X.dtype, copy=False)
-        return model.responsibilities(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
+        resp: NDArray[Any] = model.responsibilities(X, n_threads=self.n_threads)
+        return resp.astype(X.dtype, copy=False)
 
     def score_samples(self, X: ArrayLike) -> NDArray[Any]:
         """Log-density of each row.
@@ -384,7 +472,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         model = self.model_
         X = rows_of(self, X, missing=self.missing, reset=False)
-        return model.log_prob(X, n_threads=self.n_threads).astype(X.dtype, copy=False)
+        log_prob: NDArray[Any] = model.log_prob(X, n_threads=self.n_threads)
+        return log_prob.astype(X.dtype, copy=False)
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
         """Weighted mean of the log-density of the rows.

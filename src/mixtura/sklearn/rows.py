@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from mixtura.data import RowSource
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import real_objects, refuse_repeated_names
 from mixtura.data.index import check_index, row_index
@@ -40,11 +41,22 @@ def rows_of(
 
     With ``missing="em"`` it may have NaN; None is for estimators without such a parameter.
     """
+    _refuse_rows_elsewhere(estimator, X)
     checks.setdefault("ensure_all_finite", "allow-nan" if missing == "em" else True)
     X = _without_objects(X)
     refuse_repeated_names(name for name in getattr(X, "columns", ()) if isinstance(name, str))
     X = validate_data(estimator, X, dtype=(np.float64, np.float32), **checks)
     return np.require(X, requirements="A")
+
+
+def _refuse_rows_elsewhere(estimator: BaseEstimator, X: object) -> None:
+    """Refuse rows of `mixtura.scan`: what scikit-learn promises of an estimator is about arrays."""
+    if isinstance(X, RowSource):
+        raise TypeError(
+            f"X must be one array or frame for {type(estimator).__name__}; got rows of "
+            f"mixtura.scan. Use mixtura.fit_gmm or mixtura.fit_kmeans, whose results answer such "
+            f"rows, too."
+        )
 
 
 def _without_objects(X: Any) -> Any:
@@ -72,6 +84,7 @@ def weighted_rows_of(
     """Rows and their weights; without weights these are the rows of `rows_of`, and None."""
     if sample_weight is None:
         return WeightedRows(rows_of(estimator, X, missing=missing, **checks), None, None)
+    _refuse_rows_elsewhere(estimator, X)
     index = row_index(X)
     check_index(sample_weight, None if index is None else (index,), "sample_weight")
     X = rows_of(estimator, X, ensure_all_finite=False, **checks)

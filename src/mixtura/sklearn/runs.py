@@ -23,7 +23,7 @@ from mixtura.shapes import Floats
 from mixtura.sklearn.starts import start
 from mixtura.updates import AbsoluteRidge, Collapse, Labelled, Update
 
-__all__ = ["best_run"]
+__all__ = ["ILL_DEFINED", "best_run"]
 
 # Users search for these words.
 ILL_DEFINED = (

@@ -37,6 +37,8 @@ from mixtura.updates import Collapse, Event, Update
 
 __all__ = ["Means", "check_init", "given_start", "tree_labels"]
 
+NO_ARRAY = "Pass means, or the model of a fit to some of the rows."
+
 
 @dataclass(frozen=True, eq=False)
 class Means:
@@ -62,7 +64,7 @@ def check_init(
     TypeError
         For anything else.
     """
-    d = source.n_features
+    n, d = source.n_samples, source.n_features
     if isinstance(init, str):
         return check_option("init", init, INIT_METHODS)
     if isinstance(init, GaussianMixture):
@@ -74,14 +76,12 @@ def check_init(
                 f"settings, or start from its means or labels."
             )
         return init
-    remedy = "Pass means, or the model of a fit to some of the rows."
     if isinstance(init, HierarchicalTree):
-        source.refuse_array("init", remedy)
         return _check_labels(tree_labels(init, source, n_components), source, n_components)
     check_index(init, source.index, "init")
     array = integer_labels(init)
     if array.shape != (n_components, d):  # of means
-        source.refuse_array("init", remedy)
+        source.refuse_array("init", NO_ARRAY)
     n = source.n_samples
     if array.ndim == 1 and array.dtype.kind in "iub":
         if array.dtype.kind == "b" and n_components != 2:
@@ -119,6 +119,7 @@ def _remedy(init: object, array: NDArray[Any], n: int) -> str:
 
 def tree_labels(tree: HierarchicalTree, source: RowSource, n_clusters: int) -> NDArray[np.int64]:
     """The clusters of a tree that was grown from the same rows."""
+    source.refuse_array("init", NO_ARRAY)
     if len(tree.leaf) != source.n_samples:
         raise ValueError(
             f"init must be a tree of the {counted(source.n_samples, 'row')} of X; got one of "
@@ -218,6 +219,10 @@ def given_start(
         parameters, failed = update.update(statistics)
     else:
         if isinstance(init, Means):
+            rows.source.refuse_array(
+                "what init stands for",  # labels, where rows are not whole
+                "Start from a mixture or the name of a method, as numbers are missing.",
+            )
             init = _nearest(_about(init.means, collapse.scale), rows)
         rows, init = _labelled(rows, init)
         rows = whole_pass(rows)

@@ -135,7 +135,9 @@ class Clusters(NamedTuple):
     centers : ndarray of shape (n_clusters, n_features)
     statistics : Statistics
     labels : ndarray of shape (n_samples,), int64
-        Overwritten two iterations later.
+        Overwritten two iterations later; of no rows where they are not kept.
+    marks : tuple of bytes
+        Of labels that are not kept: see `RowsPass.accumulate_marked`.
     refilled : bool
         Whether clusters were empty before, and got rows of others.
     """
@@ -143,6 +145,7 @@ class Clusters(NamedTuple):
     centers: Floats
     statistics: Statistics
     labels: NDArray[np.int64]
+    marks: tuple[bytes, ...]
     refilled: bool
 
 
@@ -163,7 +166,11 @@ def centers_of(statistics: Statistics) -> Floats:
 
 
 def lloyd(
-    rows: RowsPass, centers: Floats, refill: Callable[[Clusters], Floats] | None = None
+    rows: RowsPass,
+    centers: Floats,
+    refill: Callable[[Clusters], Floats] | None = None,
+    *,
+    keep_labels: bool = True,
 ) -> Iterator[Clusters]:
     """Yield the clusters about some centers, then those of one iteration after the other.
 
@@ -175,17 +182,25 @@ def lloyd(
     refill : callable, optional
         From clusters of which some are empty to centers. Without it an empty cluster keeps its
         center.
+    keep_labels : bool
+        Whether clusters have labels, an entry a row; else they have marks.
 
     Notes
     -----
     S. P. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory 28,
     129-137, 1982. The iterations have no end: the caller stops them.
     """
-    labels, others = np.empty((2, rows.source.n_samples), dtype=np.int64)
+    n_kept = rows.source.n_samples if keep_labels else 0
+    labels, others = np.empty((2, n_kept), dtype=np.int64)
+    marks: tuple[bytes, ...] = ()
     refilled = False
     while True:
-        statistics = rows.accumulate(Seen.of_centers(centers, SPHERICAL), labels)
-        clusters = Clusters(centers, statistics, labels, refilled)
+        seen = Seen.of_centers(centers, SPHERICAL)
+        if keep_labels:
+            statistics = rows.accumulate(seen, labels)
+        else:
+            statistics, marks = rows.accumulate_marked(seen)
+        clusters = Clusters(centers, statistics, labels, marks, refilled)
         yield clusters
         refilled = refill is not None and not statistics.resp_sum.all()
         centers = refill(clusters) if refill is not None and refilled else centers_of(statistics)

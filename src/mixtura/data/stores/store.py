@@ -7,14 +7,14 @@ own, named in `mixtura.data.stores.STORES`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mixtura.data.frames import Names
 
-__all__ = ["Piece", "Store"]
+__all__ = ["Piece", "Store", "common_dtype"]
 
 
 class Piece(NamedTuple):
@@ -48,12 +48,15 @@ class Store(ABC):
     n_columns : int
     n_rows : int or None
         None where only reading them all tells.
+    is_described : bool
+        Whether metadata tell the columns; else the first rows have to be made to know them.
     """
 
     name: str
     names: Names | None = None
     n_columns: int
     n_rows: int | None = None
+    is_described: bool = True
 
     @classmethod
     @abstractmethod
@@ -74,3 +77,9 @@ class Store(ABC):
     def state(self) -> Any:
         """Return something that changes when the rows are written anew; None where nothing does."""
         return None
+
+
+def common_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+    """Return float32 if all are, in any order of bytes, else float64."""
+    single = all(dtype.newbyteorder("=") == np.float32 for dtype in dtypes)
+    return np.dtype(np.float32 if single else np.float64)

@@ -1,0 +1,90 @@
+"""Rows in CSV files, whose first line names the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixtura.data.frames import Names
+from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream
+from mixtura.data.stores.files import FileStore, StoredFile, needed
+from mixtura.data.stores.store import Piece
+
+__all__ = ["CsvFiles"]
+
+
+class _CsvFile(StoredFile):
+    """A CSV file, as its first lines describe it; all of its numbers are float64."""
+
+    def __init__(self, path: str, separator: str) -> None:
+        self.path, self._separator = path, separator
+        reader = self._reader()
+        self._schema = reader.schema
+        reader.close()
+        self.names: Names = tuple(self._schema.names)
+        self.n_columns = len(self.names)
+
+    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:
+        from pyarrow import types
+
+        # Nothing is known of a column whose first values are all missing.
+        known = [a for a in columns if not types.is_null(self._schema.field(a).type)]
+        dtype_of_fields(self._schema, known, self.place)
+        return np.dtype(np.float64)
+
+    def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
+        names = tuple(self.names[a] for a in columns)
+        reader = self._reader(names)
+        try:
+            batches = Batches(reader.schema, self._batches(reader))
+            yield from pieces_of_stream(batches, names, size, self.place)
+        finally:
+            reader.close()
+
+    def _batches(self, reader: Any) -> Iterator[Any]:
+        while True:
+            try:
+                yield reader.read_next_batch()
+            except StopIteration:
+                return
+            except ValueError as error:
+                raise self._unreadable(error) from error
+
+    def _reader(self, names: Names | None = None) -> Any:
+        csv = needed("pyarrow.csv", "CSV files")
+        import pyarrow as pa
+
+        convert = csv.ConvertOptions()
+        if names is not None:
+            # The first lines do not tell whether there are fractions below.
+            convert.column_types = dict.fromkeys(names, pa.float64())
+            convert.include_columns = sorted(set(names))
+        try:
+            return csv.open_csv(
+                self.path,
+                read_options=csv.ReadOptions(use_threads=False),
+                parse_options=csv.ParseOptions(delimiter=self._separator),
+                convert_options=convert,
+            )
+        except ValueError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> ValueError:
+        return ValueError(
+            f"{self.place} must hold lines of numbers below a line of names; pyarrow cannot read "
+            f"it: {error} Mend the line, or choose other columns by columns=."
+        )
+
+
+class CsvFiles(FileStore):
+    """Rows in CSV files, one after the other."""
+
+    suffixes = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+
+    @classmethod
+    def _files_of(cls, path: str) -> list[StoredFile]:
+        separator = "\t" if ".tsv" in Path(path).suffixes else ","
+        return [_CsvFile(path, separator)]

@@ -1,0 +1,108 @@
+"""Rows of an array that is not in memory: anything with a shape that can be sliced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.data.frames import REAL_KINDS
+from mixtura.data.row_checks import rows_table
+from mixtura.data.stores.store import Piece, Store, common_dtype
+
+__all__ = ["SlicedArray", "check_table", "read_slice", "slices"]
+
+# Their arrays and frames are in memory or belong to other kinds of rows.
+OTHERS = {
+    "cudf", "cupy", "dask", "dask_expr", "distributed", "jax", "jaxlib", "modin", "pandas",
+    "polars", "pyarrow", "pyspark", "scipy", "sparse", "tensorflow", "torch",
+}  # fmt: skip
+
+
+class SlicedArray(Store):
+    """Rows of an array that gives some of its rows, in memory, as ``array[start:stop]``.
+
+    Parameters
+    ----------
+    array : object
+        With `shape` and slicing, such as a memory map, an h5py.Dataset, a zarr.Array or a
+        variable of netCDF4.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self.name = f"the {type(array).__name__}"
+        self._dtype = check_table(array, self.name)
+        self._array = array
+        self.n_rows, self.n_columns = map(int, array.shape)
+        self.names = rows_table(array[:0], self.name).names  # of xarray
+
+    @classmethod
+    def opened(cls, source: Any) -> SlicedArray | None:
+        if not isinstance(source, np.memmap) and (
+            not all(hasattr(source, name) for name in ("shape", "__getitem__"))
+            or isinstance(source, type | np.ndarray | np.generic)
+            or hasattr(source, "__dlpack__")
+            or type(source).__module__.partition(".")[0] in OTHERS
+        ):
+            return None
+        return cls(source)
+
+    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:  # noqa: ARG002
+        return common_dtype([self._dtype])
+
+    def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
+        for start, stop in slices(self._array, size):
+            read = partial(read_slice, self._array, tuple(columns), start, stop)
+            yield Piece(read, self.name, start)
+
+    def state(self) -> Any:
+        path = getattr(self._array, "filename", None)  # of a memory map
+        if path is None or not Path(path).exists():
+            return None
+        stat = Path(path).stat()
+        return stat.st_size, stat.st_mtime_ns
+
+
+def check_table(array: Any, place: str) -> np.dtype[Any]:
+    """Return the type of an array; refuse one that is not a table of real numbers.
+
+    Only its metadata are looked at, or none of its rows.
+    """
+    dtype = np.dtype(array.dtype if hasattr(array, "dtype") else np.asarray(array[:0]).dtype)
+    if len(array.shape) != 2 or dtype.kind not in REAL_KINDS:
+        raise ValueError(
+            f"{place} must be a table of real numbers, (n_samples, n_features); got shape "
+            f"{tuple(array.shape)} of {dtype}. Choose an array of two dimensions."
+        )
+    return dtype
+
+
+def slices(array: Any, size: int) -> Iterator[tuple[int, int]]:
+    """Yield where slices start and stop; where chunks are smaller than a slice, it has whole ones.
+
+    So no chunk is decoded twice.
+    """
+    chunk = (getattr(array, "chunks", None) or (1,))[0]
+    if isinstance(chunk, int | np.integer) and 1 < chunk <= size:
+        size -= size % int(chunk)
+    n = int(array.shape[0])
+    for start in range(0, n, size):
+        yield start, min(start + size, n)
+
+
+def read_slice(array: Any, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+    """Return some rows of some columns, in memory; all columns between the outermost are read."""
+    low, high = min(columns), max(columns) + 1
+    rows = array[start:stop, low:high]
+    chosen = [a - low for a in columns]
+    if isinstance(rows, np.ma.MaskedArray):  # of netCDF4, for fill values
+        rows = np.ma.filled(rows if rows.dtype.kind == "f" else rows.astype(float), np.nan)
+    in_order = chosen == list(range(high - low))
+    if isinstance(rows, np.memmap):
+        return np.array(rows if in_order else rows[:, chosen])
+    rows = np.asarray(rows)
+    return rows if in_order else rows[:, chosen]

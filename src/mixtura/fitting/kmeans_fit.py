@@ -1,0 +1,267 @@
+"""KMeansFit: clusters of rows about their means, and how they were found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mixtura import files
+from mixtura.data import Block, RowSource, open_rows
+from mixtura.data.checks import (
+    check_centres,
+    check_labels,
+    check_n_threads,
+    check_option,
+)
+from mixtura.data.frames import Names
+from mixtura.data.missing import MISSING, Missing
+from mixtura.data.outputs import Question, answered, check_output
+from mixtura.files import Contents, count, fact, feature_names_of, numbers
+from mixtura.mixture.checks import check_feature_names
+from mixtura.mixture.densities import Output
+from mixtura.mixture.table import Line, as_html, as_text, counted, counted_rows, frame, section
+from mixtura.parameters import Seen
+from mixtura.passes import Backend
+from mixtura.shapes import SPHERICAL, Floats
+from mixtura.text import short_repr
+
+__all__ = ["KMeansFit", "Nearest"]
+
+ADDED_ARRAYS = ("history", "sizes", "deviations")  # which older files lack
+
+
+@files.saved_as("KMeansFit")
+@dataclass(frozen=True, eq=False)
+class KMeansFit:
+    """Clusters of rows about their means.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        Weighted mean of each cluster's rows, of what is observed of them.
+    labels : ndarray of shape (n_samples,), int64, or None
+        The nearest center of each row, the first of equals; -1 for a row of weight zero that is not
+        finite, and for one with nothing observed. None for rows that are not in memory: use
+        ``fit.predict(X, out=...)``.
+    inertia : float, squared units of the features
+        Weighted sum of squared distances to the nearest center.
+    n_iter : int
+        Iterations done.
+    converged : bool
+        Whether the stopping rule ended the iterations, not `max_iter`.
+    feature_names : tuple of str or None
+        Names of the columns, where the rows were a frame's.
+    history : ndarray of shape (n_iter,), squared units of the features
+        The inertia after each iteration. It may rise where an empty cluster was given a row.
+    sizes : ndarray of shape (n_clusters,)
+        Total weight of each cluster's rows.
+    deviations : ndarray of shape (n_clusters, n_features)
+        Standard deviation of each feature within each cluster, 0 for one row. None for the fits
+        that a callback gets.
+    n_samples : int
+        Rows of positive weight, with something observed.
+    missing : {"raise", "em"}
+        What `predict` takes NaN for, unless it is told otherwise: what the fit did.
+
+    Notes
+    -----
+    A file that was saved before these were added has no `history`, None for the next three, and
+    "raise" for `missing`.
+    """
+
+    centers: Floats
+    labels: NDArray[np.int64] | None
+    inertia: float
+    n_iter: int
+    converged: bool
+    feature_names: Names | None = None
+    history: Floats = field(default_factory=lambda: np.empty(0))
+    sizes: Floats | None = None
+    deviations: Floats | None = None
+    n_samples: int | None = None
+    missing: Missing = "raise"
+
+    __repr__ = short_repr
+    save = files.save
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return len(self.centers)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features: columns of the rows that were clustered."""
+        return len(self.centers[0])
+
+    def summary(self, feature_names: Sequence[str] | None = None) -> str:
+        """The fit in two lines, and a table of sizes, centers and standard deviations.
+
+        Parameters
+        ----------
+        feature_names : sequence of str, optional
+            Names of the columns in the table; None takes the fit's, or numbers them.
+
+        Returns
+        -------
+        str
+        """
+        table = as_text(self._table_lines(feature_names), "cluster")
+        return "\n".join([*self._headlines(), "", table])
+
+    def to_pandas(self) -> Any:
+        """Shares, centers and standard deviations as a DataFrame, a row for each cluster.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns "weight", ("mean", name) and ("standard deviation", name), in the units of the
+            features, as `GaussianMixture.to_pandas` has them.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        names = check_feature_names(self.feature_names, self.n_features)
+        shares = None if self.sizes is None else self.sizes / self.sizes.sum()
+        return frame("cluster", names, shares, self.centers, self.deviations)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        headlines = "<br>".join(map(escape, self._headlines()))
+        return f"<p>{headlines}</p>{as_html(self._table_lines(), 'cluster')}"
+
+    def _headlines(self) -> list[str]:
+        """What a reader learns before the table."""
+        clusters = counted(self.n_clusters, "cluster")
+        title = f"k-means: {clusters}, {counted(self.n_features, 'feature')}"
+        if self.n_samples is not None and self.sizes is not None:
+            title += f", {counted_rows(self.n_samples, float(self.sizes.sum()))}"
+        end = "converged" if self.converged else "stopped"
+        end = f"{end} after {counted(self.n_iter, 'iteration')}"
+        return [title, f"inertia {self.inertia:.10g}, {end}"]
+
+    def _table_lines(self, feature_names: Sequence[str] | None = None) -> list[Line]:
+        names = self.feature_names if feature_names is None else feature_names
+        names = check_feature_names(names, self.n_features)
+        lines: list[Line] = []
+        if self.sizes is not None:
+            lines += [("share", self.sizes / self.sizes.sum()), ("size", self.sizes)]
+        lines += section("center", names, self.centers)
+        if self.deviations is not None:
+            lines += section("standard deviation", names, self.deviations)
+        return lines
+
+    def predict(
+        self,
+        X: ArrayLike | RowSource,
+        *,
+        missing: Missing | None = None,
+        out: Output = None,
+        blocks: bool = False,
+        n_threads: int | None = None,
+    ) -> Any:
+        """Nearest center of each row.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows.
+        missing : {"raise", "em"}, optional
+            As for `fit_kmeans`; None is what the fit's `missing` says. A row with nothing observed
+            has the label -1.
+        out : ndarray, str, path-like or None
+            Where to write the labels, which are not made in memory then: an array of their shape
+            and type, or a file that ends in .npy or .parquet. This is what is returned.
+        blocks : bool
+            True returns an iterator of the labels of one block of rows after the other.
+        n_threads : int or None
+            Number of threads, None for as many as are useful.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
+        check_output(out, blocks)
+        check_n_threads(n_threads)
+        missing = self.missing if missing is None else check_option("missing", missing, MISSING)
+        source = open_rows(
+            X, n_features=self.n_features, feature_names=self.feature_names, missing=missing
+        )
+        look = Nearest(self.centers, source.form, Backend(n_threads=n_threads))
+        return answered(
+            source, Question(look, ("cluster",), dtype=np.int64, name="cluster"), out, blocks
+        )
+
+    def _contents(self) -> Contents:
+        names = ("inertia", "n_iter", "converged", "feature_names", "n_samples", "missing")
+        facts = {name: getattr(self, name) for name in names}
+        arrays = {name: getattr(self, name) for name in ("centers", "labels", *ADDED_ARRAYS)}
+        return Contents(facts, {name: each for name, each in arrays.items() if each is not None})
+
+    @classmethod
+    def _from_contents(cls, contents: Contents) -> Self:
+        facts, arrays = contents
+        centers = numbers(arrays, "centers", (-1, -1))
+        k, d = centers.shape
+        shapes = {"history": (-1,), "sizes": (k,), "deviations": (k, d)}
+        added = {
+            name: numbers(arrays, name, shapes[name]).copy()
+            for name in ADDED_ARRAYS
+            if name in arrays
+        }
+        for name, array in added.items():
+            if not (array >= 0.0).all():
+                raise ValueError(f"its {name} are negative or not numbers")
+        labels = None
+        if "labels" in arrays:
+            found = numbers(arrays, "labels", (-1,), np.int64)
+            labels = check_labels(found, len(found), k, some_without=True).copy()
+        inertia = fact(facts, "inertia", float)
+        if not 0.0 <= inertia < np.inf:
+            raise ValueError(f"its inertia is {inertia}")
+        return cls(
+            check_centres(centers, d, name="centers", part="cluster"),
+            labels,
+            inertia,
+            count(facts, "n_iter"),
+            fact(facts, "converged", bool),
+            feature_names_of(facts, d),
+            n_samples=None if facts.get("n_samples") is None else count(facts, "n_samples"),
+            missing=check_option("missing", facts.get("missing", "raise"), MISSING),
+            **added,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """A look at the nearest center of each row, of rows without weight too.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+    form : str
+        Of the rows.
+    backend : Backend
+    """
+
+    centers: Floats
+    form: str
+    backend: Backend
+    anywhere: ClassVar[bool] = True
+
+    def __call__(self, block: Block) -> NDArray[np.int64]:
+        """Return the labels for one block; -1 for a row with nothing observed."""
+        labels = np.empty(len(block.X), dtype=np.int64)
+        rows = self.backend.rows(self.form, block._replace(sample_weight=None))
+        seen = Seen.of_centers(self.centers, SPHERICAL)
+        rows.evaluate("nearest", seen, self.backend.n_threads, labels=labels)
+        if self.form == "incomplete":
+            labels[np.isnan(block.X).all(axis=1)] = -1
+        return labels

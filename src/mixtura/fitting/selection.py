@@ -1,0 +1,257 @@
+"""GMMSelection: many mixtures of the same rows, ranked by a criterion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, Literal
+
+import numpy as np
+
+from mixtura.exceptions import FitError
+from mixtura.fitting.result import GMMFit
+from mixtura.mixture.table import counted, import_pandas
+from mixtura.shapes import Floats
+from mixtura.text import short_repr
+
+__all__ = ["CRITERIA", "Criterion", "GMMSelection", "criterion_name"]
+
+Criterion = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]
+CRITERIA = ("bic", "aic", "icl", "cv")
+NO_VALUE = "none: no model has a value of the criterion"
+MARKS = {  # of what happened to spurious components
+    "kept": ("*", "has spurious components, which sit on ties or on a handful of rows"),
+    "smoothed": (
+        "~",
+        "was smoothed: each row was spread over its cell of the grid that the data lie on",
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GMMSelection:
+    """Mixtures of the same rows, and how good each of them is.
+
+    Attributes
+    ----------
+    criterion : str
+        Name of the criterion; lower is better.
+    n_components : tuple of int
+        Rows of the table.
+    covariance_types : tuple of str
+        Columns of the table.
+    table : ndarray of shape (len(n_components), len(covariance_types))
+        The criterion of each model; NaN for one that has none.
+    standard_error : ndarray of the shape of `table`, or None
+        Of a cross-validated criterion, from the differences between folds.
+    fits : dict from (n_components, covariance_type) to GMMFit
+        The models that were fitted.
+    reasons : dict from (n_components, covariance_type) to str
+        Why each NaN of the table is there.
+    """
+
+    criterion: str
+    n_components: tuple[int, ...]
+    covariance_types: tuple[str, ...]
+    table: Floats
+    standard_error: Floats | None = None
+    fits: dict[tuple[int, str], GMMFit] = field(default_factory=dict)
+    reasons: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    __repr__ = short_repr
+
+    def _enter(self, k: int, name: str, value: float, standard_error: float = np.nan) -> None:
+        """Write the criterion of a model into the table."""
+        place = self.n_components.index(k), self.covariance_types.index(name)
+        self.table[place] = value
+        if self.standard_error is not None:
+            self.standard_error[place] = standard_error
+        if math.isnan(value):
+            self.reasons[k, name] = f"{self.criterion} is nan"
+        else:
+            del self.reasons[k, name]
+
+    def top(self, n: int = 3) -> list[tuple[int, str, float]]:
+        """The best models, as (n_components, covariance_type, criterion), the best first.
+
+        Parameters
+        ----------
+        n : int
+            Most models.
+
+        Returns
+        -------
+        list of tuple
+        """
+        order = np.argsort(self.table, axis=None, kind="stable")
+        places = [np.unravel_index(i, self.table.shape) for i in order[:n]]
+        return [
+            (self.n_components[i], self.covariance_types[j], float(self.table[i, j]))
+            for i, j in places
+            if not np.isnan(self.table[i, j])
+        ]
+
+    @property
+    def best(self) -> GMMFit:
+        """The fit with the lowest criterion.
+
+        Returns
+        -------
+        GMMFit
+
+        Raises
+        ------
+        FitError
+            When no model has a value of the criterion.
+        """
+        best = self.top(1)
+        if not best:
+            first = next((f"{name}, {k}: {why}" for (k, name), why in self.reasons.items()), "none")
+            raise FitError(
+                f"no model has a value of the criterion; `reasons` says why. The first is {first}"
+            )
+        return self.fits[best[0][:2]]
+
+    def __getattr__(self, name: str) -> Any:
+        """Say where a method of a fit is."""
+        kind = type(self).__name__
+        if name.startswith("_") or not hasattr(GMMFit, name):
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+        raise AttributeError(
+            f"{kind} has many mixtures and no {name!r}; its best fit has. Use "
+            f"selection.best.{name}, or one of selection.fits."
+        )
+
+    def summary(self) -> str:
+        """The table, the best models and why others are missing, in readable lines.
+
+        Returns
+        -------
+        str
+        """
+        width = max(10, *(len(name) + 2 for name in self.covariance_types))
+        lines = [
+            self._title(),
+            "",
+            "components" + "".join(f"{name:>{width}}" for name in self.covariance_types),
+        ]
+        for k, cells in self._rows():
+            line, mark = f"{k:>10}", ""
+            for value, after in cells:
+                line += f"{value:>{width - len(mark)}}{after}"
+                mark = after
+            lines.append(line)
+        best = self.top()
+        lines += ["", "best", *(f"  {self._described(model)}" for model in best)] if best else []
+        notes = self._notes()
+        lines += ["", *notes] if notes else []
+        for heading, reasons in self._missing().items():
+            lines += ["", heading, *_grouped(reasons)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table with the best value in bold, and the best models."""
+        best = next(iter(self.top(1)), None)
+        rows = [
+            f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in ('', *self.covariance_types))}"
+        ]
+        for k, values in self._rows():
+            cells = [value + mark for value, mark in values]
+            if best is not None and best[0] == k:
+                j = self.covariance_types.index(best[1])
+                cells[j] = f"<strong>{cells[j]}</strong>"
+            rows.append(f"<tr><th>{k}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}")
+        lines = [self._title(), *map(self._described, self.top()), *self._notes()]
+        for heading, reasons in self._missing().items():
+            lines.append(f"{counted(len(reasons), 'model')} {heading}: see reasons")
+        headlines = "<br>".join(map(escape, lines))
+        return f"<p>{headlines}</p><table>{''.join(f'{row}</tr>' for row in rows)}</table>"
+
+    def _title(self) -> str:
+        name = self.criterion.upper() if self.criterion in CRITERIA else self.criterion
+        n_values = int((~np.isnan(self.table)).sum())
+        end = "lower is better" if n_values else NO_VALUE
+        return f"{name} of {counted(n_values, 'mixture')}; {end}"
+
+    def _missing(self) -> dict[str, dict[tuple[int, str], str]]:
+        """Why models are not fitted, and why others have no value."""
+        found: dict[str, dict[tuple[int, str], str]] = {}
+        for heading, fitted in (("not fitted", False), ("without a value", True)):
+            of_these = {m: why for m, why in self.reasons.items() if (m in self.fits) == fitted}
+            if of_these:
+                found[heading] = of_these
+        return found
+
+    def _rows(self) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+        """Each number of components, and the text and the mark of each cell in its row."""
+        for k, values in zip(self.n_components, self.table, strict=True):
+            cells = []
+            for name, value in zip(self.covariance_types, values, strict=True):
+                mark = _mark(self.fits.get((k, name)))
+                cells.append(("-" if math.isnan(value) else f"{value:.1f}", mark))
+            yield k, cells
+
+    def _notes(self) -> list[str]:
+        """What the marks in the table mean."""
+        found = set(map(_mark, self.fits.values()))
+        return [f"{mark} {meaning}" for mark, meaning in MARKS.values() if mark in found]
+
+    def _described(self, model: tuple[int, str, float]) -> str:
+        """One model in a line."""
+        k, name, value = model
+        fit = self.fits[k, name]
+        which = ", ".join(map(str, _spurious(fit)))
+        return (
+            f"{name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
+            f"{fit.log_likelihood:.3f}, {fit.n_parameters} parameters"
+            f"{which and f'; spurious: component {which}'}"
+            f"{'; smoothed' if _mark(fit) == MARKS['smoothed'][0] else ''})"
+        )
+
+    def to_pandas(self) -> Any:
+        """The table as a DataFrame, a row for each number of components.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        pd = import_pandas()
+        index = pd.Index(self.n_components, name="n_components")
+        columns = pd.Index(self.covariance_types, name="covariance_type")
+        return pd.DataFrame(self.table, index=index, columns=columns)
+
+
+def criterion_name(criterion: Criterion | str) -> str:
+    """Return what a criterion is called; a lambda has no name."""
+    name = criterion if isinstance(criterion, str) else getattr(criterion, "__name__", "<lambda>")
+    return "criterion" if name == "<lambda>" else name
+
+
+def _spurious(fit: GMMFit | None) -> list[int]:
+    """Positions of the components that are spurious in the end."""
+    events = () if fit is None else fit.events
+    return [e.component for e in events if (e.cause, e.action) == ("spurious", "kept")]
+
+
+def _mark(fit: GMMFit | None) -> str:
+    """The sign of a model in the table: that of spurious components, which weighs more, or none."""
+    actions = {e.action for e in fit.events if e.cause == "spurious"} if fit else set()
+    return next((mark for action, (mark, _) in MARKS.items() if action in actions), "")
+
+
+def _grouped(reasons: dict[tuple[int, str], str]) -> list[str]:
+    """Lines of reasons, a single one for all models that have the same."""
+    of_reason: dict[str, list[str]] = {}
+    for (k, name), why in reasons.items():
+        of_reason.setdefault(why, []).append(f"{name}, {k}")
+    return [
+        f"  {models[0] if len(models) == 1 else counted(len(models), 'model')}: {why}"
+        for why, models in of_reason.items()
+    ]

@@ -1,0 +1,264 @@
+"""A stream of rows: those that wait for the start, then what was learned; and its file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.data import ArrayRows, Block, RowSource, open_rows
+from mixtura.data.checks import check_option
+from mixtura.data.frames import Names
+from mixtura.exceptions import FitError
+from mixtura.files import Contents, count, fact, feature_names_of, numbers
+from mixtura.fitting.learner import Learner, begun
+from mixtura.fitting.stream_options import Options
+from mixtura.mixture import GaussianMixture
+from mixtura.mixture.checks import check_factored
+from mixtura.mixture.table import counted
+from mixtura.parameters import Parameters
+from mixtura.shapes import Floats
+from mixtura.starts import INIT_METHODS, Means
+from mixtura.statistics import Statistics
+from mixtura.updates import Event
+
+__all__ = ["Stream", "stream_contents", "stream_of"]
+
+PARAMETERS = ("weights", "means", "covariances", "precisions_cholesky")
+SUMS = ("centres", "resp_sum", "resp_x", "resp_xx")
+PLAIN_OPTIONS = (  # those that JSON can write
+    "n_components", "covariance_type", "step_power", "half_life", "n_init", "n_start",
+    "on_collapse", "missing", "seed", "n_threads", "backend",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """What has come so far; each batch makes another one, so that a failed batch changes nothing.
+
+    Attributes
+    ----------
+    options : Options
+    feature_names : tuple of str or None
+    n_features : int or None
+        None before the first batch.
+    n_updates : int
+    n_samples : int
+        Rows of positive weight.
+    weight_sum : float
+    waiting : tuple of Block
+        Copies of the rows that wait for the start.
+    learner : Learner or None
+        From the start on.
+    """
+
+    options: Options
+    feature_names: Names | None = None
+    n_features: int | None = None
+    n_updates: int = 0
+    n_samples: int = 0
+    weight_sum: float = 0.0
+    waiting: tuple[Block, ...] = ()
+    learner: Learner | None = None
+
+    def after(self, source: RowSource) -> Stream:
+        """Return the stream after each block of some rows, checked."""
+        stream = self
+        if self.n_features is None or self.feature_names is None:
+            names = self.feature_names or source.feature_names
+            stream = replace(self, n_features=source.n_features, feature_names=names)
+        for X, weight, _, extras in source.blocks():
+            rows = ArrayRows(X, weight, form=source.form, extras=extras)
+            if weight is not None and not weight.all():
+                rows = rows.subset(weight > 0.0)
+            if rows.n_samples:
+                stream = stream._after(rows)
+        return stream
+
+    def _after(self, rows: ArrayRows) -> Stream:
+        """Return the stream after one batch of rows of positive weight."""
+        (block,) = rows.blocks()
+        weight, learner = self.weight_sum + rows.weight_sum, self.learner
+        n_samples, number = self.n_samples + rows.n_samples, self.n_updates + 1
+        waiting: tuple[Block, ...] = ()
+        if learner is not None:
+            learner = learner.learned(rows, self.weight_sum, weight / n_samples, number)
+        else:
+            own = None if block.sample_weight is None else block.sample_weight.copy()
+            waiting = (*self.waiting, Block(np.array(block.X, order="C"), own))
+            if n_samples >= self.options.start_rows(rows.n_features):
+                learner, waiting = begun(self.options, _together(waiting, self.options)), ()
+        return replace(
+            self, n_updates=number, n_samples=n_samples, weight_sum=weight, waiting=waiting,
+            learner=learner,
+        )  # fmt: skip
+
+    @property
+    def awaited(self) -> str:
+        """What the start waits for, in words."""
+        if self.n_features is None:
+            return "the first rows; got none"
+        needed = self.options.start_rows(self.n_features)
+        return f"{counted(needed, 'row')} of positive weight; got {self.n_samples}"
+
+    @cached_property
+    def model(self) -> GaussianMixture:
+        """The mixture; before the start, that of the rows that wait for it."""
+        learner, options = self.learner, self.options
+        if learner is None:
+            needed = options.n_components
+            if self.n_features is not None:
+                needed = options.least_rows(self.n_features)
+            if self.n_samples < needed:
+                raise FitError(
+                    f"the mixture needs {counted(needed, 'row')} of positive weight or more; got "
+                    f"{self.n_samples}. Call update with more rows."
+                )
+            learner = begun(options, _together(self.waiting, options))
+        return GaussianMixture._of(
+            options.covariance_type, learner.parameters, self.feature_names, options.missing
+        )
+
+
+def _together(blocks: tuple[Block, ...], options: Options) -> RowSource:
+    """The rows of the start as one source."""
+    weights: Floats | None = None
+    if any(block.sample_weight is not None for block in blocks):
+        weights = np.concatenate(
+            [np.ones(len(X)) if weight is None else weight for X, weight, *_ in blocks]
+        )
+    X = np.concatenate([block.X for block in blocks])
+    return open_rows(X, weights, missing=options.missing)
+
+
+# ---- files ----
+
+
+def stream_contents(stream: Stream) -> Contents:
+    """Return all that is needed to continue a stream with the same bits."""
+    options, learner = stream.options, stream.learner
+    facts = {name: getattr(options, name) for name in PLAIN_OPTIONS}
+    facts |= {
+        name: getattr(stream, name)
+        for name in ("n_features", "n_updates", "n_samples", "weight_sum")
+    }
+    facts["feature_names"] = _listed(stream.feature_names)
+    arrays: dict[str, NDArray[Any]] = {"reg_covar": np.asarray(options.reg_covar)}
+    init = options.init
+    facts["init"] = init if isinstance(init, str) else type(init).__name__
+    if isinstance(init, Means):
+        arrays["init_means"] = init.means
+    if isinstance(init, GaussianMixture):
+        own = init._contents()
+        facts["init_facts"] = own.facts | {"feature_names": _listed(init.feature_names)}
+        arrays |= {f"init_{name}": array for name, array in own.arrays.items()}
+    if stream.waiting:
+        (block,) = _together(stream.waiting, options).blocks()
+        arrays["waiting"] = block.X
+        if block.sample_weight is not None:
+            arrays["waiting_weight"] = block.sample_weight
+    if learner is not None:
+        facts["unit"] = learner.unit
+        facts["running_weight"] = learner.statistics.weight_sum
+        facts["events"] = [astuple(event) for event in learner.events]
+        arrays |= {name: getattr(learner.parameters, name) for name in PARAMETERS}
+        arrays |= {name: getattr(learner.statistics, name) for name in SUMS}
+        arrays |= {name: getattr(learner, name) for name in ("ridge", "scale", "history")}
+    return Contents(facts, arrays)
+
+
+def _listed(names: Names | None) -> list[str] | None:
+    """Names as JSON returns them."""
+    return None if names is None else list(names)
+
+
+def stream_of(contents: Contents) -> Stream:
+    """Return the stream that these contents describe; raise an exception of `DAMAGE` for others."""
+    facts, arrays = contents
+    options = _options_of(contents)
+    d = None if facts["n_features"] is None else count(facts, "n_features")
+    stream = Stream(
+        options,
+        None if d is None else feature_names_of(facts, d),
+        d,
+        count(facts, "n_updates"),
+        count(facts, "n_samples"),
+        fact(facts, "weight_sum", float),
+    )
+    if not 0.0 <= stream.weight_sum < math.inf:
+        raise ValueError(f"its weight_sum is {stream.weight_sum}")
+    if "waiting" in arrays and d is not None:
+        X, weight = arrays["waiting"], None
+        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        X = numbers(arrays, "waiting", (-1, d), dtype, finite=options.missing == "raise")
+        if "waiting_weight" in arrays:
+            weight = numbers(arrays, "waiting_weight", (len(X),))
+        (block,) = open_rows(X, weight, missing=options.missing).blocks()
+        stream = replace(stream, waiting=(block,))
+    if "resp_sum" in arrays and d is not None:
+        stream = replace(stream, learner=_learner_of(contents, options, d))
+    return stream
+
+
+def _options_of(contents: Contents) -> Options:
+    """The arguments, checked as far as a start does not check them again."""
+    facts, arrays = contents
+    init: Any = fact(facts, "init", str)
+    if init == Means.__name__:
+        init = Means(numbers(arrays, "init_means", (-1, -1)))
+    elif init == GaussianMixture.__name__:
+        own = {name: arrays[f"init_{name}"] for name in PARAMETERS}
+        init = GaussianMixture._from_contents(Contents(facts["init_facts"], own))
+    else:
+        init = check_option("init", init, INIT_METHODS)
+    ridge: Any = arrays["reg_covar"]
+    ridge = float(ridge) if ridge.ndim == 0 else numbers(arrays, "reg_covar", (-1,))
+    values = {name: facts[name] for name in PLAIN_OPTIONS}
+    if values["half_life"] == math.inf:
+        values["half_life"] = None
+    return Options.checked(**values, init=init, reg_covar=ridge)
+
+
+def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
+    facts, arrays = contents
+    family = options.family(d)
+    k = len(numbers(arrays, "means", (-1, d)))
+    kept = family.shape.array_shape(k, d)
+    parameters = Parameters(
+        numbers(arrays, "weights", (k,)),
+        numbers(arrays, "means", (k, d)),
+        numbers(arrays, "covariances", kept),
+        numbers(arrays, "precisions_cholesky", kept),
+        family.shape,
+    )
+    check_factored(family, *parameters.arrays())
+    statistics = Statistics(
+        family.shape.name,
+        numbers(arrays, "centres", (k, d)),
+        numbers(arrays, "resp_sum", (k,)),
+        numbers(arrays, "resp_x", (k, d)),
+        numbers(arrays, "resp_xx", kept),
+        0.0,
+        fact(facts, "running_weight", float),
+    )
+    unit = fact(facts, "unit", float)
+    ridge, scale = numbers(arrays, "ridge", (d,)), numbers(arrays, "scale", (d,))
+    positive = [unit, statistics.weight_sum, contents.facts["weight_sum"], *scale]
+    if not (np.isfinite(positive).all() and min(positive) > 0.0):
+        raise ValueError("its unit, scale or weights are not positive")
+    if min(ridge.min(), statistics.resp_sum.min()) < 0.0:
+        raise ValueError("its ridge or resp_sum is negative")
+    return Learner(
+        options,
+        parameters,
+        statistics,
+        ridge,
+        scale,
+        unit,
+        numbers(arrays, "history", (-1,), finite=False),
+        tuple(Event.checked(event) for event in fact(facts, "events", list)),
+    )

@@ -1,0 +1,78 @@
+"""Numbers of a store are checked in the first reading, and again where nothing shows a change."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mixtura.data import open_rows, scan, stored
+from mixtura.exceptions import RowsChangedError
+
+X = np.arange(60.0).reshape(20, 3)
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The places of the blocks whose numbers were checked."""
+    places: list[str] = []
+    check = stored.finite_rows
+
+    def counted(array: Any, place: str, *rest: Any) -> Any:
+        places.append(place)
+        return check(array, place, *rest)
+
+    monkeypatch.setattr(stored, "finite_rows", counted)
+    return places
+
+
+def readings(rows: Any, checks: list[str]) -> list[int]:
+    """Return how many blocks are checked in the overview, and in two readings after it."""
+    numbers = []
+    for read in (lambda: rows.extremes, lambda: list(rows.blocks()), lambda: list(rows.blocks())):
+        checks.clear()
+        read()
+        numbers.append(len(checks))
+    return numbers
+
+
+@pytest.mark.parametrize("missing", ["raise", "em"])
+def test_file_is_checked_in_one_reading(tmp_path: Path, checks: list[str], missing: Any) -> None:
+    np.save(tmp_path / "a.npy", X)
+    rows = open_rows(scan(tmp_path / "a.npy", block_size=5), missing=missing)
+    rows.forget_totals()
+    assert readings(rows, checks) == [4, 0, 0]
+    np.testing.assert_array_equal(np.vstack([block.X for block in rows.blocks()]), X)
+
+
+def test_file_with_weights_is_checked_each_time(tmp_path: Path, checks: list[str]) -> None:
+    rows = X.copy()
+    rows[:, 2], rows[7] = 1.0, [np.nan, np.inf, 0.0]
+    np.save(tmp_path / "a.npy", rows)
+    source = open_rows(scan(tmp_path / "a.npy", weight=2, block_size=5))
+    source.forget_totals()
+    assert readings(source, checks) == [4, 4, 4]
+    assert all(np.isfinite(block.X).all() for block in source.blocks())
+
+
+def test_blocks_of_a_function_are_checked_each_time(checks: list[str]) -> None:
+    def make() -> Iterator[Any]:
+        yield from (X[:10], X[10:])
+
+    rows = open_rows(scan(make))
+    rows.forget_totals()
+    assert readings(rows, checks) == [2, 2, 2]
+
+
+def test_file_that_gets_numbers_that_are_not_finite_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", X)
+    rows = open_rows(scan(tmp_path / "a.npy", block_size=5))
+    assert rows.extremes.number[1, 2] == 59.0
+    reading = rows.blocks()
+    next(reading)
+    changed = np.concatenate([X, X])
+    changed[3] = np.nan
+    np.save(tmp_path / "a.npy", changed)
+    with pytest.raises(RowsChangedError, match="must stay as it is"):
+        list(reading)

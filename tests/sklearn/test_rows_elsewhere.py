@@ -1,0 +1,29 @@
+"""Rows that stay where they are: estimators say which functions take them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from clusters import clustered
+
+from mixtura import scan
+
+pytest.importorskip("sklearn")
+
+from mixtura.sklearn import GaussianMixture, KMeans, MixtureImputer
+
+X = clustered()[0]
+MESSAGE = r"X must be one array or frame for {}; got rows of mixtura.scan. Use mixtura.fit_gmm or "
+
+
+@pytest.mark.parametrize("kind", [GaussianMixture, KMeans, MixtureImputer])
+@pytest.mark.parametrize("rows", [lambda: scan([X]), lambda: scan(lambda: iter([X]))])
+def test_rows_of_scan_are_refused_with_the_function_to_use(kind: Any, rows: Any) -> None:
+    match = MESSAGE.format(kind.__name__)
+    with pytest.raises(TypeError, match=match):
+        kind().fit(rows())
+    with pytest.raises(TypeError, match=match):
+        kind().fit(rows(), sample_weight=np.ones(len(X)))
+    fitted = kind().fit(X)
+    with pytest.raises(TypeError, match=match):
+        (fitted.transform if kind is MixtureImputer else fitted.predict)(rows())
