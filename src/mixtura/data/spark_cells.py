@@ -127,8 +127,8 @@ class Packer:
 
     def _packed(self, pa: Any, parts: list[NDArray[Any]], partition: int, cell: int) -> Any:
         table = np.concatenate(parts, axis=1)
-        X, weight = table[: self.n_features].astype(self.dtype), None
-        n = X.shape[1]
+        X, weight = table[: self.n_features].T.astype(self.dtype, order="C"), None
+        n = len(X)
         usable, weight_sum = all_finite(X), float(n)
         if len(table) > self.n_features:
             weight = table[-1]
@@ -185,7 +185,7 @@ class Looker:
         row : int
             The number of its first row in the partition.
         """
-        rows = np.frombuffer(X, self.dtype).reshape(self.n_features, cell.n_rows).T
+        rows = np.frombuffer(X, self.dtype).reshape(cell.n_rows, self.n_features)
         weights: Floats | None = None
         if weight is not None:
             weights = np.frombuffer(weight, np.float64)
@@ -343,7 +343,7 @@ class Answer:
             n_kept = batch.num_columns - looker.n_features
             kept = batch.columns[:n_kept]
             table = _numbers(batch.columns[n_kept:], batch.num_rows)
-            X = table.astype(looker.dtype)
+            X = table.T.astype(looker.dtype, order="C")
             cell = Cell(partition, 0, batch.num_rows, 0.0, all_finite(X), "")
             with limited_threads(1):
                 values = self.look(looker.block(cell, X, None, start=start, row=start))

@@ -119,7 +119,7 @@ class SparkRows(RowsElsewhere):
 
     @property
     def n_promised(self) -> int | None:
-        return self.n_samples if self._cache.is_filled else None
+        return None  # questions to a model read nothing
 
     def __repr__(self) -> str:
         n = self.n_samples if self._cache.is_filled else "?"

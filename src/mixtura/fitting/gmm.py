@@ -90,8 +90,8 @@ def fit_gmm(
     X : array_like of shape (n_samples, n_features), or RowSource
         The rows, finite but for `missing`: an array, a frame (pandas, polars, pyarrow), xarray, a
         tensor in the memory of the CPU, or several of them (`mixtura.scan`); a Dask array or
-        DataFrame, which is worked on where its partitions are (docs/dask.md). The names of a
-        frame's columns become the model's `feature_names`.
+        DataFrame, or a Spark DataFrame, which is worked on where its partitions are (docs/dask.md,
+        docs/spark.md). The names of a frame's columns become the model's `feature_names`.
     n_components : int
         Number of Gaussian components.
     covariance_type : str
