@@ -4,7 +4,8 @@
 
 On two cores of this machine, with ten columns and ten components. "nothing" is a look that computes
 nothing at the packed rows, which is the overhead of ours; "bare" is a mapInArrow over ten cached
-columns that only reads them. Each figure is the least of several.
+columns that only reads them. Each figure is the least of several; the last column says how many
+times faster than Spark's own mixture it is.
 """
 
 from __future__ import annotations
@@ -80,24 +81,23 @@ def main() -> None:
     spark = (passes_of_spark(7) - passes_of_spark(2)) / 5
     bare = least(lambda: frame.mapInArrow(reading, "n long").collect())
 
-    results = {"Spark's own GaussianMixture": spark, "bare mapInArrow": bare}
+    def report(name: str, seconds: float) -> None:
+        print(f"{name:30} {seconds:8.3f} s {spark / seconds:8.1f}x", flush=True)
+
+    report("Spark's own GaussianMixture", spark)
+    report("bare mapInArrow", bare)
     for kind, cast in (("float64", "double"), ("float32", "float")):
         typed = frame.selectExpr(*(f"CAST({name} AS {cast}) AS {name}" for name in names))
         with mixtura.scan(typed) as rows:
-            start = time.perf_counter()
-            rows.n_samples  # noqa: B018
-            results[f"packing, {kind}, once"] = time.perf_counter() - start
-            results[f"nothing, {kind}"] = least(lambda rows=rows: rows.total(nothing))
+            report(f"packing, {kind}, once", least(lambda rows=rows: rows.n_samples, 1))
+            report(f"nothing, {kind}", least(lambda rows=rows: rows.total(nothing)))
             model = mixtura.fit_gmm(rows, K, rng=0, max_iter=1, tol=0, n_init=1).model
 
             def fit(max_iter: int, rows: Any = rows, model: Any = model) -> Any:
                 return mixtura.fit_gmm(rows, K, init=model, max_iter=max_iter, tol=0)
 
             few, many = least(lambda: fit(2), 2), least(lambda: fit(12), 2)
-            results[f"mixtura, {kind}"] = (many - few) / 10
-    for name, seconds in results.items():
-        ratio = f"{spark / seconds:6.1f}x Spark's" if seconds > 0 else ""
-        print(f"{name:30} {seconds:8.3f} s {ratio}")
+            report(f"mixtura, {kind}", (many - few) / 10)
     session.stop()
 
 

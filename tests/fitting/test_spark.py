@@ -72,6 +72,8 @@ def test_a_fit_with_missing_numbers_is_that_of_the_same_blocks(spark: Any) -> No
     assert_same_bits(there, here)
     with pytest.raises(ValueError, match=re.escape('or pass missing="em"')):
         mixtura.fit_gmm(frame, 2)
+    imputed = np.stack(there.model.impute(frame).toPandas()["imputed"])
+    np.testing.assert_allclose(imputed, there.model.impute(np.concatenate(X)), rtol=1e-6)
 
 
 def test_a_fit_of_a_frame_leaves_nothing_in_the_cache(spark: Any, frame: Any) -> None:
@@ -126,6 +128,17 @@ def test_selection_chooses_as_it_does_in_memory(rows: Any, made: list[dict[str, 
     here = mixtura.select_gmm(mixtura.scan(X, weight=w), [1, 2], **options)
     np.testing.assert_array_equal(there.best.model.means, here.best.model.means)
     assert there.best.model.n_components == 2
+
+
+def test_clusters_are_those_of_the_same_blocks_in_memory(
+    rows: Any, made: list[dict[str, Any]]
+) -> None:
+    X, w = blocks_of(made, SIZE)
+    there = mixtura.fit_kmeans(rows, 2, rng=0, n_init=1)
+    here = mixtura.fit_kmeans(mixtura.scan(X, weight=w), 2, rng=0, n_init=1)
+    np.testing.assert_allclose(there.centers, here.centers, rtol=1e-12)
+    assert there.labels is None
+    np.testing.assert_array_equal(there.predict(rows).toPandas()["cluster"], here.labels)
 
 
 def test_ctrl_c_gives_the_fit_so_far(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -348,6 +348,8 @@ class Answer:
             with limited_threads(1):
                 values = self.look(looker.block(cell, X, None, start=start, row=start))
             start += batch.num_rows
+            if values.dtype == np.float32:
+                values = values.astype(np.float64)  # as the column says
             if values.ndim == 2:
                 ends = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
                 answer = pa.ListArray.from_arrays(ends, pa.array(values.ravel()))

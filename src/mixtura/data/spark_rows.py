@@ -118,7 +118,7 @@ class SparkRows(RowsElsewhere):
         return np.dtype(np.float32 if single else np.float64)
 
     @property
-    def n_promised(self) -> int | None:
+    def n_known(self) -> int | None:
         return None  # questions to a model read nothing
 
     def __repr__(self) -> str:
