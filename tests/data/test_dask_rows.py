@@ -12,7 +12,7 @@ from tables import pandas
 
 import mixtura
 from mixtura.data import KINDS, Block, open_rows, scan
-from mixtura.data.dask_rows import DaskRows
+from mixtura.data.far.dask_rows import DaskRows
 from mixtura.exceptions import RowsChangedError
 from mixtura.limits import thread_limit
 from mixtura.statistics import total
@@ -351,7 +351,7 @@ def _first_number(block: Block) -> float:
 def test_sum_has_the_bits_of_the_tree_of_pairs(
     n: int, group_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mixtura.data import dask_graphs
+    from mixtura.data.far import dask_graphs
 
     monkeypatch.setattr(dask_graphs, "GROUP_BYTES", group_bytes)
     monkeypatch.setattr(dask_graphs, "ROUNDS", 1)
@@ -521,10 +521,10 @@ def test_kmeans_has_the_bits_of_blocks_in_memory(
     np.testing.assert_array_equal(labels.compute(), expected.predict(values))
 
 
-def test_means_of_incomplete_rows_are_refused_as_a_start() -> None:
+def test_fit_of_incomplete_rows_starts_from_means_as_that_of_an_array() -> None:
     holed = X.copy()
     holed[::7, 1] = np.nan
     rows = da.from_array(holed, chunks=(SIZES, 3))
-    with pytest.raises(ValueError, match=r"Start from a mixture.*as numbers are missing"):
-        mixtura.fit_gmm(rows, 2, init=X[:2], missing="em")
-    assert mixtura.fit_gmm(array(), 2, init=X[:2]).converged
+    fit, other = (mixtura.fit_gmm(each, 2, init=X[:2], missing="em") for each in (rows, holed))
+    assert fit.converged
+    assert fit.log_likelihood == pytest.approx(other.log_likelihood, rel=1e-6)

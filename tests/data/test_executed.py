@@ -16,7 +16,8 @@ import pytest
 
 from mixtura import scan
 from mixtura.data import Block, open_rows
-from mixtura.data.executed import _groups
+from mixtura.data.far.executed import _groups
+from mixtura.data.question import Question
 from mixtura.exceptions import RowsChangedError
 from mixtura.limits import thread_limit
 from mixtura.statistics import total
@@ -129,7 +130,7 @@ def test_total_sends_several_blocks_in_a_task_where_there_are_many(
 def test_values_of_each_row_are_in_order_for_threads_that_end_in_any(path: Path) -> None:
     with ThreadPoolExecutor(3) as threads:
         rows = rows_for(path, threads)
-        np.testing.assert_array_equal(rows.of_each_row(sum_of), X.sum(axis=1))
+        np.testing.assert_array_equal(rows.answers(Question(sum_of, ("sum",))), X.sum(axis=1))
         np.testing.assert_array_equal(rows.take([150, 3, 199]), X[[150, 3, 199]])
 
 
@@ -182,7 +183,7 @@ def test_arrays_are_sent_for_sums_and_answers_and_looked_at_here() -> None:
     np.testing.assert_array_equal(rows.take([0, 60]), X[[0, 60]])
     assert (rows.n_rows, here.submitted) == (200, 0)
     assert rows.total(text_of) == Text("([0][50])")
-    np.testing.assert_array_equal(rows.of_each_row(sum_of), X.sum(axis=1))
+    np.testing.assert_array_equal(rows.answers(Question(sum_of, ("sum",))), X.sum(axis=1))
     assert here.submitted == 4
 
 
@@ -297,7 +298,7 @@ def test_errors_of_types_in_a_task_are_not_taken_for_those_of_sending(path: Path
 
 
 def test_rows_with_workers_of_their_own_are_refused(path: Path) -> None:
-    from mixtura.data.executed import executed
+    from mixtura.data.far.executed import executed
 
     rows = scan(path)
     far: Any = type(

@@ -9,7 +9,7 @@ import pytest
 
 from mixtura import Statistics
 from mixtura.data import open_rows, scan
-from mixtura.data.executed import ExecutedRows
+from mixtura.data.far.executed import ExecutedRows
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import SHAPES

@@ -124,7 +124,7 @@ def test_fit_has_the_same_bits_where_parameters_travel_once(
     client: Any,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from mixtura.data import dask_graphs
+    from mixtura.data.far import dask_graphs
 
     monkeypatch.setattr(dask_graphs, "LARGE", 1)
     assert_equal_fits(fit(array()), fit(scan(parts())))

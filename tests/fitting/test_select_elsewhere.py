@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mixtura import GaussianMixture, GMMSelection, bootstrap_lrt, fit_gmm, hierarchical, scan
 from mixtura import select_gmm as select
 from mixtura.data import RowSource, open_rows
-from mixtura.data.executed import ExecutedRows
+from mixtura.data.far.executed import ExecutedRows
 from mixtura.data.reweighed import Fold, Reweighed
 from mixtura.data.stores import store_of
 

@@ -16,7 +16,7 @@ import sparks
 from sparks import blocks_of, frame_of, numbers, spark, tables
 
 import mixtura
-from mixtura.data import spark_rows
+from mixtura.data.far import spark_rows
 
 __all__ = ["spark"]
 pytestmark = sparks.marks

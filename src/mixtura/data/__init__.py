@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from mixtura.data.array import ArrayRows
 from mixtura.data.bins import Bins
 from mixtura.data.blocks import BlockedRows
-from mixtura.data.dask_rows import DaskRows
-from mixtura.data.executed import executed
+from mixtura.data.far.dask_rows import DaskRows
+from mixtura.data.far.executed import executed
+from mixtura.data.far.spark_rows import SparkRows
 from mixtura.data.frames import Names, described
 from mixtura.data.middle import Middle, middle_of
 from mixtura.data.missing import Accepted
@@ -19,7 +20,6 @@ from mixtura.data.noise import with_noise
 from mixtura.data.row_checks import check_n_rows, check_rows_shape
 from mixtura.data.sampling import draw_rows
 from mixtura.data.source import Block, RowSource, check_promises
-from mixtura.data.spark_rows import SparkRows
 from mixtura.data.stored import StoredRows
 from mixtura.data.values import check_count
 

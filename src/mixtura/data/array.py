@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names
 from mixtura.data.index import row_index
 from mixtura.data.missing import Accepted
+from mixtura.data.question import Question
 from mixtura.data.row_checks import rows_table
 from mixtura.data.source import Block, Mask, Positions, RowSource
 from mixtura.parameters import NOTHING
@@ -70,14 +71,8 @@ class ArrayRows(RowSource):
     def blocks(self) -> Iterator[Block]:
         yield Block(self.X, self.sample_weight, 0, self.extras)
 
-    def of_each_row(
-        self,
-        look: Callable[[Block], NDArray[Any]],
-        columns: tuple[int, ...] = (),  # noqa: ARG002
-        dtype: DTypeLike = np.float64,  # noqa: ARG002
-        name: str = "value",  # noqa: ARG002
-    ) -> Any:
-        (values,) = self.map(look)
+    def answers(self, question: Question) -> Any:
+        (values,) = self.map(question.look)
         return values
 
     def checked(self, missing: Accepted | None = None) -> ArrayRows:

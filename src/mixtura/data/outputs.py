@@ -10,49 +10,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.data.block import Block
 from mixtura.data.frames import described
+from mixtura.data.question import Question
 from mixtura.data.source import RowSource
 from mixtura.data.values import check_flag
 from mixtura.files import replacement_of
 
-__all__ = ["Question", "answered", "check_output"]
+__all__ = ["answered", "check_output"]
 
 ROWS = 1 << 16  # of an array in memory that are worked on together: whole tiles of a pass
 HEADER_BYTES = 128  # of a .npy file: enough for any number of rows
 NPY_VERSION = b"\x93NUMPY\x01\x00"
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What is asked of each row.
-
-    Attributes
-    ----------
-    look : callable
-        From a block of m rows to an array of shape (m, *columns). With an attribute `anywhere`
-        that is true, it does not look at `Block.start`.
-    names : tuple of str
-        Of the columns in a file that has names; one where `columns` is ().
-    columns : tuple of int
-    dtype : dtype
-        Of the answers.
-    name : str
-        What they are together: a column of a kind of rows that has columns for answers.
-    """
-
-    look: Callable[[Block], NDArray[Any]]
-    names: tuple[str, ...]
-    columns: tuple[int, ...] = ()
-    dtype: Any = np.float64
-    name: str = "value"
 
 
 def check_output(out: Any, blocks: Any) -> None:
@@ -118,7 +92,7 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
     if blocks:
         return _one_by_one(source, question)
     if out is None:
-        return source.of_each_row(question.look, question.columns, question.dtype, question.name)
+        return source.answers(question)
     if isinstance(out, np.ndarray):
         _check_array(out, question, source.n_samples if source.is_counted else None)
         _fill(out, _parts(source, question))

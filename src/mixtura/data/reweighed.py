@@ -7,14 +7,15 @@ has none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mixtura.data.block import Block
 from mixtura.data.missing import Accepted, nothing_observed
+from mixtura.data.question import Question
 from mixtura.data.source import RowSource
 from mixtura.shapes import Floats
 
@@ -60,14 +61,8 @@ class Reweighed(RowSource):
         result: Result = self._source.total(_Weighed(self._weigh, look))
         return result
 
-    def of_each_row(
-        self,
-        look: Callable[[Block], NDArray[Any]],
-        columns: tuple[int, ...] = (),
-        dtype: DTypeLike = np.float64,
-        name: str = "value",
-    ) -> Any:
-        return self._source.of_each_row(_Weighed(self._weigh, look), columns, dtype, name)
+    def answers(self, question: Question) -> Any:
+        return self._source.answers(replace(question, look=_Weighed(self._weigh, question.look)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from html import escape
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mixtura.data import looks, sampling
 from mixtura.data.block import CHUNK, Block
@@ -30,6 +30,7 @@ from mixtura.data.index import check_index
 from mixtura.data.looks import Counted, Extremes
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.missing import Accepted, Missing, lack_numbers
+from mixtura.data.question import Question
 from mixtura.data.rounding import MOST_ROWS, rounding_variance
 from mixtura.data.row_checks import check_sample_weight
 from mixtura.data.values import check_count
@@ -169,38 +170,18 @@ class RowSource(ABC):
         """Return the sum of what a function returns for each block, see `statistics.total`."""
         return total(self.map(look))
 
-    def of_each_row(
-        self,
-        look: Callable[[Block], NDArray[Any]],
-        columns: tuple[int, ...] = (),
-        dtype: DTypeLike = np.float64,
-        name: str = "value",  # noqa: ARG002
-    ) -> Any:
-        """Return what a function returns for each row of a block, for all rows.
+    def answers(self, question: Question) -> Any:
+        """Return the answers for all rows, shape (n_samples, *columns).
 
-        Parameters
-        ----------
-        look : callable
-            From a block of m rows to an array of shape (m, *columns).
-        columns : tuple of int
-        dtype : dtype
-        name : str
-            What it is, for kinds of rows that have a column of it.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, *columns)
-            A kind of rows far away may return something that computes it later.
+        A kind of rows far away may return something that computes them later.
         """
-        return self.stacked(self.map(look), columns, dtype)
+        return self.stacked(question, self.map(question.look))
 
-    def stacked(
-        self, parts: Iterable[NDArray[Any]], columns: tuple[int, ...], dtype: DTypeLike
-    ) -> NDArray[Any]:
-        """Return one array of shape (n_samples, *columns) of what there is for each block."""
+    def stacked(self, question: Question, parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+        """Return the answers for all rows, put together of those for each block."""
         if not self.is_counted:  # then they are not read twice, which takes twice the memory
-            return np.concatenate([np.empty((0, *columns), dtype), *parts])
-        values: NDArray[Any] = np.empty((self.n_samples, *columns), dtype)
+            return np.concatenate([np.empty((0, *question.columns), question.dtype), *parts])
+        values: NDArray[Any] = np.empty((self.n_samples, *question.columns), question.dtype)
         start = 0
         for part in parts:
             values[start : start + len(part)] = part

@@ -20,7 +20,8 @@ from mixtura.data.checks import (
 )
 from mixtura.data.frames import Names
 from mixtura.data.missing import MISSING, Missing, nothing_observed
-from mixtura.data.outputs import Question, answered, check_output
+from mixtura.data.outputs import answered, check_output
+from mixtura.data.question import Question
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.mixture.checks import check_feature_names
 from mixtura.mixture.densities import Output

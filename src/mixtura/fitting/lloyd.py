@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows, Block, RowSource
+from mixtura.data.question import Question
 from mixtura.data.reweighed import Reweighed, Without
 from mixtura.fitting.kmeans_fit import KMeansFit, Nearest
 from mixtura.fitting.progress import KMeansProgress
@@ -130,7 +131,7 @@ class Runs:
                 break
         if fit.labels is not None and self._source.n_rows < self._source.n_samples:
             nearest = Nearest(fit.centers, self._source.form, self._backend)
-            fit.labels[:] = self._source.of_each_row(nearest, (), np.int64)
+            fit.labels[:] = self._source.answers(Question(nearest, ("cluster",), (), np.int64))
             if self._source.not_finite is not None:
                 fit.labels[self._source.not_finite] = -1
         return fit

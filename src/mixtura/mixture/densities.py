@@ -13,7 +13,8 @@ from mixtura.data import Block, RowSource, open_rows, with_noise
 from mixtura.data.checks import check_n_threads, check_option
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
-from mixtura.data.outputs import Question, answered, check_output
+from mixtura.data.outputs import answered, check_output
+from mixtura.data.question import Question
 from mixtura.passes import Backend
 
 if TYPE_CHECKING:

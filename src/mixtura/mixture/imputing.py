@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from mixtura.data import Block
 from mixtura.data.checks import check_n_threads, check_rng
-from mixtura.data.outputs import Question, answered, check_output
+from mixtura.data.outputs import answered, check_output
+from mixtura.data.question import Question
 from mixtura.mixture.checks import check_feature_names
 from mixtura.mixture.densities import AnyRows, Output, evaluate, opened
 from mixtura.mixture.sampling import correlated

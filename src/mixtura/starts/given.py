@@ -220,10 +220,6 @@ def given_start(
         parameters, failed = update.update(statistics)
     else:
         if isinstance(init, Means):
-            rows.source.refuse_array(
-                "what init stands for",  # labels, where rows are not whole
-                "Start from a mixture or the name of a method, as numbers are missing.",
-            )
             init = _nearest(_about(init.means, collapse.scale), rows)
         rows, init = _labelled(rows, init)
         rows = whole_pass(rows)

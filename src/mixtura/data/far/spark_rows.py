@@ -17,16 +17,11 @@ from functools import cached_property
 from typing import Any, NoReturn, Self, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import RowsElsewhere
-from mixtura.data.frames import Names
-from mixtura.data.looks import Counted
-from mixtura.data.missing import Accepted
-from mixtura.data.row_checks import check_weight_sum
-from mixtura.data.source import Mask, RowSource
-from mixtura.data.spark_cells import (
+from mixtura.data.far.spark_cells import (
     CELLS,
     RESULTS,
     Answer,
@@ -38,7 +33,13 @@ from mixtura.data.spark_cells import (
     rows_changed,
     versions,
 )
-from mixtura.data.spark_frames import Frame, collected, is_spark_frame, sent
+from mixtura.data.far.spark_frames import Frame, collected, is_spark_frame, sent
+from mixtura.data.frames import Names
+from mixtura.data.looks import Counted
+from mixtura.data.missing import Accepted
+from mixtura.data.question import Question
+from mixtura.data.row_checks import check_weight_sum
+from mixtura.data.source import Mask, RowSource
 from mixtura.data.stored import Layout, check_weight_column, layout_of
 from mixtura.shapes import Floats
 from mixtura.trees import joined
@@ -209,26 +210,20 @@ class SparkRows(RowsElsewhere):
 
     # ---- answers ----
 
-    def of_each_row(
-        self,
-        look: Callable[[Block], NDArray[Any]],
-        columns: tuple[int, ...] = (),
-        dtype: DTypeLike = np.float64,
-        name: str = "value",
-    ) -> Any:
+    def answers(self, question: Question) -> Any:
         """Return the user's DataFrame with one column more; Spark computes it when it is needed."""
         from pyspark.sql.types import ArrayType, DoubleType, LongType, StructField, StructType
 
         frame, layout = self._frame.frame, self._layout
-        if name in frame.columns:
+        if question.name in frame.columns:
             raise ValueError(
-                f"{self.name} must not have a column {name!r}, which is to be added. Rename it, or "
-                f"drop it."
+                f"{self.name} must not have a column {question.name!r}, which is to be added. "
+                f"Rename it, or drop it."
             )
-        kind = LongType() if np.dtype(dtype).kind == "i" else DoubleType()
-        field = StructField(name, ArrayType(kind) if columns else kind)
+        kind = LongType() if np.dtype(question.dtype).kind == "i" else DoubleType()
+        field = StructField(question.name, ArrayType(kind) if question.columns else kind)
         chosen = frame.selectExpr("*", *self._frame.cast(layout.columns, "mixtura "))
-        answer = Answer(look, self._looker, name)
+        answer = Answer(question.look, self._looker, question.name)
         return chosen.mapInArrow(sent(answer), StructType([*frame.schema.fields, field]))
 
     # ---- the same rows in another way ----

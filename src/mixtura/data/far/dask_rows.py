@@ -14,10 +14,11 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mixtura.data.block import Block
-from mixtura.data.dask_graphs import (
+from mixtura.data.elsewhere import RowsElsewhere, Visit
+from mixtura.data.far.dask_graphs import (
     Groups,
     looked_at,
     n_threads_of_a_task,
@@ -25,13 +26,13 @@ from mixtura.data.dask_graphs import (
     regrouped,
     summed,
 )
-from mixtura.data.dask_tables import DaskTable, delayed_weights, table_of
-from mixtura.data.elsewhere import RowsElsewhere, Visit
+from mixtura.data.far.dask_tables import DaskTable, delayed_weights, table_of
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names
 from mixtura.data.index import row_index
 from mixtura.data.looks import Counted
 from mixtura.data.missing import Accepted
+from mixtura.data.question import Question
 from mixtura.data.row_checks import (
     check_rows_shape,
     check_weight_sum,
@@ -202,19 +203,13 @@ class DaskRows(RowsElsewhere):
         result: Result = self._computed(summed, look)
         return result
 
-    def of_each_row(
-        self,
-        look: Callable[[Block], NDArray[Any]],
-        columns: tuple[int, ...] = (),
-        dtype: DTypeLike = np.float64,
-        name: str = "value",  # noqa: ARG002
-    ) -> Any:
+    def answers(self, question: Question) -> Any:
         """Return a Dask array, which computes what a look returns for each row when it is asked.
 
         Its chunks are the partitions of the rows.
         """
-        answer = _Answer(look, self._reader, self._table.n_partitions)
-        return self._table.answers(answer, columns, dtype)
+        answer = _Answer(question.look, self._reader, self._table.n_partitions)
+        return self._table.answers(answer, question.columns, question.dtype)
 
     def blocks(self) -> Iterator[Block]:
         """Bring some blocks after the others to this process; no fit does this."""

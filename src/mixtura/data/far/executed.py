@@ -20,13 +20,13 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import Visit
 from mixtura.data.frames import described
 from mixtura.data.missing import Accepted
+from mixtura.data.question import Question
 from mixtura.data.source import Mask, Positions, RowSource
 from mixtura.data.stored import Reader, StoredRows
 from mixtura.data.stores import Piece
@@ -292,14 +292,8 @@ class ExecutedBlocks(RowSource):
     def total(self, look: Callable[[Block], Result]) -> Result:
         return total(self._run(look))
 
-    def of_each_row(
-        self,
-        look: Callable[[Block], NDArray[Any]],
-        columns: tuple[int, ...] = (),
-        dtype: DTypeLike = np.float64,
-        name: str = "value",  # noqa: ARG002
-    ) -> Any:
-        return self.stacked(self._run(look), columns, dtype)
+    def answers(self, question: Question) -> Any:
+        return self.stacked(question, self._run(question.look))
 
     def _run(self, look: Callable[[Block], Result]) -> Iterator[Result]:
         return self._executor.results((partial(look, block) for block in self.blocks()), "source")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, TypeVar
 
+from mixtura.data.far.spark_cells import versions
 from mixtura.data.frames import Names, refuse_repeated_names
-from mixtura.data.spark_cells import versions
 
 __all__ = ["Frame", "collected", "is_spark_frame", "sent"]
 
