@@ -14,7 +14,8 @@ import sparks
 from sparks import blocks_of, frame_of, numbers, spark, tables
 
 import mixtura
-from mixtura.data import Block, looks, open_rows, spark_rows
+from mixtura.data import Block, looks, open_rows
+from mixtura.data.far import spark_rows
 from mixtura.data.far.spark_frames import collected, is_spark_frame, sent
 from mixtura.exceptions import RowsChangedError
 from mixtura.kernels.threads import choose_n_threads

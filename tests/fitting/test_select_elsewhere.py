@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from mixtura import GaussianMixture, GMMSelection, bootstrap_lrt, fit_gmm, hierarchical, scan
 from mixtura import select_gmm as select
 from mixtura.data import RowSource, open_rows
-from mixtura.data.far.executed import ExecutedRows
 from mixtura.data.reweighed import Fold, Reweighed
-from mixtura.data.stores import store_of
 
 X = clustered()[0]
 SIZE = 110
@@ -32,7 +30,7 @@ def stored(rows: NDArray[np.float64] = X) -> RowSource:
 
 def far(path: Path, executor: Any = map) -> RowSource:
     np.save(path / "rows.npy", X)
-    return ExecutedRows(executor, store_of(path / "rows.npy"), None, None, SIZE)
+    return scan(path / "rows.npy", block_size=SIZE, executor=executor)
 
 
 def assert_same(one: GMMSelection, other: GMMSelection) -> None:
@@ -172,7 +170,7 @@ REFUSED: dict[str, tuple[Callable[[RowSource], object], str]] = {
     ),
     "init": (
         lambda rows: fit_gmm(rows, 2, init=np.arange(len(X)) % 2),
-        "init must not be an array with an entry a row .* Start from means, a mixture or",
+        "init must not be an array with an entry a row .* Pass means, or the model of a",
     ),
     "responsibilities": (
         lambda rows: fit_gmm(rows, 2, init=np.full((len(X), 2), 0.5)),
@@ -184,7 +182,7 @@ REFUSED: dict[str, tuple[Callable[[RowSource], object], str]] = {
     ),
     "noise": (
         lambda rows: fit_gmm(rows, 2, noise_covariance=np.ones(len(X))),
-        "noise_covariance must not be an array with an entry a row .* Scan the rows without",
+        "noise_covariance must not be an array with an entry a row .* Pass rows that are in memory",
     ),
 }
 
@@ -223,7 +221,7 @@ def test_bootstrap_of_rows_elsewhere_is_refused() -> None:
 def test_means_start_far_rows_that_lack_numbers(tmp_path: Path) -> None:
     holed = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
     np.save(tmp_path / "holed.npy", holed)
-    rows = ExecutedRows(map, store_of(tmp_path / "holed.npy"), None, None, SIZE)
+    rows = scan(tmp_path / "holed.npy", block_size=SIZE, executor=map)
     means = fit_gmm(X, 2, rng=0, max_iter=2, tol=0).means
     options = {"init": means, "missing": "em", "max_iter": 3, "tol": 0}
     found = fit_gmm(rows, 2, **options)

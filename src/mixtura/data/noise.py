@@ -69,7 +69,7 @@ def with_noise(
                 "noise, np.zeros(len(X)) where there is none."
             )
         return source
-    source.refuse_array("noise_covariance", "Compute the rows, and pass them with their noise.")
+    source.refuse_array("noise_covariance", "Pass rows that are in memory or in files.")
     if source.form != "whole":
         raise ValueError(
             "X must have all its numbers where noise_covariance is given; some are missing. Leave "

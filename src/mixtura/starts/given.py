@@ -212,15 +212,13 @@ def given_start(
     elif isinstance(init, FromLabels):
         statistics = statistics_of_labels(init, rows, centre, collapse.scale)
         parameters, failed = update.update(statistics)
-    elif isinstance(init, Means) and (rows.source.form == "whole" or not rows.source.in_memory):
-        rows = whole_pass(rows)  # so that no labels have an entry a row
+    elif isinstance(init, Means):
+        rows = whole_pass(rows)
         near = _about(init.means, collapse.scale)
         rough = np.tile(centre, (n_components, 1))
         statistics = rows.assigned(near, rows.assigned(near, rough).means())
         parameters, failed = update.update(statistics)
     else:
-        if isinstance(init, Means):
-            init = _nearest(_about(init.means, collapse.scale), rows)
         rows, init = _labelled(rows, init)
         rows = whole_pass(rows)
         rough = np.tile(centre, (n_components, 1))
@@ -268,16 +266,6 @@ def _about(means: Floats, scale: Floats) -> Seen:
     variances = np.tile(np.square(scale), (len(means), 1))
     factors = np.tile(1.0 / scale, (len(means), 1))
     return Seen(np.zeros(len(means)), means, variances, factors, DIAG)
-
-
-def _nearest(seen: Seen, rows: RowsPass) -> NDArray[np.int64]:
-    """The most probable component of each row.
-
-    A row without weight, which the pass need not look at, keeps the label 0.
-    """
-    labels = np.zeros(rows.source.n_samples, dtype=np.int64)
-    RowsPass(rows.source, DIAG, rows.backend, em="hard").evaluate(seen, labels=labels)
-    return labels
 
 
 def _labelled(rows: RowsPass, given: NDArray[Any]) -> tuple[RowsPass, NDArray[Any]]:
