@@ -12,7 +12,7 @@ from mixtura.covariance import CELEUX_GOVAERT
 
 PACKAGE = Path(mixtura.__file__).parent
 GROUND = {
-    "algebra", "exceptions", "files", "limits", "parameters", "shapes", "statistics", "text",
+    "algebra", "cached", "exceptions", "files", "limits", "parameters", "shapes", "statistics", "text",
     "trees", "wire",
 }  # fmt: skip
 EDGES = {"sklearn", "plot", "cli", "datasets"}

@@ -9,11 +9,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 
+from mixtura.cached import cached_property
 from mixtura.data import looks
 from mixtura.data.block import Block
 from mixtura.data.looks import Counted, Extremes

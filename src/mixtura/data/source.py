@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial, wraps
+from functools import partial, wraps
 from html import escape
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.cached import cached_property
 from mixtura.data import looks, sampling
 from mixtura.data.block import CHUNK, Block
 from mixtura.data.fingerprint import digest_of

@@ -6,11 +6,12 @@ import copy
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
+from mixtura.cached import cached_property
 from mixtura.data.ahead import read_ahead
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import RowsElsewhere
@@ -177,7 +178,7 @@ class StoredRows(RowsElsewhere):
         return len(self._layout.columns)
 
     @cached_property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+    def dtype(self) -> np.dtype[Any]:
         return self._store.dtype_of(self._layout.columns)
 
     @property

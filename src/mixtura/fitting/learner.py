@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.cached import cached_property
 from mixtura.data import RowSource
 from mixtura.fitting.stages import Fitting, Settings
 from mixtura.fitting.stream_options import Options

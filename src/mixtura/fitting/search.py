@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from mixtura.cached import cached_property
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.data import ArrayRows, RowSource
 from mixtura.data.labels import matched

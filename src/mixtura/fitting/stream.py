@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.cached import cached_property
 from mixtura.data import ArrayRows, Block, RowSource, open_rows
 from mixtura.data.checks import check_option
 from mixtura.data.frames import Names

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 
 import numpy as np
 
+from mixtura.cached import cached_property
 from mixtura.covariance import CovarianceFamily
 from mixtura.data import RowSource
 from mixtura.passes import Backend, RowsPass, moments, suits_single

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura import files, kernels
+from mixtura.cached import cached_property
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.data.checks import check_option, without_rounding
 from mixtura.data.frames import Names

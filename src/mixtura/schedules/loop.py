@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.cached import cached_property
 from mixtura.data.frames import Names
 from mixtura.data.missing import Missing
 from mixtura.mixture import GaussianMixture

@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.cached import cached_property
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import RowsElsewhere, Visit
 from mixtura.data.far.dask_graphs import (

@@ -13,12 +13,12 @@ import copy
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
 from typing import Any, NoReturn, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.cached import cached_property
 from mixtura.data.block import Block
 from mixtura.data.elsewhere import RowsElsewhere
 from mixtura.data.far.spark_cells import (
@@ -114,7 +114,7 @@ class SparkRows(RowsElsewhere):
         return self._layout.names
 
     @cached_property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+    def dtype(self) -> np.dtype[Any]:
         single = self._frame.is_float(self._layout.columns)
         return np.dtype(np.float32 if single else np.float64)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from mixtura.cached import cached_property
 from mixtura.data.frames import Names, Table, described
 from mixtura.data.row_checks import check_rows_shape, rows_table
 from mixtura.data.stores.store import Piece, Store
