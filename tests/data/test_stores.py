@@ -247,3 +247,22 @@ def test_missing_library_is_named_with_what_to_do(
 
 def test_batches_of_another_library_are_taken(tmp_path: Path) -> None:
     assert isinstance(written.function_of_batches(tmp_path, X)(), pa.RecordBatchReader)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1.5,-2\n3,4\n", r"a line of names; got only numbers, '1\.5', '-2'\. Write names above"),
+        ("a;b\n1,5;2\n", r"numbers, with commas between them, below .* or scan a function that"),
+        ("a;b\n1;2\n", r"names, with commas between them; got 'a;b'\. Scan lambda: .*';'\)\)\.$"),
+        ("a b\n1 2\n", r"names, with commas between them; got 'a b'"),
+        ("a\tb\n1\t2\n", r"names, with commas between them; got 'a\\tb'\. Scan .*'\\t'\)\)\.$"),
+    ],
+)
+def test_csv_files_of_other_formats_are_refused_with_what_to_scan(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        scan(path)

@@ -7,6 +7,7 @@ that work goes on where nothing is done for long.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -290,7 +291,9 @@ class FitProgress(Progress):
         if self._silent:
             return
         self._iteration, before = state.iteration, self._since
-        about = f"about {state.predicted_gain:.1e} to gain"
+        about = "the gain not yet predicted"
+        if math.isfinite(state.predicted_gain):
+            about = f"about {state.predicted_gain:.1e} to gain"
         self._done(
             lambda seconds: Step(
                 f"iteration {state.iteration}: objective {state.objective:.6f} nats per row, "

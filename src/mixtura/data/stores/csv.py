@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mixtura.data.frames import Names
+from mixtura.data.frames import Names, listed
 from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream
 from mixtura.data.stores.files import FileStore, StoredFile, needed
 from mixtura.data.stores.store import Piece
@@ -26,6 +26,7 @@ class _CsvFile(StoredFile):
         reader.close()
         self.names: Names = tuple(self._schema.names)
         self.n_columns = len(self.names)
+        self._refuse_other_formats()
 
     def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:
         from pyarrow import types
@@ -72,11 +73,47 @@ class _CsvFile(StoredFile):
         except ValueError as error:
             raise self._unreadable(error) from error
 
+    def _refuse_other_formats(self) -> None:
+        """Refuse a first line that is a row, and other separators.
+
+        Raises
+        ------
+        ValueError
+            With what to scan in place of the file.
+        """
+        names, expected = self.names, f"{self.place} must begin with a line of names"
+        if all(map(_is_number, names)):
+            raise ValueError(
+                f"{expected}; got only numbers, {listed(names)}. Write names above them, or scan "
+                f"lambda: pyarrow.csv.open_csv(path, "
+                f"pyarrow.csv.ReadOptions(autogenerate_column_names=True))."
+            )
+        found = [mark for mark in ";\t |" if len(names) == 1 and mark in names[0]]
+        if found:
+            raise ValueError(
+                f"{expected}, with {self._between} between them; got {names[0]!r}. Scan lambda: "
+                f"pyarrow.csv.open_csv(path, "
+                f"parse_options=pyarrow.csv.ParseOptions(delimiter={found[0]!r}))."
+            )
+
     def _unreadable(self, error: Exception) -> ValueError:
         return ValueError(
-            f"{self.place} must hold lines of numbers below a line of names; pyarrow cannot read "
-            f"it: {error} Mend the line, or choose other columns by columns=."
+            f"{self.place} must hold lines of numbers, with {self._between} between them, below a "
+            f"line of names; pyarrow cannot read it: {error} Mend the line, choose other columns "
+            f"by columns=, or scan a function that calls pyarrow.csv.open_csv with other options."
         )
+
+    @property
+    def _between(self) -> str:
+        return "commas" if self._separator == "," else "tabs"
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 class CsvFiles(FileStore):
