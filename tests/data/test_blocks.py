@@ -159,16 +159,11 @@ BAD_SOURCES = {
         "<generator object ",
     ),
     "a map": Bad(lambda: (map(np.asarray, [A]),), TypeError, "source must be a list of arrays or "),
-    "an array": Bad(
-        lambda: (A,),
+    "an array of one dimension": Bad(
+        lambda: (A[0],),
         TypeError,
         "source must be a list or tuple of arrays or frames; got ndarray. "
         "Pass one array or frame to the function itself, or in a list.",
-    ),
-    "a frame": Bad(
-        lambda: (pandas("DataFrame", A),),
-        TypeError,
-        "source must be a list or tuple of arrays or frames; got DataFrame. ",
     ),
     "a path": Bad(
         lambda: ("rows.npy",), FileNotFoundError, "source must be a file or a folder that "

@@ -5,13 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from clusters import clustered
 from tables import FRAMES, NAMES, A, pandas, polars
 
-from mixtura import GaussianMixture, bootstrap_lrt, fit_gmm, fit_kmeans, select_gmm
+from mixtura import GaussianMixture, bootstrap_lrt, datasets, fit_gmm, fit_kmeans, select_gmm
 
 
 @pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
@@ -154,3 +157,30 @@ def test_model_of_one_column_says_so_in_the_singular() -> None:
     message = r"^X must have 1 column; got shape \(60, 2\)\."
     with pytest.raises(ValueError, match=message):
         fit_gmm(np.arange(60.0)[:, None], 1).predict(clustered(60, 2, 2)[0])
+
+
+@pytest.mark.parametrize("columns", [["waiting", "eruptions"], [1, 0], [1]])
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pd.DataFrame.to_numpy, list])
+def test_columns_of_any_table_are_those_that_are_chosen(columns: list[Any], make: Any) -> None:
+    X = datasets.load_faithful().data
+    frame = pd.DataFrame({"eruptions": X[:, 0], "waiting": X[:, 1]})
+    table = X.tolist() if make is list else make(frame)
+    if not hasattr(table, "columns"):
+        columns = [{"eruptions": 0, "waiting": 1}.get(column, column) for column in columns]
+    expected = X[:, [{"eruptions": 0, "waiting": 1}.get(column, column) for column in columns]]
+    for fit in (fit_gmm, fit_kmeans):
+        found, same = fit(table, 2, columns=columns, rng=0), fit(expected, 2, rng=0)
+        np.testing.assert_array_equal(
+            getattr(found, "means", getattr(found, "centers", None)),
+            getattr(same, "means", getattr(same, "centers", None)),
+        )
+    best = select_gmm(table, [1, 2], ["full"], columns=columns, rng=0)
+    assert best.best.n_features == len(columns)
+
+
+def test_columns_that_are_not_there_are_refused_by_name() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    with pytest.raises(ValueError, match=r"^X must have the column 'c'; it has 'a', 'b'\. Choose"):
+        fit_gmm(frame, 1, columns=["c"])
+    with pytest.raises(TypeError, match=r"^columns must be a list of names or positions; got 'a'"):
+        fit_gmm(frame, 1, columns="a")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.data.array import ArrayRows
@@ -35,6 +36,7 @@ __all__ = [
     "middle_of",
     "open_rows",
     "scan",
+    "with_columns",
     "with_noise",
 ]
 
@@ -121,6 +123,13 @@ def open_rows(
     return source
 
 
+def with_columns(X: Any, columns: Sequence[str | int] | None) -> Any:
+    """Return what a user passes as rows, or some columns of it, as `scan` chooses them."""
+    if columns is None:
+        return X
+    return scan(np.asarray(X) if isinstance(X, list | tuple) else X, columns)
+
+
 def scan(
     source: Any,
     columns: Sequence[str | int] | None = None,
@@ -133,18 +142,19 @@ def scan(
 
     Parameters
     ----------
-    source : list of array_like, path, list of paths, array on disk, dataset or callable
+    source : array_like, list of array_like, path, list of paths, array on disk, dataset or callable
         What has the rows:
 
         - a list or tuple of blocks of rows in memory, in order: arrays, frames, tensors, with the
           same columns. They are used where they are, like the X of `fit_gmm`. A block may have no
-          rows. Columns of a block without names are taken by their positions.
+          rows. Columns of a block without names are taken by their positions;
+        - one array or frame in memory, for its `columns` and its `weight`;
         - the path of a file, or a list of paths of one kind, as one data set: .npy; .parquet, or a
           folder of these; .csv, .tsv; .feather, .arrow, .ipc, .arrows; .h5, .hdf5, .zarr, with
-          "::name" after the path where there are several arrays of two dimensions in it.
-        - a `pyarrow.dataset.Dataset`.
+          "::name" after the path where there are several arrays of two dimensions in it;
+        - a `pyarrow.dataset.Dataset`;
         - anything with `shape` and slicing that is not in memory: a memory map, an `h5py.Dataset`,
-          a `zarr.Array`, a variable of netCDF4 or xarray.
+          a `zarr.Array`, a variable of netCDF4 or xarray;
         - a function without arguments that returns an iterator of blocks: the same ones, each time
           it is called;
         - a Dask array or DataFrame, whose partitions are the blocks (docs/dask.md);

@@ -40,6 +40,8 @@ class BlockedRows(RowSource):
     weight_name : str
         What messages call the weights of block {b}.
     form : str
+    name : str
+        What messages call block {b}.
     """
 
     in_memory = True
@@ -50,13 +52,14 @@ class BlockedRows(RowSource):
         feature_names: Names | None = None,
         weight_name: str = "weight[{b}]",
         form: str = "whole",
+        name: str = "source[{b}]",
     ) -> None:
         self._blocks: list[Block] = []
         self.n_samples = 0
         for block in blocks:
             self._blocks.append(Block(*block)._replace(start=self.n_samples))
             self.n_samples += len(block[0])
-        self.form = form
+        self.form, self._name = form, name
         self.n_features = self._blocks[0].X.shape[1]
         self.dtype = np.result_type(*(block.X.dtype for block in self._blocks))
         self.feature_names, self._weight_name = feature_names, weight_name
@@ -70,14 +73,16 @@ class BlockedRows(RowSource):
         weight: Any,
         block_size: int | None,  # noqa: ARG003
     ) -> BlockedRows | None:
-        if not isinstance(source, list | tuple):
+        single = _is_table(source)
+        if not (single or isinstance(source, list | tuple)):
             return None
+        source = [source] if single else source
         if not source:
             raise ValueError(
                 "source must hold one block of rows or more; got an empty list. "
                 "Pass a list of arrays or frames."
             )
-        per_block = isinstance(weight, list | tuple)
+        per_block = isinstance(weight, list | tuple) and not single
         if per_block and len(weight) != len(source):
             raise ValueError(
                 f"weight must have one array for each of the {len(source)} blocks; got "
@@ -89,11 +94,12 @@ class BlockedRows(RowSource):
                 f"each block; got {described(weight)}. Pass sample_weight to the function for one "
                 f"array of all weights."
             )
-        of_column = "weight[{b}]" if per_block else f"column {weight!r} of source[{{b}}]"
+        block_name = "X" if single else "source[{b}]"
+        of_column = "weight[{b}]" if per_block else f"column {weight!r} of {block_name}"
         names: Names | None = None
         blocks: list[Block] = []
         for b, values in enumerate(source):
-            name = f"source[{b}]"
+            name = block_name.replace("{b}", str(b))
             X, w, own_names = read_block(values, name, columns, None if per_block else weight)
             if per_block:
                 index = row_index(values)
@@ -102,7 +108,7 @@ class BlockedRows(RowSource):
             _check_columns(X, own_names, name, blocks[0].X if blocks else X, names)
             names = names or own_names
             blocks.append(Block(X, w))
-        rows = cls(blocks, names, of_column)
+        rows = cls(blocks, names, of_column, name=block_name)
         index = tuple(map(row_index, source))
         rows.index = index if all(part is not None for part in index) else None
         return rows
@@ -119,7 +125,8 @@ class BlockedRows(RowSource):
         blocks, masks = [], []
         for b, block in enumerate(self._blocks):
             X, weight = block.X, block.sample_weight
-            X, replaced = finite_rows(X, f"source[{b}]", self.feature_names, weight, missing)
+            name = self._name.replace("{b}", str(b))
+            X, replaced = finite_rows(X, name, self.feature_names, weight, missing)
             blocks.append(block._replace(X=X))
             masks.append(replaced)
         weights = self.weights()
@@ -138,7 +145,7 @@ class BlockedRows(RowSource):
         return self._of(super().subset(mask).blocks())
 
     def reweighted(self, weight: Floats) -> BlockedRows:
-        return BlockedRows(super().reweighted(weight).blocks(), self.feature_names, form=self.form)
+        return self._of(super().reweighted(weight).blocks())
 
     def plain(self) -> BlockedRows:
         return self._of(super().plain().blocks(), "whole")
@@ -148,7 +155,13 @@ class BlockedRows(RowSource):
 
     def _of(self, blocks: Iterable[Block], form: str | None = None) -> BlockedRows:
         form = self.form if form is None else form
-        return BlockedRows(blocks, self.feature_names, self._weight_name, form)
+        return BlockedRows(blocks, self.feature_names, self._weight_name, form, self._name)
+
+
+def _is_table(source: Any) -> bool:
+    """Whether it is one array or frame in memory, and not several."""
+    shape = () if isinstance(source, RowSource) else getattr(source, "shape", ())
+    return isinstance(shape, tuple) and len(shape) == 2
 
 
 def read_block(

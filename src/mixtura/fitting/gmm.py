@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data import RowSource, open_rows, with_noise
+from mixtura.data import RowSource, open_rows, with_columns, with_noise
 from mixtura.data.checks import (
     check_count,
     check_fixed,
@@ -59,6 +59,7 @@ def fit_gmm(
     n_components: int,
     *,
     covariance_type: str = "full",
+    columns: Sequence[str | int] | None = None,
     sample_weight: ArrayLike | None = None,
     labels: ArrayLike | None = None,
     groups: ArrayLike | None = None,
@@ -99,6 +100,9 @@ def fit_gmm(
         varies or is the identity among components, in the letters of Celeux and Govaert: "EII",
         "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV" or
         "VVV"; "E" or "V" for one column. See `GaussianMixture`.
+    columns : list of str or int, optional
+        Columns of X to use, by name or position, in this order: `mixtura.scan` chooses them. None
+        is all of them.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
         one for each row.
@@ -271,6 +275,7 @@ def fit_gmm(
     missing = check_option("missing", missing, MISSING)
     names = names_of(init) if projection is None else None
     taken = accepted(missing, noise_covariance)
+    X = with_columns(X, columns)
     source = open_rows(X, sample_weight, minimum=n_components, feature_names=names, missing=taken)
     known_features = init.n_features if isinstance(init, GaussianMixture) else None
     source = with_noise(source, noise_covariance, projection, n_features=known_features)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data import Block, RowSource, open_rows
+from mixtura.data import Block, RowSource, open_rows, with_columns
 from mixtura.data.checks import (
     check_centres,
     check_count,
@@ -44,6 +44,7 @@ def fit_kmeans(
     X: ArrayLike | RowSource,
     n_clusters: int,
     *,
+    columns: Sequence[str | int] | None = None,
     sample_weight: ArrayLike | None = None,
     init: KMeansInit | ArrayLike | KMeansFit | HierarchicalTree = "kmeans++",
     n_init: int = 1,
@@ -65,6 +66,9 @@ def fit_kmeans(
         features in different units first.
     n_clusters : int
         Number of clusters.
+    columns : list of str or int, optional
+        Columns of X to use, by name or position, in this order: `mixtura.scan` chooses them. None
+        is all of them.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent (it gets a
         label all the same, -1 if it is not finite). None is one for each row.
@@ -152,6 +156,7 @@ def fit_kmeans(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
     missing = check_option("missing", missing, MISSING)
+    X = with_columns(X, columns)
     source = open_rows(X, sample_weight, minimum=n_clusters, part="cluster", missing=missing)
     source = _observed(source, n_clusters)
     source.missing = missing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, family_named
-from mixtura.data import RowSource, open_rows, with_noise
+from mixtura.data import RowSource, open_rows, with_columns, with_noise
 from mixtura.data.checks import (
     check_count,
     check_flag,
@@ -50,6 +50,7 @@ def select_gmm(
     covariance_types: Literal["all"] | Iterable[str] = "all",
     *,
     criterion: Criterion = "bic",
+    columns: Sequence[str | int] | None = None,
     sample_weight: ArrayLike | None = None,
     labels: ArrayLike | None = None,
     noise_covariance: ArrayLike | None = None,
@@ -85,6 +86,9 @@ def select_gmm(
         that are not in memory have their weights with them, and its `sample_weight` is None. Where
         it raises an error or returns something else, the model has no value, and `reasons` says
         why.
+    columns : list of str or int, optional
+        Columns of X to use, by name or position, in this order: `mixtura.scan` chooses them. None
+        is all of them.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
     labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
@@ -169,9 +173,10 @@ def select_gmm(
     [(3, 'EEE', 2314.3), (4, 'EEE', 2320.14)]
     """
     missing = check_option("missing", missing, MISSING)
-    columns = names_of(init) if projection is None else None
+    of_init = names_of(init) if projection is None else None
     taken = accepted(missing, noise_covariance)
-    source = open_rows(X, sample_weight, minimum=1, feature_names=columns, missing=taken)
+    X = with_columns(X, columns)
+    source = open_rows(X, sample_weight, minimum=1, feature_names=of_init, missing=taken)
     source = with_noise(source, noise_covariance, projection)
     if callable(criterion) and noise_covariance is not None:
         raise ValueError(
