@@ -536,3 +536,21 @@ def test_repr_says_what_has_come() -> None:
     stream = StepwiseGMM(K, rng=0).update(X[:400], np.full(400, 0.5))
     assert repr(stream) == "<StepwiseGMM: 3 components, 1 update, 400 rows of weight 200>"
     assert "StepwiseGMM" in mixtura.__all__
+
+
+@pytest.mark.parametrize("half_life", [1000.0, None])
+@pytest.mark.parametrize("heavy", [1e6, 1e-6])
+def test_weights_that_become_lighter_or_heavier_lose_no_component(
+    heavy: float, half_life: float | None
+) -> None:
+    rng = np.random.default_rng(0)
+
+    def two_clusters() -> Floats:
+        return rng.normal(size=(300, 2)) + 6.0 * (np.arange(300) < 150)[:, None]
+
+    stream = StepwiseGMM(2, half_life=half_life, rng=0)
+    stream.update(two_clusters(), np.full(300, heavy))
+    for _ in range(20):
+        stream.update(two_clusters())
+    assert stream.events == ()
+    np.testing.assert_allclose(np.sort(stream.means[:, 0]), [0.0, 6.0], atol=0.5)

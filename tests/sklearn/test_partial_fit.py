@@ -279,3 +279,12 @@ def test_kmeans_of_equal_rows_stays_finite() -> None:
     assert np.isfinite(model.cluster_centers_).all()
     model.partial_fit(np.ones((4, 2)) * [[1], [2], [3], [4]])
     assert np.isfinite(model.cluster_centers_).all()
+
+
+def test_clusters_stay_where_weights_become_lighter() -> None:
+    X = shuffled()
+    model = KMeans(K, random_state=0, half_life=1000.0)
+    model.partial_fit(X[:600], sample_weight=np.full(600, 1e6))
+    before = model.cluster_centers_
+    learned(model, X)
+    np.testing.assert_allclose(model.cluster_centers_, before, atol=0.5)

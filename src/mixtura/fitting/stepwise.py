@@ -194,7 +194,7 @@ class StepwiseGMM(Answers):
         """Return the stream that continues a fit to rows that were read as a whole."""
         options = self._options
         assert isinstance(options.reg_covar, np.ndarray)
-        learner = continued(options, model._parameters(), options.reg_covar, weight_sum)
+        learner = continued(options, model._parameters(), options.reg_covar, n_samples, weight_sum)
         self._stream = replace(
             self._stream, n_samples=n_samples, weight_sum=weight_sum, learner=learner
         )

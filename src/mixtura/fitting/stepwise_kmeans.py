@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows
-from mixtura.fitting.learner import LEAST_ROWS
 from mixtura.fitting.stream_options import ROWS_PER_COMPONENT, STEP_POWER
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
-from mixtura.schedules.stepwise import StepRule, interpolated
+from mixtura.schedules.stepwise import StepRule, interpolated, lost_components, mixed
 from mixtura.shapes import SPHERICAL, Floats
 from mixtura.statistics import Statistics
 
@@ -53,6 +52,8 @@ class ClusterStream:
         Of total weight one; from the start on.
     unit : float
         Weight of the rows of the start.
+    rows_per_weight : float
+        Rows that a unit of weight has, in the memory; from the start on.
     """
 
     n_clusters: int
@@ -66,6 +67,7 @@ class ClusterStream:
     n_clustered: int = 0
     running: Statistics | None = None
     unit: float = 0.0
+    rows_per_weight: float = 0.0
 
     @classmethod
     def after_fit(
@@ -84,7 +86,7 @@ class ClusterStream:
         )
         return cls(
             k, half_life, n_threads, 0, n_samples, weight,
-            centers=centers, running=running, unit=weight,
+            centers=centers, running=running, unit=weight, rows_per_weight=n_samples / weight,
         )  # fmt: skip
 
     @property
@@ -143,8 +145,9 @@ class ClusterStream:
         statistics = self._sums(X, weight, centers)
         running = interpolated(statistics.scaled(1.0 / statistics.weight_sum), statistics, 1.0)
         return replace(
-            self, waiting=(), centers=running.means(), running=running, unit=self.weight_sum
-        )
+            self, waiting=(), centers=running.means(), running=running, unit=self.weight_sum,
+            rows_per_weight=self.n_samples / self.weight_sum,
+        )  # fmt: skip
 
     def _learned(
         self, running: Statistics, X: NDArray[Any], weight: Floats | None, before: float
@@ -152,13 +155,16 @@ class ClusterStream:
         """Return the stream after the running sums have moved towards those of a batch."""
         assert self.centers is not None
         batch = self._sums(X, weight, self.centers)
-        running = interpolated(running, batch, self._rule.share(before, batch.weight_sum))
-        memory = max(self._memory, batch.weight_sum)
-        row = self.weight_sum / self.n_samples / memory  # the share of an average row
-        lost = running.resp_sum < LEAST_ROWS * row
+        share = self._rule.share(before, batch.weight_sum)
+        running = interpolated(running, batch, share)
+        rows_per_weight = mixed(self.rows_per_weight, len(X) / batch.weight_sum, share)
+        row = self._rule.row_share(self.weight_sum, batch.weight_sum, rows_per_weight)
+        lost = lost_components(running, row)
         if lost.any():
             running = self._refilled(running, lost, X, row)
-        return replace(self, centers=running.means(), running=running)
+        return replace(
+            self, centers=running.means(), running=running, rows_per_weight=rows_per_weight
+        )
 
     def _refilled(
         self, running: Statistics, lost: NDArray[np.bool_], X: NDArray[Any], row: float

@@ -86,7 +86,7 @@ class Stream:
         n_samples, number = self.n_samples + rows.n_samples, self.n_updates + 1
         waiting: tuple[Block, ...] = ()
         if learner is not None:
-            learner = learner.learned(rows, self.weight_sum, weight / n_samples, number)
+            learner = learner.learned(rows, self.weight_sum, number)
         elif n_samples >= self.options.start_rows(rows.n_features):
             learner = begun(self.options, _together((*self.waiting, block), self.options))
         else:
@@ -163,6 +163,7 @@ def stream_contents(stream: Stream) -> Contents:
             arrays["waiting_weight"] = block.sample_weight
     if learner is not None:
         facts["unit"] = learner.unit
+        facts["rows_per_weight"] = learner.rows_per_weight
         facts["running_weight"] = learner.statistics.weight_sum
         facts["events"] = [astuple(event) for event in learner.events]
         arrays |= {name: getattr(learner.parameters, name) for name in PARAMETERS}
@@ -245,9 +246,9 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
         0.0,
         fact(facts, "running_weight", float),
     )
-    unit = fact(facts, "unit", float)
+    unit, rows_per_weight = (fact(facts, name, float) for name in ("unit", "rows_per_weight"))
     ridge, scale = numbers(arrays, "ridge", (d,)), numbers(arrays, "scale", (d,))
-    positive = [unit, statistics.weight_sum, contents.facts["weight_sum"], *scale]
+    positive = [unit, rows_per_weight, statistics.weight_sum, contents.facts["weight_sum"], *scale]
     if not (np.isfinite(positive).all() and min(positive) > 0.0):
         raise ValueError("its unit, scale or weights are not positive")
     if min(ridge.min(), statistics.resp_sum.min()) < 0.0:
@@ -259,6 +260,7 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
         ridge,
         scale,
         unit,
+        rows_per_weight,
         numbers(arrays, "history", (-1,), finite=False),
         tuple(Event.checked(event) for event in fact(facts, "events", list)),
     )
