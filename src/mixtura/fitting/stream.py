@@ -216,8 +216,14 @@ def _options_of(contents: Contents) -> Options:
         init = GaussianMixture._from_contents(Contents(facts["init_facts"], own))
     else:
         init = check_option("init", init, INIT_METHODS)
+    if not isinstance(init, str):
+        shape = (facts["n_components"], facts["n_features"])
+        if init.means.shape != shape or not all(shape):
+            raise ValueError(f"its init has means of shape {init.means.shape}, not {shape}")
     ridge: Any = arrays["reg_covar"]
-    ridge = float(ridge) if ridge.ndim == 0 else numbers(arrays, "reg_covar", (-1,))
+    ridge = (
+        float(ridge) if ridge.ndim == 0 else numbers(arrays, "reg_covar", (facts["n_features"],))
+    )
     values = {name: facts[name] for name in PLAIN_OPTIONS}
     if values["half_life"] == math.inf:
         values["half_life"] = None
@@ -253,6 +259,15 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
         raise ValueError("its unit, scale or weights are not positive")
     if min(ridge.min(), statistics.resp_sum.min()) < 0.0:
         raise ValueError("its ridge or resp_sum is negative")
+    if not np.allclose([statistics.weight_sum, statistics.resp_sum.sum()], 1.0, rtol=0, atol=1e-6):
+        raise ValueError("its running statistics are not of weight one")
+    with np.errstate(over="ignore"):  # rows whose squares overflow were never learned
+        squares = np.square([parameters.means, statistics.centres, statistics.means()])
+    if not np.isfinite(squares).all():
+        raise ValueError("its means or centres are too far from zero")
+    history = numbers(arrays, "history", (-1,), finite=False)
+    if not (history < math.inf).all():  # the density of rows far away may be zero
+        raise ValueError("its history has nan or inf")
     return Learner(
         options,
         parameters,
@@ -261,6 +276,6 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
         scale,
         unit,
         rows_per_weight,
-        numbers(arrays, "history", (-1,), finite=False),
+        history,
         tuple(Event.checked(event) for event in fact(facts, "events", list)),
     )
