@@ -1,5 +1,7 @@
 """Rows that come by once: stepwise EM ends near the fit to all, and follows rows that drift."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -459,6 +461,25 @@ def test_batch_in_which_a_later_block_is_bad_changes_nothing() -> None:
     with pytest.raises(ValueError, match="squares"):
         stream.update(scan([X[:200], np.full((2, D), 1e200)]))
     assert_same_bits(stream, before)
+
+
+def test_threads_that_share_a_stream_lose_no_update() -> None:
+    stream = StepwiseGMM(K, rng=0).update(shuffled(36)[:600])
+    batches = list(cut(shuffled(37), 50))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(stream.update, batches))
+    assert stream.n_updates == 1 + len(batches)
+    assert stream.n_samples == 3600
+
+
+def test_rows_may_ask_the_stream_that_learns_from_them() -> None:
+    X = shuffled(38)
+    stream = learned(X[:600])
+
+    def near() -> Iterator[Floats]:
+        yield X[600:][stream.log_prob(X[600:]) > -10.0]
+
+    assert stream.update(scan(near)).n_updates == 4
 
 
 # ---- arguments ----
