@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.data import ArrayRows
+from mixtura.data import ArrayRows, Block
+from mixtura.fitting.stream import together
 from mixtura.fitting.stream_options import ROWS_PER_COMPONENT, STEP_POWER
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
@@ -42,8 +43,8 @@ class ClusterStream:
     n_samples : int
         Rows of positive weight.
     weight_sum : float
-    waiting : tuple of (ndarray, ndarray or None)
-        Copies of the rows that wait for the start, and their weights.
+    waiting : tuple of Block
+        Copies of the rows that wait for the start.
     centers : ndarray of shape (n_clusters, n_features), or None
         Those of some of the rows that wait; from the start on, the means of the running sums.
     n_clustered : int
@@ -62,7 +63,7 @@ class ClusterStream:
     n_updates: int = 0
     n_samples: int = 0
     weight_sum: float = 0.0
-    waiting: tuple[tuple[NDArray[Any], Floats | None], ...] = ()
+    waiting: tuple[Block, ...] = ()
     centers: Floats | None = None
     n_clustered: int = 0
     running: Statistics | None = None
@@ -124,7 +125,7 @@ class ClusterStream:
         if self.running is not None:
             return after._learned(self.running, X, sample_weight, self.weight_sum)
         own = None if sample_weight is None else sample_weight.copy()
-        after = replace(after, waiting=(*self.waiting, (X.copy(), own)))
+        after = replace(after, waiting=(*self.waiting, Block(X.copy(), own)))
         enough = after.n_samples >= ROWS_PER_COMPONENT * self.n_clusters
         # Until there are enough rows, they are clustered whenever there are twice as many.
         if after.n_samples < max(self.n_clusters, 0 if enough else 2 * self.n_clustered):
@@ -133,12 +134,7 @@ class ClusterStream:
 
     def _clustered(self, start: Start, *, enough: bool) -> ClusterStream:
         """Return the stream after the rows that wait were clustered."""
-        X = np.concatenate([rows for rows, _ in self.waiting])
-        weight: Floats | None = None
-        if any(own is not None for _, own in self.waiting):
-            weight = np.concatenate(
-                [np.ones(len(rows)) if own is None else own for rows, own in self.waiting]
-            )
+        X, weight, *_ = together(self.waiting)
         centers = start(X, weight)
         if not enough:
             return replace(self, centers=centers, n_clustered=self.n_samples)

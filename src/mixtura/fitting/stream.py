@@ -26,7 +26,7 @@ from mixtura.starts import INIT_METHODS, Means
 from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
-__all__ = ["Stream", "stream_contents", "stream_of"]
+__all__ = ["Stream", "stream_contents", "stream_of", "together"]
 
 PARAMETERS = ("weights", "means", "covariances", "precisions_cholesky")
 SUMS = ("centres", "resp_sum", "resp_x", "resp_xx")
@@ -88,7 +88,7 @@ class Stream:
         if learner is not None:
             learner = learner.learned(rows, self.weight_sum, number)
         elif n_samples >= self.options.start_rows(rows.n_features):
-            learner = begun(self.options, _together((*self.waiting, block), self.options))
+            learner = begun(self.options, _opened((*self.waiting, block), self.options))
         else:
             own = None if block.sample_weight is None else block.sample_weight.copy()
             waiting = (*self.waiting, Block(np.array(block.X, order="C"), own))
@@ -118,20 +118,26 @@ class Stream:
                     f"the mixture needs {counted(needed, 'row')} of positive weight or more; got "
                     f"{self.n_samples}. Call update with more rows."
                 )
-            learner = begun(options, _together(self.waiting, options))
+            learner = begun(options, _opened(self.waiting, options))
         return GaussianMixture._of(
             options.covariance_type, learner.parameters, self.feature_names, options.missing
         )
 
 
-def _together(blocks: tuple[Block, ...], options: Options) -> RowSource:
-    """The rows of the start as one source."""
+def together(blocks: tuple[Block, ...]) -> Block:
+    """Return rows that have waited for the start, and their weights, as one block."""
     weights: Floats | None = None
     if any(block.sample_weight is not None for block in blocks):
         weights = np.concatenate(
             [np.ones(len(X)) if weight is None else weight for X, weight, *_ in blocks]
         )
     X = blocks[0].X if len(blocks) == 1 else np.concatenate([block.X for block in blocks])
+    return Block(X, weights)
+
+
+def _opened(blocks: tuple[Block, ...], options: Options) -> RowSource:
+    """The rows of the start as one source."""
+    X, weights, *_ = together(blocks)
     return open_rows(X, weights, missing=options.missing)
 
 
@@ -157,7 +163,7 @@ def stream_contents(stream: Stream) -> Contents:
         facts["init_facts"] = own.facts | {"feature_names": _listed(init.feature_names)}
         arrays |= {f"init_{name}": array for name, array in own.arrays.items()}
     if stream.waiting:
-        (block,) = _together(stream.waiting, options).blocks()
+        (block,) = _opened(stream.waiting, options).blocks()
         arrays["waiting"] = block.X
         if block.sample_weight is not None:
             arrays["waiting_weight"] = block.sample_weight
