@@ -21,6 +21,7 @@ import re
 import secrets
 import stat
 import struct
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -268,6 +269,10 @@ def _parse(data: bytes) -> NDArray[Any]:
         raise ValueError(f"an array in it should have shape {shape} and has another size")
     if count == 0:
         return np.empty(shape, dtype)
+    if dtype.kind == "U":
+        characters = np.frombuffer(data, np.dtype(f"{dtype.byteorder}u4"), -1, header.end())
+        if characters.max() > sys.maxunicode:
+            raise ValueError("a string in it has characters that are none")
     array: NDArray[Any] = np.frombuffer(data, dtype, count, header.end())
     array = array.reshape(shape, order="F" if header["order"] == b"True" else "C")
     return np.require(array, dtype.newbyteorder("="))

@@ -111,15 +111,21 @@ def unpacked(
     try:
         header = json.loads(body[PREFIX.size : PREFIX.size + length])
         found, facts, described = header["kind"], dict(header["facts"]), header["arrays"]
+        if not all(type(each) is str for each in facts.values()):
+            raise ValueError(f"the facts {facts!r}")
         arrays, start = {}, PREFIX.size + length
         for name, dtype, shape in described:
+            if type(name) is not str:
+                raise ValueError(f"an array with the name {name!r}")
             if dtype not in DTYPES or min(shape, default=0) < 0:
-                raise _bad(kind, f"an array of {dtype!r} with shape {shape}")
+                raise ValueError(f"an array of {dtype!r} with shape {shape}")
             size = math.prod(shape)
             part = np.frombuffer(body, dtype, size, start) if size else np.empty(0, dtype)
             arrays[name] = part.reshape(shape).astype(np.dtype(dtype).newbyteorder("="))
             start += 8 * size
-    except (LookupError, TypeError, AttributeError, RecursionError, ValueError) as error:
+    except (
+        AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError,
+    ) as error:  # fmt: skip
         raise _bad(kind, f"bytes that cannot be read ({error})") from error
     if start != len(body):
         raise _bad(kind, f"{len(body) - start} bytes more than it has")

@@ -1,5 +1,7 @@
 """Rows that come by once: stepwise EM ends near the fit to all, and follows rows that drift."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -461,6 +463,25 @@ def test_batch_in_which_a_later_block_is_bad_changes_nothing() -> None:
     assert_same_bits(stream, before)
 
 
+def test_threads_that_share_a_stream_lose_no_update() -> None:
+    stream = StepwiseGMM(K, rng=0).update(shuffled(36)[:600])
+    batches = list(cut(shuffled(37), 50))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(stream.update, batches))
+    assert stream.n_updates == 1 + len(batches)
+    assert stream.n_samples == 3600
+
+
+def test_rows_may_ask_the_stream_that_learns_from_them() -> None:
+    X = shuffled(38)
+    stream = learned(X[:600])
+
+    def near() -> Iterator[Floats]:
+        yield X[600:][stream.log_prob(X[600:]) > -10.0]
+
+    assert stream.update(scan(near)).n_updates == 4
+
+
 # ---- arguments ----
 
 
@@ -536,3 +557,21 @@ def test_repr_says_what_has_come() -> None:
     stream = StepwiseGMM(K, rng=0).update(X[:400], np.full(400, 0.5))
     assert repr(stream) == "<StepwiseGMM: 3 components, 1 update, 400 rows of weight 200>"
     assert "StepwiseGMM" in mixtura.__all__
+
+
+@pytest.mark.parametrize("half_life", [1000.0, None])
+@pytest.mark.parametrize("heavy", [1e6, 1e-6])
+def test_weights_that_become_lighter_or_heavier_lose_no_component(
+    heavy: float, half_life: float | None
+) -> None:
+    rng = np.random.default_rng(0)
+
+    def two_clusters() -> Floats:
+        return rng.normal(size=(300, 2)) + 6.0 * (np.arange(300) < 150)[:, None]
+
+    stream = StepwiseGMM(2, half_life=half_life, rng=0)
+    stream.update(two_clusters(), np.full(300, heavy))
+    for _ in range(20):
+        stream.update(two_clusters())
+    assert stream.events == ()
+    np.testing.assert_allclose(np.sort(stream.means[:, 0]), [0.0, 6.0], atol=0.5)

@@ -131,6 +131,14 @@ def saved(path: Path, changes: dict[str, Any]) -> None:
         {"ridge": np.array([-1.0, 0.0])},
         {"scale": np.zeros(2)},
         {"history": np.zeros((2, 2))},
+        {"history": np.array([np.nan])},
+        {"history": np.array([np.inf])},
+        {"means": np.full((K, 2), 1e300)},
+        {"centres": np.full((K, 2), 1e300)},
+        {"resp_sum": np.array([1e300, 0.5, 0.5])},
+        {"running_weight": 2.0},
+        {"rows_per_weight": 0.0},
+        {"rows_per_weight": float("inf")},
     ],
     ids=str,
 )
@@ -141,3 +149,21 @@ def test_damaged_file_is_refused(tmp_path: Path, changes: dict[str, Any]) -> Non
     saved(path, changes)
     with pytest.raises(ValueError, match="must be a complete file written by mixtura"):
         mixtura.load(path)
+
+
+def test_row_so_far_that_its_density_is_no_float_is_kept_in_the_history(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 1)) * 1e-140
+    stream = StepwiseGMM(1, rng=0).update(rows).update([[1e100]])
+    assert stream.history.tolist() == [-np.inf]
+    stream.save(tmp_path / "stream.npz")
+    assert_same_bits(mixtura.load(tmp_path / "stream.npz"), stream)
+
+
+def test_means_to_begin_with_must_be_those_of_the_components(tmp_path: Path) -> None:
+    stream = StepwiseGMM(K, init=X[:K])
+    facts, arrays = stream._contents()
+    path = tmp_path / "stream.npz"
+    for means in (X[:2], np.zeros((K, 0))):
+        write(path, "StepwiseGMM", Contents(facts, arrays | {"init_means": means}))
+        with pytest.raises(ValueError, match="must be a complete file written by mixtura"):
+            mixtura.load(path)

@@ -259,6 +259,10 @@ BAD = {
     "header no JSON": (npz("{"), "Expecting property name"),
     "header of another program": (npz(header(format="other")), "its format is 'other'"),
     "header no object": (npz("[1, 2]"), ""),
+    "header of no characters": (
+        npz(header=np.array([0x110000], np.uint32).view("U1").reshape(())),
+        "a string in it has characters that are none",
+    ),
     "header deep": (npz("[" * 100_000), ""),
     "header without kind": (npz(header(kind=...)), "'kind'"),
     "version no number": (npz(header(format_version="1")), "its format_version is '1'"),

@@ -133,7 +133,19 @@ def test_any_changed_bit_is_refused() -> None:
         ),
         (rewritten([]), "bytes that cannot be read"),
         (rewritten({"kind": "statistics", "facts": 3, "arrays": []}), "that cannot be read"),
+        (
+            rewritten({"kind": "statistics", "facts": {"covariance_type": []}, "arrays": []}),
+            "bytes that cannot be read",
+        ),
         (rewritten({"kind": "statistics", "facts": {}, "arrays": []}), "bytes more than it has"),
+        (
+            rewritten({"kind": "statistics", "facts": {}, "arrays": [["a", "<f8", [0, 1 << 70]]]}),
+            "bytes that cannot be read",
+        ),
+        (
+            rewritten({"kind": "statistics", "facts": {}, "arrays": [[7, "<f8", [0]]]}),
+            "bytes that cannot be read",
+        ),
         (
             rewritten({"kind": "statistics", "facts": {}, "arrays": [["a", "<f8", [1 << 60]]]}),
             "bytes that cannot be read",
@@ -173,3 +185,33 @@ def test_extras_of_other_types_are_refused() -> None:
 def test_arrays_that_were_read_can_be_written_into() -> None:
     _, arrays = unpacked("any", packed("any", {}, {"a": np.zeros(2)}))
     arrays["a"][0] = 1.0
+
+
+ODD = [None, True, -1, 0, 2, 1 << 70, 0.5, 1e300, "", "full", "<f8", [], {}, [[]], [0, 1 << 70]]
+
+
+def changed(value: object, rng: np.random.Generator) -> object:
+    """JSON with something else in one place."""
+    if not isinstance(value, list | dict) or not value or rng.random() < 0.1:
+        return ODD[rng.integers(len(ODD))]
+    places = list(value) if isinstance(value, dict) else range(len(value))
+    place = places[rng.integers(len(places))]
+    other = value.copy()
+    if rng.random() < 0.1:
+        del other[place]
+    else:
+        other[place] = changed(value[place], rng)
+    return other
+
+
+def test_headers_with_anything_in_them_are_read_or_refused() -> None:
+    rng = np.random.default_rng(0)
+    data = example(count=np.zeros(0)).to_bytes()
+    header, refused = header_of(data), 0
+    for _ in range(2000):
+        try:
+            Statistics.from_bytes(rewritten(changed(changed(header, rng), rng), data))
+        except ValueError as error:
+            assert str(error).startswith("data must")  # noqa: PT017
+            refused += 1
+    assert refused > 1000

@@ -105,3 +105,10 @@ def test_statistics_of_components_that_are_not_renewed_stay(name: str) -> None:
     np.testing.assert_allclose(new.means()[mask], parameters.means[mask], rtol=1e-12)
     np.testing.assert_allclose(new.resp_sum[~mask], share * old.resp_sum[~mask], rtol=1e-12)
     assert new.resp_sum.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("power", [0.55, 0.7, 1.0])
+def test_half_life_beyond_all_weights_is_none(power: float) -> None:
+    for unit in (1e-200, 300.0):
+        expected = StepRule(power, unit).share(2.0 * unit, unit)
+        assert StepRule(power, unit, 1e308).share(2.0 * unit, unit) == expected

@@ -160,6 +160,41 @@ def test_bad_parameter_is_refused(estimator: Any) -> None:
         clone(estimator).set_params(n_threads=0).partial_fit(shuffled())
 
 
+@every_estimator
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+def test_other_parameters_need_a_new_stream(estimator: Any, first: str) -> None:
+    X = shuffled()
+    model = clone(estimator)
+    getattr(model, first)(X[:600])
+    before = parts(model)
+    name = "n_clusters" if isinstance(model, KMeans) else "n_components"
+    message = f"{name} must stay {K}, as what partial_fit continues has it; got 2. Set it back, or"
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**{name: 2}).partial_fit(X[600:])
+    for part, array in before.items():
+        np.testing.assert_array_equal(getattr(model, part), array)
+    learned(clone(model), X)  # a clone begins anew, and so does fit
+    assert len(np.unique(model.fit(X).partial_fit(X).predict(X))) == 2
+    model.set_params(n_threads=1, random_state=1).partial_fit(X)  # these decide nothing any more
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("reg_covar", 1e-3), ("half_life", 500.0), ("on_collapse", "drop"),
+                        ("missing", "em"), ("covariance_type", "tied")],
+)  # fmt: skip
+def test_parameters_of_a_mixture_stay_while_it_learns(name: str, value: object) -> None:
+    X = shuffled()
+    model = GaussianMixture(K, random_state=0).fit(X)
+    if name == "covariance_type":
+        with pytest.raises(ValueError, match="covariance_type must stay 'full'"):
+            clone(model).fit(X).set_params(covariance_type=value).partial_fit(X)
+    else:  # a stream begins with what is set after a fit
+        clone(model).fit(X).set_params(**{name: value}).partial_fit(X)
+    model.partial_fit(X).set_params(**{name: value})
+    with pytest.raises(ValueError, match=f"{name} must stay"):
+        model.partial_fit(X)
+
+
 # ---- mixtures ----
 
 
@@ -279,3 +314,12 @@ def test_kmeans_of_equal_rows_stays_finite() -> None:
     assert np.isfinite(model.cluster_centers_).all()
     model.partial_fit(np.ones((4, 2)) * [[1], [2], [3], [4]])
     assert np.isfinite(model.cluster_centers_).all()
+
+
+def test_clusters_stay_where_weights_become_lighter() -> None:
+    X = shuffled()
+    model = KMeans(K, random_state=0, half_life=1000.0)
+    model.partial_fit(X[:600], sample_weight=np.full(600, 1e6))
+    before = model.cluster_centers_
+    learned(model, X)
+    np.testing.assert_allclose(model.cluster_centers_, before, atol=0.5)

@@ -15,16 +15,22 @@ from mixtura.fitting.stream_options import Options
 from mixtura.fitting.survey import LEAST_DEVIATION, Survey
 from mixtura.mixture.reordering import heaviest_first
 from mixtura.parameters import Parameters
-from mixtura.schedules.stepwise import StepRule, interpolated, renewed, selected
+from mixtura.schedules.stepwise import (
+    StepRule,
+    interpolated,
+    lost_components,
+    mixed,
+    renewed,
+    selected,
+)
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Collapse, Event, Ridge
 
-__all__ = ["LEAST_ROWS", "MOST_KEPT", "Learner", "begun", "continued"]
+__all__ = ["MOST_KEPT", "Learner", "begun", "continued"]
 
 MOST_KEPT = 1000  # batches and events that are remembered
 START_TOL = 1e-4  # nats per unit of weight: what the start may leave to gain on its rows
-LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +49,8 @@ class Learner:
         Units of the features in the rows of the start.
     unit : float
         Weight of the rows of the start.
+    rows_per_weight : float
+        Rows that a unit of weight has, in the memory.
     history : ndarray of shape (n,), nats per unit of weight
         Mean log-likelihood of each of the last batches, before it was learned from.
     events : tuple of Event
@@ -55,6 +63,7 @@ class Learner:
     ridge: Floats
     scale: Floats
     unit: float
+    rows_per_weight: float
     history: Floats
     events: tuple[Event, ...]
 
@@ -72,7 +81,7 @@ class Learner:
         family = options.family(len(self.scale))
         return Ridge(family, self.ridge, options.engine.algebra, least)
 
-    def learned(self, rows: RowSource, before: float, average: float, number: int) -> Learner:
+    def learned(self, rows: RowSource, before: float, number: int) -> Learner:
         """Return what it is after one more batch.
 
         Parameters
@@ -81,8 +90,6 @@ class Learner:
             One block of rows of positive weight.
         before : float
             Weight of all rows before.
-        average : float
-            Mean weight of a row, of all so far.
         number : int
             Of the batch.
 
@@ -106,9 +113,10 @@ class Learner:
         if not np.isfinite(statistics.resp_xx.sum()):
             _refuse_far(block.X)
         parameters, failed = update.update(statistics, self.parameters)
-        memory = max(self.rule.memory(before + batch.weight_sum), batch.weight_sum)
-        lost = statistics.resp_sum * memory < LEAST_ROWS * average
-        lost &= statistics.resp_sum < statistics.resp_sum.max()  # somebody has to be left
+        weight = batch.weight_sum
+        rows_per_weight = mixed(self.rows_per_weight, rows.n_samples / weight, share)
+        row_share = self.rule.row_share(before + weight, weight, rows_per_weight)
+        lost = lost_components(statistics, row_share)
         events = self.events
         if failed.any() or lost.any():
             parameters, statistics, events = self._recovered(
@@ -116,8 +124,9 @@ class Learner:
             )
         history = np.append(self.history[1 - MOST_KEPT :], mean)
         return replace(
-            self, parameters=parameters, statistics=statistics, history=history, events=events
-        )
+            self, parameters=parameters, statistics=statistics, rows_per_weight=rows_per_weight,
+            history=history, events=events,
+        )  # fmt: skip
 
     def _recovered(
         self,
@@ -191,13 +200,14 @@ def begun(options: Options, source: RowSource, *, number: int = 0) -> Learner:
         fitting.ridge_of(outcome),
         survey.scale,
         source.weight_sum,
+        source.n_samples / source.weight_sum,
         np.empty(0),
         tuple(events[-MOST_KEPT:]),
     )
 
 
 def continued(
-    options: Options, parameters: Parameters, ridge: Floats, weight_sum: float
+    options: Options, parameters: Parameters, ridge: Floats, n_samples: int, weight_sum: float
 ) -> Learner:
     """Return what continues a fit to rows that were read as a whole.
 
@@ -207,6 +217,8 @@ def continued(
     parameters : Parameters
         Of the fit.
     ridge : ndarray of shape (n_features,), squared units of the features
+    n_samples : int
+        Rows of positive weight.
     weight_sum : float
         Weight of its rows.
     """
@@ -220,7 +232,8 @@ def continued(
     variances = parameters.variances() + np.square(parameters.means - middle)
     scale = np.sqrt(parameters.weights @ variances)
     return Learner(
-        options, parameters, statistics, ridge, scale, weight_sum, np.empty(0), ()
+        options, parameters, statistics, ridge, scale, weight_sum, n_samples / weight_sum,
+        np.empty(0), (),
     )  # fmt: skip
 
 

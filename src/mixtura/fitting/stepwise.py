@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html import escape
+from threading import RLock
 from typing import Any, Self
 
 import numpy as np
@@ -102,7 +103,8 @@ class StepwiseGMM(Answers):
 
     A batch costs one pass over its rows and one M-step; memory is that of a batch and O(k d^2). An
     update that raises, or that Ctrl-C ends, leaves the object as it was. Saved, pickled or copied,
-    it continues with the same bits. docs/streams.md shows how far it ends from `fit_gmm`.
+    it continues with the same bits. Threads may share it: one update waits for the other.
+    docs/streams.md shows how far it ends from `fit_gmm`.
 
     References
     ----------
@@ -153,6 +155,7 @@ class StepwiseGMM(Answers):
         if own is not None and d is not None:
             check_reg_covar(reg_covar, d)
         self._stream = Stream(self._options, names, d if own is None else own)
+        self._lock = RLock()
 
     # ---- learning ----
 
@@ -182,19 +185,20 @@ class StepwiseGMM(Answers):
         FitError
             When components collapse, and `on_collapse` does not help.
         """
-        stream = self._stream
-        source = open_rows(
-            X, sample_weight, n_features=stream.n_features, feature_names=stream.feature_names,
-            missing=self._options.missing,
-        )  # fmt: skip
-        self._stream = stream.after(source)
+        with self._lock:  # or two threads would continue the same stream, and one would be lost
+            stream = self._stream
+            source = open_rows(
+                X, sample_weight, n_features=stream.n_features,
+                feature_names=stream.feature_names, missing=self._options.missing,
+            )  # fmt: skip
+            self._stream = stream.after(source)
         return self
 
     def _after_fit(self, model: GaussianMixture, n_samples: int, weight_sum: float) -> Self:
         """Return the stream that continues a fit to rows that were read as a whole."""
         options = self._options
         assert isinstance(options.reg_covar, np.ndarray)
-        learner = continued(options, model._parameters(), options.reg_covar, weight_sum)
+        learner = continued(options, model._parameters(), options.reg_covar, n_samples, weight_sum)
         self._stream = replace(
             self._stream, n_samples=n_samples, weight_sum=weight_sum, learner=learner
         )
@@ -314,14 +318,15 @@ class StepwiseGMM(Answers):
 
     @classmethod
     def _from_contents(cls, contents: Contents) -> Self:
-        made = cls.__new__(cls)
-        made._stream = stream_of(contents)
-        made._options = made._stream.options
-        return made
+        return cls._of(stream_of(contents))
 
     def __copy__(self) -> Self:
-        made = type(self).__new__(type(self))
-        made._stream, made._options = self._stream, self._options
+        return self._of(self._stream)
+
+    @classmethod
+    def _of(cls, stream: Stream) -> Self:
+        made = cls.__new__(cls)
+        made._stream, made._options, made._lock = stream, stream.options, RLock()
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -14,12 +14,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.data import ArrayRows
-from mixtura.fitting.learner import LEAST_ROWS
+from mixtura.data import ArrayRows, Block
+from mixtura.fitting.stream import together
 from mixtura.fitting.stream_options import ROWS_PER_COMPONENT, STEP_POWER
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
-from mixtura.schedules.stepwise import StepRule, interpolated
+from mixtura.schedules.stepwise import StepRule, interpolated, lost_components, mixed
 from mixtura.shapes import SPHERICAL, Floats
 from mixtura.statistics import Statistics
 
@@ -43,8 +43,8 @@ class ClusterStream:
     n_samples : int
         Rows of positive weight.
     weight_sum : float
-    waiting : tuple of (ndarray, ndarray or None)
-        Copies of the rows that wait for the start, and their weights.
+    waiting : tuple of Block
+        Copies of the rows that wait for the start.
     centers : ndarray of shape (n_clusters, n_features), or None
         Those of some of the rows that wait; from the start on, the means of the running sums.
     n_clustered : int
@@ -53,6 +53,8 @@ class ClusterStream:
         Of total weight one; from the start on.
     unit : float
         Weight of the rows of the start.
+    rows_per_weight : float
+        Rows that a unit of weight has, in the memory; from the start on.
     """
 
     n_clusters: int
@@ -61,11 +63,12 @@ class ClusterStream:
     n_updates: int = 0
     n_samples: int = 0
     weight_sum: float = 0.0
-    waiting: tuple[tuple[NDArray[Any], Floats | None], ...] = ()
+    waiting: tuple[Block, ...] = ()
     centers: Floats | None = None
     n_clustered: int = 0
     running: Statistics | None = None
     unit: float = 0.0
+    rows_per_weight: float = 0.0
 
     @classmethod
     def after_fit(
@@ -84,7 +87,7 @@ class ClusterStream:
         )
         return cls(
             k, half_life, n_threads, 0, n_samples, weight,
-            centers=centers, running=running, unit=weight,
+            centers=centers, running=running, unit=weight, rows_per_weight=n_samples / weight,
         )  # fmt: skip
 
     @property
@@ -122,7 +125,7 @@ class ClusterStream:
         if self.running is not None:
             return after._learned(self.running, X, sample_weight, self.weight_sum)
         own = None if sample_weight is None else sample_weight.copy()
-        after = replace(after, waiting=(*self.waiting, (X.copy(), own)))
+        after = replace(after, waiting=(*self.waiting, Block(X.copy(), own)))
         enough = after.n_samples >= ROWS_PER_COMPONENT * self.n_clusters
         # Until there are enough rows, they are clustered whenever there are twice as many.
         if after.n_samples < max(self.n_clusters, 0 if enough else 2 * self.n_clustered):
@@ -131,20 +134,16 @@ class ClusterStream:
 
     def _clustered(self, start: Start, *, enough: bool) -> ClusterStream:
         """Return the stream after the rows that wait were clustered."""
-        X = np.concatenate([rows for rows, _ in self.waiting])
-        weight: Floats | None = None
-        if any(own is not None for _, own in self.waiting):
-            weight = np.concatenate(
-                [np.ones(len(rows)) if own is None else own for rows, own in self.waiting]
-            )
+        X, weight, *_ = together(self.waiting)
         centers = start(X, weight)
         if not enough:
             return replace(self, centers=centers, n_clustered=self.n_samples)
         statistics = self._sums(X, weight, centers)
         running = interpolated(statistics.scaled(1.0 / statistics.weight_sum), statistics, 1.0)
         return replace(
-            self, waiting=(), centers=running.means(), running=running, unit=self.weight_sum
-        )
+            self, waiting=(), centers=running.means(), running=running, unit=self.weight_sum,
+            rows_per_weight=self.n_samples / self.weight_sum,
+        )  # fmt: skip
 
     def _learned(
         self, running: Statistics, X: NDArray[Any], weight: Floats | None, before: float
@@ -152,13 +151,16 @@ class ClusterStream:
         """Return the stream after the running sums have moved towards those of a batch."""
         assert self.centers is not None
         batch = self._sums(X, weight, self.centers)
-        running = interpolated(running, batch, self._rule.share(before, batch.weight_sum))
-        memory = max(self._memory, batch.weight_sum)
-        row = self.weight_sum / self.n_samples / memory  # the share of an average row
-        lost = running.resp_sum < LEAST_ROWS * row
+        share = self._rule.share(before, batch.weight_sum)
+        running = interpolated(running, batch, share)
+        rows_per_weight = mixed(self.rows_per_weight, len(X) / batch.weight_sum, share)
+        row = self._rule.row_share(self.weight_sum, batch.weight_sum, rows_per_weight)
+        lost = lost_components(running, row)
         if lost.any():
             running = self._refilled(running, lost, X, row)
-        return replace(self, centers=running.means(), running=running)
+        return replace(
+            self, centers=running.means(), running=running, rows_per_weight=rows_per_weight
+        )
 
     def _refilled(
         self, running: Statistics, lost: NDArray[np.bool_], X: NDArray[Any], row: float

@@ -26,7 +26,7 @@ from mixtura.starts import INIT_METHODS, Means
 from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
-__all__ = ["Stream", "stream_contents", "stream_of"]
+__all__ = ["Stream", "stream_contents", "stream_of", "together"]
 
 PARAMETERS = ("weights", "means", "covariances", "precisions_cholesky")
 SUMS = ("centres", "resp_sum", "resp_x", "resp_xx")
@@ -86,9 +86,9 @@ class Stream:
         n_samples, number = self.n_samples + rows.n_samples, self.n_updates + 1
         waiting: tuple[Block, ...] = ()
         if learner is not None:
-            learner = learner.learned(rows, self.weight_sum, weight / n_samples, number)
+            learner = learner.learned(rows, self.weight_sum, number)
         elif n_samples >= self.options.start_rows(rows.n_features):
-            learner = begun(self.options, _together((*self.waiting, block), self.options))
+            learner = begun(self.options, _opened((*self.waiting, block), self.options))
         else:
             own = None if block.sample_weight is None else block.sample_weight.copy()
             waiting = (*self.waiting, Block(np.array(block.X, order="C"), own))
@@ -118,20 +118,26 @@ class Stream:
                     f"the mixture needs {counted(needed, 'row')} of positive weight or more; got "
                     f"{self.n_samples}. Call update with more rows."
                 )
-            learner = begun(options, _together(self.waiting, options))
+            learner = begun(options, _opened(self.waiting, options))
         return GaussianMixture._of(
             options.covariance_type, learner.parameters, self.feature_names, options.missing
         )
 
 
-def _together(blocks: tuple[Block, ...], options: Options) -> RowSource:
-    """The rows of the start as one source."""
+def together(blocks: tuple[Block, ...]) -> Block:
+    """Return rows that have waited for the start, and their weights, as one block."""
     weights: Floats | None = None
     if any(block.sample_weight is not None for block in blocks):
         weights = np.concatenate(
             [np.ones(len(X)) if weight is None else weight for X, weight, *_ in blocks]
         )
     X = blocks[0].X if len(blocks) == 1 else np.concatenate([block.X for block in blocks])
+    return Block(X, weights)
+
+
+def _opened(blocks: tuple[Block, ...], options: Options) -> RowSource:
+    """The rows of the start as one source."""
+    X, weights, *_ = together(blocks)
     return open_rows(X, weights, missing=options.missing)
 
 
@@ -157,12 +163,13 @@ def stream_contents(stream: Stream) -> Contents:
         facts["init_facts"] = own.facts | {"feature_names": _listed(init.feature_names)}
         arrays |= {f"init_{name}": array for name, array in own.arrays.items()}
     if stream.waiting:
-        (block,) = _together(stream.waiting, options).blocks()
+        (block,) = _opened(stream.waiting, options).blocks()
         arrays["waiting"] = block.X
         if block.sample_weight is not None:
             arrays["waiting_weight"] = block.sample_weight
     if learner is not None:
         facts["unit"] = learner.unit
+        facts["rows_per_weight"] = learner.rows_per_weight
         facts["running_weight"] = learner.statistics.weight_sum
         facts["events"] = [astuple(event) for event in learner.events]
         arrays |= {name: getattr(learner.parameters, name) for name in PARAMETERS}
@@ -215,8 +222,14 @@ def _options_of(contents: Contents) -> Options:
         init = GaussianMixture._from_contents(Contents(facts["init_facts"], own))
     else:
         init = check_option("init", init, INIT_METHODS)
+    if not isinstance(init, str):
+        shape = (facts["n_components"], facts["n_features"])
+        if init.means.shape != shape or not all(shape):
+            raise ValueError(f"its init has means of shape {init.means.shape}, not {shape}")
     ridge: Any = arrays["reg_covar"]
-    ridge = float(ridge) if ridge.ndim == 0 else numbers(arrays, "reg_covar", (-1,))
+    ridge = (
+        float(ridge) if ridge.ndim == 0 else numbers(arrays, "reg_covar", (facts["n_features"],))
+    )
     values = {name: facts[name] for name in PLAIN_OPTIONS}
     if values["half_life"] == math.inf:
         values["half_life"] = None
@@ -245,13 +258,22 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
         0.0,
         fact(facts, "running_weight", float),
     )
-    unit = fact(facts, "unit", float)
+    unit, rows_per_weight = (fact(facts, name, float) for name in ("unit", "rows_per_weight"))
     ridge, scale = numbers(arrays, "ridge", (d,)), numbers(arrays, "scale", (d,))
-    positive = [unit, statistics.weight_sum, contents.facts["weight_sum"], *scale]
+    positive = [unit, rows_per_weight, statistics.weight_sum, contents.facts["weight_sum"], *scale]
     if not (np.isfinite(positive).all() and min(positive) > 0.0):
         raise ValueError("its unit, scale or weights are not positive")
     if min(ridge.min(), statistics.resp_sum.min()) < 0.0:
         raise ValueError("its ridge or resp_sum is negative")
+    if not np.allclose([statistics.weight_sum, statistics.resp_sum.sum()], 1.0, rtol=0, atol=1e-6):
+        raise ValueError("its running statistics are not of weight one")
+    with np.errstate(over="ignore"):  # rows whose squares overflow were never learned
+        squares = np.square([parameters.means, statistics.centres, statistics.means()])
+    if not np.isfinite(squares).all():
+        raise ValueError("its means or centres are too far from zero")
+    history = numbers(arrays, "history", (-1,), finite=False)
+    if not (history < math.inf).all():  # the density of rows far away may be zero
+        raise ValueError("its history has nan or inf")
     return Learner(
         options,
         parameters,
@@ -259,6 +281,7 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
         ridge,
         scale,
         unit,
-        numbers(arrays, "history", (-1,), finite=False),
+        rows_per_weight,
+        history,
         tuple(Event.checked(event) for event in fact(facts, "events", list)),
     )

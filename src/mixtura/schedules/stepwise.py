@@ -33,7 +33,9 @@ from numpy.typing import NDArray
 from mixtura.parameters import NOTHING, Parameters
 from mixtura.statistics import Statistics
 
-__all__ = ["StepRule", "interpolated", "renewed", "selected"]
+__all__ = ["StepRule", "interpolated", "lost_components", "mixed", "renewed", "selected"]
+
+LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
 
 
 class StepRule(NamedTuple):
@@ -74,7 +76,10 @@ class StepRule(NamedTuple):
             That of the batch.
         """
         # From this weight of rows on, the memory is bounded.
-        bound = self.unit * (self.longest / self.unit) ** (1.0 / self.power)
+        try:
+            bound = self.unit * (self.longest / self.unit) ** (1.0 / self.power)
+        except OverflowError:
+            bound = math.inf
         growing = min(max(bound - before, 0.0), weight)
         length = (weight - growing) / self.longest
         grown = math.log1p(growing / before)
@@ -84,6 +89,41 @@ class StepRule(NamedTuple):
             rest = 1.0 - self.power
             length += (before / self.unit) ** rest * math.expm1(rest * grown) / rest
         return -math.expm1(-length)
+
+    def row_share(self, weight: float, batch: float, rows_per_weight: float) -> float:
+        """Return the share of an average row in the running statistics.
+
+        Parameters
+        ----------
+        weight : float
+            Weight of all rows, those of the last batch among them.
+        batch : float
+            That of the last batch.
+        rows_per_weight : float
+            Rows that a unit of weight has, in the memory: mixed like the statistics.
+        """
+        return 1.0 / (rows_per_weight * max(self.memory(weight), batch))
+
+
+def mixed(running: float, batch: float, share: float) -> float:
+    """Return a running mean per unit of weight that has moved towards that of a batch."""
+    return share * batch + (1.0 - share) * running
+
+
+def lost_components(running: Statistics, row_share: float) -> NDArray[np.bool_]:
+    """Return which components have no rows of their own any more, shape (n_components,).
+
+    Parameters
+    ----------
+    running : Statistics
+        Of total weight one.
+    row_share : float
+        The share of an average row.
+    """
+    share = running.resp_sum
+    # Somebody has to be left.
+    lost: NDArray[np.bool_] = (share < LEAST_ROWS * row_share) & (share < share.max())
+    return lost
 
 
 def interpolated(running: Statistics, batch: Statistics, share: float) -> Statistics:

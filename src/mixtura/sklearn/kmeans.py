@@ -32,12 +32,12 @@ from mixtura.data.checks import (
     check_sample_weight,
 )
 from mixtura.fitting.kmeans import KMeansFit, fit_kmeans
-from mixtura.fitting.stepwise_kmeans import ClusterStream
-from mixtura.fitting.stream_options import check_half_life
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass, moments
 from mixtura.shapes import SPHERICAL, Floats
+from mixtura.sklearn.kmeans_streams import LearnsClusters
 from mixtura.sklearn.rows import rows_of, weighted_rows_of
+from mixtura.sklearn.streams import FITTED, parameters_of
 
 __all__ = ["KMeans", "far_apart"]
 
@@ -56,7 +56,9 @@ def far_apart(
     return chosen
 
 
-class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class KMeans(
+    LearnsClusters, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
+):
     """K-means for scikit-learn users: Lloyd's algorithm on threaded, deterministic passes.
 
     Parameters
@@ -218,68 +220,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         sizes = best.sizes
         assert sizes is not None
         self._fitted_rows = int(np.count_nonzero(weight)), sizes
+        self._learned_with = parameters_of(self, FITTED)
         return self
-
-    def partial_fit(
-        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Learn from one more batch of rows, in the place of scikit-learn's `MiniBatchKMeans`.
-
-        The first call starts a stream, or continues the last `fit`, whose rows then count as those
-        of the start. `fit` starts anew.
-
-        Parameters
-        ----------
-        X : array_like of shape (n_samples, n_features)
-            The rows.
-        y : None
-            Ignored.
-        sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
-
-        Returns
-        -------
-        KMeans
-            The estimator itself. It is fitted as soon as there were `n_clusters` rows; `labels_`
-            and `inertia_` are those of the batch.
-
-        Notes
-        -----
-        The first rows are kept until there are 100 for each cluster. They are clustered by `fit`,
-        of ten runs where `n_init` is "auto" and `init` gives no centers; before, whenever there are
-        twice as many. Then the sums of each cluster follow the batches, by the rule of
-        `mixtura.StepwiseGMM`. A cluster whose weight falls below 1% of that of an average row moves
-        to the farthest row of the batch.
-        """
-        self._check_parameters()
-        continues = hasattr(self, "_stream") or hasattr(self, "_fitted_rows")
-        rows = weighted_rows_of(self, X, sample_weight, reset=not continues)
-        stream: ClusterStream = getattr(self, "_stream", None) or self._begun_stream()
-        stream = stream.after(rows.X, rows.sample_weight, self._clustered)
-        self._stream = stream
-        self.__dict__.pop("_fitted_rows", None)
-        self.n_steps_ = self.n_iter_ = stream.n_updates
-        if stream.centers is not None:
-            self.cluster_centers_ = stream.centers.astype(rows.X.dtype)
-            self.labels_, self.inertia_ = self._assign(rows.X, rows.sample_weight)
-            rows.marked(self.labels_)
-            self._n_features_out = self.n_clusters
-        if stream.counts is not None:
-            self.counts_ = stream.counts
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Whether there are centers: `partial_fit` may still wait for rows."""
-        return hasattr(self, "cluster_centers_")
-
-    def _begun_stream(self) -> ClusterStream:
-        """Return a stream that has seen nothing, or the rows of the last fit."""
-        half_life = check_half_life(self.half_life)
-        if not hasattr(self, "_fitted_rows"):
-            return ClusterStream(self.n_clusters, half_life, self.n_threads)
-        n_samples, sizes = self._fitted_rows
-        centers = self.cluster_centers_.astype(np.float64)
-        return ClusterStream.after_fit(centers, sizes, n_samples, half_life, self.n_threads)
 
     def _clustered(self, X: NDArray[Any], weight: Floats | None) -> Floats:
         """Centers of the rows of the start."""

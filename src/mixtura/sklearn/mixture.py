@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from typing import Any, Self
 
@@ -23,25 +22,24 @@ from mixtura.data.checks import (
 )
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.row_checks import check_n_rows
-from mixtura.exceptions import FitError
-from mixtura.fitting import StepwiseGMM
 from mixtura.mixture import GaussianMixture as Mixture
 from mixtura.mixture.convert import register
 from mixtura.parameters import Parameters
 from mixtura.schedules import Outcome
 from mixtura.shapes import SHAPE_NAMES, Floats
 from mixtura.sklearn.labels import check_use_y, known_classes
+from mixtura.sklearn.mixture_streams import LearnsMixture
 from mixtura.sklearn.rows import WeightedRows, rows_of, weighted_rows_of
-from mixtura.sklearn.runs import ILL_DEFINED, best_run
+from mixtura.sklearn.runs import best_run
 from mixtura.sklearn.starts import INIT_PARAMS, check_given
-from mixtura.sklearn.streams import begun_stream
+from mixtura.sklearn.streams import FITTED, parameters_of
 from mixtura.updates import OnCollapse, components_left
 
 __all__ = ["GaussianMixture"]
 
 
 @register
-class GaussianMixture(DensityMixin, BaseEstimator):
+class GaussianMixture(LearnsMixture, DensityMixin, BaseEstimator):
     """Gaussian mixture for scikit-learn users: its names, defaults and meaning, and weights.
 
     Parameters
@@ -244,71 +242,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self._fit(X, y, sample_weight)
         return self
 
-    def partial_fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Learn from one more batch of rows, by stepwise EM: see `mixtura.StepwiseGMM`.
-
-        The first call starts a stream, or continues the last `fit`, whose rows then count as those
-        of the start. `fit` starts anew.
-
-        Parameters
-        ----------
-        X : array_like of shape (n_samples, n_features)
-            The rows.
-        y : array_like of shape (n_samples,), optional
-            Ignored; classes that `fit` would use are refused.
-        sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
-
-        Returns
-        -------
-        GaussianMixture
-            The estimator itself. It is fitted as soon as there were `n_components` rows. The start
-            waits for 100 rows for each component; before, the mixture is fitted to the rows so far
-            whenever there are twice as many. `n_iter_` counts batches, and `lower_bounds_` has the
-            mean log-likelihood of each one before it was learned from.
-
-        Raises
-        ------
-        ValueError
-            For parameters or rows that cannot be used; for a covariance that becomes singular,
-            where `on_collapse` does not help.
-        """
-        self._check_parameters()
-        continues = hasattr(self, "_stream") or hasattr(self, "_fitted_rows")
-        rows = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=not continues)
-        if known_classes(self, X, y, rows.sample_weight) is not None:
-            raise ValueError(
-                "y must not have classes that are used in partial_fit, which learns from rows "
-                "alone; got some. Pass y=None, or use_y=False."
-            )
-        own: StepwiseGMM | None = getattr(self, "_stream", None)
-        stream = begun_stream(self) if own is None else copy.copy(own)
-        try:
-            stream.update(rows.X, rows.sample_weight)
-            # Until the start, rows are fitted whenever there are twice as many.
-            n, before = stream.n_samples, getattr(self, "_n_modelled", 0)
-            due = stream.is_started or n >= max(self.n_components, 2 * before)
-            model = stream.model if due else None
-        except FitError as error:
-            raise ValueError(f"{ILL_DEFINED} {error}") from error
-        self._stream = stream
-        self.__dict__.pop("_fitted_rows", None)
-        if model is not None:
-            self._n_modelled = n
-            self._forget_classes()
-            self._keep_parameters(model._parameters(), rows.X.dtype)
-            self.converged_ = False
-            self.lower_bounds_ = stream.history.tolist()
-            self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
-        self.n_iter_ = stream.n_updates
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Whether there is a mixture: `partial_fit` may still wait for rows."""
-        return hasattr(self, "weights_")
-
     def fit_predict(
         self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[Any]:
@@ -379,6 +312,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self._keep(outcome, X.dtype)
         weight = np.ones(len(X)) if weight is None else weight
         self._fitted_rows = int(np.count_nonzero(weight)), float(weight.sum())
+        self._learned_with = parameters_of(self, FITTED)
         return rows
 
     def _last_parameters(self, n_features: int) -> Parameters:

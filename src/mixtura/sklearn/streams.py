@@ -1,72 +1,34 @@
-"""How `partial_fit` begins: a stream with the parameters of an estimator."""
+"""What partial_fit continues, and the parameters that it has."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from sklearn.utils import check_random_state
+from mixtura.fitting.stream_options import check_half_life
 
-from mixtura.fitting import StepwiseGMM
-from mixtura.mixture import GaussianMixture
-from mixtura.sklearn.starts import check_given
+__all__ = ["FITTED", "LEARNING", "continues", "parameters_of"]
 
-__all__ = ["begun_stream"]
-
-STARTS = {
-    "kmeans": "kmeans",
-    "k-means++": "kmeans++",
-    "random": "random",
-    "random_from_data": "random",
-}
-LEAST_STARTS = 10  # on the first rows, which are few
+# Parameters that cannot change between fit and partial_fit, and between two calls of partial_fit.
+FITTED = ("n_components", "covariance_type", "n_clusters")
+LEARNING = (*FITTED, "reg_covar", "half_life", "on_collapse", "missing")
 
 
-def begun_stream(estimator: Any) -> StepwiseGMM:
-    """Return a stream that has seen nothing, or the rows of the last fit.
-
-    Raises
-    ------
-    ValueError
-        For parameters that cannot be used.
-    """
-    d = estimator.n_features_in_
-    ridge = np.full(d, float(estimator.reg_covar))
-    has_fit = hasattr(estimator, "_fitted_rows")
-    model = estimator.model_ if has_fit else None
-    stream = StepwiseGMM(
-        estimator.n_components if model is None else model.n_components,
-        covariance_type=estimator.covariance_type,
-        reg_covar=ridge,
-        half_life=estimator.half_life,
-        init=_start(estimator, d) if model is None else model,
-        n_init=max(estimator.n_init, LEAST_STARTS),
-        on_collapse=estimator.on_collapse,
-        missing=estimator.missing,
-        rng=int(check_random_state(estimator.random_state).randint(2**31 - 1)),
-        n_threads=estimator.n_threads,
-    )
-    return stream if model is None else stream._after_fit(model, *estimator._fitted_rows)
+def parameters_of(estimator: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return those of these parameters that an estimator has."""
+    return {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
 
 
-def _start(estimator: Any, n_features: int) -> Any:
-    """What EM starts from on the first rows."""
-    given = check_given(estimator, n_features)
-    if not given:
-        return STARTS[estimator.init_params]
-    if "means" not in given or ("weights" in given and "covariances" not in given):
-        raise ValueError(
-            f"partial_fit must begin with means_init, alone or with precisions_init, or with all "
-            f"parameters; got {_names(given)}. Give the others, too."
-        )
-    if "covariances" not in given:
-        return given["means"]
-    k = estimator.n_components
-    weights = given.get("weights", np.full(k, 1.0 / k))
-    return GaussianMixture(weights, given["means"], given["covariances"], estimator.covariance_type)
-
-
-def _names(given: dict[str, Any]) -> str:
-    """The parameters that users gave, without factors, which follow from precisions."""
-    words = {"weights": "weights_init", "means": "means_init", "covariances": "precisions_init"}
-    return " and ".join(word for name, word in words.items() if name in given)
+def continues(estimator: Any) -> bool:
+    """Whether there are rows that a batch is added to; refuses other parameters than theirs."""
+    estimator._check_parameters()
+    check_half_life(estimator.half_life)
+    if not (hasattr(estimator, "_stream") or hasattr(estimator, "_fitted_rows")):
+        return False
+    for name, value in estimator._learned_with.items():
+        now = getattr(estimator, name)
+        if now != value:
+            raise ValueError(
+                f"{name} must stay {value!r}, as what partial_fit continues has it; got {now!r}. "
+                f"Set it back, or call fit, or partial_fit of a clone: both begin anew."
+            )
+    return True
