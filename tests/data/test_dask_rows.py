@@ -242,6 +242,17 @@ def test_too_few_rows_are_refused() -> None:
         mixtura.fit_gmm(frame(), 70)
 
 
+@pytest.mark.parametrize("ask", [lambda X: mixtura.fit_gmm(X, 2), MODEL.log_likelihood])
+def test_chunks_with_other_rows_than_they_say_are_refused_by_partition(ask: Any) -> None:
+    shorter = array().map_blocks(lambda part: part[:20], dtype=np.float64, meta=np.empty((0, 0)))
+    with pytest.raises(
+        ValueError,
+        match=r"^partition 3 of X must have 25 rows, as the chunks of the Dask array say; got 20\. "
+        r"Give map_blocks the chunks that it makes, or pass X\.compute_chunk_sizes\(\)\.$",
+    ):
+        ask(shorter)
+
+
 def test_partition_that_changes_between_passes_is_refused_by_its_number() -> None:
     calls: list[int] = []
 

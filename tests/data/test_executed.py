@@ -7,6 +7,7 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, Thre
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mixtura
 from mixtura import scan
 from mixtura.data import Block, open_rows
 from mixtura.data.far.executed import _groups
@@ -171,6 +173,86 @@ def test_weights_and_columns_are_read_in_tasks(path: Path) -> None:
     rows = rows_for(path, Here(), columns=[2, 0], weight=1)
     assert rows.weight_sum == X[:, 1].sum()
     np.testing.assert_array_equal(rows.take([0, 70]), X[[0, 70]][:, [2, 0]])
+
+
+# ---- results that are lost, or in another order ----
+
+
+def backwards(f: Any, tasks: Any) -> Any:
+    return reversed([f(task) for task in tasks])
+
+
+def without_the_last(f: Any, tasks: Any) -> Any:
+    return [f(task) for task in tasks][:-1]
+
+
+def the_first_three(f: Any, tasks: Any) -> Any:
+    return map(f, islice(tasks, 3))
+
+
+def twice(f: Any, tasks: Any) -> Any:
+    return (result for task in tasks for result in [f(task)] * 2)
+
+
+def of_another_function(_f: Any, tasks: Any) -> Any:
+    return [5 for _ in tasks]
+
+
+def nothing(_f: Any, tasks: Any) -> Any:
+    list(tasks)
+
+
+IN_ORDER = (
+    r"^the executor of file '.*rows\.npy' must return the result of each task, in order, as map "
+    r"does; got %s\. Pass a function that does, such as imap of a pool in place of "
+    r"imap_unordered\.$"
+)
+LOST = [
+    (backwards, "that of task 19 in place of 0"),
+    (without_the_last, "those of 19 of 20 tasks"),
+    (the_first_three, "those of 3 tasks, and there are more"),
+    (twice, "that of task 0 in place of 1"),
+    (of_another_function, r"5 \(int\)"),
+    (nothing, r"None \(NoneType\)"),
+]
+
+
+@pytest.mark.parametrize(("executor", "got"), LOST)
+def test_results_that_are_lost_or_in_another_order_are_refused(
+    path: Path, executor: Any, got: str
+) -> None:
+    rows = rows_for(path, executor)
+    with pytest.raises(RuntimeError, match=IN_ORDER % got):
+        list(rows.map(text_of))
+
+
+def test_answers_in_another_order_are_refused(path: Path) -> None:
+    model = mixtura.GaussianMixture([1.0], [X.mean(axis=0)], [np.eye(3)])
+    for rows in (scan([X[:50], X[50:]], executor=backwards), rows_for(path, backwards)):
+        with pytest.raises(RuntimeError, match="must return the result of each task, in order"):
+            model.log_prob(rows)
+
+
+def test_map_of_an_executor_is_the_executor(path: Path) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        rows = rows_for(path, threads.map)
+        assert rows.total(text_of) == total(rows.map(text_of))
+    with pytest.raises(RuntimeError, match="must accept tasks; ThreadPoolExecutor does not"):
+        list(rows.map(text_of))
+
+
+def test_executor_that_returns_no_future_is_refused(path: Path) -> None:
+    class Absent:
+        def submit(self, work: Any, task: Any) -> Any:
+            return work(task)
+
+    with pytest.raises(
+        TypeError,
+        match=r"^submit of Absent must return a future, which has a method result; got \[.*"
+        r"\(list\)\. Pass concurrent\.futures\.ProcessPoolExecutor\(\), or a function that is "
+        r"called like map\.$",
+    ):
+        list(rows_for(path, Absent()).map(text_of))
 
 
 # ---- arrays in this process ----

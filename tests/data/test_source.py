@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mixtura import fit_gmm
+from mixtura import data, fit_gmm
 from mixtura.data import ArrayRows, Block, BlockedRows, RowSource, open_rows, scan
+from mixtura.data.far.executed import ExecutedBlocks, ExecutedRows
+from mixtura.data.question import Question
 from mixtura.shapes import Floats
 
 NAMES = ("a", "b", "c")
@@ -321,6 +323,23 @@ def test_rows_of_a_users_own_kind_without_a_size_or_a_type_are_refused(
     own = type("Own", (Broken,), {attribute: value})
     with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
         open_rows(own([Block(np.zeros((5, 2)), None, 0)]))
+
+
+@pytest.mark.parametrize(("n_parts", "n_answers"), [(1, 5), (3, 15)])
+def test_answers_for_more_or_fewer_rows_than_there_are_raise(n_parts: int, n_answers: int) -> None:
+    rows = Pieces([np.zeros((5, 2))] * 2, None)
+    question = Question(len, ("length",))  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError,
+        match=rf"^map\(\) of Pieces must yield an answer for each of 10 rows, in order; got "
+        rf"{n_answers}\. Mend map\(\)\.$",
+    ):
+        rows.stacked(question, [np.zeros(5)] * n_parts)
+
+
+@pytest.mark.parametrize("rows", [*data.KINDS, ExecutedRows, ExecutedBlocks])
+def test_every_kind_of_rows_has_written_what_it_must(rows: type[RowSource]) -> None:
+    assert not rows.__abstractmethods__
 
 
 def with_extras(X: Floats, cuts: list[int]) -> RowSource:

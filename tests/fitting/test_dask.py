@@ -8,6 +8,7 @@ import pickle
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,15 @@ def test_fit_in_a_task_of_the_cluster_has_the_same_bits(client: Any) -> None:
     assert_equal_fits(client.submit(fitted, X).result(), fit(scan(np.split(X, 4))))
 
 
+def test_more_fits_in_tasks_than_there_are_threads_wait_for_no_other(client: Any) -> None:
+    """A task that waits for its own tasks leaves its thread to them."""
+    assert sum(client.nthreads().values()) == 2
+    futures = [client.submit(fitted, X, pure=False) for _ in range(5)]
+    expected = fit(scan(np.split(X, 4)))
+    for future in futures:
+        assert_equal_fits(future.result(timeout=120), expected)
+
+
 def test_errors_in_a_partition_come_to_the_client(client: Any) -> None:  # noqa: ARG001
     with pytest.raises(ValueError, match=r"partition \d of X must be finite; row \d+, column"):
         fit(array(HOLED))
@@ -274,6 +284,36 @@ def test_ctrl_c_in_a_pass_cancels_its_graph(client: Any) -> None:
     gc.collect()
     assert not [key for key in client.futures if "mixtura-look" in str(key)]
     assert rows.total(n_rows_of) == 3000.0  # what was kept is computed again
+
+
+CANCELLED = (
+    r"^the client of Dask must run, and keep the rows, until the function returns; got: .*%s.*\. "
+    r"Call the function again where a client runs; with checkpoint= a fit continues\.$"
+)
+
+
+def test_client_that_is_closed_during_a_fit_is_named(client: Any) -> None:
+    def close(state: Any) -> None:
+        if state.iteration == 2:
+            other.close()
+
+    with (
+        distributed.Client(client.scheduler.address, set_as_default=False) as other,
+        other.as_current(),
+        pytest.raises(RuntimeError, match=CANCELLED % "is closed"),
+    ):
+        fit(array(), tol=0, callback=close)
+
+
+def test_rows_that_are_cancelled_during_a_fit_are_named(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancelled(*_: Any, **__: Any) -> Any:
+        raise CancelledError("mixtura-sum cancelled for reason: lost dependencies.")
+
+    monkeypatch.setattr(type(client), "get", cancelled)
+    with pytest.raises(RuntimeError, match=CANCELLED % "lost dependencies"):
+        fit(array())
 
 
 def test_checkpoint_of_a_fit_on_a_cluster_continues_to_the_same_bits(

@@ -185,8 +185,15 @@ class RowSource(ABC):
         values: NDArray[Any] = np.empty((self.n_samples, *question.columns), question.dtype)
         start = 0
         for part in parts:
-            values[start : start + len(part)] = part
-            start += len(part)
+            end = start + len(part)
+            if end <= self.n_samples:
+                values[start:end] = part
+            start = end
+        if start != self.n_samples:
+            raise ValueError(
+                f"map() of {type(self).__name__} must yield an answer for each of "
+                f"{self.n_samples} rows, in order; got {start}. Mend map()."
+            )
         return values
 
     def weights(self) -> Floats | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -128,8 +129,9 @@ class _Cluster:
         return sum(self.client.nthreads().values())
 
     def kept(self, groups: Sequence[Any]) -> list[Any]:
-        futures: list[Any] = self.client.compute(list(groups), retries=RETRIES)
-        return futures
+        with self._running():
+            kept: list[Any] = self.client.compute(list(groups), retries=RETRIES)
+        return kept
 
     def joined(self, groups: Sequence[Sequence[Any]]) -> list[Any]:
         from dask import delayed
@@ -144,10 +146,25 @@ class _Cluster:
         return (work, group, *others)
 
     def results(self, graph: Graph, keys: list[Hashable]) -> list[Any]:
-        return list(self.client.get(graph, keys))
+        with self._running():  # in a task, `get` leaves the thread of the task to others
+            return list(self.client.get(graph, keys))
 
     def drop(self, kept: Sequence[Any]) -> None:
         self.client.cancel(list(kept))
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Raise a RuntimeError where the client is closed, or what it keeps was cancelled."""
+        try:
+            yield
+        except Exception as error:
+            if self.client.status == "running" and not isinstance(error, CancelledError):
+                raise
+            raise RuntimeError(
+                f"the client of Dask must run, and keep the rows, until the function returns; got: "
+                f"{str(error).rstrip('.')}. Call the function again where a client runs; with "
+                f"checkpoint= a fit continues."
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ of statistics come back. A block that is lost with its worker is computed again.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -75,9 +76,24 @@ class PartitionReader:
     has_weight: bool
     missing: Accepted | None = None
 
-    def blocks(self, partition: Any, number: int, weight: Any = None) -> list[Block]:
-        """Return a group of one block, see `block`."""
-        return [self.block(partition, number, weight)]
+    def blocks(
+        self, partition: Any, number: int, weight: Any = None, n_rows: float = math.nan
+    ) -> list[Block]:
+        """Return a group of one block, see `block`.
+
+        Raises
+        ------
+        ValueError
+            For another number of rows than the collection says, where it does, too.
+        """
+        block = self.block(partition, number, weight)
+        if len(block.X) != n_rows and not math.isnan(n_rows):
+            raise ValueError(
+                f"partition {number} of X must have {n_rows:.0f} rows, as the chunks of the Dask "
+                f"array say; got {len(block.X)}. Give map_blocks the chunks that it makes, or pass "
+                f"X.compute_chunk_sizes()."
+            )
+        return [block]
 
     def block(self, partition: Any, number: int, weight: Any = None) -> Block:
         """Convert a partition, and check its values.
@@ -242,10 +258,10 @@ class DaskRows(RowsElsewhere):
         from dask import delayed
 
         read = delayed(self._reader.blocks, pure=False)
-        parts = self._table.partitions()
+        parts, n_rows = self._table.partitions(), self._table.rows_of_partitions
         weights = self._weights or [None] * len(parts)
         place = place_of_work()
-        blocks = [read(parts[i], i, weights[i]) for i in range(len(parts))]
+        blocks = [read(parts[i], i, weights[i], n_rows[i]) for i in range(len(parts))]
         groups = Groups(place, place.kept(blocks))
         if self._is_kept:
             self._groups = groups

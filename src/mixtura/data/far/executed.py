@@ -14,10 +14,11 @@ import copy
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent import futures
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -82,7 +83,8 @@ class Executor:
     Parameters
     ----------
     inner : concurrent.futures.Executor, or callable
-        Called with a function and an iterable where it has no method `submit`.
+        Called with a function and an iterable where it has no method `submit`. The method `map` of
+        an executor stands for the executor.
 
     Raises
     ------
@@ -94,6 +96,9 @@ class Executor:
 
     def __post_init__(self) -> None:
         got = self.inner
+        if isinstance(getattr(got, "__self__", None), futures.Executor):
+            object.__setattr__(self, "inner", got.__self__)
+            return
         kind = type(got)
         if isinstance(got, type) and hasattr(got, "submit"):
             remedy = f"Pass an object of it, {got.__name__}()."
@@ -129,12 +134,12 @@ class Executor:
         concurrent.futures.BrokenExecutor
             When a worker died.
         RuntimeError
-            When no more tasks are accepted.
+            When no more tasks are accepted, and where results are lost or in another order.
         TypeError
-            For what cannot be sent to another process.
+            For what cannot be sent to another process, and for what is no future.
         """
         if not hasattr(self.inner, "submit"):
-            yield from self.inner(_limited, tasks)
+            yield from self._mapped(tasks, name)
             return
         running: deque[tuple[Any, Callable[[], Any]]] = deque()
         try:
@@ -151,9 +156,36 @@ class Executor:
             for future, _ in running:
                 future.cancel()
 
+    def _mapped(self, tasks: Iterable[Callable[[], Any]], name: str) -> Iterator[Any]:
+        """Call what is like map; each task has a number, which comes back with its result."""
+
+        def wrong(got: str) -> RuntimeError:
+            return RuntimeError(
+                f"the executor of {name} must return the result of each task, in order, as map "
+                f"does; got {got}. Pass a function that does, such as imap of a pool in place of "
+                f"imap_unordered."
+            )
+
+        numbers, n_results = count(), 0
+        numbered = zip(tasks, numbers, strict=False)
+        results = self.inner(_numbered, numbered)
+        if not isinstance(results, Iterable):
+            raise wrong(described(results))
+        for got in results:
+            if not isinstance(got, _Numbered):
+                raise wrong(described(got))
+            if got.number != n_results:
+                raise wrong(f"that of task {got.number} in place of {n_results}")
+            n_results += 1
+            yield got.result
+        if next(numbered, None) is not None:
+            raise wrong(f"those of {n_results} tasks, and there are more")
+        if n_results != (n_tasks := next(numbers)):
+            raise wrong(f"those of {n_results} of {n_tasks} tasks")
+
     def _submitted(self, task: Callable[[], Any], name: str) -> Any:
         try:
-            return self.inner.submit(_limited, task)
+            future = self.inner.submit(_limited, task)
         except BrokenExecutor as error:
             raise self._broken(error, name) from error
         except RuntimeError as error:
@@ -161,6 +193,13 @@ class Executor:
                 f"the executor of {name} must accept tasks; {type(self.inner).__name__} does not: "
                 f"{error}. Scan with a new one, and use the rows before it is shut down."
             ) from error
+        if not callable(getattr(future, "result", None)):
+            raise TypeError(
+                f"submit of {type(self.inner).__name__} must return a future, which has a method "
+                f"result; got {described(future)}. Pass concurrent.futures.ProcessPoolExecutor(), "
+                f"or a function that is called like map."
+            )
+        return future
 
     def _result(self, running: tuple[Any, Callable[[], Any]], name: str) -> Any:
         future, task = running
@@ -194,6 +233,19 @@ def _limited(task: Callable[[], Result]) -> Result:
         return task()
 
 
+@dataclass(frozen=True)
+class _Numbered:
+    """What a task returned, and the number of the task."""
+
+    number: int
+    result: Any
+
+
+def _numbered(job: tuple[Callable[[], Any], int]) -> _Numbered:
+    task, number = job
+    return _Numbered(number, _limited(task))
+
+
 class ExecutedRows(StoredRows):
     """Rows of a store; an executor reads each piece and looks at it."""
 
@@ -209,8 +261,9 @@ class ExecutedRows(StoredRows):
         return same
 
     def map(self, look: Callable[[Block], Result]) -> Iterator[Result]:
-        parts: Iterator[list[Result]] = self._run(look, 1, list)
-        return (result for (result,) in parts)
+        each_alone: Iterator[list[Result]] = self._run(look, 1, list)
+        for results in each_alone:
+            yield from results
 
     def total(self, look: Callable[[Block], Result]) -> Result:
         parts: Iterator[Result] = self._run(look, self._group, total)
