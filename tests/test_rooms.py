@@ -12,8 +12,8 @@ from mixtura.covariance import CELEUX_GOVAERT
 
 PACKAGE = Path(mixtura.__file__).parent
 GROUND = {
-    "algebra", "cached", "exceptions", "files", "limits", "parameters", "shapes", "statistics", "text",
-    "trees", "wire",
+    "algebra", "cached", "exceptions", "files", "limits", "parameters", "shapes", "statistics",
+    "text", "trees", "wire",
 }  # fmt: skip
 EDGES = {"sklearn", "plot", "cli", "datasets"}
 # A room may import rooms of the floors below its own, and of its own floor only itself. Ground
