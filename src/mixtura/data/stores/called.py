@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -74,12 +75,14 @@ class CalledRows(Store):
 
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:  # noqa: ARG002
         names, n_columns = self.names, self.n_columns
-        for b, block in enumerate(self._blocks()):
-            name = f"block {b}"
+        numbers = count()  # enumerate would keep the last block while the next is made
+        for block in self._blocks():
+            name = f"block {next(numbers)}"
             table = rows_table(block, name)
             check_rows_shape(
                 table.shape, table.names, name=name, n_features=n_columns, feature_names=names
             )
-            box = [table.selected(columns)]  # which alone keeps it, until it is read
+            # The function goes on while the block is worked on, and may fill its memory anew.
+            box = [table.selected(columns).owned()]  # which alone keeps it, until it is read
             del block, table
             yield Piece(box.pop, name, 0)
