@@ -270,6 +270,48 @@ def test_file_that_holds_the_rows_is_not_replaced(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(path), X)
 
 
+def view_of(array: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(array)[:]
+
+
+@pytest.mark.parametrize("view", [np.asanyarray, view_of], ids=["map", "view"])
+@pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("rows", [scan, "map", "scanned map", "array of a map"])
+def test_memory_map_of_the_file_that_holds_the_rows_is_not_written(
+    view: Any, link: str | None, rows: Any, tmp_path: Path
+) -> None:
+    path = other = tmp_path / "rows.npy"
+    np.save(path, X)
+    if link is not None:
+        other = tmp_path / "link.npy"
+        getattr(other, link)(path)
+    source: Any = scan(path)
+    if rows != scan:
+        source = np.load(path, mmap_mode="r")
+        source = {"map": source, "scanned map": scan(source)}.get(rows, np.asarray(source))
+    out = view(np.load(other, mmap_mode="r+"))
+    with pytest.raises(
+        ValueError, match=r"^out must not lie where the rows do: .* a memory map of "
+    ):
+        fit().model.impute(source, out=out)
+    np.testing.assert_array_equal(np.load(path), X)
+    fit().model.impute(
+        source, out=np.lib.format.open_memmap(tmp_path / "o.npy", "w+", shape=X.shape)
+    )
+
+
+def test_array_that_has_a_byte_of_the_rows_is_not_written() -> None:
+    rows = np.column_stack([X, np.zeros(N)])
+    for source in (rows[:, :D], scan([rows[:100, :D], rows[100:, :D]])):
+        with pytest.raises(
+            ValueError, match=r"^out must not lie where .* got one that overlaps\. "
+        ):
+            fit().log_prob(source, out=rows[:, 1])
+        np.testing.assert_array_equal(rows[:, :D], X)
+        fit().log_prob(source, out=rows[:, D])  # beside them
+        np.testing.assert_array_equal(rows[:, D], fit().log_prob(X))
+
+
 def test_array_that_is_read_only_is_refused() -> None:
     out = np.empty(N)
     out.flags.writeable = False

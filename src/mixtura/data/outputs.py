@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import described
+from mixtura.data.maps import file_of
 from mixtura.data.question import Question
 from mixtura.data.source import RowSource
 from mixtura.data.values import check_flag
@@ -85,7 +86,7 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
     Raises
     ------
     ValueError
-        For an array that cannot hold the answers, and for a file that holds the rows.
+        For an array that cannot hold the answers, and for an array or a file that holds the rows.
     OSError
         For a file that cannot be written; an older one stays as it was.
     """
@@ -95,6 +96,7 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
         return source.answers(question)
     if isinstance(out, np.ndarray):
         _check_array(out, question, source.n_samples if source.is_counted else None)
+        _refuse_memory_of_rows(out, source)
         _fill(out, _parts(source, question))
         return out
     own = os.path.realpath(out)
@@ -139,6 +141,22 @@ def _check_array(out: NDArray[Any], question: Question, n_samples: int | None) -
             "out must be an array that can be written; got one that is read-only. Open a memory "
             'map with mode="r+", or copy the array.'
         )
+
+
+def _refuse_memory_of_rows(out: NDArray[Any], source: RowSource) -> None:
+    """Refuse an array whose answers would be written over the rows."""
+    path = file_of(out)
+    mapped = path is not None and any(_is_same_file(path, other) for other in source.paths)
+    if mapped or source.lies_in(out):
+        got = f"a memory map of {path!r}, which has the rows" if mapped else "one that overlaps"
+        raise ValueError(
+            f"out must not lie where the rows do: these would be lost; got {got}. Make another "
+            f"array by np.empty, or np.lib.format.open_memmap for another file."
+        )
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
 
 
 def _fill(out: NDArray[Any], parts: Iterator[NDArray[Any]]) -> None:

@@ -29,6 +29,7 @@ from mixtura.data.fingerprint import digest_of
 from mixtura.data.frames import Names
 from mixtura.data.index import check_index
 from mixtura.data.looks import Counted, Extremes
+from mixtura.data.maps import share_memory
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.missing import Accepted, Missing, lack_numbers
 from mixtura.data.question import Question
@@ -143,6 +144,15 @@ class RowSource(ABC):
     def paths(self) -> Sequence[str]:
         """Names of the files that hold the rows, which no answers may replace."""
         return ()
+
+    def lies_in(self, array: NDArray[Any]) -> bool:
+        """Whether some rows, or their weights, lie in the memory of an array."""
+        return self.in_memory and any(
+            share_memory(part, array)
+            for block in self.blocks()
+            for part in (block.X, block.sample_weight)
+            if part is not None
+        )
 
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
@@ -565,6 +575,10 @@ class _Changed(RowSource):
         self.n_features, self.dtype = source.n_features, source.dtype
         self.feature_names = source.feature_names
         self.is_weighted = source.is_weighted or weight is not None
+
+    @property
+    def paths(self) -> Sequence[str]:
+        return self._source.paths
 
     def checked(self, missing: Accepted | None = None) -> RowSource:
         source = self._source.checked(missing)

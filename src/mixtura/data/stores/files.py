@@ -15,7 +15,7 @@ from mixtura.data.frames import Names, refuse_repeated_names
 from mixtura.data.row_checks import columns_difference
 from mixtura.data.stores.store import Piece, Store, common_dtype
 
-__all__ = ["FileStore", "StoredFile", "files_in", "needed", "paths_of"]
+__all__ = ["FileStore", "StoredFile", "files_in", "needed", "paths_of", "written_state"]
 
 INSIDE = "::"  # between the path of a file and the name of an array in it
 
@@ -53,7 +53,7 @@ class StoredFile(ABC):
 
     def state(self) -> Any:
         """Return something that changes when the file is written anew."""
-        return _written(Path(self.path.partition(INSIDE)[0]))
+        return written_state(Path(self.path.partition(INSIDE)[0]))
 
 
 class FileStore(Store):
@@ -186,11 +186,11 @@ def _check_columns(file: StoredFile, first: StoredFile) -> None:
         )
 
 
-def _written(path: Path) -> Any:
-    """Size and time of a file, or of all files in a folder."""
+def written_state(path: Path) -> Any:
+    """Return size and time of a file, or of all files in a folder; None where nothing is."""
     if not path.exists():
         return None
     if path.is_dir():
-        return [_written(each) for each in sorted(path.rglob("*")) if each.is_file()]
+        return [written_state(each) for each in sorted(path.rglob("*")) if each.is_file()]
     stat = path.stat()
     return path.name, stat.st_size, stat.st_mtime_ns
