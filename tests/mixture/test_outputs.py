@@ -237,9 +237,20 @@ def test_error_of_reading_names_what_was_read_not_the_output(tmp_path: Path) -> 
 
 def test_output_into_a_folder_that_does_not_exist_is_refused_before_reading(tmp_path: Path) -> None:
     called = Called()
-    with pytest.raises(FileNotFoundError, match=r"nowhere/labels\.npy"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"^out must be in a folder that exists; got '.*nowhere/labels\.npy'",
+    ):
         fit().predict(scan(called), out=tmp_path / "nowhere" / "labels.npy")
     assert called.n_full == 0
+
+
+def test_folder_is_not_an_output(tmp_path: Path) -> None:
+    (tmp_path / "labels.npy").mkdir()
+    with pytest.raises(
+        ValueError, match=r"^out must be the name of a file; got '.*', a folder\. Na"
+    ):
+        fit().predict(X, out=tmp_path / "labels.npy")
 
 
 BAD: list[tuple[str, dict[str, Any], type[Exception], str]] = [
@@ -332,7 +343,7 @@ def test_rows_with_other_columns_are_refused_by_their_shape() -> None:
 
 def test_file_in_parquet_without_pyarrow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"needs pyarrow, which is not installed"):
+    with pytest.raises(ImportError, match=r"need pyarrow, which is not installed"):
         fit().predict(X, out="labels.parquet")
 
 

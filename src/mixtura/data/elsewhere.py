@@ -151,7 +151,7 @@ class RowsElsewhere(RowSource):
                 start += before[number].n_samples
             number += 1
             yield block, visit
-            del block  # so that it is not kept while the next one is waited for
+            del block  # see `held` of the stores
         if before is not None and number < len(before):
             raise Visit(look, self.name, number, 0, before[number]).changed("none")
 

@@ -546,7 +546,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
             if promised is not None and end > promised:
                 break
             yield Block(X, weight, start, extras)
-            del X, weight, extras  # so that they are not kept while the next ones are waited for
+            del X, weight, extras  # see `held` of the stores
         if promised is not None and end != promised:
             raise ValueError(f"{expected}; got {end} rows. {remedy}")
 

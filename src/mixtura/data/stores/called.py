@@ -11,7 +11,7 @@ import numpy as np
 from mixtura.cached import cached_property
 from mixtura.data.frames import Names, Table, described
 from mixtura.data.row_checks import check_rows_shape, rows_table
-from mixtura.data.stores.store import Piece, Store
+from mixtura.data.stores.store import Piece, Store, held
 
 __all__ = ["CalledRows"]
 
@@ -83,6 +83,6 @@ class CalledRows(Store):
                 table.shape, table.names, name=name, n_features=n_columns, feature_names=names
             )
             # The function goes on while the block is worked on, and may fill its memory anew.
-            box = [table.selected(columns).owned()]  # which alone keeps it, until it is read
+            piece = Piece(held(table.selected(columns).owned()), name, 0)
             del block, table
-            yield Piece(box.pop, name, 0)
+            yield piece

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from mixtura.data.frames import Names
-from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream
+from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream, readable
 from mixtura.data.stores.files import FileStore, StoredFile, needed
 from mixtura.data.stores.store import Piece
 
 __all__ = ["CsvFiles"]
+
+
+LINES = "lines of numbers below a line of names"
+REMEDY = "Mend the line, write the file anew, or choose other columns by columns=."
 
 
 class _CsvFile(StoredFile):
@@ -39,19 +43,10 @@ class _CsvFile(StoredFile):
         names = tuple(self.names[a] for a in columns)
         reader = self._reader(names)
         try:
-            batches = Batches(reader.schema, self._batches(reader))
+            batches = Batches(reader.schema, readable(reader, self.place, REMEDY, LINES))
             yield from pieces_of_stream(batches, names, size, self.place)
         finally:
             reader.close()
-
-    def _batches(self, reader: Any) -> Iterator[Any]:
-        while True:
-            try:
-                yield reader.read_next_batch()
-            except StopIteration:
-                return
-            except ValueError as error:
-                raise self._unreadable(error) from error
 
     def _reader(self, names: Names | None = None) -> Any:
         csv = needed("pyarrow.csv", "CSV files")
@@ -69,14 +64,11 @@ class _CsvFile(StoredFile):
                 parse_options=csv.ParseOptions(delimiter=self._separator),
                 convert_options=convert,
             )
-        except ValueError as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> ValueError:
-        return ValueError(
-            f"{self.place} must hold lines of numbers below a line of names; pyarrow cannot read "
-            f"it: {error} Mend the line, or choose other columns by columns=."
-        )
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{self.place} must hold {LINES}; pyarrow cannot read it: "
+                f"{str(error).rstrip('. ')}. {REMEDY}"
+            ) from error
 
 
 class CsvFiles(FileStore):

@@ -31,21 +31,24 @@ class StoredFile(ABC):
     n_columns : int
     n_rows : int or None
         None where only reading it tells.
+    dtype : dtype
+        Of the numbers, where they are those of one array.
     """
 
     path: str
     names: Names | None = None
     n_columns: int
     n_rows: int | None = None
+    dtype: np.dtype[Any]
 
     @property
     def place(self) -> str:
         """What messages call it."""
         return f"file {self.path!r}"
 
-    @abstractmethod
-    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:
+    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:  # noqa: ARG002
         """Return float32 if all of these columns are of that type, else float64."""
+        return common_dtype([self.dtype])
 
     @abstractmethod
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
@@ -154,16 +157,16 @@ def files_in(folder: str, suffixes: tuple[str, ...]) -> list[str]:
 
 
 def needed(library: str, what: str) -> ModuleType:
-    """Import what reads a kind of files, or raise an error that says how to install it."""
+    """Import what a kind of files needs, or raise an error that says how to install it."""
     import importlib
 
+    root = library.partition(".")[0]
     try:
+        importlib.import_module(root)
         return importlib.import_module(library)
     except ImportError as error:
-        root = library.partition(".")[0]
         raise ImportError(
-            f"{what} are read by {root}, which is not installed. Install it with: "
-            f"pip install {root}."
+            f"{what} need {root}, which is not installed. Install it with: pip install {root}."
         ) from error
 
 

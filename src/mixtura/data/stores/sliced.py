@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mixtura.data.frames import REAL_KINDS
 from mixtura.data.maps import file_of, first_byte, mapped
 from mixtura.data.row_checks import rows_table
-from mixtura.data.stores.files import needed, written_state
+from mixtura.data.stores.files import INSIDE, needed, written_state
 from mixtura.data.stores.store import Piece, Store, common_dtype
 
 __all__ = ["SlicedArray", "check_table", "read_slice", "slices"]
@@ -45,6 +45,7 @@ class SlicedArray(Store):
 
     @classmethod
     def opened(cls, source: Any) -> SlicedArray | None:
+        _refuse_closed(source)
         if not isinstance(source, np.memmap) and (
             not all(hasattr(source, name) for name in ("shape", "__getitem__"))
             or isinstance(source, type | np.ndarray | np.generic)
@@ -58,6 +59,7 @@ class SlicedArray(Store):
         return common_dtype([self._dtype])
 
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
+        _refuse_closed(self._array)
         read = _Array(self._array).read
         for start, stop in slices(self._array, size):
             yield Piece(partial(read, tuple(columns), start, stop), self.name, start)
@@ -83,6 +85,7 @@ class _Array:
     itself: Any
 
     def read(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+        _refuse_closed(self.itself)
         return read_slice(self.itself, columns, start, stop)
 
     def __reduce__(self) -> Any:
@@ -90,9 +93,22 @@ class _Array:
         if isinstance(array, np.memmap) and array.filename is not None:
             path, begin = array.filename, first_byte(array)
             return _in_map, (path, array.dtype, array.shape, array.strides, begin)
-        if type(array).__module__.partition(".")[0] == "h5py":
+        if _is_of_h5py(array):
             return _in_hdf5, (array.file.filename, array.name)
         return _Array, (array,)
+
+
+def _is_of_h5py(array: Any) -> bool:
+    return type(array).__module__.partition(".")[0] == "h5py"
+
+
+def _refuse_closed(array: Any) -> None:
+    if _is_of_h5py(array) and not array:  # as h5py says that its file is closed
+        raise ValueError(
+            "source must be a dataset of an HDF5 file that is open; got one of a file that is "
+            "closed. Open the file until the rows were used, or pass its path and the name of the "
+            f"dataset, such as 'file.h5{INSIDE}name'."
+        )
 
 
 def _in_map(*place: Any) -> _Array:
@@ -108,11 +124,12 @@ def check_table(array: Any, place: str) -> np.dtype[Any]:
 
     Only its metadata are looked at, or none of its rows.
     """
+    shape = array.shape or ()  # None, of a null dataset of HDF5
     dtype = np.dtype(array.dtype if hasattr(array, "dtype") else np.asarray(array[:0]).dtype)
-    if len(array.shape) != 2 or dtype.kind not in REAL_KINDS:
+    if len(shape) != 2 or dtype.kind not in REAL_KINDS:
         raise ValueError(
             f"{place} must be a table of real numbers, (n_samples, n_features); got shape "
-            f"{tuple(array.shape)} of {dtype}. Choose an array of two dimensions."
+            f"{tuple(shape)} of {dtype}. Choose an array of two dimensions."
         )
     return dtype
 
