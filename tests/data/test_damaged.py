@@ -14,7 +14,7 @@ import written
 import zarr
 from pyarrow import dataset, feather, parquet
 
-from mixtura import RowsChangedError, fit_gmm, scan
+from mixtura import FitError, RowsChangedError, fit_gmm, scan
 from mixtura.data import open_rows
 
 X = np.random.default_rng(0).normal(size=(4000, 3))
@@ -159,6 +159,33 @@ def test_file_that_cannot_be_read_as_somebody_writes_it_has_changed(tmp_path: Pa
     with pytest.raises(RowsChangedError, match=r"x\.npy' must stay as it is") as raised:
         list(reading)
     assert isinstance(raised.value.__context__, ValueError)
+
+
+CHANGED = {
+    "nan": (np.nan, ValueError, r"x\.npy' must be finite; row 1234, column 1 is nan\."),
+    "large": (1e300, RowsChangedError, r"x\.npy' must have the same rows each time .* other ones"),
+}
+
+
+@pytest.mark.parametrize(("value", "error", "message"), CHANGED.values(), ids=CHANGED)
+@pytest.mark.parametrize("labels", [None, -np.ones(len(X), dtype=int)])
+def test_numbers_that_change_where_nothing_shows_it_are_named_when_a_fit_fails(
+    value: float, error: type[Exception], message: str, labels: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, X)
+    rows = scan(path, block_size=500)
+
+    def change(*_: Any) -> None:
+        status = path.stat()
+        numbers = X.copy()
+        numbers[1234, 1] = value
+        np.save(path, numbers)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    with pytest.raises(error, match=message) as raised:
+        fit_gmm(rows, 2, rng=0, tol=0, max_iter=30, callback=change, labels=labels)
+    assert isinstance(raised.value.__context__, FitError)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "feather"])

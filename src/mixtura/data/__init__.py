@@ -191,6 +191,8 @@ def scan(
     What is not in memory is read once in each pass, by a thread that is two blocks ahead at most.
     Here only metadata are read. Values are checked, with their file, row and column, when they are
     read; rows that change between passes are refused. No bit of a result depends on reading ahead.
+    Results are those of the same blocks in memory, to the bit; with 48 components or more, passes
+    over rows in memory leave out components that are far away, and results differ by rounding.
 
     Examples
     --------

@@ -154,6 +154,17 @@ class RowSource(ABC):
             if part is not None
         )
 
+    def refuse_changes(self) -> None:  # noqa: B027 - nothing changes rows in memory unseen
+        """Look at the rows again where they may have changed since they were looked at.
+
+        This takes a reading. It is for what cannot be explained by the rows as they were.
+
+        Raises
+        ------
+        RowsChangedError, ValueError
+            For other rows than before, and for those that can no longer be used, by their place.
+        """
+
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
         return self
@@ -579,6 +590,9 @@ class _Changed(RowSource):
     @property
     def paths(self) -> Sequence[str]:
         return self._source.paths
+
+    def refuse_changes(self) -> None:
+        self._source.refuse_changes()
 
     def checked(self, missing: Accepted | None = None) -> RowSource:
         source = self._source.checked(missing)
