@@ -1,16 +1,19 @@
 """Reading ahead: order, errors, threads that end, and how much there is at one time."""
 
 import gc
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mixtura.data import Block, looks, open_rows, scan
 from mixtura.data.ahead import read_ahead
+from mixtura.data.frames import Table
 
 
 class Thing:
@@ -99,6 +102,44 @@ def test_thread_ends_when_the_consumer_raises() -> None:
     assert not readers()
 
 
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_thread_ends_where_ctrl_c_comes_while_it_begins(
+    has_begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = threading.Thread.start
+    begun: list[threading.Thread] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        if has_begun:
+            begin(thread)
+            begun.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(read_ahead(endless()))
+    assert len(begun) == has_begun
+    assert not readers()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_process_is_told_to_begin_anew() -> None:
+    ahead = read_ahead(endless())
+    next(ahead)
+    child = os.fork()
+    if child == 0:
+        try:
+            next(ahead)
+        except RuntimeError as error:
+            os._exit(0 if "Begin to read anew" in str(error) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert next(ahead)
+    ahead.close()
+
+
 def test_nothing_is_read_before_it_is_asked_for() -> None:
     read_ahead(endless())
     assert not readers()
@@ -176,14 +217,23 @@ class Waiting:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_three_blocks_exist_at_most_in_a_pass(dtype: type) -> None:
-    census = [Census(N)]
+def test_three_blocks_exist_at_most_in_a_pass(dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    census, of_the_function = [Census(N)], weakref.WeakSet[Any]()
+    owned = Table.owned
 
-    def make() -> Iterator[np.ndarray]:
+    def counted(table: Table) -> Table:
+        copy = owned(table)
+        census[0].count(copy._array)
+        return copy
+
+    monkeypatch.setattr(Table, "owned", counted)
+
+    def make() -> Iterator[Any]:
         for _ in range(N):
-            box = [np.ones((1000, 2), dtype)]
-            census[0].count(box[0])
+            box = [Frame(np.ones((1000, 2), dtype))]
+            of_the_function.add(box[0])
             yield box.pop()
+            assert not of_the_function  # a copy was made
 
     rows = open_rows(scan(make))
     for known in (False, True):
@@ -194,3 +244,13 @@ def test_three_blocks_exist_at_most_in_a_pass(dtype: type) -> None:
         assert census[0].most == 3 or dtype == np.int64
         if not known:
             assert rows.n_rows == 1000 * N
+
+
+class Frame:
+    """An array that can be put into a set of things without keeping it."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        return self._array

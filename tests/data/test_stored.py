@@ -154,6 +154,34 @@ def test_function_may_return_blocks_of_any_kind(make: Callable[[Any], Any]) -> N
         assert [len(block.X) for block in rows.blocks()] == np.diff(cuts).tolist()
 
 
+def columns_of(part: np.ndarray) -> pd.DataFrame:
+    """A frame whose columns lie in an array."""
+    frame = pd.DataFrame(part, columns=list("abc"), copy=False)
+    assert np.shares_memory(frame["a"].to_numpy(), part)
+    return frame
+
+
+@pytest.mark.parametrize("make", [np.asarray, columns_of], ids=["array", "frame"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+@pytest.mark.parametrize("weight", [None, 2])
+def test_function_may_use_the_memory_of_a_block_again(
+    make: Callable[[Any], Any], dtype: Any, weight: int | None
+) -> None:
+    numbers = np.abs(1000.0 * X).astype(dtype)
+
+    def reusing() -> Iterator[Any]:
+        memory = np.empty((50, 3), dtype)
+        for start in range(0, 250, 50):
+            memory[:] = numbers[start : start + 50]
+            yield make(memory)
+            memory[:] = -1
+
+    rows = open_rows(scan(reusing, [0, 1], weight), minimum=250 if weight is None else 0)
+    np.testing.assert_array_equal(rows_of(rows), numbers[:, :2])
+    if weight is not None:
+        np.testing.assert_array_equal(rows.weights(), numbers[:, 2])
+
+
 def test_weight_beside_float32_columns_leaves_them_float32() -> None:
     frame = pd.DataFrame({"a": np.float32([1, 2]), "w": [1.0, 0.1]})
     rows = open_rows(scan(lambda: [frame], weight="w"))

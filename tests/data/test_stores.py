@@ -239,7 +239,7 @@ def test_missing_library_is_named_with_what_to_do(
     path = written.npy(tmp_path / "x", X).rename(tmp_path / "x.h5")
     with pytest.raises(
         ImportError,
-        match=r"^HDF5 files are read by h5py, which is not installed\. Install it with: pip "
+        match=r"^HDF5 files need h5py, which is not installed\. Install it with: pip "
         r"install h5py\.$",
     ):
         scan(path)

@@ -25,6 +25,7 @@ from mixtura import (
     bootstrap_lrt,
     fit_gmm,
     fit_kmeans,
+    scan,
     select_gmm,
 )
 from mixtura.fitting import progress
@@ -388,6 +389,29 @@ def test_verbose_function_writes_lines_to_the_end(
         run_bootstrap: r"10 of 10 samples: statistic \d+\.\d{3}",
     }
     assert re.fullmatch(f"mixtura: {end[run]}", last)
+
+
+def test_reading_before_the_start_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.001)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.001)
+    shown, lines = threading.Event(), []
+
+    def wait(_: progress.Lines, line: str) -> None:
+        lines.append(line)
+        shown.set()
+
+    monkeypatch.setattr(progress.Lines, "wait", wait)
+    readings = itertools.count()
+
+    def slow() -> Any:
+        yield X
+        assert next(readings) < 2 or shown.wait(60)
+
+    fit_gmm(scan(slow), 3, rng=0, tol=0.0, max_iter=1, verbose=True)
+    assert re.fullmatch(r"reading the rows under way for \d\.\d s", lines[0])
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize("tqdm", [True, False])

@@ -237,9 +237,20 @@ def test_error_of_reading_names_what_was_read_not_the_output(tmp_path: Path) -> 
 
 def test_output_into_a_folder_that_does_not_exist_is_refused_before_reading(tmp_path: Path) -> None:
     called = Called()
-    with pytest.raises(FileNotFoundError, match=r"nowhere/labels\.npy"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"^out must be in a folder that exists; got '.*nowhere/labels\.npy'",
+    ):
         fit().predict(scan(called), out=tmp_path / "nowhere" / "labels.npy")
     assert called.n_full == 0
+
+
+def test_folder_is_not_an_output(tmp_path: Path) -> None:
+    (tmp_path / "labels.npy").mkdir()
+    with pytest.raises(
+        ValueError, match=r"^out must be the name of a file; got '.*', a folder\. Na"
+    ):
+        fit().predict(X, out=tmp_path / "labels.npy")
 
 
 BAD: list[tuple[str, dict[str, Any], type[Exception], str]] = [
@@ -270,6 +281,48 @@ def test_file_that_holds_the_rows_is_not_replaced(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(path), X)
 
 
+def view_of(array: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(array)[:]
+
+
+@pytest.mark.parametrize("view", [np.asanyarray, view_of], ids=["map", "view"])
+@pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("rows", [scan, "map", "scanned map", "array of a map"])
+def test_memory_map_of_the_file_that_holds_the_rows_is_not_written(
+    view: Any, link: str | None, rows: Any, tmp_path: Path
+) -> None:
+    path = other = tmp_path / "rows.npy"
+    np.save(path, X)
+    if link is not None:
+        other = tmp_path / "link.npy"
+        getattr(other, link)(path)
+    source: Any = scan(path)
+    if rows != scan:
+        source = np.load(path, mmap_mode="r")
+        source = {"map": source, "scanned map": scan(source)}.get(rows, np.asarray(source))
+    out = view(np.load(other, mmap_mode="r+"))
+    with pytest.raises(
+        ValueError, match=r"^out must not lie where the rows do: .* a memory map of "
+    ):
+        fit().model.impute(source, out=out)
+    np.testing.assert_array_equal(np.load(path), X)
+    fit().model.impute(
+        source, out=np.lib.format.open_memmap(tmp_path / "o.npy", "w+", shape=X.shape)
+    )
+
+
+def test_array_that_has_a_byte_of_the_rows_is_not_written() -> None:
+    rows = np.column_stack([X, np.zeros(N)])
+    for source in (rows[:, :D], scan([rows[:100, :D], rows[100:, :D]])):
+        with pytest.raises(
+            ValueError, match=r"^out must not lie where .* got one that overlaps\. "
+        ):
+            fit().log_prob(source, out=rows[:, 1])
+        np.testing.assert_array_equal(rows[:, :D], X)
+        fit().log_prob(source, out=rows[:, D])  # beside them
+        np.testing.assert_array_equal(rows[:, D], fit().log_prob(X))
+
+
 def test_array_that_is_read_only_is_refused() -> None:
     out = np.empty(N)
     out.flags.writeable = False
@@ -290,7 +343,7 @@ def test_rows_with_other_columns_are_refused_by_their_shape() -> None:
 
 def test_file_in_parquet_without_pyarrow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"needs pyarrow, which is not installed"):
+    with pytest.raises(ImportError, match=r"need pyarrow, which is not installed"):
         fit().predict(X, out="labels.parquet")
 
 

@@ -201,6 +201,8 @@ def scan(
     What is not in memory is read once in each pass, by a thread that is two blocks ahead at most.
     Here only metadata are read. Values are checked, with their file, row and column, when they are
     read; rows that change between passes are refused. No bit of a result depends on reading ahead.
+    Results are those of the same blocks in memory, to the bit; with 48 components or more, passes
+    over rows in memory leave out components that are far away, and results differ by rounding.
 
     Examples
     --------
@@ -211,11 +213,17 @@ def scan(
     >>> round(fit.log_likelihood, 4)
     -1130.264
     """
+    if isinstance(source, RowSource):
+        raise TypeError(
+            f"source must be rows that were not scanned; got {source!r}, which scan has returned. "
+            f"Pass them to the function itself, or scan their source anew."
+        )
     if columns is not None:
         if isinstance(columns, str) or not isinstance(columns, Iterable):
+            one = isinstance(columns, str | int)
+            remedy = f"Pass [{columns!r}]." if one else "Leave it out for all columns."
             raise TypeError(
-                f"columns must be a list of names or positions; got {described(columns)}. "
-                f"Pass [{columns!r}]."
+                f"columns must be a list of names or positions; got {described(columns)}. {remedy}"
             )
         columns = list(columns)
     if block_size is not None:
@@ -230,7 +238,19 @@ def scan(
             f"{described(source)}, which can be read only once. Pass list(source), or a function "
             f"that returns a new one each time."
         )
+    if hasattr(source, "__array__") or hasattr(source, "__dataframe__"):
+        raise TypeError(
+            f"source must be a list or tuple of arrays or frames; got {type(source).__name__}. "
+            f"Pass one array or frame to the function itself, or in a list."
+        )
+    remedy = "Pass one of these, or a function that returns an iterator of blocks."
+    if isinstance(source, bytes):
+        remedy = "Pass the path as text: os.fsdecode(source)."
+    elif hasattr(source, "to_batches"):
+        remedy = "Pass the dataset itself, or the method: scan(source.to_batches)."
+    elif hasattr(source, "keys"):
+        remedy = "Pass one of the arrays in it."
     raise TypeError(
-        f"source must be a list or tuple of arrays or frames; got {type(source).__name__}. "
-        f"Pass one array or frame to the function itself, or in a list."
+        f"source must be a path, a list of paths or of arrays, an array on disk, a dataset or a "
+        f"function; got {described(source)}. {remedy}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,11 @@ def read_ahead(readers: Iterable[Callable[[], Result]]) -> Iterator[Result]:
     Three results exist at one time at most: the one that was yielded last, one that is ready, and
     one that is being read. An error in a function is raised here, in its place. The thread ends
     when all are called, or when the iterator is closed or given up.
+
+    Raises
+    ------
+    RuntimeError
+        In a process that was forked since the first call: no thread reads there.
     """
     ready: queue.Queue[tuple[bool, Result | BaseException | None]] = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -43,9 +49,15 @@ def read_ahead(readers: Iterable[Callable[[], Result]]) -> Iterator[Result]:
             hand_over(False, error)
 
     thread = threading.Thread(target=read, name="mixtura-read-ahead", daemon=True)
-    thread.start()
+    process = os.getpid()
     try:
+        thread.start()  # which waits, so that Ctrl-C may come when the thread has begun
         while True:
+            if os.getpid() != process:  # before its locks are asked for, which nobody would release
+                raise RuntimeError(
+                    "rows must be read by the process that has begun to read them; this one was "
+                    "forked since, and no thread reads here. Begin to read anew in this process."
+                )
             is_result, value = ready.get()
             if isinstance(value, BaseException) and not is_result:
                 try:
@@ -58,4 +70,5 @@ def read_ahead(readers: Iterable[Callable[[], Result]]) -> Iterator[Result]:
             del value  # so that it is not kept while the next one is waited for
     finally:
         stopped.set()
-        thread.join()
+        if thread.is_alive():  # not where it never began, nor after a fork
+            thread.join()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names
 from mixtura.data.index import row_index
+from mixtura.data.maps import file_of
 from mixtura.data.missing import Accepted
 from mixtura.data.question import Question
 from mixtura.data.row_checks import rows_table
@@ -67,6 +68,11 @@ class ArrayRows(RowSource):
         index = row_index(X)
         rows.index = None if index is None else (index,)
         return rows
+
+    @property
+    def paths(self) -> Sequence[str]:
+        path = file_of(self.X)
+        return () if path is None else (path,)
 
     def blocks(self) -> Iterator[Block]:
         yield Block(self.X, self.sample_weight, 0, self.extras)

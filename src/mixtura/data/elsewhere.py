@@ -16,7 +16,7 @@ import numpy as np
 from mixtura.cached import cached_property
 from mixtura.data import looks
 from mixtura.data.block import Block
-from mixtura.data.looks import Counted, Extremes
+from mixtura.data.looks import Counted, Extremes, RowByRow
 from mixtura.data.missing import Accepted
 from mixtura.data.row_checks import check_weight_sum
 from mixtura.data.sampling import Both, Gathered
@@ -131,9 +131,18 @@ class RowsElsewhere(RowSource):
         RowsChangedError
             Where there are more blocks than before, or fewer.
         """
-        # Far away, nothing else tells the starts; a look at answers needs none.
-        free = not self.is_far or look is _looked_at or getattr(look, "anywhere", False)
-        return self._visits(blocks, look, vars(self).get("counted") if free else self.counted)
+        before = vars(self).get("counted")
+        if before is None and self._needs_starts(look):
+            before = self.counted
+        return self._visits(blocks, look, before)
+
+    def _needs_starts(self, look: Callable[[Block], Any]) -> bool:
+        """Whether blocks must be counted first, as a look needs to know where each starts."""
+        if not self.is_far:
+            return False  # blocks that come one after the other tell it themselves
+        if look is _looked_at:
+            return False  # this counts them
+        return not isinstance(look, RowByRow)
 
     def _visits(
         self,
@@ -151,7 +160,7 @@ class RowsElsewhere(RowSource):
                 start += before[number].n_samples
             number += 1
             yield block, visit
-            del block  # so that it is not kept while the next one is waited for
+            del block  # see `held` of the stores
         if before is not None and number < len(before):
             raise Visit(look, self.name, number, 0, before[number]).changed("none")
 
@@ -159,6 +168,15 @@ class RowsElsewhere(RowSource):
         super().forget_totals()
         for name in ("_overview", "_spaced"):
             vars(self).pop(name, None)
+
+    def refuse_changes(self) -> None:
+        before: _Overview | None = vars(self).get("_overview")
+        self.forget_totals()  # so that all values are checked
+        if before is not None and self._overview.differs(before):
+            raise RowsChangedError(
+                f"{self.name} must have the same rows each time they are read; now there are other "
+                f"ones than before. Call the function again when nothing writes to them."
+            )
 
     # A fit asks for evenly spaced rows after it has asked for others, so that one reading does.
 
@@ -219,6 +237,14 @@ class _Overview:
     extremes: Extremes
     firsts: list[Floats]
     n_missing: int
+
+    def differs(self, other: _Overview) -> bool:
+        """Whether it is that of other rows, as far as it tells."""
+        return (
+            (self.counted, self.n_missing) != (other.counted, other.n_missing)
+            or not np.array_equal(self.extremes.number, other.extremes.number)
+            or not np.array_equal(self.extremes.row, other.extremes.row)
+        )
 
 
 def _looked_at(block: Block) -> tuple[Counted, Extremes, Floats, int]:

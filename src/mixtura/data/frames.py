@@ -124,6 +124,19 @@ class Table:
         table.names = None if self.names is None else tuple(self.names[a] for a in chosen)
         return table
 
+    def owned(self) -> Table:
+        """Return the same table in memory of its own, not yet converted to numbers."""
+        table = copy.copy(self)
+        if self._columns is None:
+            table._array = self._array.copy(order="K")
+            return table
+        columns = [_column(column) for column in self._columns]
+        if len({(column.dtype, column.shape) for column in columns}) == 1:
+            table._columns = list(np.stack(columns))  # side by side, so that no other copy is made
+        else:
+            table._columns = [column.copy() for column in columns]
+        return table
+
     def numbers(self, chosen: Sequence[int] | None = None) -> NDArray[Any]:
         """Return the numbers, see `real_array`, of all columns or of some positions."""
         if self._columns is None:

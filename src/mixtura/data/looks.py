@@ -23,6 +23,7 @@ __all__ = [
     "Digests",
     "Extremes",
     "Observed",
+    "RowByRow",
     "combined_extremes",
     "count_missing",
     "counted",
@@ -32,6 +33,11 @@ __all__ = [
     "present",
     "total_of",
 ]
+
+
+class RowByRow:
+    """A kind of looks that return the same for a row wherever it is: they need no `Block.start`."""
+
 
 MARKED = 16  # rows of a block that later readings are compared by
 

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import described
+from mixtura.data.maps import file_of
 from mixtura.data.question import Question
 from mixtura.data.source import RowSource
+from mixtura.data.stores.files import needed
 from mixtura.data.values import check_flag
 from mixtura.files import replacement_of
 
@@ -26,6 +28,7 @@ __all__ = ["answered", "check_output"]
 
 ROWS = 1 << 16  # of an array in memory that are worked on together: whole tiles of a pass
 HEADER_BYTES = 128  # of a .npy file: enough for any number of rows
+PARQUET = "files that end in .parquet"  # what messages call them
 NPY_VERSION = b"\x93NUMPY\x01\x00"
 
 
@@ -35,9 +38,11 @@ def check_output(out: Any, blocks: Any) -> None:
     Raises
     ------
     ValueError
-        For both `out` and `blocks`, and for a file of no known kind.
+        For both `out` and `blocks`, for a file of no known kind, and for a folder.
     TypeError
         For what is neither an array nor a path.
+    FileNotFoundError
+        For a file in a folder that does not exist.
     ImportError
         For a .parquet file where pyarrow is not installed.
     """
@@ -60,7 +65,17 @@ def check_output(out: Any, blocks: Any) -> None:
             f"Choose one of these formats."
         )
     if suffix == ".parquet":
-        _import_parquet()
+        needed("pyarrow.parquet", PARQUET)
+    target = Path(os.path.realpath(out))
+    if target.is_dir():
+        raise ValueError(
+            f"out must be the name of a file; got {os.fspath(out)!r}, a folder. Name another one."
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"out must be in a folder that exists; got {os.fspath(out)!r}, and there is no "
+            f"{str(target.parent)!r}. Make the folder, or check the path."
+        )
 
 
 def answered(source: RowSource, question: Question, out: Any = None, blocks: bool = False) -> Any:
@@ -85,7 +100,7 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
     Raises
     ------
     ValueError
-        For an array that cannot hold the answers, and for a file that holds the rows.
+        For an array that cannot hold the answers, and for an array or a file that holds the rows.
     OSError
         For a file that cannot be written; an older one stays as it was.
     """
@@ -95,6 +110,7 @@ def answered(source: RowSource, question: Question, out: Any = None, blocks: boo
         return source.answers(question)
     if isinstance(out, np.ndarray):
         _check_array(out, question, source.n_samples if source.is_counted else None)
+        _refuse_memory_of_rows(out, source)
         _fill(out, _parts(source, question))
         return out
     own = os.path.realpath(out)
@@ -141,6 +157,22 @@ def _check_array(out: NDArray[Any], question: Question, n_samples: int | None) -
         )
 
 
+def _refuse_memory_of_rows(out: NDArray[Any], source: RowSource) -> None:
+    """Refuse an array whose answers would be written over the rows."""
+    path = file_of(out)
+    mapped = path is not None and any(_is_same_file(path, other) for other in source.paths)
+    if mapped or source.lies_in(out):
+        got = f"a memory map of {path!r}, which has the rows" if mapped else "one that overlaps"
+        raise ValueError(
+            f"out must not lie where the rows do: these would be lost; got {got}. Make another "
+            f"array by np.empty, or np.lib.format.open_memmap for another file."
+        )
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
+
+
 def _fill(out: NDArray[Any], parts: Iterator[NDArray[Any]]) -> None:
     end = 0
     for part in parts:
@@ -182,7 +214,9 @@ def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 def _write_parquet(file: BinaryIO, question: Question, parts: Iterator[NDArray[Any]]) -> None:
     """Write a column for each name; each block is a row group."""
-    pa, parquet = _import_parquet()
+    parquet = needed("pyarrow.parquet", PARQUET)
+    import pyarrow as pa
+
     kind = pa.from_numpy_dtype(np.dtype(question.dtype))
     schema = pa.schema([pa.field(name, kind, nullable=False) for name in question.names])
     with parquet.ParquetWriter(file, schema) as writer:
@@ -190,18 +224,6 @@ def _write_parquet(file: BinaryIO, question: Question, parts: Iterator[NDArray[A
             table = part.reshape(len(part), len(question.names))
             columns = [pa.array(np.ascontiguousarray(column), kind) for column in table.T]
             writer.write_batch(pa.record_batch(columns, schema=schema))
-
-
-def _import_parquet() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError(
-            "out with a name that ends in .parquet needs pyarrow, which is not installed. Install "
-            "it with: pip install pyarrow. Or use a name that ends in .npy."
-        ) from error
-    return pa, parquet
 
 
 # How answers are written into a file, by the end of its name.

@@ -21,8 +21,8 @@ class Question:
     Attributes
     ----------
     look : callable
-        From a block of m rows to an array of shape (m, *columns). With an attribute `anywhere`
-        that is true, it does not look at `Block.start`.
+        From a block of m rows to an array of shape (m, *columns). A `looks.RowByRow`
+        can be asked of rows far away before anybody has counted them.
     names : tuple of str
         Of the columns in a file that has names; one where `columns` is ().
     columns : tuple of int

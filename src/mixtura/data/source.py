@@ -29,6 +29,7 @@ from mixtura.data.fingerprint import digest_of
 from mixtura.data.frames import Names
 from mixtura.data.index import check_index
 from mixtura.data.looks import Counted, Extremes
+from mixtura.data.maps import share_memory
 from mixtura.data.middle import LOOKED_AT, Middle, middle_of
 from mixtura.data.missing import Accepted, Missing, lack_numbers
 from mixtura.data.question import Question
@@ -143,6 +144,26 @@ class RowSource(ABC):
     def paths(self) -> Sequence[str]:
         """Names of the files that hold the rows, which no answers may replace."""
         return ()
+
+    def lies_in(self, array: NDArray[Any]) -> bool:
+        """Whether some rows, or their weights, lie in the memory of an array."""
+        return self.in_memory and any(
+            share_memory(part, array)
+            for block in self.blocks()
+            for part in (block.X, block.sample_weight)
+            if part is not None
+        )
+
+    def refuse_changes(self) -> None:  # noqa: B027 - nothing changes rows in memory unseen
+        """Look at the rows again where they may have changed since they were looked at.
+
+        This takes a reading. It is for what cannot be explained by the rows as they were.
+
+        Raises
+        ------
+        RowsChangedError, ValueError
+            For other rows than before, and for those that can no longer be used, by their place.
+        """
 
     def shown(self) -> Any:
         """Return what a function of the user's gets as X."""
@@ -543,7 +564,7 @@ def _as_promised(blocks: Callable[[Any], Iterator[Block]]) -> Callable[[Any], It
             if promised is not None and end > promised:
                 break
             yield Block(X, weight, start, extras)
-            del X, weight, extras  # so that they are not kept while the next ones are waited for
+            del X, weight, extras  # see `held` of the stores
         if promised is not None and end != promised:
             raise ValueError(f"{expected}; got {end} rows. {remedy}")
 
@@ -572,6 +593,13 @@ class _Changed(RowSource):
         self.n_features, self.dtype = source.n_features, source.dtype
         self.feature_names = source.feature_names
         self.is_weighted = source.is_weighted or weight is not None
+
+    @property
+    def paths(self) -> Sequence[str]:
+        return self._source.paths
+
+    def refuse_changes(self) -> None:
+        self._source.refuse_changes()
 
     def checked(self, missing: Accepted | None = None) -> RowSource:
         source = self._source.checked(missing)

@@ -13,7 +13,7 @@ import numpy as np
 
 from mixtura.cached import cached_property
 from mixtura.data.ahead import read_ahead
-from mixtura.data.block import Block
+from mixtura.data.block import Block, itself
 from mixtura.data.elsewhere import RowsElsewhere
 from mixtura.data.finite import finite_rows
 from mixtura.data.frames import Names, Table, described, listed, repetitions
@@ -157,7 +157,7 @@ class StoredRows(RowsElsewhere):
         self._missing: Accepted | None = "any"
         self._state = store.state()
         if store.is_described:
-            self.dtype  # noqa: B018 - columns that cannot be used are refused now
+            self._refuse_columns_without_numbers()
 
     @classmethod
     def scanned(
@@ -176,6 +176,10 @@ class StoredRows(RowsElsewhere):
     @property
     def n_features(self) -> int:  # type: ignore[override]
         return len(self._layout.columns)
+
+    def _refuse_columns_without_numbers(self) -> None:
+        """Refuse features and weights that are no numbers, as far as metadata tell."""
+        self._store.dtype_of(self._layout.read)
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
@@ -223,12 +227,17 @@ class StoredRows(RowsElsewhere):
         self._refuse_changes()
         start = 0
         # Nothing here keeps a piece: it may hold its rows.
-        blocks = read_ahead(map(partial(partial, self._reader.block), self._pieces()))
-        for block, visit in self.with_visits(blocks, _itself):
-            block = visit(block._replace(start=start))
-            start += len(block.X)
-            yield block
-            del block  # so that it is not kept while the next one is waited for
+        read = self._reader.block
+        blocks = read_ahead(partial(read, piece) for piece in self._pieces())
+        try:
+            for block, visit in self.with_visits(blocks, itself):
+                block = visit(block._replace(start=start))
+                start += len(block.X)
+                yield block
+                del block  # see `held` of the stores
+        except (OSError, ValueError):
+            self._refuse_changes()  # which explain it
+            raise
         self._refuse_changes()
 
     @property
@@ -252,10 +261,6 @@ class StoredRows(RowsElsewhere):
                 f"{self._store.name} must stay as it is while it is used; it has another size or "
                 f"time than before. Call scan again when nothing writes to it."
             )
-
-
-def _itself(block: Block) -> Block:
-    return block
 
 
 def check_weight_column(weight: Any) -> None:

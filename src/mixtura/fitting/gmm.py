@@ -26,7 +26,7 @@ from mixtura.data.checks import (
 from mixtura.data.labels import RowLabels, check_row_labels, matched
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
-from mixtura.exceptions import ConvergenceWarning, FitInterrupted, levels_inside
+from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted, levels_inside
 from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.coarse import warn_of_coarse_columns
@@ -298,7 +298,7 @@ def fit_gmm(
             begin = matched(begin, known.code, known.prior, source.weights())
     if begin is not None:
         _check_start_of_fixed(begin, parts, family, known)
-    progress = FitProgress(verbose)
+    progress = FitProgress(verbose, reads=not source.in_memory)
     follower: Checkpoint | None = None
     if checkpoint is not None:
         problem = source.fingerprint() | {
@@ -324,7 +324,11 @@ def fit_gmm(
                 survey, settings, covariance_type, n_components,
                 progress=progress, callback=callback, checkpoint=follower,
             )  # fmt: skip
-            outcome = fitting.run(begin, generator)
+            try:
+                outcome = fitting.run(begin, generator)
+            except FitError:
+                source.refuse_changes()  # which would be the reason
+                raise
             fit = fitting.report(outcome, automatic=isinstance(begin, str))
             if follower is not None and fit.stop_reason != "interrupted":
                 follower.remove()

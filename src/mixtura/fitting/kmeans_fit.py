@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from mixtura.data.checks import (
     check_option,
 )
 from mixtura.data.frames import Names
+from mixtura.data.looks import RowByRow
 from mixtura.data.missing import MISSING, Missing, nothing_observed
 from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
@@ -241,7 +242,7 @@ class KMeansFit:
 
 
 @dataclass(frozen=True, eq=False)
-class Nearest:
+class Nearest(RowByRow):
     """A look at the nearest center of each row, of rows without weight too.
 
     Attributes
@@ -255,7 +256,6 @@ class Nearest:
     centers: Floats
     form: str
     backend: Backend
-    anywhere: ClassVar[bool] = True
 
     def __call__(self, block: Block) -> NDArray[np.int64]:
         """Return the labels for one block; -1 for a row with nothing observed."""

@@ -263,10 +263,18 @@ class Progress:
 
 
 class FitProgress(Progress):
-    """Progress of `fit_gmm`: brief runs of the starts, then iterations."""
+    """Progress of `fit_gmm`: brief runs of the starts, then iterations.
 
-    def __init__(self, verbose: Verbose) -> None:
+    Parameters
+    ----------
+    verbose : bool, "bar" or None
+    reads : bool
+        Whether the rows are not in memory: before any run, they are read several times.
+    """
+
+    def __init__(self, verbose: Verbose, *, reads: bool = False) -> None:
         super().__init__(verbose)
+        self._reads = reads
         self._iteration = self._runs = 0
         self._best = -np.inf
         self._took = 0.0
@@ -306,7 +314,8 @@ class FitProgress(Progress):
 
     def _under_way(self, since: str) -> str:
         if not self._iteration:
-            return f"the start {since}"
+            reads = self._reads and not self._runs
+            return f"{'reading the rows' if reads else 'the start'} {since}"
         return f"iteration {self._iteration + 1} {since} (the last took {self._took:.1f} s)"
 
 

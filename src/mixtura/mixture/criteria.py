@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.data import Block, RowSource
 from mixtura.data.checks import check_n_threads
+from mixtura.data.looks import RowByRow
 from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning, levels_inside
 from mixtura.mixture.densities import AnyRows, evaluate, opened
@@ -285,14 +286,13 @@ def _totals(
 
 
 @dataclass(frozen=True, eq=False)
-class _Summed:
+class _Summed(RowByRow):
     """A look at the sums of `_Totals`, shape (2,)."""
 
     mixture: GaussianMixture
     form: str
     n_threads: int | None
     assigned: bool
-    anywhere: ClassVar[bool] = True
 
     def __call__(self, block: Block) -> Floats:
         k = self.mixture.n_components

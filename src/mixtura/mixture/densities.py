@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import Block, RowSource, open_rows, with_noise
 from mixtura.data.checks import check_n_threads, check_option
+from mixtura.data.looks import RowByRow
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
 from mixtura.data.outputs import answered, check_output
@@ -260,7 +261,7 @@ def _of_each_row(
 
 
 @dataclass(frozen=True, eq=False)
-class _Evaluated:
+class _Evaluated(RowByRow):
     """A look at one of the outputs of `evaluate`."""
 
     mixture: GaussianMixture
@@ -269,7 +270,6 @@ class _Evaluated:
     output: str
     columns: tuple[int, ...]
     dtype: type
-    anywhere: ClassVar[bool] = True
 
     def __call__(self, block: Block) -> NDArray[Any]:
         values: NDArray[Any] = np.empty((len(block.X), *self.columns), self.dtype)

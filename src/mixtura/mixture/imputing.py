@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import Block
 from mixtura.data.checks import check_n_threads, check_rng
+from mixtura.data.looks import RowByRow
 from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.mixture.checks import check_feature_names
@@ -134,15 +135,17 @@ class _Draws:
 
 
 @dataclass(frozen=True, eq=False)
-class _Completed:
-    """A look at rows with their missing numbers filled in."""
+class _Completed(RowByRow):
+    """A look at rows with their missing numbers filled in.
+
+    Far rows, which are asked row by row, have no mask of those that are not finite.
+    """
 
     mixture: GaussianMixture
     n_threads: int | None
     draws: _Draws | None
     not_finite: NDArray[np.bool_] | None
     dtype: np.dtype[Any]
-    anywhere: ClassVar[bool] = True  # far rows have no mask of those that are not finite
 
     def __call__(self, block: Block) -> NDArray[Any]:
         filled = np.array(block.X, self.dtype, order="C")

@@ -81,8 +81,13 @@ class RowsPass:
     single : bool
         Work on tiles in single precision; this needs `centre` (see `suits_single`).
     least_products : int
-        Products of a row with all means below which no bounds are carried. None are where the rows
-        do not stay in memory.
+        Products of a row with all means below which no bounds are carried.
+
+    Notes
+    -----
+    Bounds are carried only over rows that stay in memory: their state is as large as the rows are,
+    and belongs to them. Where there are enough components for bounds (`bounds.LEAST_COMPONENTS`),
+    results of the same blocks elsewhere differ by rounding; with fewer, in no bit.
 
     Attributes
     ----------
@@ -105,7 +110,7 @@ class RowsPass:
         self.extras: tuple[str, ...] = backend.form(source.form).extras
         self._engine = _Engine(backend, source.form, centre, single)
         self._kept: list[_Part] | None = None
-        if source.in_memory:
+        if source.in_memory:  # only then with bounds, see the notes
             self._kept = [
                 _Part(
                     block,

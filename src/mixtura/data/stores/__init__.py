@@ -46,8 +46,11 @@ def store_of(source: Any) -> Store | None:
     if store is None and paths is not None:
         known = [each for kind in STORES if issubclass(kind, FileStore) for each in kind.suffixes]
         got = f"{paths[0]!r}" + f" and {len(paths) - 1} more" * (len(paths) > 1)
+        remedy = "Check the path, or rename the files."
+        if paths[0].endswith(".npz"):
+            remedy = "Save its array of rows by itself, with numpy.save."
         raise ValueError(
             f"source must be files of one kind, whose names end in {', '.join(known)}, or a folder "
-            f"of Parquet files that exists; got {got}. Check the path, or rename the files."
+            f"of Parquet files that exists; got {got}. {remedy}"
         )
     return store

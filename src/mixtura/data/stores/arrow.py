@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mixtura.data.frames import Names, listed
-from mixtura.data.stores.store import Piece, common_dtype
+from mixtura.data.stores.store import Piece, common_dtype, held
 
-__all__ = ["Batches", "dtype_of_fields", "numeric_table", "pieces_of_stream"]
+__all__ = ["Batches", "dtype_of_fields", "numeric_table", "pieces_of_stream", "readable"]
 
 STEP = 1 << 16  # rows that are skipped together
 
@@ -59,6 +59,27 @@ def numeric_table(table: Any, names: Names) -> Any:
     return table
 
 
+def readable(
+    batches: Iterable[Any],
+    place: str,
+    remedy: str = "Write it anew.",
+    what: str = "rows to its end",
+) -> Iterator[Any]:
+    """Yield the batches of a file; errors that come on the way name it.
+
+    Raises
+    ------
+    ValueError
+        For a file that is cut short, or damaged.
+    """
+    try:
+        yield from batches
+    except (OSError, ValueError) as error:  # of Arrow, without the name of the file
+        raise ValueError(
+            f"{place} must hold {what}; pyarrow cannot read it: {str(error).rstrip('. ')}. {remedy}"
+        ) from error
+
+
 class Batches:
     """Rows of a stream of record batches, taken in order, as many as are asked for.
 
@@ -97,17 +118,19 @@ class Batches:
     def tables(self, n: int) -> Iterator[Any]:
         """Yield all rows that are left, n at a time, without keeping a table."""
         while True:
-            box = [self.take(n)]
-            if box[0].num_rows == 0:
+            table = self.take(n)
+            if table.num_rows == 0:
                 return
-            yield box.pop()
+            give = held(table)
+            del table
+            yield give()
 
 
 def pieces_of_stream(batches: Batches, names: Names, size: int, place: str) -> Iterator[Piece]:
     """Yield pieces that hold their rows already; these are given away when they are read."""
     first = 0
     for table in map(partial(numeric_table, names=names), batches.tables(size)):
-        n, box = table.num_rows, [table]
-        del table  # the box alone keeps it
-        yield Piece(box.pop, place, first)
+        n, piece = table.num_rows, Piece(held(table), place, first)
+        del table
+        yield piece
         first += n

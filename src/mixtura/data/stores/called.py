@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from mixtura.cached import cached_property
 from mixtura.data.frames import Names, Table, described
 from mixtura.data.row_checks import check_rows_shape, rows_table
-from mixtura.data.stores.store import Piece, Store
+from mixtura.data.stores.store import Piece, Store, held
 
 __all__ = ["CalledRows"]
 
@@ -74,12 +75,14 @@ class CalledRows(Store):
 
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:  # noqa: ARG002
         names, n_columns = self.names, self.n_columns
-        for b, block in enumerate(self._blocks()):
-            name = f"block {b}"
+        numbers = count()  # enumerate would keep the last block while the next is made
+        for block in self._blocks():
+            name = f"block {next(numbers)}"
             table = rows_table(block, name)
             check_rows_shape(
                 table.shape, table.names, name=name, n_features=n_columns, feature_names=names
             )
-            box = [table.selected(columns)]  # which alone keeps it, until it is read
+            # The function goes on while the block is worked on, and may fill its memory anew.
+            piece = Piece(held(table.selected(columns).owned()), name, 0)
             del block, table
-            yield Piece(box.pop, name, 0)
+            yield piece

@@ -8,13 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import REAL_KINDS, listed
 from mixtura.data.stores.files import INSIDE, FileStore, StoredFile, needed
 from mixtura.data.stores.sliced import check_table, read_slice, slices
-from mixtura.data.stores.store import Piece, common_dtype
+from mixtura.data.stores.store import Piece
 
 __all__ = ["Hdf5Files", "ZarrFolders"]
 
@@ -29,7 +28,7 @@ class _Container(StoredFile):
             if not self._inner and not hasattr(root, "shape"):
                 self._inner = self._only_table(root)
             array = self._array(root)
-            self._dtype = check_table(array, self.place)
+            self.dtype = check_table(array, self.place)
             self.n_rows, self.n_columns = map(int, array.shape)
 
     @abstractmethod
@@ -39,9 +38,6 @@ class _Container(StoredFile):
     @abstractmethod
     def _tables(self, root: Any) -> list[str]:
         """Names of all arrays in it that are tables of real numbers."""
-
-    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:  # noqa: ARG002
-        return common_dtype([self._dtype])
 
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
         with self._root() as root:
@@ -56,6 +52,11 @@ class _Container(StoredFile):
     def _array(self, root: Any) -> Any:
         if not self._inner:
             return root
+        if hasattr(root, "shape"):
+            raise ValueError(
+                f"{self._outer!r} must be given without a name after {INSIDE!r}, as it is an array "
+                f"itself; got {self._inner!r}. Pass {self._outer!r}."
+            )
         try:
             array = root[self._inner]
         except (KeyError, TypeError) as error:

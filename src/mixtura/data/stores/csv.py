@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 
 from mixtura.data.frames import Names, listed
-from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream
+from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream, readable
 from mixtura.data.stores.files import FileStore, StoredFile, needed
 from mixtura.data.stores.store import Piece
 
 __all__ = ["CsvFiles"]
+
+
+REMEDY = (
+    "Mend the line, write the file anew, choose other columns by columns=, or scan a function that "
+    "calls pyarrow.csv.open_csv with other options."
+)
 
 
 class _CsvFile(StoredFile):
@@ -40,19 +46,10 @@ class _CsvFile(StoredFile):
         names = tuple(self.names[a] for a in columns)
         reader = self._reader(names)
         try:
-            batches = Batches(reader.schema, self._batches(reader))
+            batches = Batches(reader.schema, readable(reader, self.place, REMEDY, self._lines))
             yield from pieces_of_stream(batches, names, size, self.place)
         finally:
             reader.close()
-
-    def _batches(self, reader: Any) -> Iterator[Any]:
-        while True:
-            try:
-                yield reader.read_next_batch()
-            except StopIteration:
-                return
-            except ValueError as error:
-                raise self._unreadable(error) from error
 
     def _reader(self, names: Names | None = None) -> Any:
         csv = needed("pyarrow.csv", "CSV files")
@@ -70,8 +67,11 @@ class _CsvFile(StoredFile):
                 parse_options=csv.ParseOptions(delimiter=self._separator),
                 convert_options=convert,
             )
-        except ValueError as error:
-            raise self._unreadable(error) from error
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{self.place} must hold {self._lines}; pyarrow cannot read it: "
+                f"{str(error).rstrip('. ')}. {REMEDY}"
+            ) from error
 
     def _refuse_other_formats(self) -> None:
         """Refuse a first line that is a row, and other separators.
@@ -96,16 +96,13 @@ class _CsvFile(StoredFile):
                 f"parse_options=pyarrow.csv.ParseOptions(delimiter={found[0]!r}))."
             )
 
-    def _unreadable(self, error: Exception) -> ValueError:
-        return ValueError(
-            f"{self.place} must hold lines of numbers, with {self._between} between them, below a "
-            f"line of names; pyarrow cannot read it: {error} Mend the line, choose other columns "
-            f"by columns=, or scan a function that calls pyarrow.csv.open_csv with other options."
-        )
-
     @property
     def _between(self) -> str:
         return "commas" if self._separator == "," else "tabs"
+
+    @property
+    def _lines(self) -> str:
+        return f"lines of numbers, with {self._between} between them, below a line of names"
 
 
 def _is_number(name: str) -> bool:

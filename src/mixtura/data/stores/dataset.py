@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mixtura.data.frames import Names, refuse_repeated_names
-from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream
+from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream, readable
+from mixtura.data.stores.files import written_state
 from mixtura.data.stores.store import Piece, Store
 
 __all__ = ["ArrowDataset"]
@@ -67,15 +68,14 @@ class ArrowDataset(Store):
             ]
         for place, scan in scans:
             scanner = scan()
-            batches = Batches(scanner.projected_schema, scanner.to_batches())
+            batches = Batches(scanner.projected_schema, readable(scanner.to_batches(), place))
             yield from pieces_of_stream(batches, names, size, place)
 
     def paths(self) -> list[str]:
         return list(getattr(self._dataset, "files", []))
 
     def state(self) -> Any:
-        stats = [Path(path).stat() for path in self.paths() if Path(path).is_file()]
-        return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+        return [written_state(Path(path)) for path in self.paths()]
 
 
 def _place(fragment: Any) -> str:

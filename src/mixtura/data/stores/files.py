@@ -15,7 +15,7 @@ from mixtura.data.frames import Names, refuse_repeated_names
 from mixtura.data.row_checks import columns_difference
 from mixtura.data.stores.store import Piece, Store, common_dtype
 
-__all__ = ["FileStore", "StoredFile", "files_in", "needed", "paths_of"]
+__all__ = ["FileStore", "StoredFile", "files_in", "needed", "paths_of", "written_state"]
 
 INSIDE = "::"  # between the path of a file and the name of an array in it
 
@@ -31,21 +31,24 @@ class StoredFile(ABC):
     n_columns : int
     n_rows : int or None
         None where only reading it tells.
+    dtype : dtype
+        Of the numbers, where they are those of one array.
     """
 
     path: str
     names: Names | None = None
     n_columns: int
     n_rows: int | None = None
+    dtype: np.dtype[Any]
 
     @property
     def place(self) -> str:
         """What messages call it."""
         return f"file {self.path!r}"
 
-    @abstractmethod
-    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:
+    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:  # noqa: ARG002
         """Return float32 if all of these columns are of that type, else float64."""
+        return common_dtype([self.dtype])
 
     @abstractmethod
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
@@ -53,7 +56,7 @@ class StoredFile(ABC):
 
     def state(self) -> Any:
         """Return something that changes when the file is written anew."""
-        return _written(Path(self.path.partition(INSIDE)[0]))
+        return written_state(Path(self.path.partition(INSIDE)[0]))
 
 
 class FileStore(Store):
@@ -154,16 +157,16 @@ def files_in(folder: str, suffixes: tuple[str, ...]) -> list[str]:
 
 
 def needed(library: str, what: str) -> ModuleType:
-    """Import what reads a kind of files, or raise an error that says how to install it."""
+    """Import what a kind of files needs, or raise an error that says how to install it."""
     import importlib
 
+    root = library.partition(".")[0]
     try:
+        importlib.import_module(root)
         return importlib.import_module(library)
     except ImportError as error:
-        root = library.partition(".")[0]
         raise ImportError(
-            f"{what} are read by {root}, which is not installed. Install it with: "
-            f"pip install {root}."
+            f"{what} need {root}, which is not installed. Install it with: pip install {root}."
         ) from error
 
 
@@ -186,11 +189,11 @@ def _check_columns(file: StoredFile, first: StoredFile) -> None:
         )
 
 
-def _written(path: Path) -> Any:
-    """Size and time of a file, or of all files in a folder."""
+def written_state(path: Path) -> Any:
+    """Return size and time of a file, or of all files in a folder; None where nothing is."""
     if not path.exists():
         return None
     if path.is_dir():
-        return [_written(each) for each in sorted(path.rglob("*")) if each.is_file()]
+        return [written_state(each) for each in sorted(path.rglob("*")) if each.is_file()]
     stat = path.stat()
     return path.name, stat.st_size, stat.st_mtime_ns

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixtura.data.frames import Names
-from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream
+from mixtura.data.stores.arrow import Batches, dtype_of_fields, pieces_of_stream, readable
 from mixtura.data.stores.files import FileStore, StoredFile, needed
 from mixtura.data.stores.store import Piece
 
@@ -41,6 +41,7 @@ class _IpcFile(StoredFile):
                 batches = map(reader.get_batch, range(reader.num_record_batches))
             else:
                 batches = iter(reader)
+            batches = readable(batches, self.place)
             yield from pieces_of_stream(Batches(reader.schema, batches), names, size, self.place)
 
     def _source(self) -> Any:

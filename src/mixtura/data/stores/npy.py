@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mixtura.data.frames import REAL_KINDS
 from mixtura.data.stores.files import FileStore, StoredFile
-from mixtura.data.stores.store import Piece, common_dtype
+from mixtura.data.stores.store import Piece
 
 __all__ = ["NpyFiles"]
 
@@ -23,10 +23,11 @@ class _NpyFile(StoredFile):
         self.path = path
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:  # of objects, or cut short
+        # Of objects, cut short, of a size that cannot be, or a folder.
+        except (ValueError, EOFError, OverflowError, IsADirectoryError) as error:
             raise ValueError(
-                f"{self.place} must hold a table of real numbers; NumPy cannot read it: {error} "
-                f"Save an array of two dimensions with numpy.save."
+                f"{self.place} must hold a table of real numbers; NumPy cannot read it: "
+                f"{str(error).rstrip('. ')}. Save an array of two dimensions with numpy.save."
             ) from error
         if (
             not isinstance(array, np.memmap)
@@ -39,11 +40,8 @@ class _NpyFile(StoredFile):
                 f"Save an array of two dimensions."
             )
         self.n_rows, self.n_columns = array.shape
-        self._dtype, self._offset = array.dtype, array.offset
+        self.dtype, self._offset = array.dtype, array.offset
         self._by_rows = bool(array.flags.c_contiguous)
-
-    def dtype_of(self, columns: Sequence[int]) -> np.dtype[Any]:  # noqa: ARG002
-        return common_dtype([self._dtype])
 
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
         n = self.n_rows or 0
@@ -55,8 +53,8 @@ class _NpyFile(StoredFile):
         """Return some rows, in memory."""
         d = self.n_columns
         if self._by_rows:
-            offset = self._offset + start * d * self._dtype.itemsize
-            rows = np.fromfile(self.path, self._dtype, (stop - start) * d, offset=offset)
+            offset = self._offset + start * d * self.dtype.itemsize
+            rows = np.fromfile(self.path, self.dtype, (stop - start) * d, offset=offset)
             rows = rows.reshape(-1, d)
         else:
             rows = np.load(self.path, mmap_mode="r", allow_pickle=False)[start:stop]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mixtura.data.frames import Names
-from mixtura.data.stores.arrow import Batches, dtype_of_fields, numeric_table
+from mixtura.data.stores.arrow import Batches, dtype_of_fields, numeric_table, readable
 from mixtura.data.stores.files import FileStore, StoredFile, files_in, needed
 from mixtura.data.stores.store import Piece
 
@@ -89,7 +89,8 @@ class _Part:
                 read = sorted(set(names))
                 schema = file.schema_arrow.empty_table().select(read).schema
                 batches = file.iter_batches(max(1, n), groups, read)
-                self._batches = Batches(schema, (batch.select(read) for batch in batches))
+                chosen = (batch.select(read) for batch in batches)
+                self._batches = Batches(schema, readable(chosen, f"file {path!r}"))
                 self._batches.skip(begin)
             table = self._batches.take(n)
             self._at = begin + n
@@ -98,7 +99,8 @@ class _Part:
 
 def _read_groups(path: str, names: Names, groups: list[int]) -> Any:
     with _opened(path) as file:
-        return numeric_table(file.read_row_groups(groups, list(names)), names)
+        whole = (file.read_row_groups(each, list(names)) for each in [groups])
+        return numeric_table(next(readable(whole, f"file {path!r}")), names)
 
 
 def _opened(path: str) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import REAL_KINDS
+from mixtura.data.maps import file_of, first_byte, mapped
 from mixtura.data.row_checks import rows_table
-from mixtura.data.stores.files import needed
+from mixtura.data.stores.files import INSIDE, needed, written_state
 from mixtura.data.stores.store import Piece, Store, common_dtype
 
 __all__ = ["SlicedArray", "check_table", "read_slice", "slices"]
@@ -44,6 +45,7 @@ class SlicedArray(Store):
 
     @classmethod
     def opened(cls, source: Any) -> SlicedArray | None:
+        _refuse_closed(source)
         if not isinstance(source, np.memmap) and (
             not all(hasattr(source, name) for name in ("shape", "__getitem__"))
             or isinstance(source, type | np.ndarray | np.generic)
@@ -57,82 +59,64 @@ class SlicedArray(Store):
         return common_dtype([self._dtype])
 
     def pieces(self, columns: Sequence[int], size: int) -> Iterator[Piece]:
+        _refuse_closed(self._array)
+        read = _Array(self._array).read
         for start, stop in slices(self._array, size):
-            yield Piece(_Slice(self._array, tuple(columns), start, stop), self.name, start)
+            yield Piece(partial(read, tuple(columns), start, stop), self.name, start)
 
     def paths(self) -> list[str]:
-        path = getattr(self._array, "filename", None)  # of a memory map
-        return [] if path is None or not Path(path).exists() else [str(path)]
+        path = file_of(self._array) if isinstance(self._array, np.memmap) else None
+        return [] if path is None else [path]
 
     def state(self) -> Any:
-        if not self.paths():
-            return None
-        stat = Path(self.paths()[0]).stat()
-        return stat.st_size, stat.st_mtime_ns
+        written = [written_state(Path(path)) for path in self.paths()]
+        return written[0] if written else None
 
 
 @dataclass(frozen=True, eq=False)
-class _Slice:
-    """Reads some rows; another process opens the file of the array again.
+class _Array:
+    """An array that is sent to another process as the place where its file has it.
 
     Attributes
     ----------
-    array : object
-    columns : tuple of int
-    start, stop : int
+    itself : object
     """
 
-    array: Any
-    columns: tuple[int, ...]
-    start: int
-    stop: int
+    itself: Any
 
-    def __call__(self) -> NDArray[Any]:
-        return read_slice(self.array, self.columns, self.start, self.stop)
+    def read(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+        _refuse_closed(self.itself)
+        return read_slice(self.itself, columns, start, stop)
 
     def __reduce__(self) -> Any:
-        array = self.array
-        where: tuple[Any, ...] = (_itself, array)
+        array = self.itself
         if isinstance(array, np.memmap) and array.filename is not None:
-            where = (
-                _mapped,
-                array.filename,
-                array.dtype,
-                array.shape,
-                array.strides,
-                _begin(array),
-            )
-        elif type(array).__module__.partition(".")[0] == "h5py":
-            where = (_in_hdf5, array.file.filename, array.name)
-        return _slice_of, (where, self.columns, self.start, self.stop)
+            path, begin = array.filename, first_byte(array)
+            return _in_map, (path, array.dtype, array.shape, array.strides, begin)
+        if _is_of_h5py(array):
+            return _in_hdf5, (array.file.filename, array.name)
+        return _Array, (array,)
 
 
-def _slice_of(where: tuple[Any, ...], columns: tuple[int, ...], start: int, stop: int) -> _Slice:
-    reopen, *arguments = where
-    return _Slice(reopen(*arguments), columns, start, stop)
+def _is_of_h5py(array: Any) -> bool:
+    return type(array).__module__.partition(".")[0] == "h5py"
 
 
-def _itself(array: Any) -> Any:
-    return array
+def _refuse_closed(array: Any) -> None:
+    if _is_of_h5py(array) and not array:  # as h5py says that its file is closed
+        raise ValueError(
+            "source must be a dataset of an HDF5 file that is open; got one of a file that is "
+            "closed. Open the file until the rows were used, or pass its path and the name of the "
+            f"dataset, such as 'file.h5{INSIDE}name'."
+        )
 
 
-def _in_hdf5(path: str, name: str) -> Any:
-    return needed("h5py", "HDF5 files").File(path, "r")[name]
+def _in_map(*place: Any) -> _Array:
+    return _Array(mapped(*place))
 
 
-def _mapped(
-    path: str, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], begin: int
-) -> NDArray[Any]:
-    in_file = np.memmap(path, np.uint8, "r")
-    array: NDArray[Any] = np.ndarray(shape, dtype, in_file, begin, strides)
-    return array.view(np.memmap)
-
-
-def _begin(array: np.memmap[Any, Any]) -> int:
-    """Return where in its file a memory map has its first number, also where it is a part."""
-    whole = np.frombuffer(array._mmap, np.uint8)  # type: ignore[attr-defined]
-    first = int(array.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
-    return int(array.offset - array.offset % mmap.ALLOCATIONGRANULARITY) + first
+def _in_hdf5(path: str, name: str) -> _Array:
+    return _Array(needed("h5py", "HDF5 files").File(path, "r")[name])
 
 
 def check_table(array: Any, place: str) -> np.dtype[Any]:
@@ -140,11 +124,12 @@ def check_table(array: Any, place: str) -> np.dtype[Any]:
 
     Only its metadata are looked at, or none of its rows.
     """
+    shape = array.shape or ()  # None, of a null dataset of HDF5
     dtype = np.dtype(array.dtype if hasattr(array, "dtype") else np.asarray(array[:0]).dtype)
-    if len(array.shape) != 2 or dtype.kind not in REAL_KINDS:
+    if len(shape) != 2 or dtype.kind not in REAL_KINDS:
         raise ValueError(
             f"{place} must be a table of real numbers, (n_samples, n_features); got shape "
-            f"{tuple(array.shape)} of {dtype}. Choose an array of two dimensions."
+            f"{tuple(shape)} of {dtype}. Choose an array of two dimensions."
         )
     return dtype
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mixtura.data.frames import Names
 
-__all__ = ["Piece", "Store", "common_dtype"]
+__all__ = ["Piece", "Store", "common_dtype", "held"]
 
 
 class Piece(NamedTuple):
@@ -34,6 +34,16 @@ class Piece(NamedTuple):
     read: Callable[[], Any]
     place: str
     first: int
+
+
+def held(rows: Any) -> Callable[[], Any]:
+    """Return what `Piece.read` is for rows that are in memory already: it gives them away, once.
+
+    At one time there are to be few blocks in memory. So nothing may keep one that somebody else has
+    or has had, a local variable of a generator neither: it lives on until the next block is there.
+    Hence `del`, here and in what loops over blocks.
+    """
+    return [rows].pop
 
 
 class Store(ABC):
