@@ -92,9 +92,7 @@ def named_array(path: Path) -> str:
 
 
 REAL = r"must hold a table of real numbers; NumPy cannot read it: .*\. Save an array "
-LINES = (
-    r"must hold lines of numbers below .*; pyarrow cannot read it: .*[^.]\. Mend the line, write"
-)
+LINES = r"must hold lines of numbers, .*; pyarrow cannot read it: .*[^.]\. Mend the line, write"
 TO_THE_END = r"must hold rows to its end; pyarrow cannot read it: .*[^.]\. Write it anew\.$"
 BAD: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "folder": ("x.npy", folder, REAL),

@@ -170,9 +170,10 @@ IN_MEMORY = {
 
 
 @pytest.mark.parametrize("make", IN_MEMORY.values(), ids=IN_MEMORY)
-def test_one_array_or_frame_in_memory_is_refused(make: Callable[[], object]) -> None:
-    with pytest.raises(TypeError, match=r"Pass one array or frame to the function itself, or in "):
-        scan(make())
+def test_one_array_or_frame_in_memory_is_used_where_it_is(make: Callable[[], object]) -> None:
+    rows = open_rows(scan(make(), columns=[1]))
+    assert rows.in_memory
+    np.testing.assert_array_equal(rows.take(range(len(X))), X[:, [1]])
 
 
 def generator() -> Iterator[np.ndarray]:
