@@ -209,10 +209,6 @@ NOT_SOURCES: dict[str, tuple[Any, str]] = {
         SCANNED,
         r"got <BlockedRows: .*>, which scan has returned\. Pass them to the function",
     ),
-    "table": (
-        written.table_of(X),
-        r"got Table\. Pass one array or frame to the function itself, or",
-    ),
     "scanner": (
         dataset.dataset(written.table_of(X)).scanner(),
         r"\(Scanner\)\. Pass the dataset itself, or the method: scan\(source\.to_batches\)\.",

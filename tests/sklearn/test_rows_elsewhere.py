@@ -27,3 +27,12 @@ def test_rows_of_scan_are_refused_with_the_function_to_use(kind: Any, rows: Any)
     fitted = kind().fit(X)
     with pytest.raises(TypeError, match=match):
         (fitted.transform if kind is MixtureImputer else fitted.predict)(rows())
+
+
+@pytest.mark.parametrize("kind", [GaussianMixture, KMeans, MixtureImputer])
+def test_rows_of_dask_are_refused_with_the_function_to_use(kind: Any) -> None:
+    rows = pytest.importorskip("dask.array").from_array(X, chunks=(50, -1))
+    with pytest.raises(
+        TypeError, match=rf"for {kind.__name__}; got dask\.array.* Use mixtura\.fit"
+    ):
+        kind().fit(rows)

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from mixtura.data import RowSource
+from mixtura.data import KINDS, RowSource
 from mixtura.data.finite import finite_rows
-from mixtura.data.frames import real_objects, refuse_repeated_names
+from mixtura.data.frames import described, real_objects, refuse_repeated_names
 from mixtura.data.index import check_index, row_index
 from mixtura.data.missing import Missing
 from mixtura.data.row_checks import check_sample_weight
@@ -50,12 +50,17 @@ def rows_of(
 
 
 def _refuse_rows_elsewhere(estimator: BaseEstimator, X: object) -> None:
-    """Refuse rows of `mixtura.scan`: what scikit-learn promises of an estimator is about arrays."""
-    if isinstance(X, RowSource):
+    """Refuse rows of `mixtura.scan`, of Dask and of Spark.
+
+    What scikit-learn promises of an estimator is about arrays, and these could fill the memory.
+    """
+    got = "rows of mixtura.scan" if isinstance(X, RowSource) else ""
+    if any(kind.opened(X) is not None for kind in KINDS if kind.is_far):
+        got = described(X)
+    if got:
         raise TypeError(
-            f"X must be one array or frame for {type(estimator).__name__}; got rows of "
-            f"mixtura.scan. Use mixtura.fit_gmm or mixtura.fit_kmeans, whose results answer such "
-            f"rows, too."
+            f"X must be one array or frame for {type(estimator).__name__}; got {got}. Use "
+            f"mixtura.fit_gmm or mixtura.fit_kmeans, whose results answer such rows, too."
         )
 
 
