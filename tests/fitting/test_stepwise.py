@@ -356,6 +356,14 @@ def test_rows_whose_squares_overflow_are_refused_by_place() -> None:
     assert stream.model == before
 
 
+def test_rows_whose_squares_overflow_do_not_wait_for_the_start() -> None:
+    X = shuffled(24)
+    stream = StepwiseGMM(K, rng=0).update(X[:100])
+    with pytest.raises(ValueError, match=r"row 1, column 0 of the batch is 1e\+300\. Drop the row"):
+        stream.update([[0.0, 1.0], [1e300, 0.0]])
+    assert_same_bits(stream.update(X[100:500]), learned(X[:100], 100).update(X[100:500]))
+
+
 # ---- few rows, none, and what goes wrong ----
 
 

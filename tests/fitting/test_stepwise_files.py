@@ -159,10 +159,14 @@ def test_row_so_far_that_its_density_is_no_float_is_kept_in_the_history(tmp_path
     assert_same_bits(mixtura.load(tmp_path / "stream.npz"), stream)
 
 
-def test_means_to_begin_with_must_be_those_of_the_components(tmp_path: Path) -> None:
+def test_rows_and_means_to_begin_with_must_be_such_as_a_stream_takes(tmp_path: Path) -> None:
     stream = StepwiseGMM(K, init=X[:K])
     facts, arrays = stream._contents()
     path = tmp_path / "stream.npz"
+    rows = np.full((9, 2), 1e300)
+    write(path, "StepwiseGMM", Contents(facts, arrays | {"waiting": rows}))
+    with pytest.raises(ValueError, match="must be a complete file written by mixtura"):
+        mixtura.load(path)
     for means in (X[:2], np.zeros((K, 0))):
         write(path, "StepwiseGMM", Contents(facts, arrays | {"init_means": means}))
         with pytest.raises(ValueError, match="must be a complete file written by mixtura"):

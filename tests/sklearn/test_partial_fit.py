@@ -195,6 +195,17 @@ def test_parameters_of_a_mixture_stay_while_it_learns(name: str, value: object) 
         model.partial_fit(X)
 
 
+@every_estimator
+def test_rows_whose_squares_overflow_do_not_wait_for_the_start(estimator: Any) -> None:
+    X = shuffled()
+    model = clone(estimator).partial_fit(X[:50])
+    with pytest.raises(ValueError, match="numbers whose squares are below"):
+        model.partial_fit([[1e300, 0.0]])
+    assert_same_bits(
+        model.partial_fit(X[50:]), clone(estimator).partial_fit(X[:50]).partial_fit(X[50:])
+    )
+
+
 # ---- mixtures ----
 
 

@@ -27,7 +27,7 @@ from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Collapse, Event, Ridge
 
-__all__ = ["MOST_KEPT", "Learner", "begun", "continued"]
+__all__ = ["MOST_KEPT", "Learner", "begun", "check_near", "continued"]
 
 MOST_KEPT = 1000  # batches and events that are remembered
 START_TOL = 1e-4  # nats per unit of weight: what the start may leave to gain on its rows
@@ -247,6 +247,13 @@ def _in_order(parameters: Parameters, order: NDArray[np.intp]) -> Parameters:
         shape.select(parameters.precisions_cholesky, order),
         shape,
     )
+
+
+def check_near(X: NDArray[Any]) -> None:
+    """Refuse rows so far from zero that their squares are no floats."""
+    with np.errstate(over="ignore"):
+        if np.isinf(np.square(X, dtype=np.float64)).any():
+            _refuse_far(X)
 
 
 def _refuse_far(X: NDArray[Any]) -> None:

@@ -258,7 +258,8 @@ class StepwiseGMM(Answers):
 
         It tells how well the mixture predicts rows that it has not seen: where it falls, the rows
         have changed. The first is that of the batch after the start. As in `GMMFit.history`, the
-        penalty of `reg_covar` is subtracted.
+        penalty of `reg_covar` is subtracted. It is -inf where a row is so far away that its
+        density is no float.
 
         Returns
         -------

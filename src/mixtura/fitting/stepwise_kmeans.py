@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows, Block
+from mixtura.fitting.learner import check_near
 from mixtura.fitting.stream import together
 from mixtura.fitting.stream_options import ROWS_PER_COMPONENT, STEP_POWER
 from mixtura.parameters import Seen
@@ -124,6 +125,7 @@ class ClusterStream:
         )
         if self.running is not None:
             return after._learned(self.running, X, sample_weight, self.weight_sum)
+        check_near(X)  # or they would wait for a start that can never be made
         own = None if sample_weight is None else sample_weight.copy()
         after = replace(after, waiting=(*self.waiting, Block(X.copy(), own)))
         enough = after.n_samples >= ROWS_PER_COMPONENT * self.n_clusters

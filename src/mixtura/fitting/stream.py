@@ -15,7 +15,7 @@ from mixtura.data.checks import check_option
 from mixtura.data.frames import Names
 from mixtura.exceptions import FitError
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
-from mixtura.fitting.learner import Learner, begun
+from mixtura.fitting.learner import Learner, begun, check_near
 from mixtura.fitting.stream_options import Options
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_factored
@@ -90,6 +90,7 @@ class Stream:
         elif n_samples >= self.options.start_rows(rows.n_features):
             learner = begun(self.options, _opened((*self.waiting, block), self.options))
         else:
+            check_near(block.X)  # or they would wait for a start that can never be made
             own = None if block.sample_weight is None else block.sample_weight.copy()
             waiting = (*self.waiting, Block(np.array(block.X, order="C"), own))
         return replace(
@@ -204,6 +205,7 @@ def stream_of(contents: Contents) -> Stream:
         X = numbers(arrays, "waiting", (-1, d), dtype, finite=options.missing == "raise")
         if "waiting_weight" in arrays:
             weight = numbers(arrays, "waiting_weight", (len(X),))
+        check_near(X)
         (block,) = open_rows(X, weight, missing=options.missing).blocks()
         stream = replace(stream, waiting=(block,))
     if "resp_sum" in arrays and d is not None:
