@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mixtura import fit_gmm
 from mixtura.data import open_rows, scan, stored
 from mixtura.exceptions import RowsChangedError
+from mixtura.passes.bounds import LEAST_COMPONENTS
 
 X = np.arange(60.0).reshape(20, 3)
 
@@ -76,3 +78,21 @@ def test_file_that_gets_numbers_that_are_not_finite_is_refused(tmp_path: Path) -
     np.save(tmp_path / "a.npy", changed)
     with pytest.raises(RowsChangedError, match="must stay as it is"):
         list(reading)
+
+
+@pytest.mark.parametrize("n_components", [47, 48])
+def test_fit_has_the_bits_of_blocks_in_memory_where_these_carry_no_bounds(
+    tmp_path: Path, n_components: int
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(3000, 2)) + 3.0 * rng.integers(0, 8, size=(3000, 2))
+    np.save(tmp_path / "a.npy", rows)
+    in_file = scan(tmp_path / "a.npy", block_size=1500)
+    in_memory = scan([rows[:1500], rows[1500:]])
+    one, other = (
+        fit_gmm(source, n_components, init=rows[:n_components], tol=0, max_iter=6)
+        for source in (in_file, in_memory)
+    )
+    if n_components < LEAST_COMPONENTS:
+        assert one.model == other.model
+    np.testing.assert_allclose(one.history, other.history, rtol=1e-12)

@@ -97,6 +97,27 @@ def test_array_of_xarray_has_the_names_of_its_columns() -> None:
     np.testing.assert_array_equal(rows_of(rows), X[:, [2, 0]])
 
 
+class Reusing:
+    """Something that can be sliced, each slice in the memory of the last one."""
+
+    shape = X.shape
+
+    def __init__(self) -> None:
+        self._memory = np.empty((100, 3))
+
+    def __getitem__(self, places: slice | tuple[slice, slice]) -> np.ndarray:
+        rows, columns = places if isinstance(places, tuple) else (places, slice(None))
+        some = X[rows, columns]
+        memory = self._memory[: len(some), : some.shape[1]]
+        memory[:] = some
+        return memory
+
+
+def test_slices_may_lie_in_the_same_memory() -> None:
+    np.testing.assert_array_equal(rows_of(scan(Reusing(), block_size=100)), X)
+    np.testing.assert_array_equal(rows_of(scan(Reusing(), [2, 1], block_size=50)), X[:, [2, 1]])
+
+
 class Masked(written.Sliced):
     """As a variable of netCDF4: numbers without a value are masked."""
 

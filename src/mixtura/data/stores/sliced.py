@@ -26,6 +26,9 @@ OTHERS = {
 }  # fmt: skip
 
 
+MAKERS = {"h5py", "netCDF4", "zarr"}  # a slice of their arrays is a new array in memory
+
+
 class SlicedArray(Store):
     """Rows of an array that gives some of its rows, in memory, as ``array[start:stop]``.
 
@@ -50,7 +53,7 @@ class SlicedArray(Store):
             not all(hasattr(source, name) for name in ("shape", "__getitem__"))
             or isinstance(source, type | np.ndarray | np.generic)
             or hasattr(source, "__dlpack__")
-            or type(source).__module__.partition(".")[0] in OTHERS
+            or _library_of(source) in OTHERS
         ):
             return None
         return cls(source)
@@ -93,17 +96,17 @@ class _Array:
         if isinstance(array, np.memmap) and array.filename is not None:
             path, begin = array.filename, first_byte(array)
             return _in_map, (path, array.dtype, array.shape, array.strides, begin)
-        if _is_of_h5py(array):
+        if _library_of(array) == "h5py":
             return _in_hdf5, (array.file.filename, array.name)
         return _Array, (array,)
 
 
-def _is_of_h5py(array: Any) -> bool:
-    return type(array).__module__.partition(".")[0] == "h5py"
+def _library_of(array: Any) -> str:
+    return type(array).__module__.partition(".")[0]
 
 
 def _refuse_closed(array: Any) -> None:
-    if _is_of_h5py(array) and not array:  # as h5py says that its file is closed
+    if _library_of(array) == "h5py" and not array:  # as h5py says that its file is closed
         raise ValueError(
             "source must be a dataset of an HDF5 file that is open; got one of a file that is "
             "closed. Open the file until the rows were used, or pass its path and the name of the "
@@ -155,7 +158,7 @@ def read_slice(array: Any, columns: Sequence[int], start: int, stop: int) -> NDA
     if isinstance(rows, np.ma.MaskedArray):  # of netCDF4, for fill values
         rows = np.ma.filled(rows if rows.dtype.kind == "f" else rows.astype(float), np.nan)
     in_order = chosen == list(range(high - low))
-    if isinstance(rows, np.memmap):
-        return np.array(rows if in_order else rows[:, chosen])
+    if _library_of(array) not in MAKERS:  # they may lie in a file, or in memory that is used again
+        return np.array(rows if in_order else np.asarray(rows)[:, chosen])
     rows = np.asarray(rows)
     return rows if in_order else rows[:, chosen]
