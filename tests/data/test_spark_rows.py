@@ -101,6 +101,47 @@ def test_columns_that_are_not_numbers_are_refused(spark: Any, sql: str, message:
         open_rows(spark.sql(f"SELECT 1.0 AS a, {sql} AS x"))
 
 
+def test_vectors_are_refused_with_what_spark_can_do(spark: Any) -> None:
+    from pyspark.ml.functions import array_to_vector
+
+    vectors = spark.sql("SELECT array(1.0D) AS x").select(array_to_vector("x").alias("v"))
+    with pytest.raises(TypeError, match=r"'v'.*got vector\. Make a column of each.*vector_to_arr"):
+        open_rows(vectors)
+
+
+def test_names_that_spark_takes_for_one_are_refused_where_they_are_used(spark: Any) -> None:
+    frame = spark.sql("SELECT 1.0D AS a, 2.0D AS A, 3.0D AS b")
+    with pytest.raises(
+        ValueError,
+        match=r"^columns of the Spark DataFrame must have names that differ in more than case; got "
+        r"'a', 'A'\. Rename one, or set spark\.sql\.caseSensitive to true\.$",
+    ):
+        open_rows(frame)
+    assert open_rows(mixtura.scan(frame, columns=["b"])).n_features == 1
+
+
+def test_session_that_was_stopped_is_named(
+    spark: Any, frame: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = mixtura.scan(frame, columns=["a"])
+    monkeypatch.setattr(spark.sparkContext, "_jsc", None)
+    with pytest.raises(
+        RuntimeError,
+        match=r"^the session of the Spark DataFrame must run; it was stopped\. Make the DataFrame "
+        r"in a new one; with checkpoint= a fit continues\.$",
+    ):
+        rows.n_samples  # noqa: B018
+
+
+def test_error_in_packing_leaves_nothing_in_the_cache(spark: Any) -> None:
+    gc.collect()
+    before = n_cached(spark)
+    rows = mixtura.scan(spark.sql("SELECT double(raise_error('no')) AS a"))
+    with pytest.raises(Exception, match="USER_RAISED_EXCEPTION"):
+        rows.n_samples  # noqa: B018
+    assert n_cached(spark) == before
+
+
 def test_weights_that_are_no_column_are_refused(frame: Any) -> None:
     with pytest.raises(TypeError, match="weight must be the name or the position of a column"):
         mixtura.scan(frame, weight=[1.0])

@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import Any, TypeVar
 
 from mixtura.data.far.spark_cells import versions
-from mixtura.data.frames import Names, refuse_repeated_names
+from mixtura.data.frames import Names, listed, refuse_repeated_names
 
 __all__ = ["Frame", "collected", "is_spark_frame", "sent"]
 
@@ -53,14 +53,15 @@ class Frame:
         return len(self.frame.columns)
 
     def check_numbers(self, columns: Sequence[int]) -> None:
-        """Refuse columns that are not real numbers."""
+        """Refuse columns that are not real numbers, and names of them that Spark takes for one."""
+        self._refuse_equal_names(columns)
         for a in columns:
             field = self.frame.schema.fields[a]
             kind = field.dataType.typeName()
             if kind in NUMBERS:
                 continue
             remedy = "Cast it to double, or leave it out: mixtura.scan(frame, columns=[...])."
-            if kind in ("udt", "array"):
+            if kind == "array" or kind.endswith("udt"):
                 remedy = (
                     "Make a column of each element, with pyspark.ml.functions.vector_to_array for "
                     "a vector."
@@ -68,6 +69,31 @@ class Frame:
             raise TypeError(
                 f"column {field.name!r} of {self.name} must be real numbers; got "
                 f"{field.dataType.simpleString()}. {remedy}"
+            )
+
+    def _refuse_equal_names(self, columns: Sequence[int]) -> None:
+        """Refuse columns of which Spark cannot tell which one is meant."""
+        names = self.frame.columns
+        for a in columns:
+            same = [name for name in names if name.lower() == names[a].lower()]
+            if len(same) > 1 and not self._is_case_sensitive:
+                raise ValueError(
+                    f"columns of {self.name} must have names that differ in more than case; got "
+                    f"{listed(same)}. Rename one, or set spark.sql.caseSensitive to true."
+                )
+
+    @property
+    def _is_case_sensitive(self) -> bool:
+        return bool(self.frame.sparkSession.conf.get("spark.sql.caseSensitive") == "true")
+
+    def refuse_end_of_session(self) -> None:
+        """Refuse a DataFrame whose session was stopped."""
+        session = self.frame.sparkSession
+        classic = hasattr(session, "_jsparkSession")
+        if session.sparkContext._jsc is None if classic else session.is_stopped:
+            raise RuntimeError(
+                f"the session of {self.name} must run; it was stopped. Make the DataFrame in a new "
+                f"one; with checkpoint= a fit continues."
             )
 
     def is_float(self, columns: Sequence[int]) -> bool:

@@ -148,6 +148,7 @@ class SparkRows(RowsElsewhere):
 
     @property
     def _cells(self) -> _Cells:
+        self._frame.refuse_end_of_session()
         return self._cache.cells(self._layout, self.dtype)
 
     @property
@@ -315,7 +316,11 @@ class _Cache:
             packed = numbers.mapInArrow(sent(packer), CELLS).persist()
             self._end = weakref.finalize(self, _forget, packed)
             self._end.atexit = False  # Spark itself ends then
-            self._cells = _Cells(packed)
+            try:
+                self._cells = _Cells(packed)
+            except BaseException:
+                self._end()  # the error may keep these rows for long
+                raise
         return self._cells
 
     def close(self) -> None:
