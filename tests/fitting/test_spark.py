@@ -209,7 +209,7 @@ def test_one_core_and_spark_connect_give_the_same_bits(
         pd.DataFrame(table).to_parquet(tmp_path / f"{number}.parquet")
     frame = spark.read.parquet(*(str(tmp_path / f"{number}.parquet") for number in range(3)))
     rows = mixtura.scan(frame, columns=FEATURES, weight="w", block_size=SIZE)
-    here = mixtura.fit_gmm(rows, 2, rng=0, tol=0, max_iter=2)
+    here = mixtura.fit_gmm(rows, 2, init=sparks.MEANS, tol=0, max_iter=2)
     there = subprocess.run(
         [sys.executable, ROOT / "tests" / "spark_connect.py", tmp_path],
         capture_output=True,
