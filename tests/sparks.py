@@ -19,6 +19,8 @@ needs_java = pytest.mark.skipif(
 quiet = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 marks = [needs_java, quiet]
 
+MEANS = [[0.0] * 3, [4.0] * 3]  # near those of `tables`
+
 OPTIONS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
