@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 SUMS = 8  # neighbours that are added up in one task: a power of two, as `statistics.total` adds
-RETRIES = 2  # of reading a partition, where that fails
 LARGE = 1 << 16  # bytes of a look; larger ones go to each worker once, others with each task
 GROUP_BYTES = 1 << 25  # of blocks in a group: a pass over so many takes longer than Dask's part
 ROUNDS = 4  # of tasks that each thread has at least in a pass: with fewer, some wait for the last
@@ -130,7 +129,7 @@ class _Cluster:
 
     def kept(self, groups: Sequence[Any]) -> list[Any]:
         with self._running():
-            kept: list[Any] = self.client.compute(list(groups), retries=RETRIES)
+            kept: list[Any] = self.client.compute(list(groups))
         return kept
 
     def joined(self, groups: Sequence[Sequence[Any]]) -> list[Any]:
