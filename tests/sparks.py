@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,6 @@ OPTIONS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.pyspark.python": sys.executable,
     # a table of pandas is a partition, also where Spark could put several together
     "spark.default.parallelism": "1",
     "spark.sql.execution.arrow.localRelationThreshold": "0",
@@ -36,6 +36,10 @@ OPTIONS = {
     "spark.sql.files.maxPartitionBytes": "4MB",
     "spark.sql.files.minPartitionNum": "100",
 }
+
+
+# Spark's option of this name is one of spark-submit.
+os.environ["PYSPARK_PYTHON"] = sys.executable
 
 
 @pytest.fixture(scope="session")

@@ -35,8 +35,9 @@ class Kept:
     def __call__(self, work: object, tasks: object) -> object:
         for task in tasks:  # type: ignore[attr-defined]
             self.sent.append(len(pickle.dumps(partial(work, task))))  # type: ignore[arg-type]
-            self.returned.append(work(task))  # type: ignore[operator]
-            yield self.returned[-1]
+            numbered = work(task)  # type: ignore[operator]
+            self.returned.append(numbered.result)
+            yield numbered
 
 
 @pytest.mark.parametrize(("d", "k"), [(1, 1), (4, 5), (20, 3), (3, 50)])

@@ -140,10 +140,11 @@ def _explain(report: str, error: Exception) -> None:
     found = re.search(r"(No module named '(mixtura|numpy|scipy|pyarrow)\b.*)", report)
     found = found or re.search(r"PYTHON_VERSION_MISMATCH\]?\s*(.*)", report)
     if found is not None:
+        got = found[1].strip(" .")
         raise RuntimeError(
-            f"Spark's workers must have what the driver has, {versions()}; got: {found[1].strip()} "
-            f"Install the same mixtura for the Python of all workers. PYSPARK_PYTHON, or the "
-            f"option spark.pyspark.python, says which Python that is when the session starts."
+            f"Spark's workers must have what the driver has, {versions()}; got: {got}. "
+            f"Install the same mixtura for the Python of all workers. PYSPARK_PYTHON says which "
+            f"Python that is when the session starts."
         ) from error
 
 

@@ -278,8 +278,8 @@ class _Cells:
             if cell.made_by != versions():
                 raise RuntimeError(
                     f"Spark's workers must have what the driver has, {versions()}; got "
-                    f"{cell.made_by}. Install the same versions for all of them. PYSPARK_PYTHON, "
-                    f"or the option spark.pyspark.python, says which Python workers use."
+                    f"{cell.made_by}. Install the same versions for all of them. PYSPARK_PYTHON "
+                    f"says which Python that is when the session starts."
                 )
         n = max((cell.partition for cell in known), default=-1) + 1
         n_cells, n_rows = np.zeros((2, n), dtype=np.intp)
