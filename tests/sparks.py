@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,9 @@ OPTIONS = {
 
 # Spark's option of this name is one of spark-submit.
 os.environ["PYSPARK_PYTHON"] = sys.executable
+# Looks of tests are functions of their modules, which workers import.
+FOLDERS = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, FOLDERS))
 
 
 @pytest.fixture(scope="session")
