@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import Block, RowSource
-from mixtura.data.sampling import equal_rows
 from mixtura.parameters import Seen
+from mixtura.passes import work
 from mixtura.passes.backend import Backend
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds
+from mixtura.passes.work import FarRow, Marked, Part
 from mixtura.shapes import EPS, Floats, Shape
 from mixtura.statistics import Statistics, total
 
-__all__ = ["FarRow", "Marked", "Pass", "RowsPass"]
+__all__ = ["Pass", "RowsPass"]
 
-MARK_BYTES = 16  # chance never makes two of them equal
 Labels = NDArray[np.int64]
 Result = TypeVar("Result")
 
@@ -31,14 +31,6 @@ class Pass(Protocol):
 
     def accumulate(self, seen: Seen) -> Statistics:
         """Return the statistics of all rows under a mixture, about its means."""
-
-
-class _Part(NamedTuple):
-    """A block, the engine's rows, and the bounds carried over them where they stay in memory."""
-
-    block: Block
-    rows: Any
-    bounds: CarriedBounds | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +51,10 @@ class _Worked:
     """A look at a block by the engine: some work on its rows."""
 
     engine: _Engine
-    work: Callable[[_Part], Any]
+    done: Callable[[Part], Any]
 
     def __call__(self, block: Block) -> Any:
-        return self.work(_Part(block, self.engine.rows(block)))
+        return self.done(Part(block, self.engine.rows(block)))
 
 
 class RowsPass:
@@ -109,10 +101,10 @@ class RowsPass:
         self.source, self.shape, self.backend, self.em = source, shape, backend, em
         self.extras: tuple[str, ...] = backend.form(source.form).extras
         self._engine = _Engine(backend, source.form, centre, single)
-        self._kept: list[_Part] | None = None
+        self._kept: list[Part] | None = None
         if source.in_memory:  # only then with bounds, see the notes
             self._kept = [
-                _Part(
+                Part(
                     block,
                     self._engine.rows(block),
                     CarriedBounds(em, backend.algebra, least_products),
@@ -120,17 +112,17 @@ class RowsPass:
                 for block in source.blocks()
             ]
 
-    def _map(self, work: Callable[[_Part], Result]) -> Iterator[Result]:
+    def _map(self, done: Callable[[Part], Result]) -> Iterator[Result]:
         """What some work on each block returns."""
         if self._kept is not None:
-            return map(work, self._kept)
-        return self.source.map(_Worked(self._engine, work))
+            return map(done, self._kept)
+        return self.source.map(_Worked(self._engine, done))
 
-    def _total(self, work: Callable[[_Part], Result]) -> Result:
+    def _total(self, done: Callable[[Part], Result]) -> Result:
         """The sum of what some work on each block returns."""
         if self._kept is not None:
-            return total(map(work, self._kept))
-        look: Callable[[Block], Result] = _Worked(self._engine, work)
+            return total(map(done, self._kept))
+        look: Callable[[Block], Result] = _Worked(self._engine, done)
         return self.source.total(look)
 
     @property
@@ -147,11 +139,11 @@ class RowsPass:
     def accumulate(self, seen: Seen, labels: Labels | None = None) -> Statistics:
         """Return the statistics under a mixture; `labels`, if given, gets each row's component."""
         self._refuse_outputs(labels)
-        return self._total(_Accumulated(self.em, seen, self.backend.n_threads, labels))
+        return self._total(partial(work.accumulated, self.em, seen, self.backend.n_threads, labels))
 
     def accumulate_marked(self, seen: Seen) -> Marked:
         """Return the statistics under a mixture, and marks of the components that rows have."""
-        return self._total(_Marking(self.em, seen, self.backend.n_threads))
+        return self._total(partial(work.marked, self.em, seen, self.backend.n_threads))
 
     def farthest(self, seen: Seen, n_rows: int) -> list[FarRow]:
         """Return the different rows of positive weight that are farthest from their components.
@@ -167,25 +159,24 @@ class RowsPass:
         list of FarRow
             The farthest first, of equal ones the earlier.
         """
-        found = [
-            row
-            for part in self._map(_Farthest(self.em, seen, self.backend.n_threads, n_rows))
-            for row in part
-        ]
+        here = partial(work.farthest, self.em, seen, self.backend.n_threads, n_rows)
+        found = [row for of_block in self._map(here) for row in of_block]
         return _different(sorted(found, key=lambda row: (row.log_prob, row.position)), n_rows)
 
     def given(self, shares: NDArray[Any], centres: Floats) -> Statistics:
         """Return the statistics under given labels (n,) or responsibilities (n, k)."""
-        return self._total(_Given(shares, centres, self.shape, self.backend.n_threads))
+        return self._total(partial(work.given, shares, centres, self.shape, self.backend.n_threads))
 
     def assigned(self, seen: Seen, centres: Floats) -> Statistics:
         """Return the statistics of rows that belong altogether to their most probable component."""
-        return self._total(_Assigned(seen, centres, self.shape, self.backend.n_threads))
+        return self._total(
+            partial(work.assigned, seen, centres, self.shape, self.backend.n_threads)
+        )
 
     def evaluate(self, seen: Seen, **outputs: NDArray[Any]) -> None:
         """Write labels, log_prob or resp of every row into the arrays given, without sums."""
         self._refuse_outputs(outputs)
-        for _ in self._map(_Evaluated(self.em, seen, self.backend.n_threads, outputs)):
+        for _ in self._map(partial(work.evaluated, self.em, seen, self.backend.n_threads, outputs)):
             pass
 
     def _refuse_outputs(self, wanted: object) -> None:
@@ -206,7 +197,7 @@ class RowsPass:
         ndarray of shape (n_seeds,)
         """
         self._refuse_outputs(nearest)
-        return self._total(_Potentials(seeds, nearest, self.backend.n_threads))
+        return self._total(partial(work.potentials, seeds, nearest, self.backend.n_threads))
 
     def record(self) -> list[BoundsRecord]:
         """Return what later passes depend on, to the last bit, besides the rows: one a block."""
@@ -228,42 +219,6 @@ class RowsPass:
             bounds.restore(record, rows, self.shape)
 
 
-class Marked(NamedTuple):
-    """Statistics, and what tells whether a row has changed its component.
-
-    Attributes
-    ----------
-    statistics : Statistics
-    marks : tuple of bytes
-        A digest of the components of each block's rows of positive weight, in order.
-    """
-
-    statistics: Statistics
-    marks: tuple[bytes, ...]
-
-    def __add__(self, other: Marked) -> Marked:  # type: ignore[override]
-        """Return what two groups of rows have together."""
-        return Marked(self.statistics + other.statistics, self.marks + other.marks)
-
-
-class FarRow(NamedTuple):
-    """A row that is far from its component.
-
-    Attributes
-    ----------
-    log_prob : float, nats
-    position : int
-        Among all rows.
-    component : int
-    row : ndarray of shape (n_features,)
-    """
-
-    log_prob: float
-    position: int
-    component: int
-    row: Floats
-
-
 def _different(rows: Sequence[FarRow], most: int) -> list[FarRow]:
     """The first of rows, no two with equal numbers."""
     chosen: list[FarRow] = []
@@ -273,119 +228,3 @@ def _different(rows: Sequence[FarRow], most: int) -> list[FarRow]:
         if not any(np.array_equal(each.row, other.row, equal_nan=True) for other in chosen):
             chosen.append(each)
     return chosen
-
-
-# ---- what is done with the rows of one block ----
-
-
-@dataclass(frozen=True, eq=False)
-class _Accumulated:
-    em: str
-    seen: Seen
-    n_threads: int | None
-    labels: Labels | None
-
-    def __call__(self, part: _Part) -> Statistics:
-        labels = None if self.labels is None else _part(self.labels, part.block)
-        if part.bounds is not None:
-            return part.bounds.accumulate(part.rows, self.seen, self.n_threads, labels)
-        statistics: Statistics = part.rows.accumulate(
-            self.em, self.seen, self.n_threads, labels=labels
-        )
-        return statistics
-
-
-@dataclass(frozen=True, eq=False)
-class _Marking:
-    em: str
-    seen: Seen
-    n_threads: int | None
-
-    def __call__(self, part: _Part) -> Marked:
-        block = part.block
-        labels = np.zeros(len(block.X), dtype=np.int64)
-        here = _Accumulated(self.em, self.seen, self.n_threads, labels)
-        statistics = here(part._replace(block=block._replace(start=0)))
-        if block.sample_weight is not None:
-            labels = labels[block.sample_weight > 0.0]
-        small = labels.astype(np.min_scalar_type(len(self.seen.means)))
-        return Marked(statistics, (blake2b(small.tobytes(), digest_size=MARK_BYTES).digest(),))
-
-
-@dataclass(frozen=True, eq=False)
-class _Farthest:
-    em: str
-    seen: Seen
-    n_threads: int | None
-    n_rows: int
-
-    def __call__(self, part: _Part) -> list[FarRow]:
-        block = part.block
-        log_prob, labels = np.empty(len(block.X)), np.zeros(len(block.X), dtype=np.int64)
-        part.rows.evaluate(self.em, self.seen, self.n_threads, log_prob=log_prob, labels=labels)
-        if block.sample_weight is not None:
-            log_prob[block.sample_weight == 0.0] = 0.0
-        found: list[FarRow] = []
-        while len(found) < self.n_rows and log_prob.min(initial=0.0) < 0.0:
-            i = int(np.argmin(log_prob))
-            row = np.asarray(block.X[i], dtype=np.float64)
-            found.append(FarRow(float(log_prob[i]), block.start + i, int(labels[i]), row))
-            log_prob[equal_rows(block.X, block.X[i])] = 0.0
-        return found
-
-
-@dataclass(frozen=True, eq=False)
-class _Given:
-    shares: NDArray[Any]
-    centres: Floats
-    shape: Shape
-    n_threads: int | None
-
-    def __call__(self, part: _Part) -> Statistics:
-        shares = _part(self.shares, part.block)
-        statistics: Statistics = part.rows.given(shares, self.centres, self.shape, self.n_threads)
-        return statistics
-
-
-@dataclass(frozen=True, eq=False)
-class _Assigned:
-    seen: Seen
-    centres: Floats
-    shape: Shape
-    n_threads: int | None
-
-    def __call__(self, part: _Part) -> Statistics:
-        # A row without weight, which the pass need not look at, keeps the label 0.
-        labels = np.zeros(len(part.block.X), dtype=np.int64)
-        part.rows.evaluate("hard", self.seen, self.n_threads, labels=labels)
-        statistics: Statistics = part.rows.given(labels, self.centres, self.shape, self.n_threads)
-        return statistics
-
-
-@dataclass(frozen=True, eq=False)
-class _Evaluated:
-    em: str
-    seen: Seen
-    n_threads: int | None
-    outputs: dict[str, NDArray[Any]]
-
-    def __call__(self, part: _Part) -> None:
-        wanted = {name: _part(array, part.block) for name, array in self.outputs.items()}
-        part.rows.evaluate(self.em, self.seen, self.n_threads, **wanted)
-
-
-@dataclass(frozen=True, eq=False)
-class _Potentials:
-    seeds: Floats
-    nearest: Floats
-    n_threads: int | None
-
-    def __call__(self, part: _Part) -> Floats:
-        nearest = _part(self.nearest, part.block)
-        potentials: Floats = part.rows.potentials(self.seeds, nearest, self.n_threads)
-        return potentials
-
-
-def _part(array: NDArray[Any], block: Block) -> NDArray[Any]:
-    """The part of an array of all rows that belongs to one block."""
-    return array[block.start : block.start + len(block.X)]
