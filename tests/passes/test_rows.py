@@ -430,3 +430,21 @@ def test_pass_of_what_is_no_e_step_is_refused_by_name(em: str) -> None:
     for call in (lambda: rows.accumulate(seen), lambda: rows.evaluate(seen, log_prob=np.empty(50))):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@engines
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_marks_tell_in_which_block_a_row_has_changed_its_component(
+    engine: str, in_memory: bool
+) -> None:
+    parts = [np.array([[0.0], [10.0]]), np.array([[0.0], [4.0], [10.0]]), np.array([[10.0]])]
+    source = BlockedRows([(part, None) for part in parts])
+    source.in_memory = in_memory
+    rows = RowsPass(source, SPHERICAL, Backend(engine, 1), em="nearest")
+    marks = [
+        rows.accumulate_marked(Seen.of_centers(np.array([[0.0], [other]]), SPHERICAL)).marks
+        for other in (10.0, 9.0, 7.0)  # the row at 4 is nearer to 0, and to 7
+    ]
+    assert marks[0] == marks[1]
+    changed = [one != other for one, other in zip(marks[1], marks[2], strict=True)]
+    assert changed == [False, True, False]
