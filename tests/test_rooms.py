@@ -21,7 +21,7 @@ EDGES = {"sklearn", "plot", "cli", "datasets"}
 FLOORS: list[set[str]] = [
     GROUND,
     {"data"},
-    {"kernels", "reference", "covariance"},
+    {"kernels", "reference", "covariance", "conjugate"},
     {"passes"},
     {"updates", "mixture"},
     {"schedules"},

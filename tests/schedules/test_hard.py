@@ -114,7 +114,10 @@ class EqualSpheres:
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
         return parameters.seen(), 0.0
 
-    def penalty(self, parameters: Parameters) -> float:  # noqa: ARG002
+    def as_plain(self, parameters: Parameters) -> Seen:
+        return self.as_seen(parameters)[0]
+
+    def penalty(self, parameters: Parameters, weight_sum: float) -> float:  # noqa: ARG002
         return 0.0
 
     def select(self, components: NDArray[np.intp]) -> "EqualSpheres":  # noqa: ARG002

@@ -105,8 +105,11 @@ class LaplaceMeans:
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
         return parameters.seen(), 0.0
 
-    def penalty(self, parameters: Parameters) -> float:
-        return float(self.strength @ np.abs(parameters.means).sum(axis=1))
+    def as_plain(self, parameters: Parameters) -> Seen:
+        return self.as_seen(parameters)[0]
+
+    def penalty(self, parameters: Parameters, weight_sum: float) -> float:
+        return float(self.strength @ np.abs(parameters.means).sum(axis=1)) / weight_sum
 
     def select(self, components: NDArray[np.intp]) -> Update:
         return LaplaceMeans(self.strength[components])

@@ -122,7 +122,7 @@ def test_pass_sees_the_mixture_itself_and_nothing_is_penalised(covariance_type: 
     seen, offset = rule.as_seen(parameters)
     np.testing.assert_array_equal(seen.log_weights, np.log(parameters.weights))
     assert seen[1:5] == parameters[1:]
-    assert (offset, rule.penalty(parameters)) == (0.0, 0.0)
+    assert (offset, rule.penalty(parameters, 1.0)) == (0.0, 0.0)
 
 
 @every_type

@@ -26,7 +26,7 @@ def test_parameters_are_those_of_the_inner_update() -> None:
     seen, offset = update.as_seen(one)
     np.testing.assert_array_equal(seen.log_weights, INNER.as_seen(one)[0].log_weights)
     np.testing.assert_array_equal(seen.extras["prior"], PRIOR)
-    assert (offset, update.penalty(one)) == (0.0, INNER.penalty(one))
+    assert (offset, update.penalty(one, 1.0)) == (0.0, INNER.penalty(one, 1.0))
     assert update.blurred(one) == INNER.blurred(one)
     scale = np.ones(2)
     said = update.explain(statistics, one, np.array([True, False, False]), 3, scale)

@@ -107,7 +107,7 @@ def test_what_the_pass_sees_turns_the_log_likelihood_into_the_objective(
     rule = rule_of(covariance_type, ridge)
     parameters, _ = rule.update(statistics)
     seen, offset = rule.as_seen(parameters)
-    assert (offset, rule.penalty(parameters)) == (0.0, 0.0)
+    assert (offset, rule.penalty(parameters, 1.0)) == (0.0, 0.0)
     for name in Parameters._fields[1:]:
         assert getattr(seen, name) is getattr(parameters, name)
     penalised = BACKENDS[engine].Rows(X).accumulate("soft", seen, 1)
@@ -128,7 +128,7 @@ def test_pass_without_a_ridge_sees_the_mixture_itself(covariance_type: str) -> N
     seen, offset = rule.as_seen(parameters)
     np.testing.assert_array_equal(seen.log_weights, np.log(parameters.weights))
     assert seen[1:5] == parameters[1:]
-    assert (offset, rule.penalty(parameters)) == (0.0, 0.0)
+    assert (offset, rule.penalty(parameters, 1.0)) == (0.0, 0.0)
 
 
 @every_type

@@ -47,7 +47,6 @@ from mixtura.updates import (
     Update,
     components_left,
     identical,
-    mixture_seen,
 )
 
 __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
@@ -408,7 +407,7 @@ class Fitting:
         elif outcome.stop_reason != "interrupted":
             try:
                 rows = self._survey.rows(parameters.shape, "soft")
-                seen = mixture_seen(self._update_for(outcome), parameters)
+                seen = self._update_for(outcome).as_plain(parameters)
                 statistics = rows.accumulate(seen)
                 log_likelihood = statistics.log_likelihood
             except KeyboardInterrupt:
@@ -432,7 +431,7 @@ class Fitting:
         Else it takes a pass, and as much memory as the plausibilities.
         """
         source, parameters = self._survey.source, outcome.parameters
-        seen = mixture_seen(self._update_for(outcome), parameters)
+        seen = self._update_for(outcome).as_plain(parameters)
         prior = seen.extras.get("prior")
         code = None if prior is None else source.extra("code")  # which reads all rows
         if prior is None or code is None or not prior[np.isfinite(prior)].any():

@@ -19,7 +19,7 @@ from mixtura.passes import Pass
 from mixtura.schedules.protocol import Point, Schedule
 from mixtura.statistics import Statistics
 from mixtura.text import short_html, short_repr
-from mixtura.updates import Collapse, Event, Guard, Update, components_left, mixture_seen
+from mixtura.updates import Collapse, Event, Guard, Update, components_left
 
 __all__ = ["EM", "Outcome", "State", "StopReason", "stops"]
 
@@ -219,8 +219,8 @@ class EM:
         return None if failed.any() else self._point(update, parameters, inverse_temperature)
 
     def _start_point(self, update: Update, parameters: Parameters) -> Point:
-        """Make the first pass, under the mixture itself."""
-        statistics = self.rows.accumulate(mixture_seen(update, parameters))
+        """Make the first pass, under the parameters alone."""
+        statistics = self.rows.accumulate(update.as_plain(parameters))
         return Point(parameters, statistics, statistics.log_likelihood / statistics.weight_sum)
 
     def _point(self, update: Update, parameters: Parameters, inverse_temperature: float) -> Point:
@@ -234,7 +234,7 @@ class EM:
         else:
             statistics = self.rows.accumulate(seen)
             mean = statistics.log_likelihood / statistics.weight_sum
-        penalty = update.penalty(parameters) / statistics.weight_sum
+        penalty = update.penalty(parameters, statistics.weight_sum)
         return Point(parameters, statistics, mean + offset - penalty, inverse_temperature)
 
 

@@ -1,8 +1,8 @@
 """Updates: how statistics turn into parameters. They never see rows.
 
 `Update` (protocol.py) is all that the loop, the starts and the stages of a fit know of an update.
-An update is named where a fit is put together: `mixtura.fitting` for `Ridge`, `mixtura.sklearn` for
-`AbsoluteRidge`. `Fixed` and `Labelled` contain another one.
+An update is named where a fit is put together: `mixtura.fitting` for `Ridge` and `Variational`,
+`mixtura.sklearn` for `AbsoluteRidge`. `Fixed` and `Labelled` contain another one.
 """
 
 from mixtura.updates.absolute import AbsoluteRidge
@@ -10,9 +10,10 @@ from mixtura.updates.collapse import Cause, Collapse, Event, OnCollapse, compone
 from mixtura.updates.fixed import CollapseBesideFixed, Fixed
 from mixtura.updates.identical import identical
 from mixtura.updates.labelled import Labelled
-from mixtura.updates.protocol import Update, mixture_seen
+from mixtura.updates.protocol import Update
 from mixtura.updates.ridge import Ridge
 from mixtura.updates.spurious import Guard
+from mixtura.updates.variational import Variational
 
 __all__ = [
     "AbsoluteRidge",
@@ -26,7 +27,7 @@ __all__ = [
     "OnCollapse",
     "Ridge",
     "Update",
+    "Variational",
     "components_left",
     "identical",
-    "mixture_seen",
 ]

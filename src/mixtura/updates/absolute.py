@@ -68,7 +68,10 @@ class AbsoluteRidge:
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
         return parameters.seen(), 0.0
 
-    def penalty(self, parameters: Parameters) -> float:  # noqa: ARG002
+    def as_plain(self, parameters: Parameters) -> Seen:
+        return parameters.seen()
+
+    def penalty(self, parameters: Parameters, weight_sum: float) -> float:  # noqa: ARG002
         return 0.0
 
     def blurred(self, parameters: Parameters) -> list[int]:  # noqa: ARG002

@@ -99,8 +99,11 @@ class Fixed:
             offset,
         )
 
-    def penalty(self, parameters: Parameters) -> float:
-        return self._inner.penalty(parameters)
+    def as_plain(self, parameters: Parameters) -> Seen:
+        return self._inner.as_plain(parameters)
+
+    def penalty(self, parameters: Parameters, weight_sum: float) -> float:
+        return self._inner.penalty(parameters, weight_sum)
 
     def blurred(self, parameters: Parameters) -> list[int]:
         return [j for j in self._inner.blurred(parameters) if not self._covariances[j]]

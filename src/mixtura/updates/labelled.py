@@ -42,10 +42,13 @@ class Labelled:
 
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
         seen, offset = self._inner.as_seen(parameters)
-        return seen._replace(extras={**seen.extras, "prior": self._prior}), offset
+        return self._with_prior(seen), offset
 
-    def penalty(self, parameters: Parameters) -> float:
-        return self._inner.penalty(parameters)
+    def as_plain(self, parameters: Parameters) -> Seen:
+        return self._with_prior(self._inner.as_plain(parameters))
+
+    def penalty(self, parameters: Parameters, weight_sum: float) -> float:
+        return self._inner.penalty(parameters, weight_sum)
 
     def blurred(self, parameters: Parameters) -> list[int]:
         return self._inner.blurred(parameters)
@@ -83,3 +86,6 @@ class Labelled:
         scale: Floats,
     ) -> str:
         return self._inner.explain(statistics, parameters, failed, iteration, scale)
+
+    def _with_prior(self, seen: Seen) -> Seen:
+        return seen._replace(extras={**seen.extras, "prior": self._prior})

@@ -11,7 +11,7 @@ from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["Mask", "Update", "mixture_seen"]
+__all__ = ["Mask", "Update"]
 
 Mask = NDArray[np.bool_]
 
@@ -19,9 +19,8 @@ Mask = NDArray[np.bool_]
 class Update(Protocol):
     """The maximisation step, and the objective that it raises.
 
-    The objective, per unit of weight, is ``(log_likelihood - penalty) / weight_sum + offset``, with
-    the log-likelihood of the rows under what `as_seen` returns. An update may contain another one:
-    a prior can change what `Ridge` returns.
+    The objective, per unit of weight, is ``log_likelihood / weight_sum + offset - penalty``, with
+    the log-likelihood of the rows under what `as_seen` returns. An update may contain another one.
     """
 
     def update(
@@ -51,10 +50,27 @@ class Update(Protocol):
         The extras of what is seen are for E-steps that ask for them.
         """
 
-    def penalty(self, parameters: Parameters) -> float:
-        """Return what is subtracted from the total log-likelihood, such as -log prior, in nats.
+    def as_plain(self, parameters: Parameters) -> Seen:
+        """Return what a pass evaluates of the parameters alone, without a ridge.
+
+        It serves at the start, when parameters need not have come from `update`, and in the end,
+        for the log-likelihood of the rows.
+        """
+
+    def penalty(self, parameters: Parameters, weight_sum: float) -> float:
+        """Return what is subtracted from the mean log-likelihood, such as a mean -log prior.
 
         It is the same at every temperature.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        weight_sum : float
+            Of the rows of the log-likelihood.
+
+        Returns
+        -------
+        float, nats per unit of weight
         """
 
     def blurred(self, parameters: Parameters) -> list[int]:
@@ -84,8 +100,3 @@ class Update(Protocol):
         scale : ndarray of shape (n_features,)
             Standard deviations of the features.
         """
-
-
-def mixture_seen(update: Update, parameters: Parameters) -> Seen:
-    """What a pass sees of the mixture itself, with the extras that the update has for E-steps."""
-    return parameters.seen()._replace(extras=update.as_seen(parameters)[0].extras)

@@ -100,7 +100,10 @@ class Ridge:
         trace = parameters.shape.trace_with(parameters.precisions_cholesky, self._ridge)
         return seen._replace(log_weights=seen.log_weights - 0.5 * trace), 0.0
 
-    def penalty(self, parameters: Parameters) -> float:  # noqa: ARG002
+    def as_plain(self, parameters: Parameters) -> Seen:
+        return parameters.seen()
+
+    def penalty(self, parameters: Parameters, weight_sum: float) -> float:  # noqa: ARG002
         return 0.0
 
     def blurred(self, parameters: Parameters) -> list[int]:

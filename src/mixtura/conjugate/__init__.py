@@ -1,0 +1,21 @@
+"""Conjugate laws of the parameters of a mixture: priors, and the posteriors that rows make of them.
+
+``weights.py`` has the laws of weights, ``precisions.py`` those of inverse covariances in each
+shape, and ``laws.py`` joins them: what a prior is, and what it becomes with the statistics of rows.
+"""
+
+from mixtura.conjugate.laws import Laws, Prior
+from mixtura.conjugate.precisions import PrecisionLaw, precision_law
+from mixtura.conjugate.weights import WEIGHT_LAWS, Dirichlet, StickBreaking, WeightLaw, WeightPrior
+
+__all__ = [
+    "WEIGHT_LAWS",
+    "Dirichlet",
+    "Laws",
+    "PrecisionLaw",
+    "Prior",
+    "StickBreaking",
+    "WeightLaw",
+    "WeightPrior",
+    "precision_law",
+]

@@ -1,0 +1,233 @@
+"""The prior of a mixture, and what it becomes with the statistics of rows.
+
+Normal-Wishart laws [1]_: given its precision P_j, the mean of a component is normal about `mean`
+with precision ``mean_precision P_j``; the laws of P_j are in `precisions.py`, those of weights in
+`weights.py`. With N_j, xbar_j and W_j the weight, mean and scatter of the rows of a component::
+
+    mean_precision_j = mean_precision + N_j
+    mean_j           = (mean_precision mean + N_j xbar_j) / mean_precision_j
+    scale_j          = S + W_j + mean_precision N_j / mean_precision_j d d^T,  d = xbar_j - mean
+
+and the degrees of freedom grow by N_j ("tied": by all weight; "spherical": by d N_j).
+
+.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.algebra import Algebra
+from mixtura.conjugate.precisions import PrecisionLaw, log_normalisers, precision_law
+from mixtura.conjugate.weights import WeightLaw
+from mixtura.parameters import Parameters
+from mixtura.shapes import Floats, Shape
+from mixtura.statistics import Statistics
+
+__all__ = ["Laws", "Prior"]
+
+
+class Laws(NamedTuple):
+    """The laws of all parameters of a mixture.
+
+    Attributes
+    ----------
+    concentration : ndarray of shape (n_components,) or (2, n_components)
+        Of the Dirichlet law of the weights, or of the Beta law of each stick.
+    mean_precision : ndarray of shape (n_components,)
+        Of each mean, in units of its component's precision.
+    means : ndarray of shape (n_components, n_features)
+    degrees_of_freedom : ndarray of shape (n_components,), or (1,) for "tied"
+    covariances : ndarray of `shape`
+        The scale divided by the degrees of freedom: the inverse of the expected precision.
+    precisions_cholesky : ndarray of `shape`
+        Their precision factors.
+    shape : Shape
+    """
+
+    concentration: Floats
+    mean_precision: Floats
+    means: Floats
+    degrees_of_freedom: Floats
+    covariances: Floats
+    precisions_cholesky: Floats
+    shape: Shape
+
+    @property
+    def scale(self) -> Floats:
+        """The scale of each law of precisions, as an array of `shape`."""
+        return self.covariances * _column(self.degrees_of_freedom, self.shape, self.covariances)
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What is believed of a mixture before any row; of all components the same.
+
+    Attributes
+    ----------
+    weights : WeightLaw
+    concentration : float
+        Of the weights, positive.
+    mean_precision : float
+        Of the means, in units of the component's precision: the weight of rows that the prior
+        mean counts for.
+    mean : ndarray of shape (n_features,)
+        Expected mean.
+    degrees_of_freedom : float
+        Of the law of precisions: the weight of rows that the prior scatter counts for.
+    covariance : ndarray of shape (n_features, n_features), (n_features,) or ()
+        Prior scatter, the scale S of the law of precisions: for "full" and "tied", "diag", or
+        "spherical".
+    shape : Shape
+    """
+
+    weights: WeightLaw
+    concentration: float
+    mean_precision: float
+    mean: Floats
+    degrees_of_freedom: float
+    covariance: Floats
+    shape: Shape
+
+    @property
+    def precisions(self) -> PrecisionLaw:
+        """The kind of law of the precisions."""
+        return precision_law(self.shape)
+
+    def posterior(self, statistics: Statistics, by: Algebra) -> tuple[Laws, NDArray[np.bool_]]:
+        """Return the laws after rows.
+
+        Parameters
+        ----------
+        statistics : Statistics
+            Of the rows, about any centres.
+        by : Algebra
+
+        Returns
+        -------
+        laws : Laws
+        failed : ndarray of shape (n_components,), bool
+            True where the scale is not positive definite to working precision.
+        """
+        resp_sum, (k, d) = statistics.resp_sum, statistics.centres.shape
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = statistics.centred()
+            mean_precision = self.mean_precision + resp_sum
+            from_prior = centred.centres - self.mean
+            share = resp_sum / mean_precision
+            means = self.mean + share[:, None] * from_prior
+            pulled = (self.mean_precision * share)[:, None] * from_prior
+            scale = self._whole_scale(k) + centred.resp_xx + self.shape.product(pulled, from_prior)
+            dof = self.degrees_of_freedom + self.precisions.gained(resp_sum, d)
+            covariances = scale / _column(dof, self.shape, scale)
+            factors, failed = self.shape.factorise(covariances, by)
+        concentration = self.weights.posterior(self.concentration, resp_sum)
+        laws = Laws(concentration, mean_precision, means, dof, covariances, factors, self.shape)
+        return laws, np.broadcast_to(failed, k)
+
+    def laws_of(self, parameters: Parameters, weight_sum: float) -> Laws:
+        """Return the laws that the loop carries as parameters, whose weights are shares of rows."""
+        resp_sum, d = weight_sum * parameters.weights, parameters.means.shape[1]
+        return Laws(
+            self.weights.posterior(self.concentration, resp_sum),
+            self.mean_precision + resp_sum,
+            parameters.means,
+            self.degrees_of_freedom + self.precisions.gained(resp_sum, d),
+            parameters.covariances,
+            parameters.precisions_cholesky,
+            self.shape,
+        )
+
+    def log_constants(self, laws: Laws) -> Floats:
+        """Return the constants with which a pass makes the variational E-step [1]_.
+
+        They take the place of log-weights beside the densities of `means` and `covariances`.
+
+        Returns
+        -------
+        ndarray of shape (n_components,), nats
+            E log weight, what E log det precision / 2 exceeds log det of the expected precision / 2
+            by, and the uncertainty of the mean, -d / (2 mean_precision): (10.46), (10.64) to
+            (10.66) in [1]_.
+        """
+        d, dof = laws.means.shape[1], laws.degrees_of_freedom
+        size = self.precisions.size(d)
+        excess = self.precisions.digammas(dof, d) + size * np.log(2.0 / dof)
+        logs = self.weights.expected_logs(laws.concentration)
+        constants: Floats = logs + 0.5 * (d / size) * excess - 0.5 * d / laws.mean_precision
+        return constants
+
+    def divergence(self, laws: Laws, by: Algebra) -> float:
+        """Return the Kullback-Leibler divergence of the laws from this prior, nats.
+
+        Parameters
+        ----------
+        laws : Laws
+        by : Algebra
+
+        Notes
+        -----
+        (10.74) to (10.77) minus (10.70) to (10.73) in [1]_, without what depends on rows. O(k d^3).
+        """
+        return (
+            self.weights.divergence(laws.concentration, self.concentration)
+            + self._divergence_of_means(laws)
+            + self._divergence_of_precisions(laws, by)
+        )
+
+    def log_normaliser(self, by: Algebra) -> float:
+        """Return that of the prior's law of one precision, nats."""
+        _, log_det = self._factored(by)
+        d, dof = len(self.mean), np.array([self.degrees_of_freedom])
+        return float(log_normalisers(self.precisions, dof, np.array([log_det]), d)[0])
+
+    def _divergence_of_means(self, laws: Laws) -> float:
+        d, ratio = laws.means.shape[1], self.mean_precision / laws.mean_precision
+        apart = self.shape.whitened_lengths(laws.precisions_cholesky, laws.means - self.mean)
+        each = d * (ratio - 1.0 - np.log(ratio)) + self.mean_precision * np.square(apart)
+        return 0.5 * float(each.sum())
+
+    def _divergence_of_precisions(self, laws: Laws, by: Algebra) -> float:
+        (k, d), dof, law = laws.means.shape, laws.degrees_of_freedom, self.precisions
+        size = law.size(d)
+        log_dets = self.log_scale_dets(laws)
+        expected_logs = law.digammas(dof, d) + size * math.log(2.0) - log_dets
+        after = log_normalisers(law, dof, log_dets, d)
+        gained = 0.5 * (dof - self.degrees_of_freedom) * expected_logs
+        traces = self.shape.distances(laws.precisions_cholesky, self._whole_scale(k), by)
+        known = len(dof) * self.log_normaliser(by) + 0.5 * traces
+        return float((gained - after - 0.5 * size * dof).sum() + known)
+
+    def log_scale_dets(self, laws: Laws) -> Floats:
+        """Return log det of the scale of each law of precisions, one for each, nats."""
+        d, dof = laws.means.shape[1], laws.degrees_of_freedom
+        size = self.precisions.size(d)
+        log_dets = self.shape.log_dets(laws.precisions_cholesky, d)
+        of_scale: Floats = size * np.log(dof) - 2.0 * (size / d) * log_dets
+        return of_scale
+
+    def _whole_scale(self, n_components: int) -> Floats:
+        """The prior scatter as an array of `shape`."""
+        expected = self.shape.array_shape(n_components, len(self.mean))
+        return np.broadcast_to(self.covariance, expected)
+
+    def _factored(self, by: Algebra) -> tuple[Floats, float]:
+        """The precision factor of the prior scatter, and its log det."""
+        d = len(self.mean)
+        one = self._whole_scale(1).copy()
+        factors, _ = self.shape.factorise(one, by)
+        size = self.precisions.size(d)
+        return factors, -2.0 * (size / d) * float(self.shape.log_dets(factors, d)[0])
+
+
+def _column(values: Floats, shape: Shape, array: Floats) -> Floats:
+    """Numbers of each component, to be multiplied with an array of a shape."""
+    if shape.is_shared:
+        return np.asarray(values[0])
+    column: Floats = values.reshape((-1,) + (1,) * (array.ndim - 1))
+    return column

@@ -1,0 +1,133 @@
+"""Laws of inverse covariances: a Wishart law of matrices, gamma laws of single precisions.
+
+With nu degrees of freedom and a scale S, in each shape::
+
+    full, tied   precision ~ Wishart(nu, inv(S))         density ~ |P|^((nu-d-1)/2) exp(-tr(S P)/2)
+    diag         each precision ~ Gamma(nu/2, rate S/2)  density ~ p^(nu/2-1) exp(-S p/2)
+    spherical    the same, of one precision for all features
+
+They are written alike: a law has D numbers on its diagonal, of which each stands for M features
+(D = d and M = 1, but D = 1 and M = d for "spherical"), and ::
+
+    E log det precision = M (digammas(nu) + D log 2 - log det S)
+    log normaliser      = log_gammas(nu) + nu/2 (D log 2 - log det S)
+
+(C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, appendix B; without the powers of
+pi, which are the same before and after rows.)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+from scipy.special import digamma, gammaln
+
+from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats, Shape
+
+__all__ = ["PrecisionLaw", "precision_law"]
+
+
+class PrecisionLaw(Protocol):
+    """The law of the precisions of one shape."""
+
+    def size(self, n_features: int) -> int:
+        """Return D, the numbers on the diagonal of a scale."""
+
+    def gained(self, resp_sum: Floats, n_features: int) -> Floats:
+        """Return the degrees of freedom that rows add, shape (n_components,) or (1,)."""
+
+    def digammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
+        """Return the sum of digamma functions in E log det precision, one for each law."""
+
+    def log_gammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
+        """Return the logarithm of the gamma functions in the normaliser, one for each law."""
+
+    def least(self, n_features: int) -> float:
+        """Return what degrees of freedom must exceed."""
+
+
+class _Wishart:
+    def size(self, n_features: int) -> int:
+        return n_features
+
+    def gained(self, resp_sum: Floats, n_features: int) -> Floats:  # noqa: ARG002
+        return resp_sum
+
+    def digammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
+        total: Floats = digamma(_halves(degrees_of_freedom, n_features)).sum(axis=-1)
+        return total
+
+    def log_gammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
+        total: Floats = gammaln(_halves(degrees_of_freedom, n_features)).sum(axis=-1)
+        return total
+
+    def least(self, n_features: int) -> float:
+        return n_features - 1.0
+
+
+class _SharedWishart(_Wishart):
+    def gained(self, resp_sum: Floats, n_features: int) -> Floats:  # noqa: ARG002
+        total: Floats = resp_sum.sum(keepdims=True)
+        return total
+
+
+class _Gammas:
+    def size(self, n_features: int) -> int:
+        return n_features
+
+    def gained(self, resp_sum: Floats, n_features: int) -> Floats:
+        return resp_sum * (n_features / self.size(n_features))
+
+    def digammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
+        total: Floats = self.size(n_features) * digamma(0.5 * degrees_of_freedom)
+        return total
+
+    def log_gammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
+        total: Floats = self.size(n_features) * gammaln(0.5 * degrees_of_freedom)
+        return total
+
+    def least(self, n_features: int) -> float:  # noqa: ARG002
+        return 0.0
+
+
+class _OneGamma(_Gammas):
+    def size(self, n_features: int) -> int:  # noqa: ARG002
+        return 1
+
+
+def _halves(degrees_of_freedom: Floats, n_features: int) -> Floats:
+    return 0.5 * (np.asarray(degrees_of_freedom)[..., None] - np.arange(n_features))
+
+
+LAWS: dict[Shape, PrecisionLaw] = {
+    FULL: _Wishart(),
+    TIED: _SharedWishart(),
+    DIAG: _Gammas(),
+    SPHERICAL: _OneGamma(),
+}
+
+
+def precision_law(shape: Shape) -> PrecisionLaw:
+    """Return the law of the precisions of a shape."""
+    return LAWS[shape]
+
+
+def log_normalisers(
+    law: PrecisionLaw, degrees_of_freedom: Floats, log_dets: Floats, n_features: int
+) -> Floats:
+    """Return the logarithm of the integral of the unnormalised density, one for each law, nats.
+
+    Parameters
+    ----------
+    law : PrecisionLaw
+    degrees_of_freedom, log_dets : ndarray of shape (n_laws,)
+        Of each law, and log det S of its scale.
+    n_features : int
+    """
+    rest = law.size(n_features) * math.log(2.0) - log_dets
+    normalisers: Floats = law.log_gammas(degrees_of_freedom, n_features) + (
+        0.5 * degrees_of_freedom * rest
+    )
+    return normalisers
