@@ -3,47 +3,36 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data import RowSource, open_rows, with_columns, with_noise
+from mixtura.data import RowSource
 from mixtura.data.checks import (
     check_count,
     check_fixed,
     check_flag,
-    check_n_threads,
     check_number,
     check_option,
-    check_rng,
     contiguous,
 )
-from mixtura.data.labels import RowLabels, check_row_labels, matched
-from mixtura.data.missing import MISSING, Missing
-from mixtura.data.noise import accepted
-from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted, levels_inside
-from mixtura.files import check_path
-from mixtura.fitting.checkpoint import Checkpoint
+from mixtura.data.labels import RowLabels
+from mixtura.data.missing import Missing
+from mixtura.fitting.call import Call
 from mixtura.fitting.coarse import warn_of_coarse_columns
-from mixtura.fitting.init import check_begin, names_of, returned_begin
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
-from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
+from mixtura.fitting.progress import Verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
-from mixtura.fitting.survey import NO_PRIORS, Survey
 from mixtura.mixture import GaussianMixture
-from mixtura.mixture.table import counted
-from mixtura.passes import Backend
-from mixtura.passes.backend import BACKENDS, BackendName
+from mixtura.passes.backend import BackendName
 from mixtura.schedules import State
 from mixtura.shapes import Floats
-from mixtura.starts import HierarchicalTree, Start, StartInterrupted, begin_from_labels
+from mixtura.starts import HierarchicalTree, Start
 from mixtura.updates import OnCollapse
 
 __all__ = ["check_reg_covar", "fit_gmm"]
@@ -255,101 +244,32 @@ def fit_gmm(
     >>> round(fit.log_likelihood, 4), fit.converged
     (-1130.264, True)
     """
-    n_components = check_count("n_components", n_components)
-    n_init = check_count("n_init", n_init)
-    max_iter = check_count("max_iter", max_iter)
-    tol = check_number("tol", tol)
-    em = check_option("em", em, tuple(EM_KINDS))
-    on_collapse = check_option("on_collapse", on_collapse, ("reseed", "drop", "raise"))
-    backend = check_option("backend", backend, tuple(BACKENDS))
-    n_threads = check_n_threads(n_threads)
-    generator = check_rng(rng)
-    verbose = check_verbose(verbose)
-    accelerate = check_flag("accelerate", accelerate)
-    avoid_spurious = check_flag("avoid_spurious", avoid_spurious)
-    checkpoint_every = check_number("checkpoint_every", checkpoint_every)
-    if checkpoint is not None:
-        check_path(checkpoint, "checkpoint")
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable or None; got {callback!r}. Pass a function.")
-    missing = check_option("missing", missing, MISSING)
-    names = names_of(init) if projection is None else None
-    taken = accepted(missing, noise_covariance)
-    X = with_columns(X, columns)
-    source = open_rows(X, sample_weight, minimum=n_components, feature_names=names, missing=taken)
-    known_features = init.n_features if isinstance(init, GaussianMixture) else None
-    source = with_noise(source, noise_covariance, projection, n_features=known_features)
-    family = family_named(covariance_type, source.n_features)
-    ridge = check_reg_covar(reg_covar, source.n_features)
-    parts = check_fixed(fixed, n_components)
+    call = Call.checked(
+        X, n_components, columns=columns, sample_weight=sample_weight, labels=labels,
+        groups=groups, noise_covariance=noise_covariance, projection=projection, init=init,
+        missing=missing, rng=rng, n_threads=n_threads, backend=backend, callback=callback,
+        checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose,
+    )  # fmt: skip
+    family = family_named(covariance_type, call.source.n_features)
     settings = Settings(
-        n_init, ridge, tol, max_iter, accelerate, em, on_collapse, avoid_spurious, parts
+        n_init=check_count("n_init", n_init),
+        reg_covar=check_reg_covar(reg_covar, call.source.n_features),
+        tol=check_number("tol", tol),
+        max_iter=check_count("max_iter", max_iter),
+        accelerate=check_flag("accelerate", accelerate),
+        em=check_option("em", em, tuple(EM_KINDS)),
+        on_collapse=check_option("on_collapse", on_collapse, ("reseed", "drop", "raise")),
+        avoid_spurious=check_flag("avoid_spurious", avoid_spurious),
+        fixed=check_fixed(fixed, call.n_components),
     )
-    known = check_row_labels(labels, groups, source, n_components)
-    if known is not None:
-        source = known.marked(source)
-    begin: Begin | None = None
-    if isinstance(init, str) and init == "labels":
-        begin = begin_from_labels(known)
-    elif not callable(init):
-        begin = check_begin(init, source, n_components, labelled=known is not None)
-        if known is not None and isinstance(init, KMeansFit | HierarchicalTree):
-            assert isinstance(begin, np.ndarray)
-            begin = matched(begin, known.code, known.prior, source.weights())
-    if begin is not None:
-        _check_start_of_fixed(begin, parts, family, known)
-    progress = FitProgress(verbose, reads=not source.in_memory)
-    follower: Checkpoint | None = None
-    if checkpoint is not None:
-        problem = source.fingerprint() | {
-            "n_components": n_components,
-            "labels": known,
-            "init": init if begin is None else begin,
-            "covariance_type": family.name,
-            **{name: value for name, value in vars(settings).items() if name != "max_iter"},
-            "backend": backend,
-            "rng": rng if rng is None or isinstance(rng, int | np.integer) else generator,
-        }
-        follower = Checkpoint(checkpoint, checkpoint_every, problem)
-    try:
-        with follower or nullcontext(), progress:
-            if follower is not None and rng is None:
-                generator = check_rng(follower.seed)
-            if begin is None:
-                begin = returned_begin(init, source, n_components, generator)
-                _check_start_of_fixed(begin, parts, family, known)
-            priors = NO_PRIORS if known is None else {n_components: known.prior}
-            survey = Survey(source, Backend(backend, n_threads), priors)
-            fitting = Fitting(
-                survey, settings, covariance_type, n_components,
-                progress=progress, callback=callback, checkpoint=follower,
-            )  # fmt: skip
-            try:
-                outcome = fitting.run(begin, generator)
-            except FitError:
-                source.refuse_changes()  # which would be the reason
-                raise
-            fit = fitting.report(outcome, automatic=isinstance(begin, str))
-            if follower is not None and fit.stop_reason != "interrupted":
-                follower.remove()
-    except StartInterrupted as interrupted:
-        fit = fitting.report(interrupted.outcome, automatic=True)
-    except KeyboardInterrupt:
-        raise FitInterrupted(None) from None
-    if not fit.n_iter:
-        raise FitInterrupted(None)
-    progress.finish(f"{fit.stop_reason} after {counted(fit.n_iter, 'iteration')}")
-    if fit.stop_reason == "interrupted":
-        raise FitInterrupted(fit)
-    if fit.stop_reason == "max_iter" and tol > 0.0:
-        warnings.warn(
-            f"the fit used up its {counted(fit.n_iter, 'iteration')} before the predicted "
-            f"remaining gain fell to tol={tol:g}. Raise max_iter, or tol.",
-            ConvergenceWarning,
-            stacklevel=levels_inside(),
-        )
+    fit, survey = call.run(
+        settings,
+        covariance_type,
+        Fitting.report,
+        accept=lambda begin: _check_start_of_fixed(begin, settings.fixed, family, call.known),
+    )
     warn_of_unobserved_pairs(survey, [covariance_type], stacklevel=2)
-    warn_of_coarse_columns(survey, ridge, [fit], stacklevel=2)
+    warn_of_coarse_columns(survey, settings.reg_covar, [fit], stacklevel=2)
     return fit
 
 

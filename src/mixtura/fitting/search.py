@@ -251,7 +251,8 @@ class Search:
             return begin
         family = FAMILIES[name]
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        update = self.survey.update(family, ridge)
+        k = len(start.resp_sum)
+        update = self.settings.estimate.update(self.survey, family, k, ridge)
         parameters, failed = update.update(start.coarsened(family.shape.name))
         return None if failed.any() else parameters
 
@@ -303,7 +304,7 @@ class Search:
         if ahead is None:
             raise failure
         fitting, outcome = self._run(name, n_components, ahead.parameters, reg_covar=ridge)
-        fit = fitting.report(outcome, automatic=automatic)
+        fit = fitting.report(outcome, automatic)
         if fit.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return fit

@@ -22,6 +22,7 @@ from mixtura.data import RowSource
 from mixtura.data.labels import RowLabels
 from mixtura.exceptions import FitError
 from mixtura.fitting.checkpoint import Checkpoint
+from mixtura.fitting.estimates import MAXIMUM_LIKELIHOOD, Estimate
 from mixtura.fitting.memory import check_memory
 from mixtura.fitting.progress import FitProgress
 from mixtura.fitting.result import GMMFit
@@ -87,7 +88,7 @@ EM_KINDS: dict[EMKind, Kind] = {
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """Arguments of `fit_gmm` that decide the result, checked; many fits may share them."""
+    """What decides the result of a fit, checked; many fits may share it."""
 
     n_init: int = 10
     reg_covar: float | Floats = 1e-6
@@ -98,6 +99,7 @@ class Settings:
     on_collapse: OnCollapse = "reseed"
     avoid_spurious: bool = True
     fixed: NDArray[np.bool_] | None = None
+    estimate: Estimate = MAXIMUM_LIKELIHOOD
 
     @property
     def kind(self) -> Kind:
@@ -174,6 +176,8 @@ class Fitting:
             self._fix(begin, self._settings.fixed)
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
         outcome.events += _spurious_events(outcome, "kept")
+        if self._settings.estimate.has_prior:
+            return outcome
         update = self._update_for(outcome)
         outcome.events += _stuck_events(outcome, update, self._survey.source.n_rows)
         final: dict[Cause, list[int]] = {
@@ -184,7 +188,7 @@ class Fitting:
             outcome.events += [Event(len(outcome.history), j, cause, "kept") for j in components]
         return outcome
 
-    def report(self, outcome: Outcome, *, automatic: bool) -> GMMFit:
+    def report(self, outcome: Outcome, automatic: bool) -> GMMFit:
         """Return the fit as users get it; its log-likelihood may need one more pass.
 
         Parameters
@@ -197,21 +201,12 @@ class Fitting:
         """
         log_likelihood, entropy = self._measured(outcome)
         source = self._survey.source
+        order, events = self.in_order(outcome, automatic)
         model = GaussianMixture._of(
             self._covariance_type, outcome.parameters, source.feature_names, self._missing
         )
-        events = outcome.events
-        if automatic and self._prior is None:
-            order = heaviest_first(model.weights, model.means)
-            model, position = model.reordered(order), np.argsort(order)
-            events = [
-                replace(event, component=int(position[event.component]))
-                if event.action == "kept"
-                else event
-                for event in events
-            ]
         return GMMFit(
-            model,
+            model if order is None else model.reordered(order),
             log_likelihood,
             np.asarray(outcome.history),
             len(outcome.history),
@@ -225,6 +220,22 @@ class Fitting:
             source.form == "noisy",
             self._survey.n_missing,
         )
+
+    def in_order(
+        self, outcome: Outcome, automatic: bool
+    ) -> tuple[NDArray[np.intp] | None, list[Event]]:
+        """Return the order in which components are reported, None for theirs; and the events."""
+        parameters, events = outcome.parameters, outcome.events
+        if not automatic or self._prior is not None:
+            return None, events
+        order = heaviest_first(parameters.weights, parameters.means)
+        position = np.argsort(order)
+        return order, [
+            replace(event, component=int(position[event.component]))
+            if event.action == "kept"
+            else event
+            for event in events
+        ]
 
     # ---- stages ----
 
@@ -360,7 +371,8 @@ class Fitting:
         return kind(action, self._survey.scale, self._survey.backend.algebra)
 
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
-        update = self._survey.update(family, ridge)
+        estimate, k = self._settings.estimate, self._n_components
+        update = estimate.update(self._survey, family, k, ridge)
         return update if self._prior is None else Labelled(update, self._prior)
 
     def _update_for(self, outcome: Outcome) -> Update:
@@ -386,6 +398,8 @@ class Fitting:
 
     def _check_enough_rows(self) -> None:
         """Refuse what maximum likelihood cannot estimate from so few rows."""
+        if self._settings.estimate.has_prior:
+            return
         k, d = self._n_components, self._survey.source.n_features
         if self._settings.fixed is not None:  # the others alone surely need so many
             k -= int(np.count_nonzero(self._settings.fixed[1:].any(axis=0)))

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from mixtura.cached import cached_property
-from mixtura.covariance import CovarianceFamily
 from mixtura.data import RowSource
 from mixtura.passes import Backend, RowsPass, moments, suits_single
 from mixtura.shapes import Floats, Shape
-from mixtura.updates import Ridge
 
 __all__ = ["NO_PRIORS", "Survey"]
 
@@ -93,10 +91,6 @@ class Survey:
             centre=self.centre if self.single else None,
             single=self.single,
         )
-
-    def update(self, family: CovarianceFamily, ridge: Floats) -> Ridge:
-        """Return the maximisation step for a family, with a ridge."""
-        return Ridge(family, ridge, self.backend.algebra, self.least_variance)
 
     def absolute_ridge(self, reg_covar: float | Floats) -> Floats:
         """Return the ridge in squared units of the features.
