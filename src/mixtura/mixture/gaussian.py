@@ -16,6 +16,7 @@ from mixtura.data.checks import check_option, without_rounding
 from mixtura.data.frames import Names
 from mixtura.data.missing import MISSING, Missing
 from mixtura.mixture import (
+    bound,
     conditional,
     convert,
     criteria,
@@ -147,6 +148,7 @@ class GaussianMixture:
     aic = criteria.aic
     bic = criteria.bic
     icl = criteria.icl
+    elbo = bound.elbo
 
     # The whole, parts of it, and what is missing of a row
     mean = moments.mean
