@@ -22,6 +22,7 @@ from mixtura.mixture import (
     criteria,
     denoising,
     densities,
+    divergence,
     geometry,
     imputing,
     marginal,
@@ -149,6 +150,9 @@ class GaussianMixture:
     bic = criteria.bic
     icl = criteria.icl
     elbo = bound.elbo
+
+    # How far it is from another one
+    kl_divergence = divergence.kl_divergence
 
     # The whole, parts of it, and what is missing of a row
     mean = moments.mean
