@@ -80,9 +80,10 @@ def kl_divergence(
 
         - "monte-carlo", an estimate without bias, from random draws (equation 4);
         - "matched", an approximation: each component is compared with one of the other mixture,
-          the best match (section 6, [2]_). It is an upper bound if no two have the same match;
-        - "variational", an approximation, which may be above or below (section 7);
-        - "upper", an upper bound (section 8).
+          the best match (equations 14 and 15, [2]_). It is an upper bound if no two have the same
+          match;
+        - "variational", an approximation, which may be above or below (equation 20);
+        - "upper", an upper bound (equations 22 to 24, iterated until they settle).
     n_samples : int
         Draws of "monte-carlo", at least 2. Other methods ignore it.
     rng : int, Generator or None
