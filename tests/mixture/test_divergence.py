@@ -279,3 +279,11 @@ def test_other_arguments_that_cannot_be_used_are_refused() -> None:
         f.kl_divergence(f, n_samples=1)
     with pytest.raises(TypeError, match="rng must be"):
         f.kl_divergence(f, rng="seed")  # type: ignore[arg-type]
+
+
+def test_matched_is_negative_where_a_light_component_has_a_heavy_match() -> None:
+    f = GaussianMixture([0.9, 0.1], [[0.0], [0.1]], [1.0, 1.0], "spherical")
+    assert f.kl_divergence(f, "matched").value == pytest.approx(
+        0.1 * (0.005 + math.log(0.1 / 0.9)), rel=1e-12
+    )
+    assert f.kl_divergence(f, "variational").value == 0.0
