@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 FOLDER = Path(__file__).parent
-PAGES = [FOLDER / "gallery.md", FOLDER / "incomplete.md"]
+PAGES = [FOLDER / "gallery.md", FOLDER / "incomplete.md", FOLDER / "bound.md"]
 BLOCK = re.compile(
     r"```python\n(?P<code>(?:(?!```).)*)```\n\n!\[[^]]*\]\((?P<file>.*?)\)", re.DOTALL
 )

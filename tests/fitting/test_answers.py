@@ -16,7 +16,9 @@ from mixtura import GaussianMixture, GMMFit, StepwiseGMM, fit_gmm, load, scan
 
 X = clustered()[0]
 OWN = {"log_likelihood", "save", "summary"}  # of the fit itself
-METHODS = ["log_prob", "component_log_prob", "responsibilities", "predict", "aic", "bic", "icl"]
+METHODS = [
+    "log_prob", "component_log_prob", "responsibilities", "predict", "aic", "bic", "icl", "elbo",
+]  # fmt: skip
 FACTS = [
     "weights", "means", "covariances", "precisions_cholesky", "covariance_type", "feature_names",
     "n_components", "n_features", "n_parameters", "volume", "shape", "orientation",
@@ -48,7 +50,7 @@ def test_stream_has_every_public_name_of_its_mixture_and_answers_what_it_answers
 
 @pytest.mark.parametrize("name", METHODS)
 def test_method_of_a_fit_returns_what_that_of_its_mixture_returns(name: str) -> None:
-    weight = {"sample_weight": np.arange(len(X))} if name in {"aic", "bic", "icl"} else {}
+    weight = {"sample_weight": np.arange(len(X))} if name in METHODS[4:] else {}
     for rows in (X, X.astype(np.float32), pd.DataFrame(X), scan([X[:9], X[9:]])):
         one, other = (
             getattr(each, name)(rows, n_threads=1, **weight) for each in (fit(), fit().model)

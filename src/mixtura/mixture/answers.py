@@ -64,6 +64,8 @@ class Answers:
     aic = _of_rows(GaussianMixture.aic)
     bic = _of_rows(GaussianMixture.bic)
     icl = _of_rows(GaussianMixture.icl)
+    elbo = _of_rows(GaussianMixture.elbo)
+    kl_divergence = answered(GaussianMixture.kl_divergence)
     mean = answered(GaussianMixture.mean)
     covariance = answered(GaussianMixture.covariance)
     marginal = answered(GaussianMixture.marginal)

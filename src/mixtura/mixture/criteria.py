@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,10 +23,20 @@ from mixtura.shapes import Floats
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
-__all__ = ["aic", "bic", "completed_bic", "icl", "log_likelihood", "warn_of_small_weights"]
+__all__ = [
+    "aic",
+    "bic",
+    "completed_bic",
+    "icl",
+    "log_likelihood",
+    "some_at_a_time",
+    "totals",
+    "warn_of_small_weights",
+    "weighted_sum",
+]
 
 LEAST_WEIGHT = 0.5  # of a row of positive weight, in the mean: below, criteria hardly count rows
-ELEMENTS_AT_ONCE = 1 << 20  # of responsibilities in memory while a criterion is computed
+ELEMENTS_AT_ONCE = 1 << 20  # of responsibilities in memory while rows are summed up
 
 
 class _Totals(NamedTuple):
@@ -74,7 +85,7 @@ def log_likelihood(
         noise_covariance=noise_covariance,
         projection=projection,
     )
-    return _totals(self, rows, n_threads).log_likelihood
+    return totals(self, rows, n_threads).log_likelihood
 
 
 def aic(
@@ -128,7 +139,7 @@ def aic(
         minimum=1,
     )
     warn_of_small_weights(rows)
-    return -2.0 * _totals(self, rows, n_threads).log_likelihood + 2.0 * self.n_parameters
+    return -2.0 * totals(self, rows, n_threads).log_likelihood + 2.0 * self.n_parameters
 
 
 def bic(
@@ -184,7 +195,7 @@ def bic(
         minimum=1,
     )
     warn_of_small_weights(rows)
-    log_likelihood = _totals(self, rows, n_threads).log_likelihood
+    log_likelihood = totals(self, rows, n_threads).log_likelihood
     return -2.0 * log_likelihood + self.n_parameters * math.log(rows.weight_sum)
 
 
@@ -254,8 +265,8 @@ def icl(
 
 def completed_bic(mixture: GaussianMixture, rows: RowSource, n_threads: int | None) -> float:
     """`icl` of rows that are already checked."""
-    totals = _totals(mixture, rows, n_threads, assigned=True)
-    completed = totals.log_likelihood + totals.log_assigned
+    sums = totals(mixture, rows, n_threads, assigned=True)
+    completed = sums.log_likelihood + sums.log_assigned
     return -2.0 * completed + mixture.n_parameters * math.log(rows.weight_sum)
 
 
@@ -272,7 +283,7 @@ def warn_of_small_weights(rows: RowSource) -> None:
         )
 
 
-def _totals(
+def totals(
     mixture: GaussianMixture,
     rows: RowSource,
     n_threads: int | None,
@@ -297,19 +308,24 @@ class _Summed(RowByRow):
     def __call__(self, block: Block) -> Floats:
         k = self.mixture.n_components
         sums = np.zeros(2)
-        step = 1 + ELEMENTS_AT_ONCE // k
-        for start in range(0, len(block.X), step):
-            chunk = block.part(slice(start, start + step))
+        for chunk in some_at_a_time(block, k):
             log_prob = np.empty(len(chunk.X))
             resp = np.empty((len(chunk.X), k)) if self.assigned else None
             evaluate(self.mixture, self.form, chunk, self.n_threads, log_prob=log_prob, resp=resp)
-            sums[0] += _weighted_sum(log_prob, chunk.sample_weight)
+            sums[0] += weighted_sum(log_prob, chunk.sample_weight)
             if resp is not None:
-                sums[1] += _weighted_sum(np.log(resp.max(axis=1)), chunk.sample_weight)
+                sums[1] += weighted_sum(np.log(resp.max(axis=1)), chunk.sample_weight)
         return sums
 
 
-def _weighted_sum(values: Floats, weight: Floats | None) -> float:
+def some_at_a_time(block: Block, n_components: int) -> Iterator[Block]:
+    """Yield the rows of a block, so few that their responsibilities take 8 MiB."""
+    step = 1 + ELEMENTS_AT_ONCE // n_components
+    for start in range(0, len(block.X), step):
+        yield block.part(slice(start, start + step))
+
+
+def weighted_sum(values: Floats, weight: Floats | None) -> float:
     """Sum over rows of positive weight: elsewhere a log-probability may be -inf."""
     if weight is None:
         return float(values.sum())

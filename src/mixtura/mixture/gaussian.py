@@ -16,11 +16,13 @@ from mixtura.data.checks import check_option, without_rounding
 from mixtura.data.frames import Names
 from mixtura.data.missing import MISSING, Missing
 from mixtura.mixture import (
+    bound,
     conditional,
     convert,
     criteria,
     denoising,
     densities,
+    divergence,
     geometry,
     imputing,
     marginal,
@@ -147,6 +149,10 @@ class GaussianMixture:
     aic = criteria.aic
     bic = criteria.bic
     icl = criteria.icl
+    elbo = bound.elbo
+
+    # How far it is from another one
+    kl_divergence = divergence.kl_divergence
 
     # The whole, parts of it, and what is missing of a row
     mean = moments.mean

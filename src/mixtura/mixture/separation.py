@@ -61,7 +61,8 @@ def assignment_entropy(
     """Weighted sum over rows of ``-sum_j resp[j] log resp[j]``, from statistics alone.
 
     Unless an E-step has returned it, it is the log-likelihood minus the expected log-likelihood of
-    rows and labels together [1]_, and that one is linear in the sums of the statistics.
+    rows and labels together [1]_, and that one is linear in the sums of the statistics. It is the
+    identity of `mixtura.mixture.bound` for responsibilities of the mixture itself.
 
     Parameters
     ----------
