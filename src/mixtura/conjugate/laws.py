@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
+from mixtura.cached import cached_property
 from mixtura.conjugate.precisions import PrecisionLaw, log_normalisers, precision_law
 from mixtura.conjugate.weights import WeightLaw
 from mixtura.parameters import Parameters
@@ -180,11 +181,12 @@ class Prior:
             + self._divergence_of_precisions(laws, by)
         )
 
-    def log_normaliser(self, by: Algebra) -> float:
-        """Return that of the prior's law of one precision, nats."""
-        _, log_det = self._factored(by)
+    @cached_property
+    def log_normaliser(self) -> float:
+        """That of the prior's law of one precision, nats."""
         d, dof = len(self.mean), np.array([self.degrees_of_freedom])
-        return float(log_normalisers(self.precisions, dof, np.array([log_det]), d)[0])
+        log_det = np.array([_log_det(self.covariance)])
+        return float(log_normalisers(self.precisions, dof, log_det, d)[0])
 
     def _divergence_of_means(self, laws: Laws) -> float:
         d, ratio = laws.means.shape[1], self.mean_precision / laws.mean_precision
@@ -200,7 +202,7 @@ class Prior:
         after = log_normalisers(law, dof, log_dets, d)
         gained = 0.5 * (dof - self.degrees_of_freedom) * expected_logs
         traces = self.shape.distances(laws.precisions_cholesky, self._whole_scale(k), by)
-        known = len(dof) * self.log_normaliser(by) + 0.5 * traces
+        known = len(dof) * self.log_normaliser + 0.5 * traces
         return float((gained - after - 0.5 * size * dof).sum() + known)
 
     def log_scale_dets(self, laws: Laws) -> Floats:
@@ -216,13 +218,21 @@ class Prior:
         expected = self.shape.array_shape(n_components, len(self.mean))
         return np.broadcast_to(self.covariance, expected)
 
-    def _factored(self, by: Algebra) -> tuple[Floats, float]:
-        """The precision factor of the prior scatter, and its log det."""
-        d = len(self.mean)
-        one = self._whole_scale(1).copy()
-        factors, _ = self.shape.factorise(one, by)
-        size = self.precisions.size(d)
-        return factors, -2.0 * (size / d) * float(self.shape.log_dets(factors, d)[0])
+
+def _log_det(scatter: Floats) -> float:
+    """Return log det of a positive definite matrix, or of a diagonal.
+
+    By Gaussian elimination, because LAPACK's may have other bits with other numbers of threads.
+    """
+    if scatter.ndim < 2:
+        return float(np.log(scatter).sum())
+    scale = np.sqrt(np.diag(scatter))
+    left, pivots = scatter / scale / scale[:, None], []
+    for a in range(len(left)):
+        row = left[a, a + 1 :]
+        pivots.append(left[a, a])
+        left[a + 1 :, a + 1 :] -= np.outer(row, row / left[a, a])
+    return float(np.log(pivots).sum() + 2.0 * np.log(scale).sum())
 
 
 def _column(values: Floats, shape: Shape, array: Floats) -> Floats:

@@ -54,10 +54,10 @@ class Variational:
         statistics: Statistics,
         previous: Parameters | None = None,  # noqa: ARG002
     ) -> tuple[Parameters, Mask]:
-        total = statistics.resp_sum.sum()
-        laws, failed = self.prior.posterior(
-            statistics.scaled(float(self.weight_sum / total)), self._algebra
-        )
+        total = float(statistics.resp_sum.sum())
+        if total != self.weight_sum:
+            statistics, total = statistics.scaled(self.weight_sum / total), self.weight_sum
+        laws, failed = self.prior.posterior(statistics, self._algebra)
         parameters = Parameters(
             statistics.resp_sum / total,
             laws.means,
