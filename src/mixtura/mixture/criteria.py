@@ -15,14 +15,24 @@ from mixtura.data.checks import check_n_threads
 from mixtura.data.looks import RowByRow
 from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning, levels_inside
-from mixtura.mixture.densities import AnyRows, evaluate, opened
+from mixtura.mixture.densities import AnyRows, Components, evaluate, opened
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
-__all__ = ["aic", "bic", "completed_bic", "icl", "log_likelihood", "warn_of_small_weights"]
+__all__ = [
+    "ELEMENTS_AT_ONCE",
+    "aic",
+    "bic",
+    "completed_bic",
+    "icl",
+    "log_likelihood",
+    "total_log_prob",
+    "warn_of_small_weights",
+    "weighted_sum",
+]
 
 LEAST_WEIGHT = 0.5  # of a row of positive weight, in the mean: below, criteria hardly count rows
 ELEMENTS_AT_ONCE = 1 << 20  # of responsibilities in memory while a criterion is computed
@@ -74,7 +84,12 @@ def log_likelihood(
         noise_covariance=noise_covariance,
         projection=projection,
     )
-    return _totals(self, rows, n_threads).log_likelihood
+    return total_log_prob(self, rows, n_threads)
+
+
+def total_log_prob(mixture: Components, rows: RowSource, n_threads: int | None) -> float:
+    """`log_likelihood` of rows that are already checked."""
+    return _totals(mixture, rows, n_threads).log_likelihood
 
 
 def aic(
@@ -273,7 +288,7 @@ def warn_of_small_weights(rows: RowSource) -> None:
 
 
 def _totals(
-    mixture: GaussianMixture,
+    mixture: Components,
     rows: RowSource,
     n_threads: int | None,
     *,
@@ -289,7 +304,7 @@ def _totals(
 class _Summed(RowByRow):
     """A look at the sums of `_Totals`, shape (2,)."""
 
-    mixture: GaussianMixture
+    mixture: Components
     form: str
     n_threads: int | None
     assigned: bool
@@ -303,13 +318,13 @@ class _Summed(RowByRow):
             log_prob = np.empty(len(chunk.X))
             resp = np.empty((len(chunk.X), k)) if self.assigned else None
             evaluate(self.mixture, self.form, chunk, self.n_threads, log_prob=log_prob, resp=resp)
-            sums[0] += _weighted_sum(log_prob, chunk.sample_weight)
+            sums[0] += weighted_sum(log_prob, chunk.sample_weight)
             if resp is not None:
-                sums[1] += _weighted_sum(np.log(resp.max(axis=1)), chunk.sample_weight)
+                sums[1] += weighted_sum(np.log(resp.max(axis=1)), chunk.sample_weight)
         return sums
 
 
-def _weighted_sum(values: Floats, weight: Floats | None) -> float:
+def weighted_sum(values: Floats, weight: Floats | None) -> float:
     """Sum over rows of positive weight: elsewhere a log-probability may be -inf."""
     if weight is None:
         return float(values.sum())
