@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.special import betaincinv, betaln, digamma, gammaln
+from scipy.special import betaincinv, betaln, digamma, gammaln, xlogy
 
 from mixtura.shapes import Floats
 
@@ -64,6 +64,15 @@ class WeightLaw(Protocol):
             Where no component has a largest density at a weight above zero.
         """
 
+    def log_density(self, parameters: Floats, weights: Floats) -> float:
+        """Return the log of the density of weights with sum one, nats.
+
+        Raises
+        ------
+        ValueError
+            Where weights with sum one do not say all that the law is about.
+        """
+
     def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
         """Return quantiles of the law of each weight, shape (n_components, n_levels)."""
 
@@ -102,6 +111,11 @@ class Dirichlet:
         # zero, whatever the others are: it is zero, and the others are largest given that.
         excess = np.maximum(parameters - 1.0, 0.0)
         return _shared(excess, "concentration")
+
+    def log_density(self, parameters: Floats, weights: Floats) -> float:
+        normaliser = gammaln(parameters.sum()) - gammaln(parameters).sum()
+        with np.errstate(invalid="ignore"):
+            return float(normaliser + xlogy(parameters - 1.0, weights).sum())
 
     def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
         others = parameters.sum() - parameters
@@ -148,6 +162,13 @@ class StickBreaking:
         shares = taken / np.where(total > 0.0, total, 1.0)
         shares[(total == 0.0) & (parameters[1] < 1.0)] = 1.0
         return _shared(_pieces(shares), "weight of rows")
+
+    def log_density(self, parameters: Floats, weights: Floats) -> float:  # noqa: ARG002
+        raise ValueError(
+            "weight_prior must be 'dirichlet' for weights to have a density; it is "
+            "'stick-breaking', and the weights of a mixture leave out what sticks leave over. "
+            "Compare mixtures by their log-likelihood."
+        )
 
     def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
         # A weight is a share of a product, over the sum of all: no closed form. Each stick has a
