@@ -43,7 +43,7 @@ def posterior_of(
     """The posterior of rows with these shares."""
     name, k = prior.shape.name, resp.shape[1]
     rough = reference.accumulate_resp(
-        X, resp, np.zeros((k, X.shape[1])), covariance_type=name, sample_weight=weight
+        X, resp, np.tile(X.mean(axis=0), (k, 1)), covariance_type=name, sample_weight=weight
     )
     statistics = rough.recentred(rough.means())
     laws, failed = prior.posterior(statistics, kernels)
