@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from posteriors import WEIGHT_PRIORS, posterior_of, prior_of, rows_and_shares, simple
-from scipy import stats
+from scipy import special, stats
 
+from mixtura.conjugate import WEIGHT_LAWS
+from mixtura.posterior.intervals import t_quantiles
 from mixtura.shapes import SHAPE_NAMES
 
 N = 2000
@@ -67,6 +69,41 @@ def test_first_stick_that_takes_nearly_all_has_the_quantiles_of_its_share() -> N
     exact = stats.beta(20.0, 10.0).ppf([0.1, 0.5, 0.9])
     np.testing.assert_allclose(found[0], exact, atol=0.003)
     np.testing.assert_allclose(found[1], 1.0 - exact[::-1], atol=0.003)
+
+
+def test_weights_of_sticks_of_few_rows_are_divided_by_their_sum() -> None:
+    law, concentration = WEIGHT_LAWS["stick-breaking"], np.array([[1.5, 1.0], [2.0, 4.0]])
+    rng, levels = np.random.default_rng(0), np.array([0.1, 0.5, 0.9])
+    drawn = np.array([law.draw(concentration, rng) for _ in range(5000)])
+    found = law.quantiles(concentration, levels)
+    for j in range(2):
+        shares = (drawn[:, j, None] < found[j]).mean(axis=0)
+        np.testing.assert_allclose(shares, levels, atol=0.03)
+
+
+def test_weights_of_extreme_concentrations_have_quantiles() -> None:
+    levels = np.array([0.025, 0.5, 0.975])
+    for size in (1e-10, 1e15, 1e20, 1e100):
+        found = WEIGHT_LAWS["dirichlet"].quantiles(np.array([size, 2.0 * size]), levels)
+        assert ((found >= 0.0) & (found <= 1.0)).all()
+        sticks = np.array([[1.0, 1.0], [size, size]])
+        found = WEIGHT_LAWS["stick-breaking"].quantiles(sticks, levels)
+        assert ((found >= 0.0) & (found <= 1.0)).all()
+
+
+def test_quantiles_of_few_degrees_of_freedom_are_right_far_out() -> None:
+    nu, levels = np.array([[0.006], [0.01], [0.02], [2.0]]), np.array([0.025, 0.5, 0.99])
+    found = t_quantiles(nu, levels)
+    assert found[:, 1].tolist() == [0.0] * 4
+    # The law of a power of the inverse: P(|t| > x) = I(nu / (nu + x^2), nu/2, 1/2).
+    for row, dof in zip(found, nu[:, 0], strict=True):
+        for x, tail in ((-row[0], 0.025), (row[2], 0.01)):
+            if x < 1e150:  # else its square is infinite
+                share = special.betainc(dof / 2.0, 0.5, dof / (dof + x * x))
+                assert share == pytest.approx(2.0 * tail, rel=1e-9)
+    expected = np.log(0.025 * 0.006) + special.betaln(0.003, 0.5)
+    assert np.log(-found[0, 0]) == pytest.approx(0.5 * np.log(0.006) - expected / 0.006, rel=1e-12)
+    assert t_quantiles(np.array([1e-4]), levels)[2] == np.inf
 
 
 def test_level_of_zero_gives_medians_and_levels_nest() -> None:

@@ -122,7 +122,8 @@ class Dirichlet:
         if len(parameters) == 1:
             return np.ones((1, len(levels)))
         quantiles: Floats = betaincinv(parameters[:, None], others[:, None], levels)
-        return quantiles
+        # For some concentrations above 1e15 SciPy has none; there all are the mean, to rounding.
+        return np.where(np.isnan(quantiles), self.means(parameters)[:, None], quantiles)
 
 
 class StickBreaking:
@@ -173,13 +174,15 @@ class StickBreaking:
     def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
         # A weight is a share of a product, over the sum of all: no closed form. Each stick has a
         # random stream of its own, drawn twice, so that memory does not grow with their number.
-        k, whole = parameters.shape[1], np.ones(N_DRAWS)
-        for j in range(k):
-            whole *= 1.0 - _shares_of(parameters, j)
+        k, log_left = parameters.shape[1], np.zeros(N_DRAWS)
+        with np.errstate(divide="ignore"):  # of a share of one, nothing is left
+            for j in range(k):
+                log_left += np.log1p(-_shares_of(parameters, j))
+        taken = -np.expm1(log_left)
         quantiles, left = np.empty((k, len(levels))), np.ones(N_DRAWS)
         for j in range(k):
             share = _shares_of(parameters, j)
-            quantiles[j] = np.quantile(share * left / (1.0 - whole), levels)
+            quantiles[j] = np.quantile(share * left / taken, levels)
             left *= 1.0 - share
         return quantiles
 
