@@ -15,7 +15,9 @@ from scipy import integrate, special, stats
 import mixtura
 from mixtura import StudentMixture, files
 from mixtura.conjugate import precision_law
-from mixtura.posterior.student_density import log_gamma_ratio
+from mixtura.data import Block
+from mixtura.posterior.rows import Shared
+from mixtura.posterior.student_density import LogProb, log_gamma_ratio
 from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
 
 every_shape = pytest.mark.parametrize("shape", SHAPE_NAMES)
@@ -271,6 +273,15 @@ def test_rows_in_blocks_and_files_get_the_same_densities(tmp_path: Path) -> None
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), whole)
     single = X.astype(np.float32)
     np.testing.assert_allclose(t.log_prob(single), t.log_prob(single.astype(float)), rtol=1e-12)
+
+
+def test_looks_at_rows_can_be_sent_to_another_process() -> None:
+    posterior, (X, resp) = simple("full"), rows_and_shares()
+    t, block = posterior.predictive, Block(X, None)
+    look = pickle.loads(pickle.dumps(LogProb(t)))
+    np.testing.assert_array_equal(look(block), t.log_prob(X))
+    bound = pickle.loads(pickle.dumps(Shared(posterior, "whole", 1, resp)))
+    assert bound(block) == Shared(posterior, "whole", 1, resp)(block)
 
 
 def test_repr_and_summary_name_what_matters() -> None:
