@@ -21,18 +21,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
-from mixtura.data import Block
+from mixtura.data import Block, RowSource
 from mixtura.data.checks import check_n_threads, check_resp, check_rows_sum_to_one
 from mixtura.data.index import check_index
 from mixtura.data.missing import Missing
 from mixtura.mixture.criteria import some_at_a_time, totals, weighted_sum
-from mixtura.mixture.densities import AnyRows, evaluate, opened
+from mixtura.mixture.densities import AnyRows, Components, evaluate, opened
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
-__all__ = ["elbo"]
+__all__ = ["bound_of", "elbo"]
 
 
 def elbo(
@@ -116,22 +116,29 @@ def elbo(
         noise_covariance=noise_covariance,
         projection=projection,
     )
+    return bound_of(self, rows, resp, n_threads)
+
+
+def bound_of(
+    mixture: Components, rows: RowSource, resp: ArrayLike | None, n_threads: int | None
+) -> float:
+    """`elbo` of rows that are already checked."""
     if resp is None:
-        return totals(self, rows, n_threads).log_likelihood
+        return totals(mixture, rows, n_threads).log_likelihood
     rows.refuse_array("resp", "Leave out resp, or pass rows that are in memory or in files.")
     check_index(resp, rows.index, "resp")
-    shares = check_resp(resp, (rows.n_samples, self.n_components))
+    shares = check_resp(resp, (rows.n_samples, mixture.n_components))
     check_rows_sum_to_one(shares)
     if not rows.n_samples:
         return 0.0
-    return float(rows.total(_Bounded(self, rows.form, n_threads, shares)))
+    return float(rows.total(_Bounded(mixture, rows.form, n_threads, shares)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Bounded:
     """A look at the bound of one block."""
 
-    mixture: GaussianMixture
+    mixture: Components
     form: str
     n_threads: int | None
     resp: Floats

@@ -16,7 +16,7 @@ from mixtura.data.checks import check_n_threads
 from mixtura.data.looks import RowByRow
 from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning, levels_inside
-from mixtura.mixture.densities import AnyRows, evaluate, opened
+from mixtura.mixture.densities import AnyRows, Components, evaluate, opened
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
@@ -284,7 +284,7 @@ def warn_of_small_weights(rows: RowSource) -> None:
 
 
 def totals(
-    mixture: GaussianMixture,
+    mixture: Components,
     rows: RowSource,
     n_threads: int | None,
     *,
@@ -300,7 +300,7 @@ def totals(
 class _Summed(RowByRow):
     """A look at the sums of `_Totals`, shape (2,)."""
 
-    mixture: GaussianMixture
+    mixture: Components
     form: str
     n_threads: int | None
     assigned: bool
