@@ -26,7 +26,7 @@ from scipy.special import digamma, gammaln
 
 from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats, Shape
 
-__all__ = ["PrecisionLaw", "precision_law"]
+__all__ = ["PrecisionLaw", "Wishart", "log_normalisers", "precision_law"]
 
 
 class PrecisionLaw(Protocol):
@@ -48,7 +48,9 @@ class PrecisionLaw(Protocol):
         """Return what degrees of freedom must exceed."""
 
 
-class _Wishart:
+class Wishart:
+    """A law of each component's precision matrix."""
+
     def size(self, n_features: int) -> int:
         return n_features
 
@@ -67,7 +69,7 @@ class _Wishart:
         return n_features - 1.0
 
 
-class _SharedWishart(_Wishart):
+class _SharedWishart(Wishart):
     def gained(self, resp_sum: Floats, n_features: int) -> Floats:  # noqa: ARG002
         total: Floats = resp_sum.sum(keepdims=True)
         return total
@@ -102,7 +104,7 @@ def _halves(degrees_of_freedom: Floats, n_features: int) -> Floats:
 
 
 LAWS: dict[Shape, PrecisionLaw] = {
-    FULL: _Wishart(),
+    FULL: Wishart(),
     TIED: _SharedWishart(),
     DIAG: _Gammas(),
     SPHERICAL: _OneGamma(),

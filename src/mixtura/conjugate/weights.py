@@ -47,6 +47,9 @@ class WeightLaw(Protocol):
     def means(self, parameters: Floats) -> Floats:
         """Return the expected weights, shape (n_components,), with sum one."""
 
+    def log_normaliser(self, parameters: Floats) -> float:
+        """Return the logarithm of the integral of the unnormalised density, nats."""
+
     def divergence(self, parameters: Floats, concentration: float) -> float:
         """Return the Kullback-Leibler divergence from the prior, nats."""
 
@@ -70,12 +73,13 @@ class Dirichlet:
         means: Floats = parameters / parameters.sum()
         return means
 
+    def log_normaliser(self, parameters: Floats) -> float:
+        return float(gammaln(parameters).sum() - gammaln(parameters.sum()))
+
     def divergence(self, parameters: Floats, concentration: float) -> float:
-        k = len(parameters)
-        normaliser = gammaln(parameters.sum()) - gammaln(parameters).sum()
-        before = gammaln(k * concentration) - k * gammaln(concentration)
+        before = self.log_normaliser(np.full_like(parameters, concentration))
         gained = (parameters - concentration) @ self.expected_logs(parameters)
-        return float(normaliser - before + gained)
+        return float(before - self.log_normaliser(parameters) + gained)
 
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         weights: Floats = rng.dirichlet(parameters)
@@ -101,6 +105,9 @@ class StickBreaking:
 
     def means(self, parameters: Floats) -> Floats:
         return _broken(parameters[0] / parameters.sum(axis=0))
+
+    def log_normaliser(self, parameters: Floats) -> float:
+        return float(betaln(*parameters).sum())
 
     def divergence(self, parameters: Floats, concentration: float) -> float:
         logs = digamma(parameters) - digamma(parameters.sum(axis=0))

@@ -21,6 +21,9 @@ with the parameters above.
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,6 +69,12 @@ class Variational:
             laws.shape,
         )
         return parameters, failed
+
+    def of_weight(self, weight_sum: float) -> Self:
+        """Return the update for rows of another total weight."""
+        other = copy.copy(self)
+        other.weight_sum = weight_sum
+        return other
 
     def laws(self, parameters: Parameters) -> Laws:
         """Return the laws that `update` has returned as parameters."""
