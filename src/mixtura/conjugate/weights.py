@@ -95,12 +95,17 @@ class StickBreaking:
     name: WeightPrior = "stick-breaking"
 
     def posterior(self, concentration: float, resp_sum: Floats) -> Floats:
-        later = np.append(np.cumsum(resp_sum[:0:-1])[::-1], 0.0)
-        return np.array([1.0 + resp_sum, concentration + later])
+        shares = np.empty((2, len(resp_sum)))
+        shares[0] = 1.0 + resp_sum
+        shares[1, -1] = 0.0
+        shares[1, -2::-1] = resp_sum[:0:-1].cumsum()
+        shares[1] += concentration
+        return shares
 
     def expected_logs(self, parameters: Floats) -> Floats:
-        taken, left = digamma(parameters) - digamma(parameters.sum(axis=0))
-        logs: Floats = taken + np.append(0.0, np.cumsum(left[:-1]))
+        logs: Floats
+        logs, left = digamma(parameters) - digamma(parameters.sum(axis=0))
+        logs[1:] += left[:-1].cumsum()
         return logs
 
     def means(self, parameters: Floats) -> Floats:

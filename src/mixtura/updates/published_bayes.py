@@ -47,7 +47,7 @@ import math
 import numpy as np
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate import PrecisionLaw, Prior
+from mixtura.conjugate import Laws, PrecisionLaw, Prior
 from mixtura.conjugate.precisions import Wishart, log_normalisers
 from mixtura.parameters import Parameters
 from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats, Shape
@@ -82,27 +82,23 @@ class PublishedPrior(Prior):
         """The kind of law that the precisions are given."""
         return LAWS[self.shape]
 
-    def log_normalisers(self, parameters: Parameters, weight_sum: float) -> float:
+    def log_normalisers(self, laws: Laws) -> float:
         """Return the sum of the logarithms of the normalisers of all laws, nats.
 
         Parameters
         ----------
-        parameters : Parameters
-            As `PublishedBayes.update` returns them.
-        weight_sum : float
-            Of all rows.
+        laws : Laws
 
         Returns
         -------
         float
             Without terms that are the same for all posteriors of this prior.
         """
-        laws = self.laws_of(parameters, weight_sum)
         (k, d), dof = laws.means.shape, laws.degrees_of_freedom
         of_precisions = log_normalisers(self.precisions, dof, self.log_scale_dets(laws), d)
         of_means = -0.5 * d * np.log(laws.mean_precision).sum()
         of_weights = self.weights.log_normaliser(laws.concentration)
-        return float(of_weights + of_means + k * of_precisions.mean())
+        return float(of_weights + of_means + k / len(dof) * of_precisions.sum())
 
     def _counted(self, scatter: Floats, n_components: int) -> Floats:
         average = self.shape.per_feature(scatter, len(self.mean))
@@ -171,4 +167,4 @@ class PublishedBayes(Variational):
         parameters : Parameters
             That it returned.
         """
-        return entropy + self.prior.log_normalisers(parameters, self.weight_sum)
+        return entropy + self.prior.log_normalisers(self.laws(parameters))
