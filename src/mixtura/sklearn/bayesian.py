@@ -266,7 +266,7 @@ class BayesianGaussianMixture(MixtureEstimator):
         if self.warm_start and hasattr(self, "converged_"):
             last, before, n_runs = self._last_parameters(X.shape[1]), self.lower_bound_, 1
         begin = partial(_begun, self, X, weight, one_pass, update, last)
-        collapse = Collapse("raise", survey.scale, by)
+        collapse = Collapse("raise", survey.spread, by)
         outcome = Runs(self, one_pass, update, collapse, begin, bound).best(before, n_runs)
         self._keep_laws(prior, update.laws(outcome.parameters), X.dtype)
         self._resp_sum = weight_sum * outcome.parameters.weights

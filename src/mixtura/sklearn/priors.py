@@ -128,7 +128,7 @@ def _moments(rows: RowsPass) -> tuple[Floats, Floats]:
     """Return the mean of the rows, and their covariance in the shape of one component."""
     whole = whole_pass(rows)
     labels = np.zeros(whole.source.n_samples, dtype=np.int64)
-    centre = whole.given(labels, whole.source.middle.centre[None]).means()
+    centre = whole.given(labels, whole.source.take([0])).means()
     statistics = whole.given(labels, centre)
     freedom = statistics.weight_sum - 1.0
     if freedom <= 0.0:
