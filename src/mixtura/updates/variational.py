@@ -66,7 +66,7 @@ class Variational:
             statistics = statistics.scaled(self.weight_sum / total)
         laws, failed = self.prior.posterior(statistics, self._algebra)
         parameters = Parameters(
-            statistics.resp_sum / total,
+            statistics.resp_sum / statistics.resp_sum.sum(),
             laws.means,
             laws.covariances,
             laws.precisions_cholesky,
