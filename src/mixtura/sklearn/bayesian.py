@@ -145,13 +145,13 @@ class BayesianGaussianMixture(MixtureEstimator):
 
     Examples
     --------
+    >>> from mixtura.datasets import load_faithful
     >>> from mixtura.sklearn import BayesianGaussianMixture
-    >>> X = [[1.0, 2.0], [1.0, 4.0], [1.0, 0.0], [4.0, 2.0], [12.0, 4.0], [10.0, 7.0]]
-    >>> bgm = BayesianGaussianMixture(n_components=2, random_state=42).fit(X)
-    >>> bgm.means_.round(2)
-    array([[2.49, 2.29],
-           [8.45, 4.52]])
-    >>> bgm.predict([[0.0, 0.0], [9.0, 3.0]])
+    >>> X = load_faithful().data
+    >>> bgm = BayesianGaussianMixture(n_components=4, random_state=0).fit(X)
+    >>> bgm.weights_.round(2)
+    array([0.36, 0.64, 0.  , 0.  ])
+    >>> bgm.predict([[2.0, 50.0], [4.5, 80.0]])
     array([0, 1])
     """
 
