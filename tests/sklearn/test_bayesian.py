@@ -375,6 +375,20 @@ def test_model_is_the_mixture_of_the_expected_parameters() -> None:
     assert isinstance(model.model_, mixtura.GaussianMixture)
     np.testing.assert_allclose(model.model_.weights, model.weights_, rtol=1e-15)
     np.testing.assert_array_equal(model.model_.covariances, model.covariances_)
+    theirs = scikit_learn.BayesianGaussianMixture(n_components=3, random_state=0).fit(X)
+    converted = mixtura.GaussianMixture.from_sklearn(theirs)
+    np.testing.assert_allclose(converted.means, model.means_, rtol=1e-10)
+
+
+def test_large_rows_of_float32_end_when_those_of_float64_do() -> None:
+    rows = clustered(40_000, 16, 3)[0].astype(np.float32)
+    given = {"n_components": 3, "random_state": 0, "covariance_type": "diag", "tol": 1e-6}
+    models = [
+        BayesianGaussianMixture(init_params="random_from_data", **given).fit(kind)
+        for kind in (rows, rows.astype(np.float64))
+    ]
+    assert models[0].n_iter_ == models[1].n_iter_
+    assert models[0].lower_bound_ == pytest.approx(models[1].lower_bound_, rel=1e-12)
 
 
 def test_fit_on_any_number_of_threads_gives_the_same_bits() -> None:

@@ -259,7 +259,8 @@ class BayesianGaussianMixture(MixtureEstimator):
         X, weight, _ = rows
         survey = opened(self, X, weight)
         by, weight_sum = survey.backend.algebra, survey.source.weight_sum
-        one_pass = survey.rows(SHAPES[self.covariance_type], "soft")
+        # Never in single precision: its error in the lower bound, a total, may well exceed `tol`.
+        one_pass = RowsPass(survey.source, SHAPES[self.covariance_type], survey.backend)
         prior = prior_of(self, one_pass)
         update, bound = _rule(prior, weight_sum, by, np.full(X.shape[1], self.reg_covar))
         last, before, n_runs = None, -np.inf, self.n_init
