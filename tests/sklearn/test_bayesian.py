@@ -294,6 +294,7 @@ def test_rows_of_weight_zero_may_hold_anything() -> None:
     fitted = clone(model).fit(rows, sample_weight=weight)
     np.testing.assert_allclose(fitted.mean_prior_, X.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(fitted.covariance_prior_, np.cov(X.T), rtol=1e-10)
+    assert fitted.score(rows, sample_weight=weight) == pytest.approx(fitted.score(X), rel=1e-12)
 
 
 def test_weights_whose_sum_leaves_no_covariance_are_refused() -> None:
