@@ -180,7 +180,7 @@ def test_mixture_of_something_else_is_refused() -> None:
     with pytest.raises(
         TypeError, match="estimator must be a GaussianMixture of scikit-learn or of"
     ):
-        GaussianMixture.from_sklearn(mixture.BayesianGaussianMixture())
+        GaussianMixture.from_sklearn(object())
     with pytest.raises(NotFittedError, match="is not fitted yet"):
         GaussianMixture.from_sklearn(mixture.GaussianMixture())
     estimator = fit_gmm(X, 2, rng=0).model.to_sklearn()

@@ -16,7 +16,6 @@ import mixtura
 from mixtura import StudentMixture, files
 from mixtura.conjugate import precision_law
 from mixtura.data import Block
-from mixtura.posterior.rows import Shared
 from mixtura.posterior.student_density import LogProb, log_gamma_ratio
 from mixtura.shapes import SHAPE_NAMES, SHAPES, Floats
 
@@ -290,12 +289,10 @@ def test_rows_in_blocks_and_files_get_the_same_densities(tmp_path: Path) -> None
 
 
 def test_looks_at_rows_can_be_sent_to_another_process() -> None:
-    posterior, (X, resp) = simple("full"), rows_and_shares()
-    t, block = posterior.predictive, Block(X, None)
+    (X, _), t = rows_and_shares(), simple("full").predictive
+    block = Block(X, None)
     look = pickle.loads(pickle.dumps(LogProb(t)))
     np.testing.assert_array_equal(look(block), t.log_prob(X))
-    bound = pickle.loads(pickle.dumps(Shared(posterior, "whole", 1, resp)))
-    assert bound(block) == Shared(posterior, "whole", 1, resp)(block)
 
 
 def test_repr_and_summary_name_what_matters() -> None:

@@ -78,8 +78,9 @@ def test_bounds_of_a_fit_are_the_objectives_with_which_iterations_begin() -> Non
     before, first, *others = outcome.state.bounds
     assert before == -7.0
     assert first == pytest.approx(objective(X, mixture_of(start, "full")), rel=1e-12)
-    assert others == outcome.history
-    *_, early, late, end = outcome.state.bounds
+    *later, end = outcome.history
+    assert others == later
+    *_, early, late = outcome.state.bounds
     assert abs(late - early) < 1e-4
     assert abs(end - late) < abs(late - early)
     assert outcome.state.change == late - early

@@ -6,12 +6,13 @@ from clusters import clustered
 from tables import pandas
 
 pytest.importorskip("sklearn")
-from mixtura.sklearn import GaussianMixture, KMeans
+from mixtura.sklearn import BayesianGaussianMixture, GaussianMixture, KMeans
 
 X = clustered(60, 2, 2, seed=4)[0]
 WEIGHT = np.where(np.arange(60) % 20 == 7, 0.0, 1.0)
 PRESENT = WEIGHT > 0.0
 HOLES = np.where(PRESENT[:, None], X, np.nan)
+MODELS = [GaussianMixture(2), BayesianGaussianMixture(n_components=2), KMeans(2)]
 
 
 def test_mixture_with_absent_rows_that_are_not_finite_is_that_without_them() -> None:
@@ -40,7 +41,7 @@ def test_kmeans_with_absent_rows_that_are_not_finite_is_that_without_them(dtype:
     assert score == pytest.approx(other.score(X.astype(dtype), sample_weight=WEIGHT), rel=1e-6)
 
 
-@pytest.mark.parametrize("model", [GaussianMixture(2), KMeans(2)], ids=["mixture", "kmeans"])
+@pytest.mark.parametrize("model", MODELS, ids=["mixture", "bayesian", "kmeans"])
 def test_rows_that_count_and_are_not_finite_are_refused(model: object) -> None:
     with pytest.raises(ValueError, match=r"X must be finite; row 7, column 0 is nan"):
         model.fit(HOLES, sample_weight=np.ones(60))
@@ -48,14 +49,14 @@ def test_rows_that_count_and_are_not_finite_are_refused(model: object) -> None:
         model.fit(HOLES)
 
 
-@pytest.mark.parametrize("model", [GaussianMixture(2), KMeans(2)], ids=["mixture", "kmeans"])
+@pytest.mark.parametrize("model", MODELS, ids=["mixture", "bayesian", "kmeans"])
 def test_columns_of_one_name_are_refused(model: object) -> None:
     frame = pandas("DataFrame", X[:, [0, 0, 1, 1]], columns=list("abba"))
     with pytest.raises(ValueError, match=r"X must have a name of its own .*; got 'a' twice, 'b' t"):
         model.fit(frame)
 
 
-@pytest.mark.parametrize("model", [GaussianMixture(2), KMeans(2)], ids=["mixture", "kmeans"])
+@pytest.mark.parametrize("model", MODELS, ids=["mixture", "bayesian", "kmeans"])
 def test_weights_with_the_index_of_other_rows_are_refused(model: object) -> None:
     frame, weights = pandas("DataFrame", X), pandas("Series", WEIGHT)
     fitted = model.fit(frame, sample_weight=weights)

@@ -123,13 +123,14 @@ class Prior:
             share = resp_sum / mean_precision
             means = self.mean + share[:, None] * from_prior
             pulled = (self.mean_precision * share)[:, None] * from_prior
-            scale = self._whole_scale(k) + centred.resp_xx + self.shape.product(pulled, from_prior)
+            scatter = centred.resp_xx + self.shape.product(pulled, from_prior)
+            scale = self.covariance + self._counted(scatter, k)
             dof = self.degrees_of_freedom + self.precisions.gained(resp_sum, d)
             covariances = scale / _column(dof, self.shape, scale)
             factors, failed = self.shape.factorise(covariances, by)
         concentration = self.weights.posterior(self.concentration, resp_sum)
         laws = Laws(concentration, mean_precision, means, dof, covariances, factors, self.shape)
-        return laws, np.broadcast_to(failed, k)
+        return laws, failed if len(failed) == k else np.broadcast_to(failed, k)
 
     def laws_of(self, parameters: Parameters, weight_sum: float) -> Laws:
         """Return the laws that the loop carries as parameters, whose weights are shares of rows."""
@@ -212,6 +213,10 @@ class Prior:
         log_dets = self.shape.log_dets(laws.precisions_cholesky, d)
         of_scale: Floats = size * np.log(dof) - 2.0 * (size / d) * log_dets
         return of_scale
+
+    def _counted(self, scatter: Floats, n_components: int) -> Floats:  # noqa: ARG002
+        """What the scatter of the rows adds to that of the prior."""
+        return scatter
 
     def _whole_scale(self, n_components: int) -> Floats:
         """The prior scatter as an array of `shape`."""

@@ -27,7 +27,7 @@ from scipy.special import digamma, gammaln
 from mixtura.algebra import Algebra
 from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats, Shape
 
-__all__ = ["PrecisionLaw", "precision_law"]
+__all__ = ["PrecisionLaw", "Wishart", "log_normalisers", "precision_law"]
 
 
 class PrecisionLaw(Protocol):
@@ -75,7 +75,9 @@ class PrecisionLaw(Protocol):
         """
 
 
-class _Wishart:
+class Wishart:
+    """A law of each component's precision matrix."""
+
     has_own_scales = False
 
     def size(self, n_features: int) -> int:
@@ -110,7 +112,7 @@ class _Wishart:
         return drawn.reshape(factors.shape)
 
 
-class _SharedWishart(_Wishart):
+class _SharedWishart(Wishart):
     def gained(self, resp_sum: Floats, n_features: int) -> Floats:  # noqa: ARG002
         total: Floats = resp_sum.sum(keepdims=True)
         return total
@@ -160,7 +162,7 @@ def _halves(degrees_of_freedom: Floats, n_features: int) -> Floats:
 
 
 LAWS: dict[Shape, PrecisionLaw] = {
-    FULL: _Wishart(),
+    FULL: Wishart(),
     TIED: _SharedWishart(),
     DIAG: _Gammas(),
     SPHERICAL: _OneGamma(),

@@ -49,6 +49,9 @@ class WeightLaw(Protocol):
     def means(self, parameters: Floats) -> Floats:
         """Return the expected weights, shape (n_components,), with sum one."""
 
+    def log_normaliser(self, parameters: Floats) -> float:
+        """Return the logarithm of the integral of the unnormalised density, nats."""
+
     def divergence(self, parameters: Floats, concentration: float) -> float:
         """Return the Kullback-Leibler divergence from the prior, nats."""
 
@@ -93,12 +96,13 @@ class Dirichlet:
         means: Floats = parameters / parameters.sum()
         return means
 
+    def log_normaliser(self, parameters: Floats) -> float:
+        return float(gammaln(parameters).sum() - gammaln(parameters.sum()))
+
     def divergence(self, parameters: Floats, concentration: float) -> float:
-        k = len(parameters)
-        normaliser = gammaln(parameters.sum()) - gammaln(parameters).sum()
-        before = gammaln(k * concentration) - k * gammaln(concentration)
+        before = self.log_normaliser(np.full_like(parameters, concentration))
         gained = (parameters - concentration) @ self.expected_logs(parameters)
-        return float(normaliser - before + gained)
+        return float(before - self.log_normaliser(parameters) + gained)
 
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         weights: Floats = rng.dirichlet(parameters)
@@ -135,16 +139,24 @@ class StickBreaking:
     name: WeightPrior = "stick-breaking"
 
     def posterior(self, concentration: float, resp_sum: Floats) -> Floats:
-        later = np.append(np.cumsum(resp_sum[:0:-1])[::-1], 0.0)
-        return np.array([1.0 + resp_sum, concentration + later])
+        shares = np.empty((2, len(resp_sum)))
+        shares[0] = 1.0 + resp_sum
+        shares[1, -1] = 0.0
+        shares[1, -2::-1] = resp_sum[:0:-1].cumsum()
+        shares[1] += concentration
+        return shares
 
     def expected_logs(self, parameters: Floats) -> Floats:
-        taken, left = digamma(parameters) - digamma(parameters.sum(axis=0))
-        logs: Floats = taken + np.append(0.0, np.cumsum(left[:-1]))
+        logs: Floats
+        logs, left = digamma(parameters) - digamma(parameters.sum(axis=0))
+        logs[1:] += left[:-1].cumsum()
         return logs
 
     def means(self, parameters: Floats) -> Floats:
         return _broken(parameters[0] / parameters.sum(axis=0))
+
+    def log_normaliser(self, parameters: Floats) -> float:
+        return float(betaln(*parameters).sum())
 
     def divergence(self, parameters: Floats, concentration: float) -> float:
         logs = digamma(parameters) - digamma(parameters.sum(axis=0))

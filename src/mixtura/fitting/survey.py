@@ -49,12 +49,36 @@ class Survey:
         self, source: RowSource, backend: Backend, priors: Mapping[int, Floats] = NO_PRIORS
     ) -> None:
         self.source, self.backend, self.priors = source, backend, priors
-        _, of_all = moments(source, backend)
-        self.centre, deviation = source.middle.centre, source.middle.deviation
+        _, self._of_all = moments(source, backend)
+
+    @property
+    def centre(self) -> Floats:
+        """A point amid the rows."""
+        return self.source.middle.centre
+
+    @cached_property
+    def variance(self) -> Floats:
+        """Variance near the middle of each feature."""
+        deviation = self.source.middle.deviation
         # A sample of many rows may miss the few that differ.
-        self.variance: Floats = np.where(deviation > 0.0, np.square(deviation), of_all)
-        self.single = suits_single(source, of_all, self.variance)
-        self.unit: Floats = np.where(self.variance > 0.0, self.variance, 1.0)
+        return np.where(deviation > 0.0, np.square(deviation), self._of_all)
+
+    @cached_property
+    def unit(self) -> Floats:
+        """The same; one for a feature without spread."""
+        return np.where(self.variance > 0.0, self.variance, 1.0)
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether passes work in single precision."""
+        # The middle takes longer than a pass over few rows, and is not needed for all of them.
+        is_single = self.source.dtype == np.float32
+        return is_single and suits_single(self.source, self._of_all, self.variance)
+
+    @property
+    def spread(self) -> Floats:
+        """Standard deviation of each feature in all rows; one for a feature without spread."""
+        return np.sqrt(np.where(self._of_all > 0.0, self._of_all, 1.0))
 
     @cached_property
     def scale(self) -> Floats:

@@ -38,9 +38,10 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
     Parameters
     ----------
     estimator : sklearn.mixture.GaussianMixture or mixtura.sklearn.GaussianMixture
-        Only its attributes are used, so it does not matter how they were set. Weights are divided
-        by their sum, which is not one in float32 and after ``max_iter=0``. In float32, covariances
-        follow from `precisions_cholesky_`, which have more digits of the small variances.
+        Or a BayesianGaussianMixture, whose mixture is that of the expected parameters. Only its
+        attributes are used, so it does not matter how they were set. Weights are divided by their
+        sum, which is not one in float32 and after ``max_iter=0``. In float32, covariances follow
+        from `precisions_cholesky_`, which have more digits of the small variances.
 
     Returns
     -------
@@ -56,11 +57,15 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
         dtype.
     """
     sklearn = _sklearn()
-    known: Any = (sklearn.mixture.GaussianMixture, *OWN_ESTIMATORS)
+    known: Any = (
+        sklearn.mixture.GaussianMixture,
+        sklearn.mixture.BayesianGaussianMixture,
+        *OWN_ESTIMATORS,
+    )
     if not isinstance(estimator, known):
         raise TypeError(
-            f"estimator must be a GaussianMixture of scikit-learn or of mixtura.sklearn; got "
-            f"{type(estimator).__name__}. Pass one of them, fitted."
+            f"estimator must be a GaussianMixture of scikit-learn or of mixtura.sklearn, or a "
+            f"BayesianGaussianMixture; got {type(estimator).__name__}. Pass one of them, fitted."
         )
     needed = ["weights_", "means_", "covariances_", "precisions_cholesky_"]
     missing = [name for name in needed if not hasattr(estimator, name)]

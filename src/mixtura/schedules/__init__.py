@@ -10,7 +10,7 @@ from typing import Any
 
 from mixtura.schedules.annealed import Annealed, AnnealedState
 from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
-from mixtura.schedules.lower_bound import LowerBound
+from mixtura.schedules.lower_bound import Bound, LowerBound
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
 from mixtura.schedules.squarem import Squarem, SquaremState
@@ -19,6 +19,7 @@ __all__ = [
     "EM",
     "STATES",
     "Annealed",
+    "Bound",
     "Look",
     "LowerBound",
     "Outcome",

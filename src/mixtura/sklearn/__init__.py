@@ -15,8 +15,9 @@ except ImportError as error:
         "Install it with: pip install 'mixtura[sklearn]'."
     ) from error
 
+from mixtura.sklearn.bayesian import BayesianGaussianMixture
 from mixtura.sklearn.imputer import MixtureImputer
 from mixtura.sklearn.kmeans import KMeans
 from mixtura.sklearn.mixture import GaussianMixture
 
-__all__ = ["GaussianMixture", "KMeans", "MixtureImputer"]
+__all__ = ["BayesianGaussianMixture", "GaussianMixture", "KMeans", "MixtureImputer"]

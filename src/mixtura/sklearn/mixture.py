@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from mixtura.data.checks import (
-    check_count,
-    check_flag,
-    check_level,
-    check_n_threads,
-    check_number,
-    check_option,
-)
-from mixtura.data.missing import MISSING, Missing
-from mixtura.data.row_checks import check_n_rows
-from mixtura.mixture import GaussianMixture as Mixture
+from mixtura.covariance import FAMILIES
+from mixtura.data.checks import check_option
+from mixtura.data.missing import Missing
 from mixtura.mixture.convert import register
 from mixtura.parameters import Parameters
-from mixtura.schedules import Outcome
-from mixtura.shapes import SHAPE_NAMES, Floats
+from mixtura.shapes import Floats
+from mixtura.sklearn.classes import AnswersClasses
+from mixtura.sklearn.estimator import MixtureEstimator
 from mixtura.sklearn.labels import check_use_y, known_classes
 from mixtura.sklearn.mixture_streams import LearnsMixture
-from mixtura.sklearn.rows import WeightedRows, rows_of, weighted_rows_of
-from mixtura.sklearn.runs import best_run
-from mixtura.sklearn.starts import INIT_PARAMS, check_given
+from mixtura.sklearn.rows import WeightedRows, weighted_rows_of
+from mixtura.sklearn.runs import Runs, opened
+from mixtura.sklearn.starts import check_given, start
 from mixtura.sklearn.streams import FITTED, parameters_of
-from mixtura.updates import OnCollapse, components_left
+from mixtura.updates import AbsoluteRidge, Collapse, Labelled, OnCollapse, Update, components_left
 
 __all__ = ["GaussianMixture"]
 
 
 @register
-class GaussianMixture(LearnsMixture, DensityMixin, BaseEstimator):
+class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
     """Gaussian mixture for scikit-learn users: its names, defaults and meaning, and weights.
 
     Parameters
@@ -136,8 +125,12 @@ class GaussianMixture(LearnsMixture, DensityMixin, BaseEstimator):
     `model_` answers more questions: its `impute` fills in missing numbers.
 
     Where y is used, rows with a class stay with its components, and lower bounds are of rows and
-    classes. The first run begins from the classes (see `mixtura.fit_gmm`), unless that leaves two
-    components alike; the others begin from clusters of `KMeans`, whatever `init_params` is.
+    classes. `predict` returns the most probable class, -1 where the components of no class are
+    together more probable; of objects where classes are not integers. `predict_proba` has a column
+    for each of `classes_`, the sum over its components: what a row lacks to one is the probability
+    of the components of no class. The first run begins from the classes (see `mixtura.fit_gmm`),
+    unless that leaves two components alike; the others begin from clusters of `KMeans`, whatever
+    `init_params` is.
 
     Examples
     --------
@@ -196,17 +189,6 @@ class GaussianMixture(LearnsMixture, DensityMixin, BaseEstimator):
         self.component_classes = component_classes
         self.half_life = half_life
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing == "em"
-        return tags
-
-    @property
-    def model_(self) -> Mixture:
-        """The mixture that the fitted attributes describe, frozen."""
-        check_is_fitted(self)
-        return Mixture.from_sklearn(self)
-
     def fit(
         self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -262,173 +244,7 @@ class GaussianMixture(LearnsMixture, DensityMixin, BaseEstimator):
             As `predict` returns them; where y was used, classes.
         """
         rows = self._fit(X, y, sample_weight)
-        return rows.marked(self._predicted(rows.X))
-
-    def _predicted(self, X: NDArray[Any]) -> NDArray[Any]:
-        """The most probable components of rows, or where there are classes, these."""
-        if not hasattr(self, "classes_"):
-            components: NDArray[np.int64] = self.model_.predict(X, n_threads=self.n_threads)
-            return components
-        of_class = self._class_probabilities(X)
-        names = np.append(self.classes_.astype(self.component_classes_.dtype), -1)
-        rest = 1.0 - of_class.sum(axis=1) if -1 in self.component_classes_ else np.zeros(len(X))
-        labels: NDArray[Any] = names[np.column_stack([of_class, rest]).argmax(axis=1)]
-        return labels
-
-    def _class_probabilities(self, X: NDArray[Any]) -> Floats:
-        """Posterior probability of each class, shape (n_samples, n_classes)."""
-        resp = self.model_.responsibilities(X, n_threads=self.n_threads)
-        belongs = self.component_classes_ == self.classes_[:, None]
-        return np.stack([resp[:, own].sum(axis=1) for own in belongs], axis=1)
-
-    def _fit(
-        self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
-    ) -> WeightedRows:
-        """Fit, and return the rows as the passes take them."""
-        self._check_parameters()
-        k = self.n_components
-        rows = weighted_rows_of(self, X, sample_weight, missing=self.missing, ensure_min_samples=2)
-        known = known_classes(self, X, y, rows.sample_weight)
-        X, weight, _ = rows
-        if len(X) < k:
-            raise ValueError(
-                f"Expected n_samples >= n_components but got n_components = {k}, "
-                f"n_samples = {len(X)}. Ask for fewer components."
-            )
-        if weight is not None:
-            check_n_rows(int(np.count_nonzero(weight)), k)
-        given: Parameters | dict[str, Floats] = check_given(self, X.shape[1])
-        before, n_runs = -np.inf, self.n_init
-        if self.warm_start and hasattr(self, "converged_"):
-            given, before, n_runs = self._last_parameters(X.shape[1]), self.lower_bound_, 1
-        known_rows = None if known is None else known.rows
-        outcome = best_run(self, X, weight, given, before, n_runs, known_rows)
-        self._forget_classes()
-        for name in ("_stream", "_n_modelled"):
-            self.__dict__.pop(name, None)  # of an earlier partial_fit
-        if known is not None:
-            left = components_left(outcome.events, len(outcome.parameters.weights))
-            self.classes_, self.component_classes_ = known.classes, known.names()[left]
-        self._keep(outcome, X.dtype)
-        weight = np.ones(len(X)) if weight is None else weight
-        self._fitted_rows = int(np.count_nonzero(weight)), float(weight.sum())
-        self._learned_with = parameters_of(self, FITTED)
-        return rows
-
-    def _last_parameters(self, n_features: int) -> Parameters:
-        """Those of the last fit, which must have been of rows like these."""
-        model = self.model_
-        if model.n_features != n_features:
-            raise ValueError(
-                f"with warm_start=True, fit continues from the last fit, of {model.n_features} "
-                f"features; got {n_features}. Use the same features, or warm_start=False."
-            )
-        return model._parameters()
-
-    def _keep(self, outcome: Outcome, dtype: Any) -> None:
-        """Set the fitted attributes."""
-        n_iter = len(outcome.history)
-        self._keep_parameters(outcome.parameters, dtype)
-        self.converged_ = outcome.stop_reason == "converged"
-        self.n_iter_ = n_iter
-        self.lower_bounds_ = list(outcome.state.bounds[1 : n_iter + 1])
-        self.lower_bound_ = self.lower_bounds_[-1] if n_iter else -np.inf
-        if n_iter and not self.converged_:
-            warnings.warn(
-                "Best performing initialization did not converge. Try different init parameters, "
-                "or increase max_iter, tol, or check for degenerate data.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _keep_parameters(self, parameters: Parameters, dtype: Any) -> None:
-        """Set the fitted attributes that describe the mixture."""
-        for name in ("weights", "means", "covariances", "precisions_cholesky"):
-            setattr(self, f"{name}_", getattr(parameters, name).astype(dtype))
-        self.precisions_ = parameters.shape.precisions(self.precisions_cholesky_)
-
-    def _forget_classes(self) -> None:
-        """Delete the classes of an earlier fit."""
-        for name in ("classes_", "component_classes_"):
-            self.__dict__.pop(name, None)
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Most probable component of each row, or its class.
-
-        Parameters
-        ----------
-        X : array_like of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), int64
-            Where `fit` used its y, the most probable class, -1 where the components of no class are
-            together more probable; of objects where classes are not integers.
-        """
-        check_is_fitted(self)
-        return self._predicted(rows_of(self, X, missing=self.missing, reset=False))
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Posterior probability of each component, or of each class, given the row.
-
-        Parameters
-        ----------
-        X : array_like of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components)
-            Of the dtype of the rows. Where `fit` used its y, (n_samples, n_classes), the columns
-            in the order of `classes_`: each is the sum over the components of a class, and what a
-            row lacks to one is the probability of the components of no class.
-        """
-        model = self.model_
-        X = rows_of(self, X, missing=self.missing, reset=False)
-        if hasattr(self, "classes_"):
-            return self._class_probabilities(X).astype(X.dtype, copy=False)
-        resp: NDArray[Any] = model.responsibilities(X, n_threads=self.n_threads)
-        return resp.astype(X.dtype, copy=False)
-
-    def score_samples(self, X: ArrayLike) -> NDArray[Any]:
-        """Log-density of each row.
-
-        Parameters
-        ----------
-        X : array_like of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), nats
-            Of the dtype of the rows.
-        """
-        model = self.model_
-        X = rows_of(self, X, missing=self.missing, reset=False)
-        log_prob: NDArray[Any] = model.log_prob(X, n_threads=self.n_threads)
-        return log_prob.astype(X.dtype, copy=False)
-
-    def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
-        """Weighted mean of the log-density of the rows.
-
-        Parameters
-        ----------
-        X : array_like of shape (n_samples, n_features)
-            The rows.
-        y : None
-            Ignored.
-        sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
-
-        Returns
-        -------
-        float, nats per unit of weight
-        """
-        model = self.model_
-        X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
-        total = float(len(X) if weight is None else weight.sum())
-        return model.log_likelihood(X, weight, n_threads=self.n_threads) / total
+        return rows.marked(self._labels(rows.X))
 
     def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Akaike's criterion; lower is better.
@@ -476,58 +292,51 @@ class GaussianMixture(LearnsMixture, DensityMixin, BaseEstimator):
         X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
         return model.bic(X, weight, n_threads=self.n_threads)
 
-    def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.int64]]:
-        """Draw rows, the same as scikit-learn from the same `random_state`.
+    def _fit(
+        self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> WeightedRows:
+        """Fit, and return the rows as the passes take them."""
+        rows = self._rows_to_fit(X, sample_weight)
+        known = known_classes(self, X, y, rows.sample_weight)
+        X, weight, _ = rows
+        given: Parameters | dict[str, Floats] = check_given(self, X.shape[1])
+        before, n_runs = -np.inf, self.n_init
+        if self.warm_start and hasattr(self, "converged_"):
+            given = self._last_model(X.shape[1])._parameters()
+            before, n_runs = self.lower_bound_, 1
+        known_rows = None if known is None else known.rows
+        survey = opened(self, X, weight, known_rows)
+        by, family = survey.backend.algebra, FAMILIES[self.covariance_type]
+        ridge, mends = np.full(X.shape[1], self.reg_covar), self.on_collapse != "raise"
+        update: Update = AbsoluteRidge(family, ridge, by, mends_empty=mends)
+        if known_rows is not None:
+            update = Labelled(update, known_rows.prior)
+        one_pass = survey.rows(family.shape, "soft")
+        begin = partial(start, self, X, weight, one_pass, update, given, known_rows)
+        collapse = Collapse(self.on_collapse, survey.scale, by)
+        outcome = Runs(self, one_pass, update, collapse, begin).best(before, n_runs)
+        self._forget_classes()
+        for name in ("_stream", "_n_modelled"):
+            self.__dict__.pop(name, None)  # of an earlier partial_fit
+        if known is not None:
+            left = components_left(outcome.events, len(outcome.parameters.weights))
+            self.classes_, self.component_classes_ = known.classes, known.names()[left]
+        self._keep_parameters(outcome.parameters, X.dtype)
+        self._keep_course(outcome)
+        weight = np.ones(len(X)) if weight is None else weight
+        self._fitted_rows = int(np.count_nonzero(weight)), float(weight.sum())
+        self._learned_with = parameters_of(self, FITTED)
+        return rows
 
-        Parameters
-        ----------
-        n_samples : int
-            Number of rows, at least one.
+    def _log_prob(self, X: NDArray[Any]) -> Floats:
+        log_prob: Floats = self.model_.log_prob(X, n_threads=self.n_threads)
+        return log_prob
 
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features), float64
-            One component after the other; `mixtura.GaussianMixture.sample` draws them mixed.
-        y : ndarray of shape (n_samples,), int64
-            The components they come from.
-
-        Raises
-        ------
-        ValueError
-            For less than one row.
-        """
-        model = self.model_
-        if n_samples < 1:
-            raise ValueError(
-                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
-                f"sample."
-            )
-        random_state = check_random_state(self.random_state)
-        counts = random_state.multinomial(n_samples, model.weights)
-        drawn: list[Floats] = []
-        parameters = model._parameters()
-        deviations = np.sqrt(parameters.variances())
-        for j, (mean, count) in enumerate(zip(model.means, counts, strict=True)):
-            if parameters.shape.is_diagonal:
-                z = random_state.standard_normal((count, len(mean)))
-                drawn.append(mean + z * deviations[j])
-            else:
-                matrix = parameters.covariance(j)
-                drawn.append(random_state.multivariate_normal(mean, matrix, count))
-        return np.vstack(drawn), np.repeat(np.arange(len(counts)), counts)
+    def _mean_log_prob(self, X: NDArray[Any], weight: Floats | None) -> float:
+        total = float(len(X) if weight is None else weight.sum())
+        return self.model_.log_likelihood(X, weight, n_threads=self.n_threads) / total
 
     def _check_parameters(self) -> None:
-        check_count("n_components", self.n_components)
-        check_option("covariance_type", self.covariance_type, SHAPE_NAMES)
-        check_number("tol", self.tol)
-        check_number("reg_covar", self.reg_covar)
-        check_count("max_iter", self.max_iter, minimum=0)
-        check_count("n_init", self.n_init)
-        check_option("init_params", self.init_params, INIT_PARAMS)
-        check_flag("warm_start", self.warm_start)
-        check_level("verbose", self.verbose)
-        check_count("verbose_interval", self.verbose_interval)
+        super()._check_parameters()
         check_option("on_collapse", self.on_collapse, ("raise", "reseed", "drop"))
-        check_option("missing", self.missing, MISSING)
-        check_n_threads(self.n_threads)
         check_use_y(self.use_y)

@@ -19,8 +19,9 @@ from mixtura.starts.labels import FromLabels, statistics_of_labels
 from mixtura.starts.whole import whole_pass
 from mixtura.statistics import Statistics
 from mixtura.updates import Update
+from mixtura.updates.protocol import Mask
 
-__all__ = ["INIT_PARAMS", "check_given", "start"]
+__all__ = ["INIT_PARAMS", "check_given", "first_statistics", "shaped", "singular_start", "start"]
 
 INIT_PARAMS = ("kmeans", "k-means++", "random", "random_from_data")
 SUM_TOLERANCE = 1e-6  # of weights, which may be float32
@@ -33,11 +34,11 @@ def start(
     rows: RowsPass,
     update: Update,
     given: Parameters | dict[str, Floats],
+    known: RowLabels | None,
     random_state: np.random.RandomState,
-    known: RowLabels | None = None,
-    number: int = 0,
+    number: int,
 ) -> Parameters:
-    """Return the parameters with which a run begins.
+    """Return the parameters with which a run of EM begins.
 
     Parameters
     ----------
@@ -51,10 +52,9 @@ def start(
         The M step.
     given : Parameters or dict
         Parameters to continue from, or some that the user gave, by name.
+    known : RowLabels or None
+        What is known of the components of rows: see `first_statistics`.
     random_state : RandomState
-    known : RowLabels, optional
-        What is known of the components of rows. Then the first run begins from that, and others
-        from clusters of k-means, by the numbers of the components that they agree with best.
     number : int
         Of the run.
 
@@ -69,22 +69,10 @@ def start(
     """
     if isinstance(given, Parameters):
         return given
-    whole = whole_pass(rows)
-    if whole is not rows:
-        X = whole.source.take(range(len(X))).astype(X.dtype, copy=False)
-    if known is None:
-        statistics = _statistics(estimator, X, weight, whole, random_state)
-    else:
-        alone = number == 0 and not known.has_copies
-        statistics = _statistics_of_labels(
-            estimator, X, weight, whole, random_state, known, alone=alone
-        )
+    statistics = first_statistics(estimator, X, weight, rows, known, random_state, number)
     parameters, failed = update.update(statistics)
     if failed.any() and "covariances" not in given:
-        raise FitError(
-            f"component {int(np.argmax(failed))} has a singular covariance at the start. "
-            f"Use reg_covar > 0, fewer components, or another init_params."
-        )
+        raise singular_start(failed)
     # Where a start is k of the rows, scikit-learn's weights are 1 / n_samples each.
     share = statistics.resp_sum.sum() / (len(X) if weight is None else weight.sum())
     weights = given.get("weights", parameters.weights * share)
@@ -95,6 +83,54 @@ def start(
         given.get("precisions_cholesky", parameters.precisions_cholesky),
         parameters.shape,
     )
+
+
+def singular_start(failed: Mask) -> FitError:
+    """Return the error of a start in which a covariance is singular."""
+    return FitError(
+        f"component {int(np.argmax(failed))} has a singular covariance at the start. "
+        f"Use reg_covar > 0, fewer components, or another init_params."
+    )
+
+
+def first_statistics(
+    estimator: Any,
+    X: NDArray[Any],
+    weight: Floats | None,
+    rows: RowsPass,
+    known: RowLabels | None,
+    random_state: np.random.RandomState,
+    number: int,
+) -> Statistics:
+    """Return the sums whose M step is the start of a run.
+
+    Parameters
+    ----------
+    estimator : MixtureEstimator
+        For its parameters.
+    X : ndarray of shape (n_samples, n_features)
+    weight : ndarray of shape (n_samples,) or None
+    rows : RowsPass
+        The pass over the same rows.
+    known : RowLabels or None
+        What is known of the components of rows. Then the first run begins from that, and others
+        from clusters of k-means, by the numbers of the components that they agree with best.
+    random_state : RandomState
+    number : int
+        Of the run.
+
+    Returns
+    -------
+    Statistics
+        Of weight k where the start is k of the rows.
+    """
+    whole = whole_pass(rows)
+    if whole is not rows:
+        X = whole.source.take(range(len(X))).astype(X.dtype, copy=False)
+    if known is None:
+        return _statistics(estimator, X, weight, whole, random_state)
+    alone = number == 0 and not known.has_copies
+    return _statistics_of_labels(estimator, X, weight, whole, random_state, known, alone=alone)
 
 
 def _statistics(
@@ -168,9 +204,7 @@ def check_given(estimator: Any, n_features: int) -> dict[str, Floats]:
     axes: tuple[str, ...]
     k = estimator.n_components
     if estimator.weights_init is not None:
-        given["weights"] = weights = _shaped(
-            estimator.weights_init, "weights", (k,), ("component",)
-        )
+        given["weights"] = weights = shaped(estimator.weights_init, "weights", (k,), ("component",))
         if weights.min() < 0.0 or weights.max() > 1.0:
             raise ValueError(
                 f"The parameter 'weights' should be in the range [0, 1], but got max value "
@@ -183,12 +217,12 @@ def check_given(estimator: Any, n_features: int) -> dict[str, Floats]:
             )
     if estimator.means_init is not None:
         axes = ("component", "feature")
-        given["means"] = _shaped(estimator.means_init, "means", (k, n_features), axes)
+        given["means"] = shaped(estimator.means_init, "means", (k, n_features), axes)
     if estimator.precisions_init is not None:
         kept = SHAPES[estimator.covariance_type]
         name = f"{kept.name} precision"
         shape = kept.array_shape(k, n_features)
-        precisions = _shaped(estimator.precisions_init, name, shape, kept.axes)
+        precisions = shaped(estimator.precisions_init, name, shape, kept.axes)
         try:
             covariances, factors = kept.from_precisions(precisions)
         except np.linalg.LinAlgError as error:
@@ -202,7 +236,13 @@ def check_given(estimator: Any, n_features: int) -> dict[str, Floats]:
     return given
 
 
-def _shaped(values: Any, name: str, shape: tuple[int, ...], axes: tuple[str, ...]) -> Floats:
+def shaped(values: Any, name: str, shape: tuple[int, ...], axes: tuple[str, ...]) -> Floats:
+    """Return the array of a parameter that has to have some shape, and finite numbers.
+
+    Raises
+    ------
+    ValueError
+    """
     array = contiguous(values, name)
     if array.shape != shape:
         raise ValueError(

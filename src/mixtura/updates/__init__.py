@@ -2,7 +2,8 @@
 
 `Update` (protocol.py) is all that the loop, the starts and the stages of a fit know of an update.
 An update is named where a fit is put together: `mixtura.fitting` for `Ridge` and `Variational`,
-`mixtura.sklearn` for `AbsoluteRidge`. `Fixed` and `Labelled` contain another one.
+`mixtura.sklearn` for `AbsoluteRidge` and `PublishedBayes`. `Fixed` and `Labelled` contain another
+one.
 """
 
 from mixtura.updates.absolute import AbsoluteRidge
@@ -11,6 +12,7 @@ from mixtura.updates.fixed import CollapseBesideFixed, Fixed
 from mixtura.updates.identical import identical
 from mixtura.updates.labelled import Labelled
 from mixtura.updates.protocol import Update
+from mixtura.updates.published_bayes import PublishedBayes, PublishedPrior
 from mixtura.updates.ridge import Ridge
 from mixtura.updates.spurious import Guard
 from mixtura.updates.variational import Variational
@@ -25,6 +27,8 @@ __all__ = [
     "Guard",
     "Labelled",
     "OnCollapse",
+    "PublishedBayes",
+    "PublishedPrior",
     "Ridge",
     "Update",
     "Variational",

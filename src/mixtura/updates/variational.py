@@ -21,6 +21,10 @@ with the parameters above.
 
 from __future__ import annotations
 
+import copy
+import math
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +37,8 @@ from mixtura.updates.explain import explain
 from mixtura.updates.protocol import Mask, Update
 
 __all__ = ["Variational"]
+
+WHOLE = 1e-12  # share of all rows by which the sums of their responsibilities may miss them
 
 
 class Variational:
@@ -48,6 +54,7 @@ class Variational:
 
     def __init__(self, prior: Prior, weight_sum: float, algebra: Algebra) -> None:
         self.prior, self.weight_sum, self._algebra = prior, weight_sum, algebra
+        self._last: tuple[Parameters, Laws, Seen] | None = None
 
     def update(
         self,
@@ -55,11 +62,11 @@ class Variational:
         previous: Parameters | None = None,  # noqa: ARG002
     ) -> tuple[Parameters, Mask]:
         total = float(statistics.resp_sum.sum())
-        if total != self.weight_sum:
-            statistics, total = statistics.scaled(self.weight_sum / total), self.weight_sum
+        if not math.isclose(total, self.weight_sum, rel_tol=WHOLE):
+            statistics = statistics.scaled(self.weight_sum / total)
         laws, failed = self.prior.posterior(statistics, self._algebra)
         parameters = Parameters(
-            statistics.resp_sum / total,
+            statistics.resp_sum / statistics.resp_sum.sum(),
             laws.means,
             laws.covariances,
             laws.precisions_cholesky,
@@ -67,14 +74,28 @@ class Variational:
         )
         return parameters, failed
 
+    def of_weight(self, weight_sum: float) -> Self:
+        """Return the update for rows of another total weight."""
+        other = copy.copy(self)
+        other.weight_sum, other._last = weight_sum, None
+        return other
+
     def laws(self, parameters: Parameters) -> Laws:
         """Return the laws that `update` has returned as parameters."""
-        return self.prior.laws_of(parameters, self.weight_sum)
+        return self._known(parameters)[0]
 
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
-        constants = self.prior.log_constants(self.laws(parameters))
-        _, means, covariances, factors, shape = parameters
-        return Seen(constants, means, covariances, factors, shape), 0.0
+        return self._known(parameters)[1], 0.0
+
+    def _known(self, parameters: Parameters) -> tuple[Laws, Seen]:
+        """The laws, and what a pass sees of them; made once for the parameters asked for last."""
+        last = self._last
+        if last is None or last[0] is not parameters:
+            laws = self.prior.laws_of(parameters, self.weight_sum)
+            constants = self.prior.log_constants(laws)
+            last = parameters, laws, Seen(constants, *parameters[1:])
+            self._last = last
+        return last[1:]
 
     def as_plain(self, parameters: Parameters) -> Seen:
         return self.as_seen(parameters)[0]

@@ -1,0 +1,142 @@
+"""The prior of BayesianGaussianMixture: what users gave, else the defaults of scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mixtura.conjugate import WEIGHT_LAWS, Prior, WeightLaw, WeightPrior
+from mixtura.data.checks import check_number
+from mixtura.passes import RowsPass
+from mixtura.shapes import Floats, Shape
+from mixtura.sklearn.starts import shaped
+from mixtura.starts.whole import whole_pass
+from mixtura.updates import PublishedPrior
+
+__all__ = ["WEIGHT_PRIORS", "prior_kind", "prior_of", "weight_law"]
+
+# scikit-learn's names of the laws of weights.
+WEIGHT_PRIORS: dict[str, WeightPrior] = {
+    "dirichlet_process": "stick-breaking",
+    "dirichlet_distribution": "dirichlet",
+}
+
+
+def weight_law(estimator: Any) -> WeightLaw:
+    """Return the law of the weights that an estimator has."""
+    return WEIGHT_LAWS[WEIGHT_PRIORS[estimator.weight_concentration_prior_type]]
+
+
+def prior_kind(estimator: Any) -> type[Prior]:
+    """Return the class of its prior."""
+    return Prior if estimator.exact else PublishedPrior
+
+
+def prior_of(estimator: Any, rows: RowsPass) -> Prior:
+    """Return the prior of an estimator for its rows.
+
+    Parameters
+    ----------
+    estimator : BayesianGaussianMixture
+        For its parameters.
+    rows : RowsPass
+        From which come the mean and the covariance of the prior, unless they were given. Where
+        numbers are missing, plausible ones are filled in. A row of weight two is two rows.
+
+    Returns
+    -------
+    Prior
+        A `PublishedPrior` unless the estimator is exact. Then `reg_covar` is in the covariance, if
+        that was not given.
+
+    Raises
+    ------
+    ValueError
+        For numbers that are not positive, other shapes, matrices that are not symmetric and
+        positive definite, too few degrees of freedom; for rows whose weights sum to one or less,
+        which have no covariance.
+    """
+    d, shape = rows.source.n_features, rows.shape
+    prior = prior_kind(estimator)(
+        weight_law(estimator),
+        _positive(estimator, "weight_concentration_prior", 1.0 / estimator.n_components),
+        _positive(estimator, "mean_precision_prior", 1.0),
+        np.zeros(d),
+        _positive(estimator, "degrees_of_freedom_prior", float(d)),
+        np.zeros(()),
+        shape,
+    )
+    least = prior.precisions.least(d)
+    if prior.degrees_of_freedom <= least:
+        raise ValueError(
+            f"The parameter 'degrees_of_freedom_prior' should be greater than {least:g}, but got "
+            f"{prior.degrees_of_freedom:.3f}. Give more, or None for the number of features."
+        )
+    mean = covariance = None
+    if estimator.mean_prior is not None:
+        mean = shaped(estimator.mean_prior, "mean_prior", (d,), ("feature",))
+    if estimator.covariance_prior is not None:
+        covariance = _covariance(estimator.covariance_prior, shape, d)
+    if mean is None or covariance is None:
+        of_rows, scatter = _moments(rows)
+        mean = of_rows if mean is None else mean
+        if covariance is None:
+            covariance = scatter + (_ridge(shape, estimator.reg_covar, d) if estimator.exact else 0)
+    return replace(prior, mean=mean, covariance=covariance)
+
+
+def _positive(estimator: Any, name: str, default: float) -> float:
+    value = getattr(estimator, name)
+    if value is None:
+        return default
+    number = check_number(name, value)
+    if number == 0.0:
+        raise ValueError(f"{name} must be positive; got 0. Give a number above 0, or None.")
+    return number
+
+
+def _covariance(values: Any, shape: Shape, n_features: int) -> Floats:
+    """The covariance that the user gave, in the shape of one component."""
+    whole = shape.array_shape(1, n_features)
+    single, axes = (whole, shape.axes) if shape.is_shared else (whole[1:], shape.axes[1:])
+    covariance = shaped(values, "covariance_prior", single, axes)
+    try:
+        shape.from_precisions(covariance.reshape(whole))
+    except np.linalg.LinAlgError as error:
+        what = "positive" if shape.is_diagonal else "symmetric, positive-definite"
+        raise ValueError(
+            f"The parameter 'covariance_prior' should be {what}. Give another one, or None for "
+            f"that of the rows."
+        ) from error
+    return covariance
+
+
+def _ridge(shape: Shape, variance: float, n_features: int) -> Floats:
+    """Return a variance in every feature, in the shape of one component."""
+    matrix = variance * np.eye(n_features)[None]
+    return _single(shape, shape.from_matrices(matrix))
+
+
+def _single(shape: Shape, array: Floats) -> Floats:
+    """Return an array of one component without its axis of components."""
+    return array if shape.is_shared else array[0]
+
+
+def _moments(rows: RowsPass) -> tuple[Floats, Floats]:
+    """Return the mean of the rows, and their covariance in the shape of one component."""
+    whole = whole_pass(rows)
+    labels = np.zeros(whole.source.n_samples, dtype=np.int64)
+    centre = whole.given(labels, whole.source.take([0])).means()
+    statistics = whole.given(labels, centre)
+    freedom = statistics.weight_sum - 1.0
+    if freedom <= 0.0:
+        raise ValueError(
+            f"covariance_prior must be given where the weights of all rows sum to one or less, as "
+            f"these have no covariance; the sum is {statistics.weight_sum:g}. Give it and "
+            f"mean_prior, or weights that count rows."
+        )
+    shape, d = whole.shape, whole.source.n_features
+    scatter = shape.per_feature(statistics.centred().resp_xx, d)
+    return centre[0], _single(shape, scatter / freedom)
