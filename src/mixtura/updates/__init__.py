@@ -11,6 +11,7 @@ from mixtura.updates.fixed import CollapseBesideFixed, Fixed
 from mixtura.updates.identical import identical
 from mixtura.updates.labelled import Labelled
 from mixtura.updates.protocol import Update
+from mixtura.updates.pseudo import PseudoRows
 from mixtura.updates.ridge import Ridge
 from mixtura.updates.spurious import Guard
 from mixtura.updates.variational import Variational
@@ -25,6 +26,7 @@ __all__ = [
     "Guard",
     "Labelled",
     "OnCollapse",
+    "PseudoRows",
     "Ridge",
     "Update",
     "Variational",
