@@ -133,12 +133,14 @@ def results() -> dict[str, Any]:
         "state": states[-1],
         "parameters": states[-1].parameters,
         "scan": mixtura.scan([X, X]),
+        "prior": mixtura.ConjugatePrior.from_model(fit),
+        "trace": mixtura.TracePrior(np.arange(40.0), relative=False),
     }
 
 
 RESULTS = [
     "fit", "wide", "binned", "kmeans", "stream", "selection", "bootstrap", "tree", "mixture",
-    "statistics", "event", "state", "parameters", "scan",
+    "statistics", "event", "state", "parameters", "scan", "prior", "trace",
 ]  # fmt: skip
 
 

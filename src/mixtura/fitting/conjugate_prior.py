@@ -19,7 +19,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
 from mixtura.passes import Backend
 from mixtura.shapes import EPS, Floats, Shape
-from mixtura.text import short_repr
+from mixtura.text import short_html, short_repr
 from mixtura.updates import PseudoRows
 from mixtura.updates.protocol import Mask
 
@@ -110,7 +110,7 @@ class ConjugatePrior(Prior):
     >>> X = mixtura.datasets.load_faithful().data
     >>> fit = mixtura.fit_gmm(X, 2, prior=mixtura.ConjugatePrior(shrinkage=1.0), rng=0)
     >>> round(fit.log_likelihood, 2), round(fit.log_prior, 2)
-    (0.0, 0.0)
+    (-1132.44, -31.06)
     """
 
     concentration: float | Floats | None = None
@@ -120,6 +120,7 @@ class ConjugatePrior(Prior):
     scale: float | Floats | None = None
 
     __repr__ = short_repr
+    _repr_html_ = short_html
 
     def __post_init__(self) -> None:
         concentration = _numbers(self.concentration, "concentration", ("component",))
@@ -186,7 +187,8 @@ class ConjugatePrior(Prior):
         >>> prior = mixtura.ConjugatePrior.from_model(model)
         >>> adapted = mixtura.fit_gmm(few, 2, init=model, prior=prior)
         >>> (adapted.model.means - model.means).round(2)
-        array([])
+        array([[ 0.16,  0.9 ],
+               [ 0.17, -0.05]])
         """
         model = checked_model(model)
         r = check_number("relevance", relevance)
@@ -210,17 +212,17 @@ class ConjugatePrior(Prior):
         )
 
     @property
-    def is_regular(self) -> bool:
+    def _is_regular(self) -> bool:
         """Whether no covariance can become singular: for a scale that is not 0."""
         return self.scale is None or bool(np.any(self.scale))
 
-    def tells_apart(self, family: CovarianceFamily) -> bool:
+    def _tells_apart(self, family: CovarianceFamily) -> bool:
         """Whether components have priors of their own."""
         own_scales = not family.is_one and _n_axes(self.scale) == len(family.shape.axes)
         vectors = self.concentration, self.shrinkage
         return own_scales or _n_axes(self.mean) == 2 or any(map(_n_axes, vectors))
 
-    def filled(
+    def _filled(
         self, survey: Survey, family: CovarianceFamily, n_components: int, ridge: Floats
     ) -> Self:
         """Return the prior with its open parts taken from rows."""
@@ -234,7 +236,7 @@ class ConjugatePrior(Prior):
                 scale = spread / n_components ** (2.0 / d)
         return replace(self, mean=mean, scale=scale, dof=d + 2.0 if self.dof is None else self.dof)
 
-    def pseudo_rows(
+    def _pseudo_rows(
         self, family: CovarianceFamily, n_components: int, n_features: int, backend: Backend
     ) -> PseudoRows:
         """Return what the prior adds to statistics."""

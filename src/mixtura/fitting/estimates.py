@@ -91,19 +91,19 @@ class MaximumAPosteriori:
     @property
     def has_prior(self) -> bool:
         """Whether covariances have a prior that keeps them regular."""
-        return self.prior.is_regular
+        return self.prior._is_regular
 
     def tells_apart(self, family: CovarianceFamily) -> bool:
         """Whether components have priors of their own."""
-        return self.prior.tells_apart(family)
+        return self.prior._tells_apart(family)
 
     def update(
         self, survey: Survey, family: CovarianceFamily, n_components: int, ridge: Floats
     ) -> Update:
         """Return the maximisation step for a family, with prior and ridge."""
         d, backend = survey.source.n_features, survey.backend
-        prior = self.prior.filled(survey, family, n_components, ridge)
-        added = prior.pseudo_rows(family, n_components, d, backend)
+        prior = self.prior._filled(survey, family, n_components, ridge)
+        added = prior._pseudo_rows(family, n_components, d, backend)
         return Ridge(family, ridge, backend.algebra, survey.least_variance, added)
 
 

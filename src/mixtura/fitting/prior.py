@@ -27,15 +27,15 @@ class Prior(ABC):
 
     @property
     @abstractmethod
-    def is_regular(self) -> bool:
+    def _is_regular(self) -> bool:
         """Whether no covariance can become singular, however few rows a component has."""
 
     @abstractmethod
-    def tells_apart(self, family: CovarianceFamily) -> bool:
+    def _tells_apart(self, family: CovarianceFamily) -> bool:
         """Whether components have priors of their own, which gives their order a meaning."""
 
     @abstractmethod
-    def filled(
+    def _filled(
         self, survey: Survey, family: CovarianceFamily, n_components: int, ridge: Floats
     ) -> Self:
         """Return the prior with its open parts taken from rows.
@@ -49,7 +49,7 @@ class Prior(ABC):
         """
 
     @abstractmethod
-    def pseudo_rows(
+    def _pseudo_rows(
         self, family: CovarianceFamily, n_components: int, n_features: int, backend: Backend
     ) -> PseudoRows:
         """Return what the prior adds to statistics.
@@ -104,7 +104,7 @@ class Prior(ABC):
         family = family_named(covariance_type, source.n_features)
         survey = Survey(source, Backend())
         ridge = survey.absolute_ridge(check_number("reg_covar", reg_covar))
-        return self.filled(survey, family, k, ridge)
+        return self._filled(survey, family, k, ridge)
 
     def log_pdf(self, model: GaussianMixture) -> float:
         """Return the logarithm of the prior density at the parameters of a mixture.
@@ -132,7 +132,7 @@ class Prior(ABC):
         model = checked_model(model)
         family = family_named(model.covariance_type, model.n_features)
         backend = Backend()
-        added = self.pseudo_rows(family, model.n_components, model.n_features, backend)
+        added = self._pseudo_rows(family, model.n_components, model.n_features, backend)
         return added.log_pdf(model._parameters(), backend.algebra)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

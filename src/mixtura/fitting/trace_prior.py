@@ -14,7 +14,7 @@ from mixtura.fitting.prior import Prior, frozen
 from mixtura.fitting.survey import Survey
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
-from mixtura.text import short_repr
+from mixtura.text import short_html, short_repr
 from mixtura.updates import PseudoRows
 
 __all__ = ["TracePrior"]
@@ -66,13 +66,14 @@ class TracePrior(Prior):
     >>> X = mixtura.datasets.load_faithful().data
     >>> fit = mixtura.fit_gmm(X, 2, prior=mixtura.TracePrior(0.1), rng=0)
     >>> round(fit.log_likelihood, 2), round(fit.log_prior, 2)
-    (0.0, 0.0)
+    (-1130.32, -4.01)
     """
 
     strength: float | Floats
     relative: bool = True
 
     __repr__ = short_repr
+    _repr_html_ = short_html
 
     def __init__(self, strength: float | ArrayLike, *, relative: bool = True) -> None:
         array = contiguous(strength, "strength")
@@ -89,15 +90,15 @@ class TracePrior(Prior):
         object.__setattr__(self, "relative", check_flag("relative", relative))
 
     @property
-    def is_regular(self) -> bool:
+    def _is_regular(self) -> bool:
         """Whether no covariance can become singular."""
         return bool(np.min(self.strength) > 0.0)
 
-    def tells_apart(self, family: CovarianceFamily) -> bool:  # noqa: ARG002
+    def _tells_apart(self, family: CovarianceFamily) -> bool:  # noqa: ARG002
         """Whether components have priors of their own: no."""
         return False
 
-    def filled(
+    def _filled(
         self,
         survey: Survey,
         family: CovarianceFamily,  # noqa: ARG002
@@ -110,7 +111,7 @@ class TracePrior(Prior):
         self._in_features(survey.source.n_features)
         return type(self)(self.strength * survey.unit, relative=False)
 
-    def pseudo_rows(
+    def _pseudo_rows(
         self,
         family: CovarianceFamily,
         n_components: int,
