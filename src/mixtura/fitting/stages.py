@@ -261,6 +261,12 @@ class Fitting:
         """Hold parameters at their values in the mixture that the fit starts from."""
         assert isinstance(begin, GaussianMixture | Parameters)
         start = begin._parameters() if isinstance(begin, GaussianMixture) else begin
+        weights = np.where(fixed[0], start.weights, 1.0)
+        if self._update.penalty(start._replace(weights=weights), 1.0) == math.inf:
+            raise ValueError(
+                f"fixed weights must be positive under a prior of the weights; component "
+                f"{int(np.argmin(weights))} has 0. Free the weights, or use concentration=None."
+            )
         self._update = Fixed(self._update, start, fixed, shared=self._family.is_shared)
 
     def _given(self, begin: Given) -> Outcome:
