@@ -61,6 +61,23 @@ def test_fit_without_a_ridge_is_sound_or_says_what_to_do(
 
 @every_type
 @every_case
+@pytest.mark.parametrize("on_collapse", ON_COLLAPSE)
+def test_fit_under_the_default_prior_is_sound_and_has_no_event(
+    on_collapse: str, name: str, covariance_type: str
+) -> None:
+    rows, k = CASES[name]
+    X = np.asarray(rows(), dtype=float)
+    options = {"on_collapse": on_collapse, "n_init": 3, "rng": 1, "prior": "default"}
+    fit = outcome(X, k, covariance_type, **options)
+    assert isinstance(fit, ValueError if name in BEYOND else GMMFit)
+    if isinstance(fit, GMMFit):
+        assert_sound(fit, X)
+        assert fit.events == ()
+        assert fit.model.n_components == k
+
+
+@every_type
+@every_case
 def test_fit_from_labels_is_sound(name: str, covariance_type: str) -> None:
     rows, k = CASES[name]
     X = np.asarray(rows(), dtype=float)

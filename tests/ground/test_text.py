@@ -137,12 +137,14 @@ def results() -> dict[str, Any]:
         "scan": mixtura.scan([X, X]),
         "posterior": posterior,
         "predictive": posterior.predictive,
+        "prior": mixtura.ConjugatePrior.from_model(fit),
+        "trace": mixtura.TracePrior(np.arange(40.0), relative=False),
     }
 
 
 RESULTS = [
     "fit", "wide", "binned", "kmeans", "stream", "selection", "bootstrap", "tree", "mixture",
-    "statistics", "event", "state", "parameters", "scan", "posterior", "predictive",
+    "statistics", "event", "state", "parameters", "scan", "posterior", "predictive", "prior", "trace",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ shape, and ``laws.py`` joins them: what a prior is, and what it becomes with the
 """
 
 from mixtura.conjugate.laws import Laws, Prior
-from mixtura.conjugate.precisions import PrecisionLaw, precision_law
+from mixtura.conjugate.precisions import PrecisionLaw, log_normalisers, precision_law
 from mixtura.conjugate.weights import WEIGHT_LAWS, Dirichlet, StickBreaking, WeightLaw, WeightPrior
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "StickBreaking",
     "WeightLaw",
     "WeightPrior",
+    "log_normalisers",
     "precision_law",
 ]

@@ -13,7 +13,11 @@ They are written alike: a law has D numbers on its diagonal, of which each stand
     log normaliser      = log_gammas(nu) + nu/2 (D log 2 - log det S)
 
 (C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, appendix B; without the powers of
-pi, which are the same before and after rows.)
+pi, `log_pi`, which are the same before and after rows.)
+
+The density of a covariance, in which that of its precision becomes that of the inverse Wishart or
+the inverse gamma law, is proportional to ``|C|^(-counts(nu)/2) exp(-tr(S inv(C))/2)`` with the same
+normaliser.
 """
 
 from __future__ import annotations
@@ -74,6 +78,15 @@ class PrecisionLaw(Protocol):
         ndarray of the same shape
         """
 
+    def counts(self, degrees_of_freedom: float, n_features: int) -> float:
+        """Return the weight of rows that the density of a covariance stands for at its mode."""
+
+    def degrees_of_freedom(self, counts: float, n_features: int) -> float:
+        """Return those for which `counts` is a given number."""
+
+    def log_pi(self, n_features: int) -> float:
+        """Return the logarithm of the powers of pi in the normaliser."""
+
 
 class Wishart:
     """A law of each component's precision matrix."""
@@ -110,6 +123,15 @@ class Wishart:
         np.einsum("jaa->ja", random)[...] = np.sqrt(squares)
         drawn = by.multiply(factors.reshape(-1, d, d), random) / np.sqrt(dof[:, :, None])
         return drawn.reshape(factors.shape)
+
+    def counts(self, degrees_of_freedom: float, n_features: int) -> float:
+        return degrees_of_freedom + n_features + 1.0
+
+    def degrees_of_freedom(self, counts: float, n_features: int) -> float:
+        return counts - n_features - 1.0
+
+    def log_pi(self, n_features: int) -> float:
+        return 0.25 * n_features * (n_features - 1) * math.log(math.pi)
 
 
 class _SharedWishart(Wishart):
@@ -148,6 +170,15 @@ class _Gammas:
         dof = np.asarray(degrees_of_freedom).reshape((-1,) + (1,) * (factors.ndim - 1))
         drawn: Floats = factors * np.sqrt(rng.chisquare(dof, size=factors.shape) / dof)
         return drawn
+
+    def counts(self, degrees_of_freedom: float, n_features: int) -> float:
+        return (degrees_of_freedom + 2.0) * self.size(n_features) / n_features
+
+    def degrees_of_freedom(self, counts: float, n_features: int) -> float:
+        return counts * n_features / self.size(n_features) - 2.0
+
+    def log_pi(self, n_features: int) -> float:  # noqa: ARG002
+        return 0.0
 
 
 class _OneGamma(_Gammas):

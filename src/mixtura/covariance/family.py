@@ -77,6 +77,11 @@ class CovarianceFamily:
         """Whether components have some part of their covariances in common."""
         return "E" in self.letters
 
+    @property
+    def is_one(self) -> bool:
+        """Whether all components have one covariance."""
+        return "V" not in self.letters
+
     def name_of_parts(self, name: str) -> str:
         """Return the family of the same components in some of the features.
 

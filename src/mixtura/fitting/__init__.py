@@ -2,20 +2,24 @@
 
 from mixtura.fitting.binned import BinnedFit, ChiSquared, fit_binned
 from mixtura.fitting.bootstrap import BootstrapLRT, bootstrap_lrt
+from mixtura.fitting.conjugate_prior import ConjugatePrior
 from mixtura.fitting.gmm import fit_gmm
 from mixtura.fitting.kmeans import KMeansFit, fit_kmeans
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.select import GMMSelection, select_gmm
 from mixtura.fitting.stepwise import StepwiseGMM
+from mixtura.fitting.trace_prior import TracePrior
 
 __all__ = [
     "BinnedFit",
     "BootstrapLRT",
     "ChiSquared",
+    "ConjugatePrior",
     "GMMFit",
     "GMMSelection",
     "KMeansFit",
     "StepwiseGMM",
+    "TracePrior",
     "bootstrap_lrt",
     "fit_binned",
     "fit_gmm",

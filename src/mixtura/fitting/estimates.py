@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mixtura.covariance import CovarianceFamily
+from mixtura.data.checks import check_option
+from mixtura.data.frames import described
+from mixtura.fitting.conjugate_prior import ConjugatePrior
+from mixtura.fitting.prior import Prior
 from mixtura.fitting.survey import Survey
 from mixtura.shapes import Floats
 from mixtura.updates import Ridge, Update
 
-__all__ = ["MAXIMUM_LIKELIHOOD", "Estimate", "MaximumLikelihood"]
+__all__ = [
+    "MAXIMUM_LIKELIHOOD",
+    "Estimate",
+    "MaximumAPosteriori",
+    "MaximumLikelihood",
+    "PriorOption",
+    "estimate_under",
+]
+
+PriorOption = Prior | Literal["default"] | None
 
 
 class Estimate(Protocol):
@@ -22,6 +35,9 @@ class Estimate(Protocol):
 
         Then no event tells of a component without rows.
         """
+
+    def tells_apart(self, family: CovarianceFamily) -> bool:
+        """Whether components have numbers of their own, so that their order stays."""
 
     def update(
         self, survey: Survey, family: CovarianceFamily, n_components: int, ridge: Floats
@@ -46,6 +62,10 @@ class MaximumLikelihood:
         """No: the rows decide alone."""
         return False
 
+    def tells_apart(self, family: CovarianceFamily) -> bool:  # noqa: ARG002
+        """No: components are alike."""
+        return False
+
     def update(
         self,
         survey: Survey,
@@ -57,4 +77,57 @@ class MaximumLikelihood:
         return Ridge(family, ridge, survey.backend.algebra, survey.least_variance)
 
 
+@dataclass(frozen=True)
+class MaximumAPosteriori:
+    """The parameters of largest posterior density under a prior, with a ridge.
+
+    Attributes
+    ----------
+    prior : Prior
+    """
+
+    prior: Prior
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether covariances have a prior that keeps them regular."""
+        return self.prior._is_regular
+
+    def tells_apart(self, family: CovarianceFamily) -> bool:
+        """Whether components have priors of their own."""
+        return self.prior._tells_apart(family)
+
+    def update(
+        self, survey: Survey, family: CovarianceFamily, n_components: int, ridge: Floats
+    ) -> Update:
+        """Return the maximisation step for a family, with prior and ridge."""
+        d, backend = survey.source.n_features, survey.backend
+        prior = self.prior._filled(survey, family, n_components, ridge)
+        added = prior._pseudo_rows(family, n_components, d, backend)
+        return Ridge(family, ridge, backend.algebra, survey.least_variance, added)
+
+
 MAXIMUM_LIKELIHOOD = MaximumLikelihood()
+
+
+def estimate_under(prior: PriorOption) -> Estimate:
+    """Return what a fit estimates under the prior that a user names.
+
+    Raises
+    ------
+    TypeError
+        For anything but a prior, "default" or None.
+    ValueError
+        For another string.
+    """
+    if prior is None:
+        return MAXIMUM_LIKELIHOOD
+    if isinstance(prior, str):
+        check_option("prior", prior, ("default",))
+        return MaximumAPosteriori(ConjugatePrior())
+    if not isinstance(prior, Prior):
+        raise TypeError(
+            f'prior must be a ConjugatePrior, a TracePrior, "default" or None; got '
+            f"{described(prior)}. Pass one of these."
+        )
+    return MaximumAPosteriori(prior)

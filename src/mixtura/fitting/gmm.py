@@ -23,6 +23,7 @@ from mixtura.data.labels import RowLabels
 from mixtura.data.missing import Missing
 from mixtura.fitting.call import Call
 from mixtura.fitting.coarse import warn_of_coarse_columns
+from mixtura.fitting.estimates import PriorOption, estimate_under
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.progress import Verbose
@@ -57,6 +58,7 @@ def fit_gmm(
     init: Init | Literal["labels"] = "kmeans",
     n_init: int = 10,
     reg_covar: float | ArrayLike = 1e-6,
+    prior: PriorOption = None,
     tol: float = 1e-6,
     max_iter: int = 1000,
     accelerate: bool = True,
@@ -129,6 +131,13 @@ def fit_gmm(
         Ridge on the diagonal of each covariance. A number is relative to the variance of each
         feature, so that a fit does not depend on units; an array is absolute, in squared units.
         0 is none.
+    prior : ConjugatePrior, TracePrior, "default" or None
+        Prior of the parameters. Then the fit is that of largest posterior density, no component
+        can collapse, and few rows suffice; "default" is ``ConjugatePrior()``, a weak one scaled by
+        the rows [6]_. Objective, `history` and `tol` are those of log-likelihood and log prior
+        together; `GMMFit.log_likelihood`, and criteria, of the likelihood alone. Where components
+        have priors of their own, `init` should be a mixture or labels in their order. None
+        maximises the likelihood. See docs/priors.md.
     tol : float, nats per unit of weight
         Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
         early.
@@ -235,6 +244,8 @@ def fit_gmm(
     .. [5] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete
        distribution functions from noisy, heterogeneous and incomplete observations", Annals of
        Applied Statistics 5, 1657-1677, 2011.
+    .. [6] C. Fraley, A. E. Raftery, "Bayesian regularization for normal mixture estimation and
+       model-based clustering", Journal of Classification 24, 155-181, 2007.
 
     Examples
     --------
@@ -261,6 +272,7 @@ def fit_gmm(
         on_collapse=check_option("on_collapse", on_collapse, ("reseed", "drop", "raise")),
         avoid_spurious=check_flag("avoid_spurious", avoid_spurious),
         fixed=check_fixed(fixed, call.n_components),
+        estimate=estimate_under(prior),
     )
     fit, survey = call.run(
         settings,

@@ -44,13 +44,14 @@ class GMMFit(Answers):
     model : GaussianMixture
         The mixture.
     log_likelihood : float, nats
-        Weighted total of the training rows under `model`, and of their labels where the fit was
-        given some; ``model.log_likelihood(X)`` is that of rows alone, and differs then. NaN in an
-        interrupted fit with a ridge, where it takes one more pass.
+        Weighted total of the training rows under `model`, without any prior, and of their labels
+        where the fit was given some; ``model.log_likelihood(X)`` is that of rows alone, and differs
+        then. NaN in an interrupted fit with a ridge, where it takes one more pass.
     history : ndarray of shape (n_iter,), nats per unit of weight, read-only
-        The objective after each iteration: the mean log-likelihood, less the ridge's penalty
-        where `reg_covar` is not zero (see `mixtura.updates.ridge`); the classification likelihood
-        for ``em="hard"``, and the free energy at each temperature for ``em="annealed"`` (see
+        The objective after each iteration: the sum of log-likelihood and `log_prior`, divided by
+        the total weight, less the ridge's penalty where `reg_covar` is not zero (see
+        `mixtura.updates.ridge`); the classification likelihood in place of the likelihood for
+        ``em="hard"``, and the free energy at each temperature for ``em="annealed"`` (see
         `mixtura.schedules.annealed`). At one temperature it never falls, except for rounding and in
         iterations named in `events`. Where a recovery ends lower than what was before, the model is
         that of before.
@@ -77,6 +78,9 @@ class GMMFit(Answers):
         that take rows and `noise_covariance` need it.
     n_missing : int
         Numbers that were missing in rows of positive weight: see `missing` of `fit_gmm`.
+    log_prior : float, nats
+        Of the prior at the parameters of `model`, with constants: see `prior` of `fit_gmm`. 0
+        without a prior.
     """
 
     model: GaussianMixture
@@ -92,6 +96,7 @@ class GMMFit(Answers):
     n_labelled: int = 0
     has_noise: bool = False
     n_missing: int = 0
+    log_prior: float = 0.0
 
     __repr__ = short_repr
     save = files.save
@@ -140,6 +145,8 @@ class GMMFit(Answers):
             f"log-likelihood{of} {self.log_likelihood:.6f} nats, {self.n_parameters} parameters",
             f"{end} after {counted(self.n_iter, 'iteration')}",
         ]
+        if self.log_prior:
+            lines.insert(2, f"log prior {self.log_prior:.6f} nats")
         if self.n_missing:
             total = self.n_samples * self.model.n_features
             lines.insert(1, f"of {total} numbers {self.n_missing} are missing")
@@ -173,6 +180,7 @@ class GMMFit(Answers):
             "n_labelled",
             "has_noise",
             "n_missing",
+            "log_prior",
         )
         facts = {name: getattr(self, name) for name in names}
         facts["events"] = [astuple(event) for event in self.events]
@@ -199,8 +207,9 @@ class GMMFit(Answers):
             count(facts, "n_samples"),
             weight_sum,
             fact(facts, "entropy", float),
-            # Earlier versions knew of neither labels nor noise nor missing numbers.
+            # Earlier versions knew of neither labels nor noise nor missing numbers, nor priors.
             count({"n_labelled": 0} | facts, "n_labelled"),
             fact({"has_noise": False} | facts, "has_noise", bool),
             count({"n_missing": 0} | facts, "n_missing"),
+            fact({"log_prior": 0.0} | facts, "log_prior", float),
         )

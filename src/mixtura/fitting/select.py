@@ -26,6 +26,7 @@ from mixtura.data.noise import accepted
 from mixtura.exceptions import ConvergenceWarning, SelectionInterrupted
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.criterion import cross_validate, ends, value_of
+from mixtura.fitting.estimates import PriorOption, estimate_under
 from mixtura.fitting.gmm import Init, check_reg_covar
 from mixtura.fitting.init import check_begin, names_of
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
@@ -59,6 +60,7 @@ def select_gmm(
     n_init: int = 5,
     n_folds: int = 5,
     reg_covar: float | ArrayLike = 1e-6,
+    prior: PriorOption = None,
     tol: float = 1e-6,
     max_iter: int = 1000,
     on_collapse: Literal["reseed", "raise"] = "reseed",
@@ -108,6 +110,9 @@ def select_gmm(
     reg_covar : float or array_like of shape (n_features,)
         As for `fit_gmm`. Models with too few rows for maximum likelihood are not ranked by "bic",
         "aic" and "icl", whatever the ridge: it alone would decide.
+    prior : ConjugatePrior, TracePrior, "default" or None
+        As for `fit_gmm`: the models are those of largest posterior density, which few rows suffice
+        for, and the criterion is of their likelihood [1]_.
     tol : float, nats per unit of weight
         As for `fit_gmm`.
     max_iter : int
@@ -161,8 +166,16 @@ def select_gmm(
     and it also starts where families that it contains have ended. So a family never has a lower
     likelihood than one that it contains, unless that would take spurious components.
 
+    With `prior`, the last sentence holds for the posterior density of families that restrict
+    covariances alike.
+
     Of rows that are not in memory, folds are drawn block by block, and trees are grown on a sample
     of 20,000 rows. No array has an entry a row.
+
+    References
+    ----------
+    .. [1] C. Fraley, A. E. Raftery, "Bayesian regularization for normal mixture estimation and
+       model-based clustering", Journal of Classification 24, 155-181, 2007.
 
     Examples
     --------
@@ -199,6 +212,7 @@ def select_gmm(
         max_iter=check_count("max_iter", max_iter),
         on_collapse=check_option("on_collapse", on_collapse, ("reseed", "raise")),
         avoid_spurious=check_flag("avoid_spurious", avoid_spurious),
+        estimate=estimate_under(prior),
     )
     n_threads = check_n_threads(n_threads)
     verbose = check_verbose(verbose)

@@ -167,7 +167,7 @@ class Fitting:
         self._update = self._update_with(family, self._ridge)
         self._check_enough_rows()
         self._guard: Guard | None = None
-        if settings.avoid_spurious:
+        if settings.avoid_spurious and not settings.estimate.has_prior:
             self._guard = Guard(survey.rounding, survey.unit, survey.backend.algebra)
 
     def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
@@ -219,6 +219,7 @@ class Fitting:
             self._n_labelled(),
             source.form == "noisy",
             self._survey.n_missing,
+            0.0 - self._update_for(outcome).penalty(outcome.parameters, 1.0),
         )
 
     def in_order(
@@ -226,7 +227,8 @@ class Fitting:
     ) -> tuple[NDArray[np.intp] | None, list[Event]]:
         """Return the order in which components are reported, None for theirs; and the events."""
         parameters, events = outcome.parameters, outcome.events
-        if not automatic or self._prior is not None:
+        numbered = self._prior is not None or self._settings.estimate.tells_apart(self._family)
+        if not automatic or numbered:
             return None, events
         order = heaviest_first(parameters.weights, parameters.means)
         position = np.argsort(order)
@@ -259,6 +261,12 @@ class Fitting:
         """Hold parameters at their values in the mixture that the fit starts from."""
         assert isinstance(begin, GaussianMixture | Parameters)
         start = begin._parameters() if isinstance(begin, GaussianMixture) else begin
+        weights = np.where(fixed[0], start.weights, 1.0)
+        if self._update.penalty(start._replace(weights=weights), 1.0) == math.inf:
+            raise ValueError(
+                f"fixed weights must be positive under a prior of the weights; component "
+                f"{int(np.argmin(weights))} has 0. Free the weights, or use concentration=None."
+            )
         self._update = Fixed(self._update, start, fixed, shared=self._family.is_shared)
 
     def _given(self, begin: Given) -> Outcome:

@@ -7,13 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 
 from mixtura.cached import cached_property
+from mixtura.covariance import FAMILIES
 from mixtura.data import RowSource
+from mixtura.parameters import Parameters
 from mixtura.passes import Backend, RowsPass, moments, suits_single
-from mixtura.shapes import Floats, Shape
+from mixtura.schedules import EM, Squarem
+from mixtura.shapes import DIAG, FULL, Floats, Shape
+from mixtura.statistics import Statistics
+from mixtura.updates import Collapse, Ridge
 
 __all__ = ["NO_PRIORS", "Survey"]
 
 LEAST_DEVIATION = 1e-10  # of a feature's scale; of its sixteen digits, ten are equal
+GAUSSIAN_TOL = 1e-12  # nats per unit of weight, of the one Gaussian of rows that lack numbers
+GAUSSIAN_ITERATIONS = 1000
 NO_PRIORS: Mapping[int, Floats] = {}  # nothing is known of any row
 
 
@@ -50,6 +57,7 @@ class Survey:
     ) -> None:
         self.source, self.backend, self.priors = source, backend, priors
         _, self._of_all = moments(source, backend)
+        self._gaussians: dict[Shape, tuple[Floats, Floats]] = {}
 
     @property
     def centre(self) -> Floats:
@@ -104,6 +112,48 @@ class Survey:
         if self.source.form not in ("incomplete", "noisy"):
             return None
         return np.square(LEAST_DEVIATION * self.scale)
+
+    def gaussian(self, diagonal: bool) -> tuple[Floats, Floats]:
+        """Return mean and covariance of all rows; found once.
+
+        Parameters
+        ----------
+        diagonal : bool
+            Whether only variances are needed.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_features,)
+        covariance : ndarray of shape (n_features, n_features) or (n_features,)
+            Of largest likelihood, also where numbers are missing or have noise, times w / (w - 1)
+            with w the total weight, and at most 2.
+        """
+        shape: Shape = DIAG if diagonal else FULL
+        if shape not in self._gaussians:
+            centred = self._under_one_gaussian(shape).centred()
+            weight = self.source.weight_sum
+            covariance = centred.resp_xx[0] / max(weight - 1.0, 0.5 * weight)
+            self._gaussians[shape] = centred.centres[0], covariance
+        return self._gaussians[shape]
+
+    def _under_one_gaussian(self, shape: Shape) -> Statistics:
+        """The statistics of all rows under the one Gaussian of largest likelihood.
+
+        Of whole rows, they are those under any.
+        """
+        by, one = self.backend.algebra, np.ones(1)
+        covariances = shape.from_matrices(np.diag(self.unit)[None])
+        factors, _ = shape.factorise(covariances, by)
+        start = Parameters(one, self.centre[None], covariances, factors, shape)
+        rows = self.rows(shape, "soft")
+        if self.source.form == "whole":
+            return rows.accumulate(start.seen())
+        update = Ridge(FAMILIES[shape.name], LEAST_DEVIATION * self.unit, by)
+        schedule = Squarem(GAUSSIAN_TOL, rows.rounding, self.scale)
+        em = EM(rows, update, schedule, Collapse("raise", self.scale, by))
+        statistics = em.run(start, GAUSSIAN_ITERATIONS).statistics
+        assert statistics is not None
+        return statistics
 
     def rows(self, shape: Shape, em: str, source: RowSource | None = None) -> RowsPass:
         """Return the pass over the rows, or over others that look like them."""

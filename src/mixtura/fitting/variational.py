@@ -50,6 +50,10 @@ class VariationalBayes:
         """Yes: few rows suffice, and components without any."""
         return True
 
+    def tells_apart(self, family: CovarianceFamily) -> bool:  # noqa: ARG002
+        """No: components are alike."""
+        return False
+
     def prior(self, survey: Survey, family: CovarianceFamily, n_components: int) -> Prior:
         """Return the prior, with what was left open taken from the rows."""
         shape, d = family.shape, survey.source.n_features

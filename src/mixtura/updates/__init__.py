@@ -12,6 +12,7 @@ from mixtura.updates.fixed import CollapseBesideFixed, Fixed
 from mixtura.updates.identical import identical
 from mixtura.updates.labelled import Labelled
 from mixtura.updates.protocol import Update
+from mixtura.updates.pseudo import PseudoRows
 from mixtura.updates.published_bayes import PublishedBayes, PublishedPrior
 from mixtura.updates.ridge import Ridge
 from mixtura.updates.spurious import Guard
@@ -27,6 +28,7 @@ __all__ = [
     "Guard",
     "Labelled",
     "OnCollapse",
+    "PseudoRows",
     "PublishedBayes",
     "PublishedPrior",
     "Ridge",

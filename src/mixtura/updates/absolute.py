@@ -77,6 +77,9 @@ class AbsoluteRidge:
     def blurred(self, parameters: Parameters) -> list[int]:  # noqa: ARG002
         return []  # scikit-learn has no place to say so
 
+    def given_means(self, means: Floats, fixed: Mask) -> Update:  # noqa: ARG002
+        return self
+
     def select(self, components: NDArray[np.intp]) -> Update:  # noqa: ARG002
         return self
 

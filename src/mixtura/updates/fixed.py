@@ -2,11 +2,11 @@
 
 The inner update is called with changed statistics, and its result is corrected:
 
-- The scatter of a component with a fixed mean is taken about that mean.
+- The scatter of a component with a fixed mean is taken about that mean, and so is that of a prior.
 - A fixed covariance replaces the one that was estimated. The ridge is for covariances that are
   estimated: it does not count against fixed ones.
 - The components whose weights are free share what the fixed weights leave, in proportion to their
-  rows.
+  rows, and to those that a prior adds.
 
 Each maximises the expected objective over what is free, so the objective never falls.
 
@@ -46,8 +46,9 @@ class Fixed:
     """
 
     def __init__(self, inner: Update, start: Parameters, fixed: Mask, *, shared: bool) -> None:
-        self._inner, self._start, self._fixed, self._shared = inner, start, fixed, shared
+        self._start, self._fixed, self._shared = start, fixed, shared
         self._weights, self._means, self._covariances = fixed
+        self._inner = inner.given_means(start.means, self._means) if self._means.any() else inner
 
     @property
     def fixed_weights(self) -> Mask:
@@ -73,14 +74,13 @@ class Fixed:
             estimated = _with(estimated, previous, stuck, same)
             # Where all covariances stayed, only components without weight still fail.
             failed = failed & ~self.held & ((statistics.resp_sum <= 0.0) | ~same)
-        estimated = estimated._replace(weights=statistics.resp_sum)
         return self.imposed(estimated), failed
 
     def imposed(self, parameters: Parameters) -> Parameters:
-        """Return the parameters with the fixed ones as they were; the weights may have any sum."""
+        """Return the parameters with the fixed ones as they were."""
         weights = np.where(self._weights, self._start.weights, parameters.weights)
         free = ~self._weights
-        if free.any():
+        if free.any() and not free.all():
             left, total = 1.0 - weights[self._weights].sum(), weights[free].sum()
             weights[free] = left * (weights[free] / total if total > 0.0 else 1.0 / free.sum())
         return _with(
@@ -108,6 +108,10 @@ class Fixed:
     def blurred(self, parameters: Parameters) -> list[int]:
         return [j for j in self._inner.blurred(parameters) if not self._covariances[j]]
 
+    def given_means(self, means: Floats, fixed: Mask) -> Update:
+        inner = self._inner.given_means(means, fixed)
+        return Fixed(inner, self._start, self._fixed, shared=self._shared)
+
     def select(self, components: NDArray[np.intp]) -> Update:
         if len(components) == len(self.held):
             return self
@@ -129,8 +133,6 @@ class Fixed:
 
     def _estimated(self, statistics: Statistics, previous: Parameters) -> tuple[Parameters, Mask]:
         """Return means, and covariances about them, and which components have none."""
-        if self._covariances.all():
-            return self._start._replace(means=statistics.means()), np.zeros_like(self.held)
         fixed = self._means[:, None]
         with np.errstate(over="ignore", invalid="ignore"):
             about = statistics.recentred(np.where(fixed, self._start.means, statistics.centres))
@@ -145,7 +147,7 @@ class Fixed:
         self, estimated: Parameters, failed: Mask, resp_sum: Floats
     ) -> tuple[Parameters, Mask]:
         """Give held components without rows the covariance of the heaviest, as shared parts ask."""
-        lost, heaviest = self.held & (resp_sum <= 0.0), int(np.argmax(resp_sum))
+        lost, heaviest = self.held & failed & (resp_sum <= 0.0), int(np.argmax(resp_sum))
         if failed[heaviest] or not lost.any():
             return estimated, failed
         origin = np.where(lost, heaviest, np.arange(len(lost)))

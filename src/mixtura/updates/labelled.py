@@ -53,6 +53,9 @@ class Labelled:
     def blurred(self, parameters: Parameters) -> list[int]:
         return self._inner.blurred(parameters)
 
+    def given_means(self, means: Floats, fixed: Mask) -> Update:
+        return Labelled(self._inner.given_means(means, fixed), self._prior)
+
     def select(self, components: NDArray[np.intp]) -> Update:
         """Return the update for some of the components, after others were dropped.
 

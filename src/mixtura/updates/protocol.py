@@ -76,6 +76,19 @@ class Update(Protocol):
     def blurred(self, parameters: Parameters) -> list[int]:
         """Positions of components of which a ridge makes more than a tenth in some direction."""
 
+    def given_means(self, means: Floats, fixed: Mask) -> Update:
+        """Return the update for components of which some means are known.
+
+        It is called with statistics in which the centre of such a component is that mean, and
+        `resp_x` zero.
+
+        Parameters
+        ----------
+        means : ndarray of shape (n_components, n_features)
+        fixed : ndarray of shape (n_components,), bool
+            Where they are known.
+        """
+
     def select(self, components: NDArray[np.intp]) -> Update:
         """Return the update for some of the components, after others were dropped."""
 

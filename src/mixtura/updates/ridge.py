@@ -1,4 +1,4 @@
-"""Maximum likelihood with a ridge on the covariances.
+"""Maximum likelihood, or a posteriori, with a ridge on the covariances.
 
 The ridge is exact. Adding `ridge` to the diagonal of each covariance is what EM does when every row
 is spread out with that variance [1]_, and then the objective that rises with each iteration is
@@ -7,6 +7,8 @@ is spread out with that variance [1]_, and then the objective that rises with ea
 
 the log-likelihood with a constant for each component. So the pass needs nothing but other weights,
 and the objective never falls.
+
+A prior adds to the statistics (see `mixtura.updates.pseudo`), and its log-density to the objective.
 
 Without a ridge, a component on equal rows collapses at once where rows are whole. Where they are
 not, EM takes away a part of its variance in each iteration, and it would shrink until numbers
@@ -30,6 +32,7 @@ from mixtura.shapes import EPS, Floats
 from mixtura.statistics import Statistics
 from mixtura.updates.explain import explain
 from mixtura.updates.protocol import Mask, Update
+from mixtura.updates.pseudo import PseudoRows
 from mixtura.updates.spurious import too_narrow
 
 __all__ = ["Ridge"]
@@ -52,6 +55,10 @@ class Ridge:
     least : ndarray of shape (n_features,), squared units of the features, optional
         A component that is narrower in some direction is singular; features with a ridge have no
         such bound.
+    prior : PseudoRows, optional
+        Of all parameters; None for maximum likelihood.
+    known_means : PseudoRows, optional
+        What the prior adds to statistics where some means are known.
     """
 
     def __init__(
@@ -60,8 +67,12 @@ class Ridge:
         ridge: Floats,
         algebra: Algebra,
         least: Floats | None = None,
+        prior: PseudoRows | None = None,
+        known_means: PseudoRows | None = None,
     ) -> None:
         self._family, self._algebra = family, algebra
+        self._all = ridge, least
+        self._prior, self._added = prior, prior if known_means is None else known_means
         self._ridge = ridge if ridge.any() else None
         self._least = None if least is None or ridge.all() else least
         self._free = ridge == 0.0
@@ -70,12 +81,18 @@ class Ridge:
         self, statistics: Statistics, previous: Parameters | None = None
     ) -> tuple[Parameters, Mask]:
         family = self._family
-        weights = statistics.resp_sum / statistics.resp_sum.sum()
         # An empty component is 0 / 0; one that was too far from all rows overflows.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             centred = statistics.centred()
             if self._ridge is not None:
                 centred = centred.blurred(self._ridge)
+            lost, size = statistics.resp_sum <= 0.0, statistics.resp_xx
+            if self._added is None:
+                weights = statistics.resp_sum / statistics.resp_sum.sum()
+            else:
+                weights, of_rows = self._added.weights(statistics.resp_sum), centred
+                centred, lost = self._added.added_to(of_rows)
+                size = size + (centred.resp_xx - of_rows.resp_xx)
             before = None if previous is None else previous.covariances
             covariances = family.update(centred, self._algebra, before)
             factors, singular = family.shape.factorise(covariances, self._algebra)
@@ -83,15 +100,13 @@ class Ridge:
                 # Rows, or centres before and now, are so far apart that the ridge is lost in the
                 # rounding of the scatter.
                 share = LOST * centred.centres.shape[1]
-                lost = family.shape.widened(statistics.resp_xx, share) - statistics.resp_xx
-                wider = centred.resp_xx + lost
+                wider = centred.resp_xx + (family.shape.widened(size, share) - size)
                 covariances = family.update(replace(centred, resp_xx=wider), self._algebra, before)
                 factors, singular = family.shape.factorise(covariances, self._algebra)
             parameters = Parameters(weights, centred.centres, covariances, factors, family.shape)
             if self._least is not None:
                 singular = singular | self._too_narrow(parameters)
-        failed = singular | (statistics.resp_sum <= 0.0)
-        return parameters, failed
+        return parameters, singular | lost
 
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
         seen = parameters.seen()
@@ -103,8 +118,10 @@ class Ridge:
     def as_plain(self, parameters: Parameters) -> Seen:
         return parameters.seen()
 
-    def penalty(self, parameters: Parameters, weight_sum: float) -> float:  # noqa: ARG002
-        return 0.0
+    def penalty(self, parameters: Parameters, weight_sum: float) -> float:
+        if self._prior is None:
+            return 0.0
+        return -self._prior.log_pdf(parameters, self._algebra) / weight_sum
 
     def blurred(self, parameters: Parameters) -> list[int]:
         if self._ridge is None:
@@ -114,8 +131,15 @@ class Ridge:
         lost = parameters.shape.widened(covariances, share) - covariances
         return too_narrow(parameters, lost, self._ridge / MOST_RIDGE, self._algebra)
 
-    def select(self, components: NDArray[np.intp]) -> Update:  # noqa: ARG002
-        return self
+    def given_means(self, means: Floats, fixed: Mask) -> Update:
+        if self._added is None:
+            return self
+        return self._with(self._prior, self._added.given_means(means, fixed))
+
+    def select(self, components: NDArray[np.intp]) -> Update:
+        if self._prior is None or self._added is None:
+            return self
+        return self._with(self._prior.select(components), self._added.select(components))
 
     def explain(
         self,
@@ -137,6 +161,10 @@ class Ridge:
             return np.zeros_like(parameters.means)
         digits = np.square(LAST_DIGITS * parameters.means)
         return np.where(self._free, np.maximum(self._least, digits), 0.0)
+
+    def _with(self, prior: PseudoRows | None, known_means: PseudoRows) -> Ridge:
+        ridge, least = self._all
+        return Ridge(self._family, ridge, self._algebra, least, prior, known_means)
 
     def _too_narrow(self, parameters: Parameters) -> Mask:
         shape, d = parameters.shape, parameters.means.shape[1]

@@ -107,6 +107,9 @@ class Variational:
     def blurred(self, parameters: Parameters) -> list[int]:  # noqa: ARG002
         return []
 
+    def given_means(self, means: Floats, fixed: Mask) -> Update:  # noqa: ARG002
+        return self
+
     def select(self, components: NDArray[np.intp]) -> Update:  # noqa: ARG002
         return self
 

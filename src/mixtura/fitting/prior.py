@@ -1,0 +1,157 @@
+"""What priors of a mixture have in common, for users and for fits."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mixtura.covariance import CovarianceFamily, family_named
+from mixtura.data import RowSource, open_rows
+from mixtura.data.checks import check_count, check_number, check_option
+from mixtura.data.frames import described
+from mixtura.data.missing import MISSING, Missing
+from mixtura.fitting.survey import Survey
+from mixtura.mixture import GaussianMixture
+from mixtura.passes import Backend
+from mixtura.shapes import Floats
+from mixtura.updates import PseudoRows
+
+__all__ = ["Prior", "checked_model"]
+
+
+class Prior(ABC):
+    """A prior of all parameters of a mixture, of which parts may be open until rows are known."""
+
+    @property
+    @abstractmethod
+    def _is_regular(self) -> bool:
+        """Whether no covariance can become singular, however few rows a component has."""
+
+    @abstractmethod
+    def _tells_apart(self, family: CovarianceFamily) -> bool:
+        """Whether components have priors of their own, which gives their order a meaning."""
+
+    @abstractmethod
+    def _filled(
+        self, survey: Survey, family: CovarianceFamily, n_components: int, ridge: Floats
+    ) -> Self:
+        """Return the prior with its open parts taken from rows.
+
+        Parameters
+        ----------
+        survey : Survey
+        family : CovarianceFamily
+        n_components : int
+        ridge : ndarray of shape (n_features,), squared units of the features
+        """
+
+    @abstractmethod
+    def _pseudo_rows(
+        self, family: CovarianceFamily, n_components: int, n_features: int, backend: Backend
+    ) -> PseudoRows:
+        """Return what the prior adds to statistics.
+
+        Raises
+        ------
+        ValueError
+            For parts that do not fit the family or the sizes, or that are open.
+        """
+
+    def of_rows(
+        self,
+        X: ArrayLike | RowSource,
+        n_components: int,
+        covariance_type: str = "full",
+        *,
+        sample_weight: ArrayLike | None = None,
+        missing: Missing = "raise",
+        reg_covar: float = 0.0,
+    ) -> Self:
+        """Return the prior with its open parts taken from rows, as a fit to them takes them.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features), or RowSource
+            As for `fit_gmm`.
+        n_components : int
+        covariance_type : str
+            As for `fit_gmm`.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative weight of each row; None is one for each.
+        missing : {"raise", "em"}
+            As for `fit_gmm`.
+        reg_covar : float
+            That of the fit.
+
+        Returns
+        -------
+        ConjugatePrior or TracePrior
+            One without open parts, which has a `log_pdf`.
+
+        Raises
+        ------
+        ValueError
+            For values that cannot be used.
+        TypeError
+            For arguments of the wrong kind.
+        """
+        k = check_count("n_components", n_components)
+        missing = check_option("missing", missing, MISSING)
+        source = open_rows(X, sample_weight, minimum=1, missing=missing)
+        family = family_named(covariance_type, source.n_features)
+        survey = Survey(source, Backend())
+        ridge = survey.absolute_ridge(check_number("reg_covar", reg_covar))
+        return self._filled(survey, family, k, ridge)
+
+    def log_pdf(self, model: GaussianMixture) -> float:
+        """Return the logarithm of the prior density at the parameters of a mixture.
+
+        Parameters
+        ----------
+        model : GaussianMixture
+            Or a fit, for its model.
+
+        Returns
+        -------
+        float, nats
+            With all constants, but for those of parts that are improper: they have none. For a
+            family that restricts covariances, the density is that of matrices without
+            restriction, at the restricted ones; where all components have one covariance, it
+            counts once.
+
+        Raises
+        ------
+        ValueError
+            For a prior that does not fit the mixture, or whose parts come from rows: see `of_rows`.
+        TypeError
+            For anything but a mixture.
+        """
+        model = checked_model(model)
+        family = family_named(model.covariance_type, model.n_features)
+        backend = Backend()
+        added = self._pseudo_rows(family, model.n_components, model.n_features, backend)
+        return added.log_pdf(model._parameters(), backend.algebra)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({name: frozen(value) for name, value in state.items()})
+
+
+def frozen(value: Any) -> Any:
+    """An array that cannot be written to; any other value as it is."""
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flags.writeable = False
+    return value
+
+
+def checked_model(model: object) -> GaussianMixture:
+    """Return the mixture, or that of a fit or a state."""
+    found = getattr(model, "model", model)
+    if not isinstance(found, GaussianMixture):
+        raise TypeError(
+            f"model must be a GaussianMixture or a fit; got {described(model)}. Pass fit.model."
+        )
+    return found
