@@ -144,7 +144,8 @@ def results() -> dict[str, Any]:
 
 RESULTS = [
     "fit", "wide", "binned", "kmeans", "stream", "selection", "bootstrap", "tree", "mixture",
-    "statistics", "event", "state", "parameters", "scan", "posterior", "predictive", "prior", "trace",
+    "statistics", "event", "state", "parameters", "scan", "posterior", "predictive",
+    "prior", "trace",
 ]  # fmt: skip
 
 

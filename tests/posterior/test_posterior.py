@@ -97,7 +97,7 @@ def test_missing_numbers_leave_what_is_observed(shape: str) -> None:
 def test_bound_of_many_rows_and_of_rows_in_blocks_is_the_sum(monkeypatch: Any) -> None:
     posterior, (X, resp) = simple("full"), rows_and_shares()
     whole = posterior.elbo(X, resp)
-    monkeypatch.setattr("mixtura.posterior.rows.ELEMENTS_AT_ONCE", 20)
+    monkeypatch.setattr("mixtura.mixture.criteria.ELEMENTS_AT_ONCE", 20)
     assert posterior.elbo(X, resp) == pytest.approx(whole, rel=1e-13)
     scanned = mixtura.scan([X[:13], X[13:]])
     assert posterior.elbo(scanned, resp) == pytest.approx(whole, rel=1e-13)
