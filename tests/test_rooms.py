@@ -24,6 +24,7 @@ FLOORS: list[set[str]] = [
     {"kernels", "reference", "covariance", "conjugate"},
     {"passes"},
     {"updates", "mixture"},
+    {"posterior"},
     {"schedules"},
     {"starts"},
     {"fitting"},

@@ -39,6 +39,7 @@ from mixtura.fitting import (
 )
 from mixtura.kernels import build_config
 from mixtura.mixture import GaussianMixture
+from mixtura.posterior import GMMPosterior, StudentMixture
 from mixtura.schedules import State
 from mixtura.starts import HierarchicalTree, hierarchical
 from mixtura.statistics import Statistics
@@ -55,6 +56,7 @@ __all__ = [
     "FitError",
     "FitInterrupted",
     "GMMFit",
+    "GMMPosterior",
     "GMMSelection",
     "GaussianMixture",
     "HierarchicalTree",
@@ -65,6 +67,7 @@ __all__ = [
     "State",
     "Statistics",
     "StepwiseGMM",
+    "StudentMixture",
     "UnobservedPairsWarning",
     "WeightsWarning",
     "__version__",

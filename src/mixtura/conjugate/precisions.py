@@ -24,13 +24,22 @@ from typing import Protocol
 import numpy as np
 from scipy.special import digamma, gammaln
 
+from mixtura.algebra import Algebra
 from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats, Shape
 
 __all__ = ["PrecisionLaw", "precision_law"]
 
 
 class PrecisionLaw(Protocol):
-    """The law of the precisions of one shape."""
+    """The law of the precisions of one shape.
+
+    Attributes
+    ----------
+    has_own_scales : bool
+        Whether each feature has a precision of its own, independent of the others.
+    """
+
+    has_own_scales: bool
 
     def size(self, n_features: int) -> int:
         """Return D, the numbers on the diagonal of a scale."""
@@ -45,10 +54,30 @@ class PrecisionLaw(Protocol):
         """Return the logarithm of the gamma functions in the normaliser, one for each law."""
 
     def least(self, n_features: int) -> float:
-        """Return what degrees of freedom must exceed."""
+        """Return what degrees of freedom must exceed; those of one feature alone are the excess."""
+
+    def draw(
+        self, factors: Floats, degrees_of_freedom: Floats, rng: np.random.Generator, by: Algebra
+    ) -> Floats:
+        """Return precision factors of random precisions.
+
+        Parameters
+        ----------
+        factors : ndarray
+            Of the expected precisions, in the shape.
+        degrees_of_freedom : ndarray of shape (n_laws,)
+        rng : Generator
+        by : Algebra
+
+        Returns
+        -------
+        ndarray of the same shape
+        """
 
 
 class _Wishart:
+    has_own_scales = False
+
     def size(self, n_features: int) -> int:
         return n_features
 
@@ -66,6 +95,20 @@ class _Wishart:
     def least(self, n_features: int) -> float:
         return n_features - 1.0
 
+    def draw(
+        self, factors: Floats, degrees_of_freedom: Floats, rng: np.random.Generator, by: Algebra
+    ) -> Floats:
+        # Bartlett's decomposition, from the last feature to the first: U A is upper triangular,
+        # with A of standard normal numbers above a diagonal of roots of chi-squared ones, and
+        # U A A^T U^T is nu times the random precision.
+        d = factors.shape[-1]
+        dof = np.asarray(degrees_of_freedom)[:, None]
+        random = np.triu(rng.standard_normal((len(dof), d, d)), 1)
+        squares = rng.chisquare(dof - np.arange(d - 1, -1, -1))
+        np.einsum("jaa->ja", random)[...] = np.sqrt(squares)
+        drawn = by.multiply(factors.reshape(-1, d, d), random) / np.sqrt(dof[:, :, None])
+        return drawn.reshape(factors.shape)
+
 
 class _SharedWishart(_Wishart):
     def gained(self, resp_sum: Floats, n_features: int) -> Floats:  # noqa: ARG002
@@ -74,6 +117,8 @@ class _SharedWishart(_Wishart):
 
 
 class _Gammas:
+    has_own_scales = True
+
     def size(self, n_features: int) -> int:
         return n_features
 
@@ -91,8 +136,21 @@ class _Gammas:
     def least(self, n_features: int) -> float:  # noqa: ARG002
         return 0.0
 
+    def draw(
+        self,
+        factors: Floats,
+        degrees_of_freedom: Floats,
+        rng: np.random.Generator,
+        by: Algebra,  # noqa: ARG002
+    ) -> Floats:
+        dof = np.asarray(degrees_of_freedom).reshape((-1,) + (1,) * (factors.ndim - 1))
+        drawn: Floats = factors * np.sqrt(rng.chisquare(dof, size=factors.shape) / dof)
+        return drawn
+
 
 class _OneGamma(_Gammas):
+    has_own_scales = False
+
     def size(self, n_features: int) -> int:  # noqa: ARG002
         return 1
 

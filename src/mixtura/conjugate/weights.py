@@ -11,13 +11,15 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.special import betaln, digamma, gammaln
+from scipy.special import betaincinv, betaln, digamma, gammaln
 
 from mixtura.shapes import Floats
 
 __all__ = ["WEIGHT_LAWS", "Dirichlet", "StickBreaking", "WeightLaw", "WeightPrior"]
 
 WeightPrior = Literal["dirichlet", "stick-breaking"]
+
+N_DRAWS = 20_000  # of sticks: the level of a quantile is exact to 0.001 at 2.5%, 0.004 at 50%
 
 
 class WeightLaw(Protocol):
@@ -53,6 +55,18 @@ class WeightLaw(Protocol):
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         """Return random weights, shape (n_components,), with sum one."""
 
+    def mode(self, parameters: Floats) -> Floats:
+        """Return the weights of largest density, shape (n_components,), with sum one.
+
+        Raises
+        ------
+        ValueError
+            Where no component has a largest density at a weight above zero.
+        """
+
+    def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
+        """Return quantiles of the law of each weight, shape (n_components, n_levels)."""
+
 
 class Dirichlet:
     """Weights are Dirichlet(concentration, ..., concentration): all components are alike."""
@@ -80,6 +94,21 @@ class Dirichlet:
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         weights: Floats = rng.dirichlet(parameters)
         return weights
+
+    def mode(self, parameters: Floats) -> Floats:
+        if len(parameters) == 1:
+            return np.ones(1)
+        # Where a concentration is below one, the density grows without bound as the weight goes to
+        # zero, whatever the others are: it is zero, and the others are largest given that.
+        excess = np.maximum(parameters - 1.0, 0.0)
+        return _shared(excess, "concentration")
+
+    def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
+        others = parameters.sum() - parameters
+        if len(parameters) == 1:
+            return np.ones((1, len(levels)))
+        quantiles: Floats = betaincinv(parameters[:, None], others[:, None], levels)
+        return quantiles
 
 
 class StickBreaking:
@@ -112,12 +141,58 @@ class StickBreaking:
         shares: Floats = rng.beta(parameters[0], parameters[1])
         return _broken(shares)
 
+    def mode(self, parameters: Floats) -> Floats:
+        # Of the density of the shares. One that is unbounded at an end has its share there.
+        taken, left = np.maximum(parameters - 1.0, 0.0)
+        total = taken + left
+        shares = taken / np.where(total > 0.0, total, 1.0)
+        shares[(total == 0.0) & (parameters[1] < 1.0)] = 1.0
+        return _shared(_pieces(shares), "weight of rows")
+
+    def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
+        # A weight is a share of a product, over the sum of all: no closed form. Each stick has a
+        # random stream of its own, drawn twice, so that memory does not grow with their number.
+        k, whole = parameters.shape[1], np.ones(N_DRAWS)
+        for j in range(k):
+            whole *= 1.0 - _shares_of(parameters, j)
+        quantiles, left = np.empty((k, len(levels))), np.ones(N_DRAWS)
+        for j in range(k):
+            share = _shares_of(parameters, j)
+            quantiles[j] = np.quantile(share * left / (1.0 - whole), levels)
+            left *= 1.0 - share
+        return quantiles
+
+
+def _pieces(shares: Floats) -> Floats:
+    """What each share takes of the whole stick."""
+    pieces: Floats = shares * np.append(1.0, np.cumprod(1.0 - shares[:-1]))
+    return pieces
+
 
 def _broken(shares: Floats) -> Floats:
     """Weights of sticks of these shares, divided by their sum."""
-    weights: Floats = shares * np.append(1.0, np.cumprod(1.0 - shares[:-1]))
+    weights = _pieces(shares)
     whole: Floats = weights / weights.sum()
     return whole
+
+
+def _shares_of(parameters: Floats, stick: int) -> Floats:
+    """Random shares of one stick, the same in every call."""
+    rng = np.random.default_rng([0, stick])
+    shares: Floats = rng.beta(parameters[0, stick], parameters[1, stick], size=N_DRAWS)
+    return shares
+
+
+def _shared(sizes: Floats, what: str) -> Floats:
+    """Sizes divided by their sum, if there is one that is not zero."""
+    if not sizes.any():
+        least = "above 1" if what == "concentration" else "above 0"
+        raise ValueError(
+            f"weights need a component with a {what} {least} to have a mode; there is none. Use "
+            f"the expected weights, those of `model`."
+        )
+    shared: Floats = sizes / sizes.sum()
+    return shared
 
 
 LAWS: tuple[WeightLaw, ...] = (Dirichlet(), StickBreaking())

@@ -16,7 +16,7 @@ from mixtura.data.checks import check_n_threads
 from mixtura.data.looks import RowByRow
 from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning, levels_inside
-from mixtura.mixture.densities import AnyRows, evaluate, opened
+from mixtura.mixture.densities import AnyRows, Components, evaluate, opened
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
 __all__ = [
+    "ELEMENTS_AT_ONCE",
     "aic",
     "bic",
     "completed_bic",
     "icl",
     "log_likelihood",
     "some_at_a_time",
+    "total_log_prob",
     "totals",
     "warn_of_small_weights",
     "weighted_sum",
@@ -85,7 +87,12 @@ def log_likelihood(
         noise_covariance=noise_covariance,
         projection=projection,
     )
-    return totals(self, rows, n_threads).log_likelihood
+    return total_log_prob(self, rows, n_threads)
+
+
+def total_log_prob(mixture: Components, rows: RowSource, n_threads: int | None) -> float:
+    """`log_likelihood` of rows that are already checked."""
+    return totals(mixture, rows, n_threads).log_likelihood
 
 
 def aic(
@@ -284,7 +291,7 @@ def warn_of_small_weights(rows: RowSource) -> None:
 
 
 def totals(
-    mixture: GaussianMixture,
+    mixture: Components,
     rows: RowSource,
     n_threads: int | None,
     *,
@@ -300,7 +307,7 @@ def totals(
 class _Summed(RowByRow):
     """A look at the sums of `_Totals`, shape (2,)."""
 
-    mixture: GaussianMixture
+    mixture: Components
     form: str
     n_threads: int | None
     assigned: bool

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import Block, RowSource, open_rows, with_noise
 from mixtura.data.checks import check_n_threads, check_option
+from mixtura.data.frames import Names
 from mixtura.data.looks import RowByRow
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
 from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
+from mixtura.parameters import Seen
 from mixtura.passes import Backend
 
 if TYPE_CHECKING:
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnyRows",
+    "Asked",
+    "Components",
     "Output",
     "component_log_prob",
     "evaluate",
     "log_prob",
+    "of_each_row",
     "opened",
     "predict",
     "responsibilities",
@@ -34,6 +39,31 @@ __all__ = [
 
 AnyRows = ArrayLike | RowSource
 Output = NDArray[Any] | str | os.PathLike[str] | None
+
+
+class Components(Protocol):
+    """What a pass has to know: `GaussianMixture` has it, and its posterior with other constants."""
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+
+    @property
+    def feature_names(self) -> Names | None:
+        """Names of the columns; None where there are none."""
+
+    @property
+    def missing(self) -> Missing:
+        """What to do with NaN among the rows."""
+
+    @property
+    def _seen(self) -> Seen:
+        """Constants, means and factors."""
+
 
 # The outputs of a pass: what columns of files are called, whether each component has one, type, and
 # what they are together.
@@ -80,8 +110,8 @@ def log_prob(
     ndarray of shape (n_samples,), nats
         -inf for a row where every component has zero density.
     """
-    asked = _Asked(missing, noise_covariance, projection, n_threads)
-    return _of_each_row(self, X, asked, "log_prob", out, blocks)
+    asked = Asked(missing, noise_covariance, projection, n_threads)
+    return of_each_row(self, X, asked, "log_prob", out, blocks)
 
 
 def component_log_prob(
@@ -119,8 +149,8 @@ def component_log_prob(
     ndarray of shape (n_samples, n_components), nats
         -inf for a component of weight zero.
     """
-    asked = _Asked(missing, noise_covariance, projection, n_threads)
-    return _of_each_row(self, X, asked, "log_density", out, blocks)
+    asked = Asked(missing, noise_covariance, projection, n_threads)
+    return of_each_row(self, X, asked, "log_density", out, blocks)
 
 
 def responsibilities(
@@ -158,8 +188,8 @@ def responsibilities(
     ndarray of shape (n_samples, n_components)
         Rows sum to one. For a row where every component has zero density, the weights.
     """
-    asked = _Asked(missing, noise_covariance, projection, n_threads)
-    return _of_each_row(self, X, asked, "resp", out, blocks)
+    asked = Asked(missing, noise_covariance, projection, n_threads)
+    return of_each_row(self, X, asked, "resp", out, blocks)
 
 
 def predict(
@@ -197,12 +227,12 @@ def predict(
     ndarray of shape (n_samples,), int64
         For a row where every component has zero density, the component of largest weight.
     """
-    asked = _Asked(missing, noise_covariance, projection, n_threads)
-    return _of_each_row(self, X, asked, "labels", out, blocks)
+    asked = Asked(missing, noise_covariance, projection, n_threads)
+    return of_each_row(self, X, asked, "labels", out, blocks)
 
 
 def opened(
-    mixture: GaussianMixture,
+    mixture: Components,
     X: AnyRows,
     sample_weight: ArrayLike | None = None,
     *,
@@ -226,14 +256,14 @@ def opened(
 
 
 def evaluate(
-    mixture: GaussianMixture, form: str, block: Block, n_threads: int | None, **outputs: Any
+    mixture: Components, form: str, block: Block, n_threads: int | None, **outputs: Any
 ) -> None:
     """Write into the arrays given what a pass over rows of some form computes for each row."""
     rows = Backend().rows(form, block._replace(sample_weight=None))  # else resp would have it
     rows.evaluate("soft", mixture._seen, n_threads, **outputs)
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """How a question about rows was asked."""
 
     missing: Missing | None
@@ -242,8 +272,8 @@ class _Asked(NamedTuple):
     n_threads: int | None
 
 
-def _of_each_row(
-    mixture: GaussianMixture, X: AnyRows, asked: _Asked, output: str, out: Output, blocks: bool
+def of_each_row(
+    mixture: Components, X: AnyRows, asked: Asked, output: str, out: Output, blocks: bool
 ) -> Any:
     """Return one of the outputs of `evaluate` for all rows, or write it: block after block."""
     check_output(out, blocks)
@@ -264,7 +294,7 @@ def _of_each_row(
 class _Evaluated(RowByRow):
     """A look at one of the outputs of `evaluate`."""
 
-    mixture: GaussianMixture
+    mixture: Components
     form: str
     n_threads: int | None
     output: str

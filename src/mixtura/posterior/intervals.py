@@ -1,0 +1,85 @@
+"""Credible intervals of weights, means and variances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.special import gammainccinv, stdtrit
+
+from mixtura.data.checks import check_number
+from mixtura.shapes import Floats
+from mixtura.text import short_repr
+
+if TYPE_CHECKING:
+    from mixtura.posterior.posterior import GMMPosterior
+
+__all__ = ["CredibleIntervals", "credible_intervals"]
+
+
+class CredibleIntervals(NamedTuple):
+    """Intervals that hold a parameter with some posterior probability: lower and upper ends.
+
+    Attributes
+    ----------
+    level : float
+        The probability within; as much lies below each interval as above it.
+    weights : ndarray of shape (n_components, 2)
+    means : ndarray of shape (n_components, n_features, 2), units of the features
+    variances : ndarray of shape (n_components, n_features, 2), squared units of the features
+        Of each feature in each component; where components or features share one, it is repeated.
+    """
+
+    level: float
+    weights: Floats
+    means: Floats
+    variances: Floats
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+
+def credible_intervals(self: GMMPosterior, level: float = 0.95) -> CredibleIntervals:
+    """Intervals that hold each parameter with a probability, by its own law.
+
+    Parameters
+    ----------
+    level : float
+        The probability, 0 or more and below 1. With 0, both ends are the median.
+
+    Returns
+    -------
+    CredibleIntervals
+        Weights: of the Beta law that a Dirichlet law has for each. Means: of a Student-t law.
+        Variances: of an inverse gamma law.
+
+    Raises
+    ------
+    ValueError
+        For a number that is no such probability.
+    TypeError
+        For what is no number.
+
+    Notes
+    -----
+    Means and variances have the degrees of freedom of `predictive`, t. With b the `mean_precision`,
+    a mean is t-distributed about `means` with the squared scale ``scale[a, a] / (b t)``, and a
+    variance is ``scale[a, a]`` over a chi-squared number with t degrees of freedom.
+
+    Weights of sticks, which are divided by their sum, have no law in closed form: their ends are
+    quantiles of 20,000 draws from fixed random streams. They hold `level` within about 0.003.
+    """
+    level = check_number("level", level)
+    if level >= 1.0:
+        raise ValueError(f"level must be below 1; got {level:g}. Pass one such as 0.95.")
+    ends = np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    weights = self.prior.weights.quantiles(self.weight_concentration, ends)
+    (k, d), shape = self.means.shape, self.prior.shape
+    scale = shape.variances(self.scale, k, d)[:, :, None]
+    freedom = np.broadcast_to(self.degrees_of_freedom, k) - self.prior.precisions.least(d)
+    t = freedom[:, None, None]
+    deviation = np.sqrt(scale / (self.mean_precision[:, None, None] * t))
+    means = self.means[:, :, None] + deviation * stdtrit(t, ends)
+    with np.errstate(divide="ignore", over="ignore"):  # of tiny t the upper end is beyond floats
+        variances = 0.5 * scale / gammainccinv(0.5 * t, ends)
+    return CredibleIntervals(level, weights, means, variances)

@@ -1,0 +1,180 @@
+"""Components of rows by the posterior, and the evidence lower bound of rows.
+
+Both are of the variational E-step [1]_: the constants of `Prior.log_constants` take the place of
+log-weights in the passes of a mixture.
+
+.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import entr
+
+from mixtura import kernels
+from mixtura.data import Block
+from mixtura.data.checks import check_n_threads, check_resp, check_rows_sum_to_one
+from mixtura.data.missing import Missing
+from mixtura.mixture.criteria import ELEMENTS_AT_ONCE, total_log_prob, weighted_sum
+from mixtura.mixture.densities import AnyRows, Asked, Output, evaluate, of_each_row, opened
+from mixtura.shapes import Floats
+
+if TYPE_CHECKING:
+    from mixtura.posterior.posterior import GMMPosterior
+
+__all__ = ["elbo", "predict", "responsibilities"]
+
+
+def responsibilities(
+    self: GMMPosterior,
+    X: AnyRows,
+    *,
+    missing: Missing | None = None,
+    out: Output = None,
+    blocks: bool = False,
+    n_threads: int | None = None,
+) -> Any:
+    """Share of each component in each row, by the variational E-step.
+
+    They differ from those of `model`: the logarithms of weights and precisions are averaged, not
+    these themselves, so components with few rows get less.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or use its observed features. None is what
+        the posterior's `missing` says.
+    out : ndarray, str, path-like or None
+        Where to write the result, which is not made in memory then: an array of its shape and
+        type, or a file that ends in .npy or .parquet. This is what is returned.
+    blocks : bool
+        True returns an iterator of the results of one block of rows after the other.
+    n_threads : int or None
+        Number of threads, None for as many as are useful.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_components)
+        Rows sum to one.
+    """
+    return of_each_row(self, X, Asked(missing, None, None, n_threads), "resp", out, blocks)
+
+
+def predict(
+    self: GMMPosterior,
+    X: AnyRows,
+    *,
+    missing: Missing | None = None,
+    out: Output = None,
+    blocks: bool = False,
+    n_threads: int | None = None,
+) -> Any:
+    """Component of largest share for each row; the first of several.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or use its observed features. None is what
+        the posterior's `missing` says.
+    out : ndarray, str, path-like or None
+        Where to write the result, which is not made in memory then: an array of its shape and
+        type, or a file that ends in .npy or .parquet. This is what is returned.
+    blocks : bool
+        True returns an iterator of the results of one block of rows after the other.
+    n_threads : int or None
+        Number of threads, None for as many as are useful.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int64
+    """
+    return of_each_row(self, X, Asked(missing, None, None, n_threads), "labels", out, blocks)
+
+
+def elbo(
+    self: GMMPosterior,
+    X: AnyRows,
+    resp: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    *,
+    missing: Missing | None = None,
+    n_threads: int | None = None,
+) -> float:
+    """Evidence lower bound of rows under these laws, a lower bound of the log evidence of `X`.
+
+    ``sum_ij resp[i, j] (E log weight_j N(x_i | mean_j, covariance_j) - log resp[i, j])`` minus the
+    divergence of the laws from the prior, with all constants: Bishop (2006), (10.70) to (10.77).
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+        The rows: those of the fit, or others.
+    resp : array_like of shape (n_samples, n_components), optional
+        Share of each component in each row. None is the best, that of `responsibilities`.
+    sample_weight : array_like of shape (n_samples,), optional
+        Non-negative weight of each row; None is one for each.
+    missing : {"raise", "em"}, optional
+        What to do with NaN in a row: raise an error, or use its observed features. None is what
+        the posterior's `missing` says.
+    n_threads : int or None
+        Number of threads, None for as many as are useful.
+
+    Returns
+    -------
+    float, nats
+        A total. At most the log evidence of the rows under the prior, whatever the laws and `resp`.
+
+    Raises
+    ------
+    ValueError
+        For rows as in other methods, and for `resp` of another shape, with negative numbers, or
+        with rows that do not sum to one.
+    TypeError
+        For values that are not real numbers.
+
+    Notes
+    -----
+    One pass over the rows. Where `resp` is given, 8 MiB of memory besides the rows.
+    """
+    n_threads = check_n_threads(n_threads)
+    source = opened(self, X, sample_weight, missing=missing)
+    divergence = self.prior.divergence(self._laws, kernels)
+    if resp is None:
+        return total_log_prob(self, source, n_threads) - divergence
+    shares = check_resp(resp, (source.n_samples, self.n_components))
+    check_rows_sum_to_one(shares)
+    if not source.n_samples:
+        return -divergence
+    return float(source.total(_Shared(self, source.form, n_threads, shares))) - divergence
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """A look at the bound of a block with given shares, without the divergence."""
+
+    posterior: GMMPosterior
+    form: str
+    n_threads: int | None
+    shares: Floats
+
+    def __call__(self, block: Block) -> float:
+        k, total = self.posterior.n_components, 0.0
+        step = 1 + ELEMENTS_AT_ONCE // k
+        for start in range(0, len(block.X), step):
+            chunk = block.part(slice(start, start + step))
+            joint = np.empty((len(chunk.X), k))
+            evaluate(self.posterior, self.form, chunk, self.n_threads, log_density=joint)
+            joint += self.posterior._seen.log_weights
+            shares = self.shares[chunk.start : chunk.start + len(chunk.X)]
+            terms = np.zeros(joint.shape)  # a share of zero counts as zero, even of -inf
+            np.multiply(shares, joint, out=terms, where=shares > 0.0)
+            total += weighted_sum((terms + entr(shares)).sum(axis=1), chunk.sample_weight)
+        return total

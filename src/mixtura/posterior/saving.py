@@ -1,0 +1,112 @@
+"""A posterior as the contents of a file."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura import kernels
+from mixtura.conjugate import WEIGHT_LAWS, Laws, Prior, precision_law
+from mixtura.covariance import family_named
+from mixtura.data.checks import check_option
+from mixtura.data.frames import Names
+from mixtura.data.missing import MISSING, Missing
+from mixtura.files import Contents, fact, feature_names_of, numbers
+from mixtura.mixture.checks import check_factored, check_means
+from mixtura.shapes import SHAPE_NAMES, Floats, Shape
+
+if TYPE_CHECKING:
+    from mixtura.posterior.posterior import GMMPosterior
+
+__all__ = ["ARRAYS", "checked", "contents"]
+
+ARRAYS = (
+    "weight_concentration",
+    "mean_precision",
+    "means",
+    "degrees_of_freedom",
+    "covariances",
+    "precisions_cholesky",
+    "resp_sum",
+)
+
+
+def contents(self: GMMPosterior) -> Contents:
+    """Return all that is needed to make an equal posterior."""
+    names = ("weight_prior", "covariance_type", "feature_names", "missing", "row_weight")
+    facts = {name: getattr(self, name) for name in names}
+    for name in ("concentration", "mean_precision", "degrees_of_freedom"):
+        facts[f"prior_{name}"] = float(getattr(self.prior, name))
+    arrays = {name: getattr(self, name) for name in ARRAYS}
+    arrays |= {"prior_mean": self.prior.mean, "prior_covariance": self.prior.covariance}
+    return Contents(facts, arrays)
+
+
+def checked(
+    contents: Contents,
+) -> tuple[Prior, Laws, str, Names | None, Missing, Floats, float]:
+    """Return what `GMMPosterior._of` takes, after checks of all numbers."""
+    facts, arrays = contents
+    means = check_means(numbers(arrays, "means", (-1, -1)))
+    k, d = means.shape
+    covariance_type = fact(facts, "covariance_type", str)
+    family = family_named(covariance_type, d)
+    if family.name not in SHAPE_NAMES:
+        raise ValueError(f"its covariance_type is {covariance_type!r}, which has no such posterior")
+    shape, law = family.shape, precision_law(family.shape)
+    prior = _prior(facts, arrays, shape, d)
+    kept = shape.array_shape(k, d)
+    covariances = numbers(arrays, "covariances", kept)
+    factors = numbers(arrays, "precisions_cholesky", kept)
+    check_factored(family, np.full(k, 1.0 / k), means, covariances, factors)
+    laws = Laws(
+        _above(arrays, "weight_concentration", prior.weights.posterior(1.0, np.zeros(k)).shape),
+        _above(arrays, "mean_precision", (k,)),
+        means,
+        _above(arrays, "degrees_of_freedom", law.gained(np.ones(k), d).shape, law.least(d)),
+        covariances,
+        factors,
+        shape,
+    )
+    resp_sum = numbers(arrays, "resp_sum", (k,))
+    row_weight = fact(facts, "row_weight", float)
+    if not (resp_sum >= 0.0).all() or not 0.0 < row_weight < math.inf:
+        raise ValueError(f"its resp_sum are {resp_sum} and its row_weight {row_weight}")
+    missing = check_option("missing", fact(facts, "missing", str), MISSING)
+    names = feature_names_of(facts, d)
+    return prior, laws, covariance_type, names, missing, resp_sum, row_weight
+
+
+def _prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d: int) -> Prior:
+    name = check_option("weight_prior", fact(facts, "weight_prior", str), tuple(WEIGHT_LAWS))
+    least = {"concentration": 0.0, "mean_precision": 0.0}
+    least["degrees_of_freedom"] = precision_law(shape).least(d)
+    known = {each: fact(facts, f"prior_{each}", float) for each in least}
+    for each, value in known.items():
+        if not least[each] < value < math.inf:
+            raise ValueError(f"its prior_{each} is {value}")
+    mean = numbers(arrays, "prior_mean", (d,))
+    # One for all components: what a shape keeps of one, without the axis of components.
+    kept = shape.array_shape(1, d)[not shape.is_shared :]
+    covariance = numbers(arrays, "prior_covariance", kept)
+    prior = Prior(
+        WEIGHT_LAWS[name], known["concentration"], known["mean_precision"], mean,
+        known["degrees_of_freedom"], covariance, shape,
+    )  # fmt: skip
+    whole = np.broadcast_to(covariance, shape.array_shape(1, d)).copy()
+    if shape.factorise(whole, kernels)[1].any() or not np.allclose(covariance, covariance.T):
+        raise ValueError("its prior_covariance is not symmetric and positive definite")
+    return prior
+
+
+def _above(
+    arrays: dict[str, NDArray[Any]], name: str, shape: tuple[int, ...], least: float = 0.0
+) -> Floats:
+    """Numbers that are all above the least."""
+    array = numbers(arrays, name, shape)
+    if not (array > least).all():
+        raise ValueError(f"its {name} are {array}")
+    return array
