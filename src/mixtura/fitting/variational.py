@@ -50,6 +50,11 @@ class VariationalBayes:
         """Yes: few rows suffice, and components without any."""
         return True
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the bound depends on the order of the components."""
+        return WEIGHT_LAWS[self.weight_prior].is_ordered
+
     def prior(self, survey: Survey, family: CovarianceFamily, n_components: int) -> Prior:
         """Return the prior, with what was left open taken from the rows."""
         shape, d = family.shape, survey.source.n_features
