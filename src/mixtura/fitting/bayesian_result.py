@@ -144,6 +144,10 @@ class BayesianGMMFit(Answers):
         table = as_html(table_lines(self.model, weight_sum=self.weight_sum))
         return f"<p>{headlines}</p>{table}"
 
+    def _measure(self) -> str:
+        """How good the fit is, for the line that it has among others."""
+        return f"evidence lower bound {self.elbo:.3f}, {self.n_effective} with rows"
+
     def _headlines(self) -> list[str]:
         """What a reader learns before the table."""
         k, prior = self.n_components, self.posterior.prior
