@@ -44,7 +44,7 @@ def fit_bayesian_gmm(
     groups: ArrayLike | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
-    init: Init | BayesianGMMFit | Literal["labels"] = "kmeans",
+    init: Init | Literal["labels"] = "kmeans",
     n_init: int = 10,
     tol: float = 1e-6,
     max_iter: int = 1000,
