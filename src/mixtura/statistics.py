@@ -338,6 +338,7 @@ class Statistics:
         Parameters
         ----------
         components : ndarray of int
+            Their positions.
 
         Returns
         -------
