@@ -33,7 +33,7 @@ from mixtura.mixture.separation import assignment_entropy
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
-from mixtura.schedules import EM, Annealed, Outcome, Plain, Schedule, Squarem, State
+from mixtura.schedules import EM, Annealed, Judge, Moves, Outcome, Plain, Schedule, Squarem, State
 from mixtura.shapes import Floats
 from mixtura.starts import AutomaticStart, FromLabels, Means, Start, given_start
 from mixtura.updates import (
@@ -100,6 +100,7 @@ class Settings:
     avoid_spurious: bool = True
     fixed: NDArray[np.bool_] | None = None
     estimate: Estimate = MAXIMUM_LIKELIHOOD
+    moves: bool = False  # whether components are merged and deleted where the update can judge that
 
     @property
     def kind(self) -> Kind:
@@ -164,6 +165,7 @@ class Fitting:
         self._rows = survey.rows(family.shape, settings.kind.step)
         self._ridge = survey.absolute_ridge(settings.reg_covar)
         self._prior = survey.priors.get(n_components)
+        self._judge: Judge | None = None
         self._update = self._update_with(family, self._ridge)
         self._check_enough_rows()
         self._guard: Guard | None = None
@@ -352,7 +354,10 @@ class Fitting:
     def _em(self, update: Update) -> EM:
         """The algorithm on all rows."""
         settings, scale = self._settings, self._survey.scale
-        schedule = settings.schedule(settings.tol, self._rows.rounding, scale)
+        rounding = self._rows.rounding
+        schedule = settings.schedule(settings.tol, rounding, scale)
+        if settings.moves and settings.tol > 0.0 and self._judge is not None:
+            schedule = Moves(schedule, self._judge, settings.tol, rounding, scale)
         if settings.kind.around is not None:
             schedule = settings.kind.around(schedule)
         collapse = self._collapse(settings.on_collapse)
@@ -373,6 +378,7 @@ class Fitting:
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
         estimate, k = self._settings.estimate, self._n_components
         update = estimate.update(self._survey, family, k, ridge)
+        self._judge = update if isinstance(update, Judge) else None
         return update if self._prior is None else Labelled(update, self._prior)
 
     def _update_for(self, outcome: Outcome) -> Update:
