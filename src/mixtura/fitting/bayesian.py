@@ -49,6 +49,7 @@ def fit_bayesian_gmm(
     tol: float = 1e-6,
     max_iter: int = 1000,
     accelerate: bool = True,
+    moves: bool = True,
     missing: Missing = "raise",
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
@@ -87,10 +88,10 @@ def fit_bayesian_gmm(
         ``n_features - 1`` for "full" and "tied", above 0 for "diag" and "spherical". None is 3 more
         than this limit.
     covariance : array_like, optional
-        Prior scatter, in squared units of the features: about `degrees_of_freedom` times the
-        covariance that components are expected to have. Of shape (n_features, n_features) for
-        "full" and "tied", (n_features,) for "diag", a number for "spherical". None is diagonal,
-        with a tenth of the variance of each feature; it does not depend on `n_components`.
+        Prior scatter, in squared units of the features; with the default `degrees_of_freedom`, the
+        expected covariance of a component. Of shape (n_features, n_features) for "full" and "tied",
+        (n_features,) for "diag", a number for "spherical". None is the variance of each feature
+        divided by ``10**(2 / n_features)``, whatever `n_components` is.
     columns : list of str or int, optional
         As for `fit_gmm`.
     sample_weight : array_like of shape (n_samples,), optional
@@ -112,6 +113,10 @@ def fit_bayesian_gmm(
         Most iterations.
     accelerate : bool
         Extrapolate where iterations are slow, as in `fit_gmm`.
+    moves : bool
+        Try at times to merge two components and to delete one, and keep what raises the bound. So
+        components that the rows do not need lose their rows, which iterations alone hardly ever
+        achieve. With ``tol=0`` there are no moves.
     missing : {"raise", "em"}
         What NaN in `X` is, as for `fit_gmm`: an error, or with "em" a number that is missing at
         random. Then the bound is on the evidence of the observed numbers.
@@ -206,6 +211,7 @@ def fit_bayesian_gmm(
         max_iter=check_count("max_iter", max_iter),
         accelerate=check_flag("accelerate", accelerate),
         avoid_spurious=False,
+        moves=check_flag("moves", moves),
         estimate=estimate,
         is_ordered=estimate.is_ordered,
     )

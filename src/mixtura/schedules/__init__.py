@@ -11,6 +11,7 @@ from typing import Any
 from mixtura.schedules.annealed import Annealed, AnnealedState
 from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
 from mixtura.schedules.lower_bound import LowerBound
+from mixtura.schedules.moves import Judge, Moves, MovesState
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
 from mixtura.schedules.squarem import Squarem, SquaremState
@@ -19,8 +20,10 @@ __all__ = [
     "EM",
     "STATES",
     "Annealed",
+    "Judge",
     "Look",
     "LowerBound",
+    "Moves",
     "Outcome",
     "Plain",
     "Point",
@@ -35,5 +38,5 @@ __all__ = [
 
 # The states that a checkpoint can hold.
 STATES: dict[str, type[Any]] = {
-    state.__name__: state for state in (PlainState, SquaremState, AnnealedState)
+    state.__name__: state for state in (PlainState, SquaremState, AnnealedState, MovesState)
 }
