@@ -25,6 +25,7 @@ from mixtura.exceptions import (
 )
 from mixtura.files import load
 from mixtura.fitting import (
+    BayesianGMMFit,
     BinnedFit,
     BootstrapLRT,
     ConjugatePrior,
@@ -34,6 +35,7 @@ from mixtura.fitting import (
     StepwiseGMM,
     TracePrior,
     bootstrap_lrt,
+    fit_bayesian_gmm,
     fit_binned,
     fit_gmm,
     fit_kmeans,
@@ -48,6 +50,7 @@ from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
 __all__ = [
+    "BayesianGMMFit",
     "BinnedFit",
     "BootstrapLRT",
     "CheckpointWarning",
@@ -78,6 +81,7 @@ __all__ = [
     "bootstrap_lrt",
     "build_config",
     "datasets",
+    "fit_bayesian_gmm",
     "fit_binned",
     "fit_gmm",
     "fit_kmeans",

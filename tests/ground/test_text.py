@@ -139,13 +139,14 @@ def results() -> dict[str, Any]:
         "predictive": posterior.predictive,
         "prior": mixtura.ConjugatePrior.from_model(fit),
         "trace": mixtura.TracePrior(np.arange(40.0), relative=False),
+        "bayesian": mixtura.fit_bayesian_gmm(frame, 12, rng=0, n_init=1, max_iter=40, tol=0),
     }
 
 
 RESULTS = [
     "fit", "wide", "binned", "kmeans", "stream", "selection", "bootstrap", "tree", "mixture",
     "statistics", "event", "state", "parameters", "scan", "posterior", "predictive",
-    "prior", "trace",
+    "prior", "trace", "bayesian",
 ]  # fmt: skip
 
 

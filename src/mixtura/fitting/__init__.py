@@ -1,5 +1,7 @@
 """Fits: check the arguments, start, iterate, report; and what is built of fits."""
 
+from mixtura.fitting.bayesian import fit_bayesian_gmm
+from mixtura.fitting.bayesian_result import BayesianGMMFit
 from mixtura.fitting.binned import BinnedFit, ChiSquared, fit_binned
 from mixtura.fitting.bootstrap import BootstrapLRT, bootstrap_lrt
 from mixtura.fitting.conjugate_prior import ConjugatePrior
@@ -11,6 +13,7 @@ from mixtura.fitting.stepwise import StepwiseGMM
 from mixtura.fitting.trace_prior import TracePrior
 
 __all__ = [
+    "BayesianGMMFit",
     "BinnedFit",
     "BootstrapLRT",
     "ChiSquared",
@@ -21,6 +24,7 @@ __all__ = [
     "StepwiseGMM",
     "TracePrior",
     "bootstrap_lrt",
+    "fit_bayesian_gmm",
     "fit_binned",
     "fit_gmm",
     "fit_kmeans",

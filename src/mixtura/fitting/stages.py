@@ -33,7 +33,8 @@ from mixtura.mixture.separation import assignment_entropy
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
-from mixtura.schedules import EM, Annealed, Outcome, Plain, Schedule, Squarem, State
+from mixtura.schedules import EM, Annealed, Judge, Moves, Outcome, Plain, Schedule, Squarem, State
+from mixtura.schedules.changes import reordered
 from mixtura.shapes import Floats
 from mixtura.starts import AutomaticStart, FromLabels, Means, Start, given_start
 from mixtura.updates import (
@@ -58,6 +59,7 @@ EMKind = Literal["soft", "hard", "annealed"]
 
 ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
 LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
+MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
 BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
 
 
@@ -100,6 +102,8 @@ class Settings:
     avoid_spurious: bool = True
     fixed: NDArray[np.bool_] | None = None
     estimate: Estimate = MAXIMUM_LIKELIHOOD
+    is_ordered: bool = False  # whether the objective is of an order of components
+    moves: bool = False  # whether components are merged and deleted where the update can judge that
 
     @property
     def kind(self) -> Kind:
@@ -164,6 +168,8 @@ class Fitting:
         self._rows = survey.rows(family.shape, settings.kind.step)
         self._ridge = survey.absolute_ridge(settings.reg_covar)
         self._prior = survey.priors.get(n_components)
+        self._judge: Judge | None = None
+        self._reorders = False  # whether the order of components is for the fit to choose
         self._update = self._update_with(family, self._ridge)
         self._check_enough_rows()
         self._guard: Guard | None = None
@@ -174,7 +180,12 @@ class Fitting:
         """Go through the stages; the last events name components as they are in the end."""
         if self._settings.fixed is not None:
             self._fix(begin, self._settings.fixed)
+        self._reorders = isinstance(begin, str) and self._prior is None
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
+        if self._settings.is_ordered and self._reorders:
+            self._put_in_order(outcome)
+        if self._settings.is_ordered and self._reorders:
+            self._put_in_order(outcome)
         outcome.events += _spurious_events(outcome, "kept")
         if self._settings.estimate.has_prior:
             return outcome
@@ -256,6 +267,40 @@ class Fitting:
         start = self._best_start(method, smoother, rng_of_restart)
         start.events = _spurious_events(outcome, "smoothed") + start.events
         return self._iterate(smoother, start)
+
+    def _put_in_order(self, outcome: Outcome) -> None:
+        """Put the heaviest component first and iterate on, where the objective is of an order.
+
+        No other order has a higher objective, for the same responsibilities.
+        """
+        for _ in range(MOST_SORTS):
+            order = _falling(outcome.parameters)
+            used_up = len(outcome.history) >= self._settings.max_iter
+            if order is None or outcome.stop_reason != "converged" or used_up:
+                break
+            assert outcome.statistics is not None
+            outcome.parameters = outcome.parameters.select(order)
+            outcome.statistics = reordered(outcome.statistics, order)
+            outcome.state = self._em(self._update).schedule.disturbed(outcome.state)
+            self._iterate(self._update, outcome)
+        order = _falling(outcome.parameters)
+        if order is None or outcome.stop_reason == "interrupted":
+            return
+        try:
+            self._measure(outcome, outcome.parameters.select(order))
+        except KeyboardInterrupt:
+            outcome.stop_reason = "interrupted"
+
+    def _measure(self, outcome: Outcome, parameters: Parameters) -> None:
+        """Move to other parameters after the last iteration, unless their objective is lower."""
+        update = self._update_for(outcome)
+        seen, offset = update.as_seen(parameters)
+        statistics = self._rows.accumulate(seen)
+        mean, weight_sum = statistics.log_likelihood / statistics.weight_sum, statistics.weight_sum
+        objective = mean + offset - update.penalty(parameters, weight_sum)
+        if objective >= outcome.objective - ROUNDING:
+            outcome.parameters, outcome.statistics = parameters, statistics
+            outcome.objective = outcome.history[-1] = objective
 
     def _fix(self, begin: Begin, fixed: NDArray[np.bool_]) -> None:
         """Hold parameters at their values in the mixture that the fit starts from."""
@@ -360,7 +405,12 @@ class Fitting:
     def _em(self, update: Update) -> EM:
         """The algorithm on all rows."""
         settings, scale = self._settings, self._survey.scale
-        schedule = settings.schedule(settings.tol, self._rows.rounding, scale)
+        rounding = self._rows.rounding
+        schedule = settings.schedule(settings.tol, rounding, scale)
+        if settings.moves and settings.tol > 0.0 and self._judge is not None:
+            schedule = Moves(
+                schedule, self._judge, settings.tol, rounding, scale, reorders=self._reorders
+            )
         if settings.kind.around is not None:
             schedule = settings.kind.around(schedule)
         collapse = self._collapse(settings.on_collapse)
@@ -381,6 +431,7 @@ class Fitting:
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
         estimate, k = self._settings.estimate, self._n_components
         update = estimate.update(self._survey, family, k, ridge)
+        self._judge = update if isinstance(update, Judge) else None
         return update if self._prior is None else Labelled(update, self._prior)
 
     def _update_for(self, outcome: Outcome) -> Update:
@@ -476,6 +527,12 @@ class Fitting:
             and seen.precisions_cholesky is own.precisions_cholesky
             and np.array_equal(seen.log_weights, own.log_weights)
         )
+
+
+def _falling(parameters: Parameters) -> NDArray[np.intp] | None:
+    """The order of falling weight; None where components are in it."""
+    order = heaviest_first(parameters.weights, parameters.means)
+    return None if (np.diff(parameters.weights) <= 0.0).all() else order
 
 
 def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> list[Event]:

@@ -9,14 +9,14 @@ import numpy as np
 from mixtura.conjugate import WEIGHT_LAWS, Prior, WeightPrior, precision_law
 from mixtura.covariance import CovarianceFamily
 from mixtura.fitting.survey import Survey
-from mixtura.passes import moments
 from mixtura.shapes import Floats
 from mixtura.updates import Update, Variational
 
 __all__ = ["VariationalBayes"]
 
 MEAN_PRECISION = 0.01  # rows that the prior mean counts for
-SHARE = 0.1  # of the rows' variances, in the prior scatter
+PARTS = 10.0  # of equal volume, that the prior scatter takes the space of the rows to have
+FREEDOM = 3.0  # degrees above the least: the expected covariance is then the prior scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +29,15 @@ class VariationalBayes:
     concentration : float or None
         None is ``1 / n_components``.
     mean : ndarray of shape (n_features,) or None
-        None is the mean of the rows.
+        None is the mean of the numbers near the middle of each feature.
     mean_precision : float or None
         None is 0.01.
     degrees_of_freedom : float or None
-        None is the least number that gives covariances an expected value, plus one.
+        None is 3 more than the limit below which there is no such law.
     covariance : ndarray or None
-        In the family's shape, of one component. None is a tenth of the rows' variances.
+        In the family's shape, of one component. None is the variance of the numbers near the middle
+        of each feature, divided by ``10**(2 / n_features)``. It does not depend on the number of
+        components, so that bounds of several numbers can be compared.
     """
 
     weight_prior: WeightPrior = "dirichlet"
@@ -54,20 +56,24 @@ class VariationalBayes:
         """No: components are alike."""
         return False
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the bound depends on the order of the components."""
+        return WEIGHT_LAWS[self.weight_prior].is_ordered
+
     def prior(self, survey: Survey, family: CovarianceFamily, n_components: int) -> Prior:
         """Return the prior, with what was left open taken from the rows."""
         shape, d = family.shape, survey.source.n_features
-        mean, _ = moments(survey.source, survey.backend)
         dof, covariance = self.degrees_of_freedom, self.covariance
         if covariance is None:
-            whole = shape.from_matrices(np.diag(SHARE * survey.unit)[None])
+            whole = shape.from_matrices(np.diag(PARTS ** (-2.0 / d) * survey.unit)[None])
             covariance = whole if shape.is_shared else whole[0]
         return Prior(
             WEIGHT_LAWS[self.weight_prior],
             1.0 / n_components if self.concentration is None else self.concentration,
             MEAN_PRECISION if self.mean_precision is None else self.mean_precision,
-            mean if self.mean is None else self.mean,
-            precision_law(shape).least(d) + 3.0 if dof is None else dof,
+            survey.centre if self.mean is None else self.mean,
+            precision_law(shape).least(d) + FREEDOM if dof is None else dof,
             np.asarray(covariance),
             shape,
         )

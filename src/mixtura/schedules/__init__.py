@@ -11,6 +11,7 @@ from typing import Any
 from mixtura.schedules.annealed import Annealed, AnnealedState
 from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
 from mixtura.schedules.lower_bound import Bound, LowerBound
+from mixtura.schedules.moves import Judge, Moves, MovesState
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
 from mixtura.schedules.squarem import Squarem, SquaremState
@@ -20,8 +21,10 @@ __all__ = [
     "STATES",
     "Annealed",
     "Bound",
+    "Judge",
     "Look",
     "LowerBound",
+    "Moves",
     "Outcome",
     "Plain",
     "Point",
@@ -36,5 +39,5 @@ __all__ = [
 
 # The states that a checkpoint can hold.
 STATES: dict[str, type[Any]] = {
-    state.__name__: state for state in (PlainState, SquaremState, AnnealedState)
+    state.__name__: state for state in (PlainState, SquaremState, AnnealedState, MovesState)
 }
