@@ -260,3 +260,6 @@ def test_default_prior_of_rows_with_a_ridge_is_that_of_the_fit() -> None:
     fit = fit_gmm(faithful, 2, prior="default", reg_covar=0.1, rng=0)
     prior = ConjugatePrior().of_rows(faithful, 2, reg_covar=0.1)
     assert prior.log_pdf(fit.model) == pytest.approx(fit.log_prior, rel=1e-12)
+    ridge = 0.1 * Survey(open_rows(faithful), Backend()).unit
+    expected = (np.cov(faithful.T) + np.diag(ridge)) / 2.0
+    np.testing.assert_allclose(prior.scale, expected, rtol=1e-12)

@@ -256,22 +256,26 @@ def test_prior_of_the_weights_alone_leaves_few_rows_an_error() -> None:
         fit_gmm(np.eye(6)[:4], 2, prior=prior, reg_covar=0.0, rng=0)
 
 
-def test_prior_of_components_that_are_left_is_theirs() -> None:
+@pytest.mark.parametrize("covariance_type", ["EII", "EEI", "VVI", "EEE", "VVV"])
+def test_prior_of_components_that_are_left_is_theirs(covariance_type: str) -> None:
     # Without a prior on its mean, a component that loses its rows is dropped.
-    prior = ConjugatePrior(
-        concentration=[2.0, 3.0, 4.0], mean=np.zeros(2), shrinkage=[1.0, 1.0, 0.0], dof=4.0,
-        scale=1.0,
-    )  # fmt: skip
-    begin = fitted(max_iter=1, tol=0.0).model
+    parts = {"mean": np.zeros(2), "dof": 4.0, "scale": 1.0}
+    prior = ConjugatePrior(concentration=[2.0, 3.0, 4.0], shrinkage=[0.0, 1.0, 2.0], **parts)
+    begin = fitted(covariance_type=covariance_type, max_iter=1, tol=0.0).model
     means = begin.means.copy()
-    means[2] = 1e6
-    far = GaussianMixture(begin.weights, means, begin.covariances)
-    fit = fit_gmm(X, 3, init=far, prior=prior, em="hard", on_collapse="drop", reg_covar=0.0)
+    means[0] = 1e6
+    far = GaussianMixture(begin.weights, means, begin.covariances, covariance_type)
+    options = {"em": "hard", "on_collapse": "drop", "reg_covar": 0.0, "tol": 0.0}
+    options |= {"covariance_type": covariance_type}
+    fit = fit_gmm(X, 3, init=far, prior=prior, max_iter=2, **options)
     assert fit.n_components == 2
-    left = ConjugatePrior(
-        concentration=[2.0, 3.0], mean=np.zeros(2), shrinkage=1.0, dof=4.0, scale=1.0
-    )
+    left = ConjugatePrior(concentration=[3.0, 4.0], shrinkage=[1.0, 2.0], **parts)
     assert left.log_pdf(fit) == pytest.approx(fit.log_prior, rel=1e-12)
+    # One more step by the prior that is left leads where the fit went.
+    before = fit_gmm(X, 3, init=far, prior=prior, max_iter=1, **options).model
+    step = fit_gmm(X, 2, init=before, prior=left, max_iter=1, **options)
+    np.testing.assert_allclose(fit.means, step.means, rtol=1e-12)
+    np.testing.assert_allclose(fit.covariances, step.covariances, rtol=1e-12)
 
 
 # ---- fixed parameters ----
@@ -314,6 +318,29 @@ def test_scatter_and_weights_beside_fixed_ones_are_those_of_the_formulas() -> No
     free = counts[:2] + np.array([1.0, 0.0])
     expected = (1.0 - begin.weights[2]) * free / free.sum()
     np.testing.assert_allclose(fit.weights[:2], expected, rtol=1e-12)
+
+
+def test_means_fixed_beside_labels_have_their_scatter_about_them() -> None:
+    begin = fitted(max_iter=1, tol=0.0).model
+    options = {"fixed": "means", "prior": OWN, "reg_covar": 0.0, "max_iter": 3, "tol": 0.0}
+    one = fit_gmm(X, 3, init=begin, **options)
+    other = fit_gmm(X, 3, init=begin, labels=np.full(150, -1), **options)
+    np.testing.assert_allclose(one.covariances, other.covariances, rtol=1e-12)
+    np.testing.assert_array_equal(other.means, begin.means)
+
+
+def test_component_that_is_held_without_rows_has_a_covariance_of_its_prior() -> None:
+    begin = fitted(covariance_type="VEE", max_iter=1, tol=0.0).model
+    means = begin.means.copy()
+    means[2] = 1e4
+    far = GaussianMixture(begin.weights, means, begin.covariances, "VEE")
+    prior = ConjugatePrior(mean=means, shrinkage=1.0, dof=4.0, scale=1.0)
+    options = {"covariance_type": "VEE", "prior": prior, "fixed": {"means": True}, "em": "hard"}
+    fit = fit_gmm(X, 3, init=far, reg_covar=0.0, **options)
+    assert fit.events == ()
+    # Its volume is largest a posteriori where trace(inv(covariance) scale) is d (dof + d + 1 + 1).
+    precision = np.linalg.inv(fit.covariances[2])
+    assert np.trace(precision) == pytest.approx(2 * (4 + 2 + 1 + 1), rel=1e-9)
 
 
 # ---- what is recorded ----

@@ -93,8 +93,8 @@ class BinnedFit(GMMFit):
         False.
     n_missing : int
         0.
-    log_prior : float
-        0: no prior is taken.
+    log_prior : float, nats
+        0: there is no prior.
     lower : ndarray of shape (n_bins, n_features), read-only
         Lower end of each bin; bins of several features are in C order of the counts.
     upper : ndarray of shape (n_bins, n_features), read-only

@@ -125,19 +125,18 @@ class PseudoRows:
     def given_means(self, means: Floats, fixed: Mask) -> PseudoRows:
         """Return what is added to the scatters about means of which some are known.
 
+        Such a mean is then that of the prior, to which rows about it have no distance.
+
         Parameters
         ----------
         means : ndarray of shape (n_components, n_features)
         fixed : ndarray of shape (n_components,), bool
             Where they are known.
         """
-        kappa = np.where(fixed, self.shrinkage, 0.0)
-        apart = np.where(fixed[:, None], means - self.means, 0.0)
-        return replace(
-            self,
-            shrinkage=self.shrinkage - kappa,
-            scatter=self.scatter + self.shape.product(kappa[:, None] * apart, apart),
-        )
+        known = np.where(fixed[:, None], means, self.means)
+        apart = known - self.means
+        scatter = self.scatter + self.shape.product(self.shrinkage[:, None] * apart, apart)
+        return replace(self, means=known, scatter=scatter)
 
     def select(self, components: NDArray[np.intp]) -> PseudoRows:
         """Return the prior of some of the components."""
