@@ -265,7 +265,6 @@ class ConjugatePrior(Prior):
             shape,
             family.is_one,
             share * np.broadcast_to(constants, k),
-            shrinkage > 0.0,
         )
 
     def _means(self, shrinkage: Floats, k: int, d: int) -> Floats:

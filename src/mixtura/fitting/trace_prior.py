@@ -136,7 +136,6 @@ class TracePrior(Prior):
             shape,
             family.is_one,
             none,
-            none > 0.0,
         )
 
     def _in_features(self, d: int) -> Floats:

@@ -47,8 +47,7 @@ class PseudoRows:
         Weight of the rows that the prior mean counts for; zeros for no prior.
     means : ndarray of shape (n_components, n_features)
     counts : ndarray of shape (n_components,)
-        What the laws of covariances add to the weights of components where these are estimated; the
-        law of a mean adds one.
+        What the laws of covariances add to the weights of components where these are estimated.
     scatter : ndarray of `shape`
     shape : Shape
     is_common : bool
@@ -56,8 +55,6 @@ class PseudoRows:
         one prior.
     log_constants : ndarray of shape (n_components,), nats
         Of the laws of covariances; 0 where these are improper.
-    has_mean : ndarray of shape (n_components,), bool
-        Whether means have a law.
     """
 
     concentration: Floats | None
@@ -68,7 +65,12 @@ class PseudoRows:
     shape: Shape
     is_common: bool
     log_constants: Floats
-    has_mean: Mask
+
+    @property
+    def counts_with_means(self) -> Floats:
+        """What the laws of covariances and means add to weights: of each mean, one."""
+        counts: Floats = self.counts + (self.shrinkage > 0.0)
+        return counts
 
     def added_to(self, centred: Statistics) -> tuple[Statistics, Mask]:
         """Return the statistics from which covariances follow, about the new means.
@@ -92,7 +94,7 @@ class PseudoRows:
         with_prior = replace(
             centred,
             centres=centred.centres - share[:, None] * apart,
-            resp_sum=own + self.counts + self.has_mean,
+            resp_sum=own + self.counts_with_means,
             resp_xx=centred.resp_xx
             + (self.scatter + self.shape.product((share * own)[:, None] * apart, apart)),
         )
@@ -118,7 +120,7 @@ class PseudoRows:
         apart = np.sqrt(kappa)[:, None] * (means - self.means)
         of_means = 0.5 * d * np.log(kappa[kappa > 0.0] / (2.0 * np.pi)).sum()
         of_means -= 0.5 * np.square(shape.whitened_lengths(factors, apart)).sum()
-        of_covariances = ((self.counts + self.has_mean) * log_dets + self.log_constants).sum()
+        of_covariances = (self.counts_with_means * log_dets + self.log_constants).sum()
         of_covariances -= 0.5 * shape.distances(factors, self.scatter, by)
         return float(self._log_pdf_of_weights(weights) + of_means + of_covariances)
 
@@ -154,7 +156,6 @@ class PseudoRows:
             self.shape,
             self.is_common,
             more * self.log_constants[components],
-            self.has_mean[components],
         )
 
     def _log_pdf_of_weights(self, weights: Floats) -> float:
