@@ -136,10 +136,11 @@ def fit_gmm(
         Most iterations.
     accelerate : bool
         Extrapolate where iterations are slow (see `mixtura.schedules.squarem`). With ``tol=0`` or
-        ``em="hard"`` there are plain iterations only.
-    em : {"soft", "hard", "annealed"}
+        ``em="hard"`` or "memoised" there are plain iterations only.
+    em : {"soft", "hard", "annealed", "memoised"}
         "soft" is EM. "hard" is classification EM: each row belongs altogether to its most probable
-        component. "annealed" is deterministic annealing EM.
+        component. "annealed" is deterministic annealing EM. "memoised" makes an update after each
+        block of the rows [6]_, without `checkpoint` or rows in other processes: docs/fitting.md.
     on_collapse : {"reseed", "drop", "raise"}
         What to do with a component that loses all weight or whose covariance becomes singular:
         split the heaviest component instead (ten times; then it is dropped), continue without it,
@@ -235,6 +236,8 @@ def fit_gmm(
     .. [5] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete
        distribution functions from noisy, heterogeneous and incomplete observations", Annals of
        Applied Statistics 5, 1657-1677, 2011.
+    .. [6] R. M. Neal, G. E. Hinton, "A view of the EM algorithm that justifies incremental, sparse,
+       and other variants", Learning in Graphical Models, 355-368, 1998.
 
     Examples
     --------

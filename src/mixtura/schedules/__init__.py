@@ -11,6 +11,7 @@ from typing import Any
 from mixtura.schedules.annealed import Annealed, AnnealedState
 from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
 from mixtura.schedules.lower_bound import LowerBound
+from mixtura.schedules.memoised import Memoised
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
 from mixtura.schedules.squarem import Squarem, SquaremState
@@ -21,6 +22,7 @@ __all__ = [
     "Annealed",
     "Look",
     "LowerBound",
+    "Memoised",
     "Outcome",
     "Plain",
     "Point",
