@@ -25,6 +25,7 @@ from mixtura.exceptions import (
 )
 from mixtura.files import load
 from mixtura.fitting import (
+    BayesianGMMFit,
     BinnedFit,
     BootstrapLRT,
     GMMFit,
@@ -32,6 +33,7 @@ from mixtura.fitting import (
     KMeansFit,
     StepwiseGMM,
     bootstrap_lrt,
+    fit_bayesian_gmm,
     fit_binned,
     fit_gmm,
     fit_kmeans,
@@ -46,6 +48,7 @@ from mixtura.statistics import Statistics
 from mixtura.updates import Event
 
 __all__ = [
+    "BayesianGMMFit",
     "BinnedFit",
     "BootstrapLRT",
     "CheckpointWarning",
@@ -74,6 +77,7 @@ __all__ = [
     "bootstrap_lrt",
     "build_config",
     "datasets",
+    "fit_bayesian_gmm",
     "fit_binned",
     "fit_gmm",
     "fit_kmeans",

@@ -23,9 +23,17 @@ N_DRAWS = 20_000  # of sticks: the level of a quantile is exact to 0.001 at 2.5%
 
 
 class WeightLaw(Protocol):
-    """A kind of law of weights; its parameters are arrays that it returns."""
+    """A kind of law of weights; its parameters are arrays that it returns.
+
+    Attributes
+    ----------
+    name : {"dirichlet", "stick-breaking"}
+    is_ordered : bool
+        Whether components in another order have another density.
+    """
 
     name: WeightPrior
+    is_ordered: bool
 
     def posterior(self, concentration: float, resp_sum: Floats) -> Floats:
         """Return the parameters after rows.
@@ -72,6 +80,7 @@ class Dirichlet:
     """Weights are Dirichlet(concentration, ..., concentration): all components are alike."""
 
     name: WeightPrior = "dirichlet"
+    is_ordered = False
 
     def posterior(self, concentration: float, resp_sum: Floats) -> Floats:
         return concentration + resp_sum
@@ -118,6 +127,7 @@ class StickBreaking:
     """
 
     name: WeightPrior = "stick-breaking"
+    is_ordered = True
 
     def posterior(self, concentration: float, resp_sum: Floats) -> Floats:
         later = np.append(np.cumsum(resp_sum[:0:-1])[::-1], 0.0)

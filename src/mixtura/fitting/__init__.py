@@ -1,5 +1,7 @@
 """Fits: check the arguments, start, iterate, report; and what is built of fits."""
 
+from mixtura.fitting.bayesian import fit_bayesian_gmm
+from mixtura.fitting.bayesian_result import BayesianGMMFit
 from mixtura.fitting.binned import BinnedFit, ChiSquared, fit_binned
 from mixtura.fitting.bootstrap import BootstrapLRT, bootstrap_lrt
 from mixtura.fitting.gmm import fit_gmm
@@ -9,6 +11,7 @@ from mixtura.fitting.select import GMMSelection, select_gmm
 from mixtura.fitting.stepwise import StepwiseGMM
 
 __all__ = [
+    "BayesianGMMFit",
     "BinnedFit",
     "BootstrapLRT",
     "ChiSquared",
@@ -17,6 +20,7 @@ __all__ = [
     "KMeansFit",
     "StepwiseGMM",
     "bootstrap_lrt",
+    "fit_bayesian_gmm",
     "fit_binned",
     "fit_gmm",
     "fit_kmeans",

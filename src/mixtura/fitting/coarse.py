@@ -11,7 +11,7 @@ from mixtura.data import ArrayRows
 from mixtura.data.frames import listed
 from mixtura.data.rounding import MOST_ROWS
 from mixtura.exceptions import CoarseColumnsWarning
-from mixtura.fitting.result import GMMFit
+from mixtura.fitting.selection import AnyFit
 from mixtura.fitting.survey import Survey
 from mixtura.shapes import Floats
 
@@ -23,7 +23,7 @@ LEAST_SHARE = 0.25
 
 
 def warn_of_coarse_columns(
-    survey: Survey, reg_covar: float | Floats, fits: Iterable[GMMFit], stacklevel: int
+    survey: Survey, reg_covar: float | Floats, fits: Iterable[AnyFit], stacklevel: int
 ) -> None:
     """Warn if fits have spread the rows over cells that are wide beside a column's own spread.
 
@@ -33,7 +33,7 @@ def warn_of_coarse_columns(
         Of the rows.
     reg_covar : float or ndarray of shape (n_features,)
         As the user gave it.
-    fits : iterable of GMMFit
+    fits : iterable of GMMFit or BayesianGMMFit
         All fits to these rows.
     stacklevel : int
         1 names the caller's line.

@@ -12,10 +12,11 @@ from mixtura.data import RowSource
 from mixtura.data.frames import described
 from mixtura.data.reweighed import Fold, Reweighed
 from mixtura.exceptions import FitError
+from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.labellings import log_labellings
 from mixtura.fitting.progress import Counter
-from mixtura.fitting.result import GMMFit
 from mixtura.fitting.search import FAILURES, Search, reason
-from mixtura.fitting.selection import Criterion, GMMSelection, criterion_name
+from mixtura.fitting.selection import AnyFit, Criterion, GMMSelection, criterion_name
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
@@ -27,7 +28,7 @@ __all__ = ["cross_validate", "ends", "value_of"]
 
 def ends(
     search: Search, sizes: tuple[int, ...], rng: np.random.Generator, count: Counter
-) -> Iterator[tuple[int, str, GMMFit | str]]:
+) -> Iterator[tuple[int, str, AnyFit | str]]:
     """Yield every model of a search; each number of components has random numbers of its own."""
     for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
         for name, end in search.fits(k, stream):
@@ -35,11 +36,13 @@ def ends(
             yield k, name, end
 
 
-def value_of(criterion: Criterion, fit: GMMFit, survey: Survey) -> float:
+def value_of(criterion: Criterion, fit: AnyFit, survey: Survey) -> float:
     """Return the criterion of a fit to the rows of a survey; lower is better."""
     source, prior = survey.source, survey.priors.get(fit.n_components)
     if callable(criterion):
         return _value_of_callable(criterion, fit, source)
+    if isinstance(fit, BayesianGMMFit):
+        return -2.0 * (fit.elbo + log_labellings(fit, prior))
     if criterion == "icl":
         n_threads = survey.backend.n_threads
         completed = _log_likelihood_of(fit.model, source, n_threads, "hard", prior)
@@ -48,7 +51,7 @@ def value_of(criterion: Criterion, fit: GMMFit, survey: Survey) -> float:
     return -2.0 * fit.log_likelihood + penalty * fit.model.n_parameters
 
 
-def _value_of_callable(criterion: Callable[..., float], fit: GMMFit, source: RowSource) -> float:
+def _value_of_callable(criterion: Callable[..., float], fit: AnyFit, source: RowSource) -> float:
     """What the user's function returns.
 
     Raises
@@ -128,7 +131,7 @@ def _folds(
         yield source.subset(fold_of_row == fold), source.subset(fold_of_row != fold)
 
 
-def _deviance(end: GMMFit | str, held: RowSource, n_threads: int | None) -> float:
+def _deviance(end: AnyFit | str, held: RowSource, n_threads: int | None) -> float:
     """Minus twice the log-likelihood of held-out rows; a FitError for a fit that failed."""
     if isinstance(end, str):
         raise FitError(end)

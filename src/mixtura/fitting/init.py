@@ -9,6 +9,7 @@ import numpy as np
 from mixtura.data import RowSource
 from mixtura.data.frames import Names
 from mixtura.data.row_checks import check_column_names
+from mixtura.fitting.bayesian_result import BayesianGMMFit
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
@@ -18,6 +19,8 @@ from mixtura.starts import check_init
 from mixtura.starts.given import Means
 
 __all__ = ["check_begin", "names_of", "returned_begin"]
+
+FITS = (GMMFit, BayesianGMMFit)  # which stand for the mixtures that they have
 
 
 def check_begin(
@@ -35,7 +38,7 @@ def check_begin(
     TypeError
         For anything else.
     """
-    if isinstance(init, GMMFit):
+    if isinstance(init, FITS):
         init = init.model
     if isinstance(init, KMeansFit) and init.labels is None:
         if labelled or init.centers.shape != (n_components, source.n_features):
@@ -66,7 +69,7 @@ def check_begin(
 
 def names_of(init: Any) -> Names | None:
     """Names of the columns that a start is of, where it is a mixture or the fit of one."""
-    model = init.model if isinstance(init, GMMFit) else init
+    model = init.model if isinstance(init, FITS) else init
     return model.feature_names if isinstance(model, GaussianMixture) else None
 
 

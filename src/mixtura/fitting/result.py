@@ -130,6 +130,10 @@ class GMMFit(Answers):
         table = as_html(table_lines(self.model, weight_sum=self.weight_sum))
         return f"<p>{headlines}</p>{table}"
 
+    def _measure(self) -> str:
+        """How good the fit is, for the line that it has among others."""
+        return f"log-likelihood {self.log_likelihood:.3f}, {self.n_parameters} parameters"
+
     def _headlines(self) -> list[str]:
         """What a reader learns before the table."""
         k = self.model.n_components

@@ -8,7 +8,7 @@ their ends as well, so that it never ends lower. The most promising start is run
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from mixtura.exceptions import FitError
 from mixtura.fitting.init import check_begin, returned_begin
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.memory import check_memory
-from mixtura.fitting.result import GMMFit
+from mixtura.fitting.selection import AnyFit
 from mixtura.fitting.stages import Begin, Fitting, Settings
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
@@ -65,7 +65,9 @@ class Search:
         For the rows that stand for all in trees.
     by_likelihood : bool
         Whether models are compared by their likelihood. With too few rows for a maximum, a model is
-        fitted only where they are not, and only under a ridge.
+        fitted only where they are not, and only under a ridge or a prior.
+    report : callable
+        From a fitting, its outcome and whether the start was automatic to the fit.
     """
 
     survey: Survey
@@ -74,17 +76,19 @@ class Search:
     settings: Settings
     tree_seed: int
     by_likelihood: bool = True
+    report: Callable[[Fitting, Outcome, bool], AnyFit] = Fitting.report
 
     def fits(
         self, n_components: int, rng: np.random.Generator
-    ) -> Iterator[tuple[str, GMMFit | str]]:
+    ) -> Iterator[tuple[str, AnyFit | str]]:
         """Fit each covariance type, the simpler ones first; yield its name, and why it failed."""
         possible = []
         source = self.survey.source
         for name in sorted(self.covariance_types, key=_freedom):
             needed = FAMILIES[name].least_rows(n_components, source.n_features)
             ridge = bool(np.any(self.settings.reg_covar))
-            if source.n_rows >= needed or (ridge and not self.by_likelihood):
+            enough = self.settings.estimate.has_prior or source.n_rows >= needed
+            if enough or (ridge and not self.by_likelihood):
                 try:
                     check_memory(FAMILIES[name].shape, n_components, source)
                 except MemoryError as error:
@@ -99,7 +103,7 @@ class Search:
         except FAILURES as error:
             yield from ((name, reason(error)) for name in possible)
             return
-        done: dict[str, GMMFit] = {}
+        done: dict[str, AnyFit] = {}
         for name in possible:
             inits: list[Begin | None] = []
             if name in scouted:
@@ -262,7 +266,7 @@ class Search:
 
     def _clear_of_ties(
         self, name: str, n_components: int, inits: Sequence[Begin | None], automatic: bool
-    ) -> GMMFit:
+    ) -> AnyFit:
         """The best fit; started again with a larger ridge where it is spurious."""
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         fit = self._best(name, n_components, inits, ridge, automatic)
@@ -285,7 +289,7 @@ class Search:
         inits: Sequence[Begin | None],
         ridge: Floats,
         automatic: bool,
-    ) -> GMMFit:
+    ) -> AnyFit:
         """Fit from the start that is ahead after a few iterations."""
         ahead: Outcome | None = None
         failure: Exception = FitError("its covariances are singular at every start")
@@ -304,7 +308,7 @@ class Search:
         if ahead is None:
             raise failure
         fitting, outcome = self._run(name, n_components, ahead.parameters, reg_covar=ridge)
-        fit = fitting.report(outcome, automatic)
+        fit = self.report(fitting, outcome, automatic)
         if fit.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return fit
@@ -326,7 +330,7 @@ def _freedom(name: str) -> int:
     return CELEUX_GOVAERT.index(FAMILIES[name].letters)
 
 
-def _parents(name: str, done: dict[str, GMMFit]) -> list[str]:
+def _parents(name: str, done: dict[str, AnyFit]) -> list[str]:
     """The largest of the fitted families that this one contains."""
     family = FAMILIES[name]
     inside = [other for other in done if family.contains(FAMILIES[other])]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN, CovarianceFamily, family_named
+from mixtura.covariance import CELEUX_GOVAERT, FAMILIES, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.data import RowSource, open_rows, with_columns, with_noise
 from mixtura.data.checks import (
     check_count,
@@ -24,18 +24,22 @@ from mixtura.data.labels import RowLabels, check_row_labels
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
 from mixtura.exceptions import ConvergenceWarning, SelectionInterrupted
+from mixtura.fitting.bayesian_report import report_posterior
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.criterion import cross_validate, ends, value_of
 from mixtura.fitting.gmm import Init, check_reg_covar
 from mixtura.fitting.init import check_begin, names_of
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
+from mixtura.fitting.prior_arguments import conjugate_family
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.selection import CRITERIA, Criterion, GMMSelection, criterion_name
-from mixtura.fitting.stages import Settings
+from mixtura.fitting.stages import Fitting, Settings
 from mixtura.fitting.survey import Survey
+from mixtura.fitting.variational import VariationalBayes
 from mixtura.mixture.criteria import warn_of_small_weights
 from mixtura.passes import Backend
+from mixtura.shapes import SHAPE_NAMES
 from mixtura.starts import HierarchicalTree
 
 __all__ = ["GMMSelection", "select_gmm"]
@@ -78,14 +82,16 @@ def select_gmm(
         Numbers of components.
     covariance_types : "all" or iterable of str
         Covariance types of `fit_gmm`; "all" is the fourteen of Celeux and Govaert, for one column
-        "E" and "V".
-    criterion : {"bic", "aic", "icl", "cv"} or callable
+        "E" and "V". "elbo" has four of them: "VII", "VVI", "EEE" and "VVV".
+    criterion : {"bic", "aic", "icl", "cv", "elbo"} or callable
         Lower is better. With `labels`, "bic", "aic" and "icl" are of rows and labels, "cv" and a
         callable of rows alone. "cv" is minus twice the log-likelihood of rows held out; a
         callable takes ``(model, X, sample_weight)`` and returns a number; rows of `mixtura.scan`
         that are not in memory have their weights with them, and its `sample_weight` is None. Where
         it raises an error or returns something else, the model has no value, and `reasons` says
-        why.
+        why. "elbo" fits by variational Bayes, with the default prior of `fit_bayesian_gmm`, and is
+        minus twice the evidence lower bound with the logarithm of the number of labellings added;
+        `reg_covar` and `avoid_spurious` are ignored. See docs/bayesian.md.
     columns : list of str or int, optional
         Columns of X to use, by name or position, in this order: `mixtura.scan` chooses them. None
         is all of them.
@@ -183,10 +189,11 @@ def select_gmm(
             "criterion must be a name where noise_covariance is given, as a callable gets X alone; "
             f"got {criterion_name(criterion)}. Use 'bic', 'aic', 'icl' or 'cv'."
         )
-    sizes = _check_sizes(n_components)
-    names = _check_types(covariance_types, source.n_features)
     if not callable(criterion):
         check_option("criterion", criterion, CRITERIA)
+    sizes = _check_sizes(n_components)
+    by_evidence = criterion == "elbo"
+    names = _check_types(covariance_types, source.n_features, conjugate=by_evidence)
     known, misfits = _known(labels, source, sizes)
     priors = {k: of_rows.prior for k, of_rows in known.items() if of_rows is not None}
     _check_init(init, sizes, criterion, source)
@@ -200,6 +207,9 @@ def select_gmm(
         on_collapse=check_option("on_collapse", on_collapse, ("reseed", "raise")),
         avoid_spurious=check_flag("avoid_spurious", avoid_spurious),
     )
+    if by_evidence:
+        estimate = VariationalBayes()
+        settings = replace(settings, reg_covar=0.0, avoid_spurious=False, estimate=estimate)
     n_threads = check_n_threads(n_threads)
     verbose = check_verbose(verbose)
     n_folds = check_count("n_folds", n_folds, minimum=2)
@@ -212,7 +222,13 @@ def select_gmm(
     settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))
     *streams, seed = generator.spawn(n_folds + 2)
     search = Search(
-        survey, names, init, settings, int(seed.integers(2**32)), criterion in OF_LIKELIHOOD
+        survey,
+        names,
+        init,
+        settings,
+        int(seed.integers(2**32)),
+        criterion in OF_LIKELIHOOD,
+        report_posterior if by_evidence else Fitting.report,
     )
     none = np.full((len(sizes), len(names)), np.nan)
     selection = GMMSelection(
@@ -326,13 +342,17 @@ def _check_folds(n_folds: int, n_rows: int) -> None:
         )
 
 
-def _check_types(covariance_types: str | Iterable[str], n_features: int) -> tuple[str, ...]:
+def _check_types(
+    covariance_types: str | Iterable[str], n_features: int, *, conjugate: bool
+) -> tuple[str, ...]:
     if isinstance(covariance_types, str) and covariance_types == "all":
-        return CELEUX_GOVAERT if n_features > 1 else ONE_COLUMN
+        known = CELEUX_GOVAERT if n_features > 1 else ONE_COLUMN
+        return tuple(n for n in known if not conjugate or FAMILIES[n].name in SHAPE_NAMES)
+    named = conjugate_family if conjugate else family_named
     names = (covariance_types,) if isinstance(covariance_types, str) else tuple(covariance_types)
     families: dict[CovarianceFamily, str] = {}
     for name in names:
-        other = families.setdefault(family_named(name, n_features), name)
+        other = families.setdefault(named(name, n_features), name)
         if other is not name:
             raise ValueError(
                 f"covariance_types must be different models; {other!r} and {name!r} are the same. "

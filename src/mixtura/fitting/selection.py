@@ -11,15 +11,18 @@ from typing import Any, Literal
 import numpy as np
 
 from mixtura.exceptions import FitError
+from mixtura.fitting.bayesian_result import BayesianGMMFit
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture.table import counted, import_pandas
 from mixtura.shapes import Floats
 from mixtura.text import short_repr
 
-__all__ = ["CRITERIA", "Criterion", "GMMSelection", "criterion_name"]
+__all__ = ["CRITERIA", "AnyFit", "Criterion", "GMMSelection", "criterion_name"]
 
-Criterion = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]
-CRITERIA = ("bic", "aic", "icl", "cv")
+Criterion = Literal["bic", "aic", "icl", "cv", "elbo"] | Callable[..., float]
+CRITERIA = ("bic", "aic", "icl", "cv", "elbo")
+TITLES = {"elbo": "-2 ELBO"}  # of criteria whose names are not enough
+AnyFit = GMMFit | BayesianGMMFit
 NO_VALUE = "none: no model has a value of the criterion"
 MARKS = {  # of what happened to spurious components
     "kept": ("*", "has spurious components, which sit on ties or on a handful of rows"),
@@ -46,7 +49,7 @@ class GMMSelection:
         The criterion of each model; NaN for one that has none.
     standard_error : ndarray of the shape of `table`, or None
         Of a cross-validated criterion, from the differences between folds.
-    fits : dict from (n_components, covariance_type) to GMMFit
+    fits : dict from (n_components, covariance_type) to GMMFit or BayesianGMMFit
         The models that were fitted.
     reasons : dict from (n_components, covariance_type) to str
         Why each NaN of the table is there.
@@ -57,7 +60,7 @@ class GMMSelection:
     covariance_types: tuple[str, ...]
     table: Floats
     standard_error: Floats | None = None
-    fits: dict[tuple[int, str], GMMFit] = field(default_factory=dict)
+    fits: dict[tuple[int, str], AnyFit] = field(default_factory=dict)
     reasons: dict[tuple[int, str], str] = field(default_factory=dict)
 
     __repr__ = short_repr
@@ -94,12 +97,13 @@ class GMMSelection:
         ]
 
     @property
-    def best(self) -> GMMFit:
+    def best(self) -> Any:
         """The fit with the lowest criterion.
 
         Returns
         -------
         GMMFit
+            Or for the criterion "elbo", BayesianGMMFit.
 
         Raises
         ------
@@ -171,6 +175,7 @@ class GMMSelection:
 
     def _title(self) -> str:
         name = self.criterion.upper() if self.criterion in CRITERIA else self.criterion
+        name = TITLES.get(self.criterion, name)
         n_values = int((~np.isnan(self.table)).sum())
         end = "lower is better" if n_values else NO_VALUE
         return f"{name} of {counted(n_values, 'mixture')}; {end}"
@@ -204,8 +209,7 @@ class GMMSelection:
         fit = self.fits[k, name]
         which = ", ".join(map(str, _spurious(fit)))
         return (
-            f"{name}, {counted(k, 'component')}: {value:.3f} (log-likelihood "
-            f"{fit.log_likelihood:.3f}, {fit.n_parameters} parameters"
+            f"{name}, {counted(k, 'component')}: {value:.3f} ({fit._measure()}"
             f"{which and f'; spurious: component {which}'}"
             f"{'; smoothed' if _mark(fit) == MARKS['smoothed'][0] else ''})"
         )
@@ -234,13 +238,13 @@ def criterion_name(criterion: Criterion | str) -> str:
     return "criterion" if name == "<lambda>" else name
 
 
-def _spurious(fit: GMMFit | None) -> list[int]:
+def _spurious(fit: AnyFit | None) -> list[int]:
     """Positions of the components that are spurious in the end."""
     events = () if fit is None else fit.events
     return [e.component for e in events if (e.cause, e.action) == ("spurious", "kept")]
 
 
-def _mark(fit: GMMFit | None) -> str:
+def _mark(fit: AnyFit | None) -> str:
     """The sign of a model in the table: that of spurious components, which weighs more, or none."""
     actions = {e.action for e in fit.events if e.cause == "spurious"} if fit else set()
     return next((mark for action, (mark, _) in MARKS.items() if action in actions), "")

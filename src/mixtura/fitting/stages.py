@@ -61,6 +61,7 @@ ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the sam
 LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
 LEAST_IN_BLOCK = 1000  # rows, of which a pass takes as long as an update
 ROWS_PER_MEAN = 20  # in a block, for each component and feature, as in samples for starts
+MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
 BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
 
 
@@ -107,6 +108,7 @@ class Settings:
     avoid_spurious: bool = True
     fixed: NDArray[np.bool_] | None = None
     estimate: Estimate = MAXIMUM_LIKELIHOOD
+    is_ordered: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -183,6 +185,10 @@ class Fitting:
         if self._settings.fixed is not None:
             self._fix(begin, self._settings.fixed)
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
+        if self._settings.is_ordered and isinstance(begin, str) and self._prior is None:
+            self._put_in_order(outcome)
+        if self._settings.is_ordered and isinstance(begin, str) and self._prior is None:
+            self._put_in_order(outcome)
         outcome.events += _spurious_events(outcome, "kept")
         if self._settings.estimate.has_prior:
             return outcome
@@ -262,6 +268,40 @@ class Fitting:
         start = self._best_start(method, smoother, rng_of_restart)
         start.events = _spurious_events(outcome, "smoothed") + start.events
         return self._iterate(smoother, start)
+
+    def _put_in_order(self, outcome: Outcome) -> None:
+        """Put the heaviest component first and iterate on, where the objective is of an order.
+
+        No other order has a higher objective, for the same responsibilities.
+        """
+        for _ in range(MOST_SORTS):
+            order = _falling(outcome.parameters)
+            used_up = len(outcome.history) >= self._settings.max_iter
+            if order is None or outcome.stop_reason != "converged" or used_up:
+                break
+            assert outcome.statistics is not None
+            outcome.parameters = outcome.parameters.select(order)
+            outcome.statistics = outcome.statistics.select(order)
+            outcome.state = self._em(self._update).schedule.disturbed(outcome.state)
+            self._iterate(self._update, outcome)
+        order = _falling(outcome.parameters)
+        if order is None or outcome.stop_reason == "interrupted":
+            return
+        try:
+            self._measure(outcome, outcome.parameters.select(order))
+        except KeyboardInterrupt:
+            outcome.stop_reason = "interrupted"
+
+    def _measure(self, outcome: Outcome, parameters: Parameters) -> None:
+        """Move to other parameters after the last iteration, unless their objective is lower."""
+        update = self._update_for(outcome)
+        seen, offset = update.as_seen(parameters)
+        statistics = self._rows.accumulate(seen)
+        mean, weight_sum = statistics.log_likelihood / statistics.weight_sum, statistics.weight_sum
+        objective = mean + offset - update.penalty(parameters, weight_sum)
+        if objective >= outcome.objective - ROUNDING:
+            outcome.parameters, outcome.statistics = parameters, statistics
+            outcome.objective = outcome.history[-1] = objective
 
     def _fix(self, begin: Begin, fixed: NDArray[np.bool_]) -> None:
         """Hold parameters at their values in the mixture that the fit starts from."""
@@ -502,6 +542,12 @@ class Fitting:
             and seen.precisions_cholesky is own.precisions_cholesky
             and np.array_equal(seen.log_weights, own.log_weights)
         )
+
+
+def _falling(parameters: Parameters) -> NDArray[np.intp] | None:
+    """The order of falling weight; None where components are in it."""
+    order = heaviest_first(parameters.weights, parameters.means)
+    return None if (np.diff(parameters.weights) <= 0.0).all() else order
 
 
 def _spurious_events(outcome: Outcome, action: Literal["smoothed", "kept"]) -> list[Event]:

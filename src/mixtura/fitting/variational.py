@@ -9,7 +9,6 @@ import numpy as np
 from mixtura.conjugate import WEIGHT_LAWS, Prior, WeightPrior, precision_law
 from mixtura.covariance import CovarianceFamily
 from mixtura.fitting.survey import Survey
-from mixtura.passes import moments
 from mixtura.shapes import Floats
 from mixtura.updates import Update, Variational
 
@@ -50,10 +49,14 @@ class VariationalBayes:
         """Yes: few rows suffice, and components without any."""
         return True
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the bound depends on the order of the components."""
+        return WEIGHT_LAWS[self.weight_prior].is_ordered
+
     def prior(self, survey: Survey, family: CovarianceFamily, n_components: int) -> Prior:
         """Return the prior, with what was left open taken from the rows."""
         shape, d = family.shape, survey.source.n_features
-        mean, _ = moments(survey.source, survey.backend)
         dof, covariance = self.degrees_of_freedom, self.covariance
         if covariance is None:
             whole = shape.from_matrices(np.diag(SHARE * survey.unit)[None])
@@ -62,7 +65,7 @@ class VariationalBayes:
             WEIGHT_LAWS[self.weight_prior],
             1.0 / n_components if self.concentration is None else self.concentration,
             MEAN_PRECISION if self.mean_precision is None else self.mean_precision,
-            mean if self.mean is None else self.mean,
+            survey.centre if self.mean is None else self.mean,
             precision_law(shape).least(d) + 3.0 if dof is None else dof,
             np.asarray(covariance),
             shape,

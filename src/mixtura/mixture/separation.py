@@ -56,7 +56,11 @@ def nearest_components(means: Floats, covariances: Floats) -> tuple[Floats, NDAr
 
 
 def assignment_entropy(
-    statistics: Statistics, parameters: Parameters, by: Algebra, known: float = 0.0
+    statistics: Statistics,
+    parameters: Parameters,
+    by: Algebra,
+    known: float = 0.0,
+    log_weights: Floats | None = None,
 ) -> float:
     """Weighted sum over rows of ``-sum_j resp[j] log resp[j]``, from statistics alone.
 
@@ -73,6 +77,8 @@ def assignment_entropy(
     by : Algebra
     known : float, nats
         Expected log-prior of the labels, where the log-likelihood is one of rows and labels.
+    log_weights : ndarray of shape (n_components,), nats, optional
+        What took the place of the logarithms of the weights in the pass, if something did.
 
     Returns
     -------
@@ -88,7 +94,8 @@ def assignment_entropy(
         return float(statistics.extras["entropy"])
     weights, factors, shape = parameters.weights, parameters.precisions_cholesky, parameters.shape
     k, d = parameters.means.shape
-    log_weights = np.log(weights, where=weights > 0.0, out=np.zeros(k))
+    if log_weights is None:
+        log_weights = np.log(weights, where=weights > 0.0, out=np.zeros(k))
     constants = log_weights + shape.log_dets(factors, d) - 0.5 * d * math.log(2.0 * math.pi)
     distances = shape.distances(factors, statistics.resp_xx, by)
     completed = statistics.resp_sum @ constants - 0.5 * distances + known

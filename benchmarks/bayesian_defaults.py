@@ -1,0 +1,184 @@
+"""Defaults of the prior of `fit_bayesian_gmm`: how well fits with too many components do.
+
+    python -m benchmarks.bayesian_defaults [--problems 60] [--seeds 1]
+
+Rows are drawn from mixtures of 1 to 6 components in 1, 2, 5 or 10 features, 100 to 5000 of them,
+with equal or unequal weights, and neighbours 2 to 6 standard deviations apart (from 3: "apart").
+Each fit has 10 components. The table has, for each prior: in how many problems as many components
+as were drawn have the weight of a row or more, and of those that are apart; the mean excess of
+components; the mean adjusted Rand index; the mean log density per row of 2000 other rows, less that
+of `fit_gmm` with the right number of components; and CPU time. The last two lines are scikit-learn
+with its defaults, whose components count when they have the weight of a row, and the same with the
+scatter of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import BayesianGaussianMixture
+
+import mixtura
+
+Array = np.ndarray
+K = 10  # components of each fit
+N_TEST = 2000
+
+
+class Problem(NamedTuple):
+    """Rows of a known mixture."""
+
+    name: str
+    n_components: int
+    separation: float
+    X: Array
+    labels: Array
+    test: Array
+
+
+class Found(NamedTuple):
+    """What a fit found."""
+
+    n_effective: int
+    rand: float
+    density: float
+    seconds: float
+
+
+def problems(n: int) -> Iterator[Problem]:
+    """Random mixtures, the same for each run."""
+    for seed in range(n):
+        rng = np.random.default_rng(seed)
+        k, d = int(rng.integers(1, 7)), int(rng.choice([1, 2, 5, 10]))
+        n_rows = int(rng.choice([100, 300, 1000, 5000]))
+        separation = float(rng.uniform(2.0, 6.0))
+        weights = rng.dirichlet(np.full(k, 3.0)) if seed % 2 else np.full(k, 1.0 / k)
+        means = _apart(k, d, separation, rng)
+        factors = np.array([_factor(d, rng) for _ in range(k)])
+        unit = np.exp(rng.normal(0.0, 2.0, d))
+        rows, labels = [], rng.choice(k, n_rows + N_TEST, p=weights)
+        for j in labels:
+            rows.append(means[j] + factors[j] @ rng.normal(size=d))
+        X = np.array(rows) * unit
+        name = f"{k} of {d} features, {n_rows} rows, {separation:.1f} apart"
+        yield Problem(name, k, separation, X[:n_rows], labels[:n_rows], X[n_rows:])
+
+
+def _apart(k: int, d: int, separation: float, rng: np.random.Generator) -> Array:
+    """Means, the nearest two of which are that far from each other."""
+    if d == 1:
+        return separation * rng.permutation(k)[:, None].astype(float)
+    means = rng.normal(size=(k, d))
+    gaps = [np.linalg.norm(means[i] - means[j]) for i in range(k) for j in range(i)]
+    return means * (separation / min(gaps, default=1.0))
+
+
+def _factor(d: int, rng: np.random.Generator) -> Array:
+    """A root of a random covariance, with variances around one."""
+    axes, _ = np.linalg.qr(rng.normal(size=(d, d)))
+    return axes * np.exp(rng.normal(0.0, 0.35, d))
+
+
+def ours(seed: int, prior: Callable[[Array], dict[str, Any]]) -> Callable[[Array], Any]:
+    """A fit with a prior that may depend on the rows."""
+    return lambda X: mixtura.fit_bayesian_gmm(
+        X, K, rng=seed, n_threads=1, verbose=False, **prior(X)
+    )
+
+
+def scatter(X: Array, share: float) -> Array:
+    """A share of the variance of each feature."""
+    return np.diag(share * X.var(axis=0))
+
+
+def part(X: Array, parts: float) -> Array:
+    """The variances of one of several equal parts of the space that the rows take up."""
+    return scatter(X, parts ** (-2.0 / X.shape[1]))
+
+
+def priors() -> dict[str, Callable[[Array], dict[str, Any]]]:
+    """The default, and what else it could be."""
+    table: dict[str, Callable[[Array], dict[str, Any]]] = {"default": lambda X: {}}
+    for share in (0.1, 0.5, 1.0):
+        table[f"scatter {share:g}"] = lambda X, s=share: {"covariance": scatter(X, s)}
+    for parts in (3, 5, 10):
+        table[f"part of {parts}"] = lambda X, p=parts: {"covariance": part(X, p)}
+    for precision in (0.001, 0.01, 0.03, 0.1, 0.3):
+        table[f"mean precision {precision:g}"] = lambda X, p=precision: {"mean_precision": p}
+    for more in (1.0, 2.0, 3.0, 5.0):
+        table[f"{more:g} more degrees"] = lambda X, m=more: {
+            "degrees_of_freedom": X.shape[1] - 1.0 + m
+        }
+    for concentration in (0.001, 0.1, 1.0):
+        table[f"concentration {concentration:g}"] = lambda X, c=concentration: {"concentration": c}
+    for parts in (3, 5, 10):
+        for precision in (0.1, 0.3):
+            table[f"mixed {parts} {precision}"] = lambda X, q=parts, p=precision: {"covariance": part(X, q), "mean_precision": p}
+    table["sticks"] = lambda X: {"weight_prior": "stick-breaking"}
+    table["sticks 1"] = lambda X: {"weight_prior": "stick-breaking", "concentration": 1.0}
+    return table
+
+
+def judged(problem: Problem, fit: Callable[[Array], Any]) -> Found:
+    """Fit, and compare with what is known."""
+    begun = time.process_time()
+    found = fit(problem.X)
+    seconds = time.process_time() - begun
+    labels = found.predict(problem.X)
+    if isinstance(found, BayesianGaussianMixture):
+        sizes = found.predict_proba(problem.X).sum(axis=0)
+        density, n_effective = found.score(problem.test), int((sizes >= 1.0).sum())
+    else:
+        density = found.predictive.log_prob(problem.test).mean()
+        n_effective = found.n_effective
+    return Found(n_effective, adjusted_rand_score(problem.labels, labels), density, seconds)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--problems", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", nargs="*", help="beginnings of the names of priors")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    given = list(problems(arguments.problems)) * arguments.seeds
+    seeds = np.repeat(range(arguments.seeds), arguments.problems)
+    right = [
+        mixtura.fit_gmm(p.X, p.n_components, rng=0, n_threads=1).log_prob(p.test).mean()
+        for p in given
+    ]
+    fits = {name: [ours(int(s), prior) for s in seeds] for name, prior in priors().items()}
+    fits["scikit-learn"] = [
+        BayesianGaussianMixture(n_components=K, max_iter=1000, random_state=int(s)).fit for s in seeds
+    ]
+    fits["scikit-learn, scatter of ours"] = [
+        lambda X, s=s: BayesianGaussianMixture(
+            n_components=K, max_iter=1000, covariance_prior=part(X, 10), random_state=int(s)
+        ).fit(X)
+        for s in seeds
+    ]
+    print(f"{'':<30}{'right k':>9}{'apart':>8}{'excess':>8}{'rand':>7}{'density':>9}{'seconds':>9}")
+    for name, each in fits.items():
+        if arguments.only and not name.startswith(tuple(arguments.only)):
+            continue
+        found = [judged(p, fit) for p, fit in zip(given, each, strict=True)]
+        excess = np.array([f.n_effective - p.n_components for f, p in zip(found, given)])
+        apart = np.array([p.separation >= 3.0 for p in given])
+        density = np.mean([f.density - r for f, r in zip(found, right)])
+        print(
+            f"{name:<30}{(excess == 0).mean():>9.0%}{(excess == 0)[apart].mean():>8.0%}"
+            f"{excess.mean():>8.2f}{np.mean([f.rand for f in found]):>7.3f}{density:>9.4f}"
+            f"{sum(f.seconds for f in found):>9.1f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""From the outcome of a variational fit to what users get."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.stages import Fitting
+from mixtura.fitting.variational import VariationalBayes
+from mixtura.mixture.separation import assignment_entropy
+from mixtura.posterior import GMMPosterior
+from mixtura.schedules import Outcome
+
+__all__ = ["report_posterior"]
+
+
+def report_posterior(fitting: Fitting, outcome: Outcome, automatic: bool) -> BayesianGMMFit:
+    """Return a fit by variational Bayes as users get it.
+
+    Parameters
+    ----------
+    fitting : Fitting
+        With `VariationalBayes` as its estimate.
+    outcome : Outcome
+    automatic : bool
+        Whether the start was: then the heaviest component comes first, unless labels give
+        components their order.
+    """
+    survey, estimate = fitting._survey, fitting._settings.estimate
+    assert isinstance(estimate, VariationalBayes)
+    source, parameters = survey.source, outcome.parameters
+    prior = estimate.prior(survey, fitting._family, fitting._n_components)
+    entropy = math.nan
+    if outcome.stop_reason != "interrupted" and outcome.statistics is not None:
+        constants = prior.log_constants(prior.laws_of(parameters, source.weight_sum))
+        entropy = assignment_entropy(
+            outcome.statistics,
+            parameters,
+            survey.backend.algebra,
+            fitting._expected_log_prior(outcome),
+            constants,
+        )
+    events = outcome.events
+    if not prior.weights.is_ordered:  # else another order would have another bound
+        order, events = fitting.in_order(outcome, automatic)
+        parameters = parameters if order is None else parameters.select(order)
+    posterior = GMMPosterior._of(
+        prior,
+        prior.laws_of(parameters, source.weight_sum),
+        fitting._covariance_type,
+        source.feature_names,
+        fitting._missing,
+        source.weight_sum * parameters.weights,
+        source.weight_sum / source.n_rows,
+    )
+    return BayesianGMMFit(
+        posterior,
+        outcome.objective * source.weight_sum,
+        np.asarray(outcome.history),
+        len(outcome.history),
+        outcome.stop_reason == "converged",
+        outcome.stop_reason,
+        tuple(events),
+        source.n_rows,
+        source.weight_sum,
+        entropy,
+        fitting._n_labelled(),
+        source.form == "noisy",
+        survey.n_missing,
+    )
