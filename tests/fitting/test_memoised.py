@@ -9,7 +9,7 @@ from helpers import COVARIANCE_TYPES
 from holes import with_holes
 
 import mixtura
-from mixtura import GaussianMixture, fit_gmm, scan
+from mixtura import GaussianMixture, fit_bayesian_gmm, fit_gmm, scan
 from mixtura.shapes import Floats
 
 K, D, N = 3, 2, 8000
@@ -49,6 +49,38 @@ def test_limit_is_that_of_ordinary_iterations_from_the_same_start(name: str) -> 
     assert abs(fit.history[-1] - plain.history[-1]) < 1e-6
     np.testing.assert_allclose(fit.means, plain.means, atol=1e-3)
     assert fit.entropy == pytest.approx(plain.entropy, rel=1e-3)
+
+
+@pytest.mark.parametrize("weight_prior", ["dirichlet", "stick-breaking"])
+@pytest.mark.parametrize("name", [*COVARIANCE_TYPES, "weights", "labels", "missing"])
+def test_bound_of_variational_bayes_has_the_limit_of_ordinary_iterations(
+    name: str, weight_prior: Any
+) -> None:
+    rows, options = CALLS[name]
+    start = near(options.get("covariance_type", "full"))
+    fit, plain = (
+        fit_bayesian_gmm(
+            rows, K, weight_prior=weight_prior, init=start, em=em, **PRECISE, **options
+        )
+        for em in ("memoised", "soft")
+    )
+    assert (np.diff(fit.history) >= -1e-10).all()
+    assert abs(fit.elbo - plain.elbo) < 1e-6 * fit.weight_sum
+    assert fit.elbo >= fit.history[-1] * fit.weight_sum - 1e-6
+    assert fit.entropy == pytest.approx(plain.entropy, rel=1e-3)
+
+
+@pytest.mark.parametrize("weight_prior", ["dirichlet", "stick-breaking"])
+def test_bound_of_the_fit_is_that_of_its_posterior(weight_prior: Any) -> None:
+    fit = fit_bayesian_gmm(X, 5, weight_prior=weight_prior, em="memoised", rng=0)
+    assert fit.elbo == pytest.approx(fit.posterior.elbo(X), rel=1e-11)
+    assert fit.n_effective == K
+    assert (np.diff(fit.weights) <= 0.0).all()
+
+
+def test_kind_of_em_that_has_no_posterior_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"em must be one of 'soft', 'memoised'; got 'hard'"):
+        fit_bayesian_gmm(X, K, em="hard")  # type: ignore[arg-type]
 
 
 def test_log_likelihood_is_that_of_the_model() -> None:
