@@ -42,6 +42,8 @@ def test_docstring_examples_when_run_print_what_they_show(name: str) -> None:
 def test_examples_in_docs_when_run_print_what_they_show(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if page.name == "posterior.md" and not hasattr(mixtura, "fit_bayesian_gmm"):
+        pytest.skip("it begins with fit_bayesian_gmm")
     monkeypatch.chdir(tmp_path)  # some write files
     done = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
     assert done.attempted > 0

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from posteriors import simple
 
 import mixtura
 from mixtura import Event, State
@@ -99,6 +100,7 @@ class Tags(HTMLParser):
 @cache
 def results() -> dict[str, Any]:
     """One of each kind that users get, larger than can be read."""
+    posterior = simple("full", k=12, d=3)
     names = [LONG, "b", "c", "d"]
     frame = np.rec.fromarrays(X.T, names=names)
     states: list[State] = []
@@ -133,12 +135,14 @@ def results() -> dict[str, Any]:
         "state": states[-1],
         "parameters": states[-1].parameters,
         "scan": mixtura.scan([X, X]),
+        "posterior": posterior,
+        "predictive": posterior.predictive,
     }
 
 
 RESULTS = [
     "fit", "wide", "binned", "kmeans", "stream", "selection", "bootstrap", "tree", "mixture",
-    "statistics", "event", "state", "parameters", "scan",
+    "statistics", "event", "state", "parameters", "scan", "posterior", "predictive",
 ]  # fmt: skip
 
 

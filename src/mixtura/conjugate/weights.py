@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.special import betaincinv, betaln, digamma, gammaln
+from scipy.special import betaincinv, betaln, digamma, gammaln, xlogy
 
 from mixtura.shapes import Floats
 
@@ -72,6 +72,15 @@ class WeightLaw(Protocol):
             Where no component has a largest density at a weight above zero.
         """
 
+    def log_density(self, parameters: Floats, weights: Floats) -> float:
+        """Return the log of the density of weights with sum one, nats.
+
+        Raises
+        ------
+        ValueError
+            Where weights with sum one do not say all that the law is about.
+        """
+
     def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
         """Return quantiles of the law of each weight, shape (n_components, n_levels)."""
 
@@ -112,12 +121,18 @@ class Dirichlet:
         excess = np.maximum(parameters - 1.0, 0.0)
         return _shared(excess, "concentration")
 
+    def log_density(self, parameters: Floats, weights: Floats) -> float:
+        normaliser = gammaln(parameters.sum()) - gammaln(parameters).sum()
+        with np.errstate(invalid="ignore"):
+            return float(normaliser + xlogy(parameters - 1.0, weights).sum())
+
     def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
         others = parameters.sum() - parameters
         if len(parameters) == 1:
             return np.ones((1, len(levels)))
         quantiles: Floats = betaincinv(parameters[:, None], others[:, None], levels)
-        return quantiles
+        # For some concentrations above 1e15 SciPy has none; there all are the mean, to rounding.
+        return np.where(np.isnan(quantiles), self.means(parameters)[:, None], quantiles)
 
 
 class StickBreaking:
@@ -159,16 +174,25 @@ class StickBreaking:
         shares[(total == 0.0) & (parameters[1] < 1.0)] = 1.0
         return _shared(_pieces(shares), "weight of rows")
 
+    def log_density(self, parameters: Floats, weights: Floats) -> float:  # noqa: ARG002
+        raise ValueError(
+            "weight_prior must be 'dirichlet' for weights to have a density; it is "
+            "'stick-breaking', and the weights of a mixture leave out what sticks leave over. "
+            "Compare mixtures by their log-likelihood."
+        )
+
     def quantiles(self, parameters: Floats, levels: Floats) -> Floats:
         # A weight is a share of a product, over the sum of all: no closed form. Each stick has a
         # random stream of its own, drawn twice, so that memory does not grow with their number.
-        k, whole = parameters.shape[1], np.ones(N_DRAWS)
-        for j in range(k):
-            whole *= 1.0 - _shares_of(parameters, j)
+        k, log_left = parameters.shape[1], np.zeros(N_DRAWS)
+        with np.errstate(divide="ignore"):  # of a share of one, nothing is left
+            for j in range(k):
+                log_left += np.log1p(-_shares_of(parameters, j))
+        taken = -np.expm1(log_left)
         quantiles, left = np.empty((k, len(levels))), np.ones(N_DRAWS)
         for j in range(k):
             share = _shares_of(parameters, j)
-            quantiles[j] = np.quantile(share * left / (1.0 - whole), levels)
+            quantiles[j] = np.quantile(share * left / taken, levels)
             left *= 1.0 - share
         return quantiles
 

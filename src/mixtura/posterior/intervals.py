@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import gammainccinv, stdtrit
+from scipy.special import betaln, gammainccinv, stdtrit
 
 from mixtura.data.checks import check_number
 from mixtura.shapes import Floats
@@ -14,7 +14,9 @@ from mixtura.text import short_repr
 if TYPE_CHECKING:
     from mixtura.posterior.posterior import GMMPosterior
 
-__all__ = ["CredibleIntervals", "credible_intervals"]
+__all__ = ["CredibleIntervals", "credible_intervals", "t_quantiles"]
+
+FAR = 1e100  # above, SciPy's quantiles of Student-t laws stop to grow
 
 
 class CredibleIntervals(NamedTuple):
@@ -79,7 +81,22 @@ def credible_intervals(self: GMMPosterior, level: float = 0.95) -> CredibleInter
     freedom = np.broadcast_to(self.degrees_of_freedom, k) - self.prior.precisions.least(d)
     t = freedom[:, None, None]
     deviation = np.sqrt(scale / (self.mean_precision[:, None, None] * t))
-    means = self.means[:, :, None] + deviation * stdtrit(t, ends)
+    means = self.means[:, :, None] + deviation * t_quantiles(t, ends)
     with np.errstate(divide="ignore", over="ignore"):  # of tiny t the upper end is beyond floats
         variances = 0.5 * scale / gammainccinv(0.5 * t, ends)
     return CredibleIntervals(level, weights, means, variances)
+
+
+def t_quantiles(degrees_of_freedom: Floats, levels: Floats) -> Floats:
+    """Return quantiles of Student-t laws; infinite where floats end.
+
+    Far out, x has the tail probability ``(nu / x^2)^(nu/2) / (nu B(nu/2, 1/2))``, to rounding.
+    """
+    quantiles: Floats = np.asarray(stdtrit(degrees_of_freedom, levels))
+    far = np.abs(quantiles) > FAR
+    if far.any():
+        nu, p = (np.broadcast_to(each, far.shape)[far] for each in (degrees_of_freedom, levels))
+        log_tail = np.log(np.minimum(p, 1.0 - p) * nu) + betaln(0.5 * nu, 0.5)
+        with np.errstate(over="ignore"):
+            quantiles[far] = np.sign(p - 0.5) * np.exp(0.5 * np.log(nu) - log_tail / nu)
+    return quantiles

@@ -15,7 +15,16 @@ from mixtura.data.frames import Names
 from mixtura.data.missing import Missing
 from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters, Seen
-from mixtura.posterior import drawing, intervals, modes, predictive, rows, saving, table
+from mixtura.posterior import (
+    drawing,
+    intervals,
+    log_pdf,
+    modes,
+    predictive,
+    rows,
+    saving,
+    table,
+)
 from mixtura.posterior.student import StudentMixture
 from mixtura.shapes import Floats
 from mixtura.text import short
@@ -98,6 +107,7 @@ class GMMPosterior:
 
     # Mixtures that it makes likely
     mode = modes.mode
+    log_pdf = log_pdf.log_pdf
     sample_models = drawing.sample_models
     credible_intervals = intervals.credible_intervals
 

@@ -26,7 +26,7 @@ from mixtura.shapes import Floats
 if TYPE_CHECKING:
     from mixtura.posterior.posterior import GMMPosterior
 
-__all__ = ["elbo", "predict", "responsibilities"]
+__all__ = ["Shared", "elbo", "predict", "responsibilities"]
 
 
 def responsibilities(
@@ -153,11 +153,11 @@ def elbo(
     check_rows_sum_to_one(shares)
     if not source.n_samples:
         return -divergence
-    return float(source.total(_Shared(self, source.form, n_threads, shares))) - divergence
+    return float(source.total(Shared(self, source.form, n_threads, shares))) - divergence
 
 
 @dataclass(frozen=True, eq=False)
-class _Shared:
+class Shared:
     """A look at the bound of a block with given shares, without the divergence."""
 
     posterior: GMMPosterior

@@ -80,7 +80,7 @@ class StudentMixture:
     >>> from mixtura import StudentMixture
     >>> cauchy = StudentMixture([1.0], [[0.0]], [1.0], [1.0], "spherical")
     >>> cauchy.log_prob([[0.0], [1e100]])
-    array([  -1.14472989, -461.66174843])
+    array([  -1.14472989, -461.66174848])
     """
 
     weights: Floats

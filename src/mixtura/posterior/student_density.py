@@ -19,9 +19,10 @@ from mixtura.shapes import Floats, Shape
 if TYPE_CHECKING:
     from mixtura.posterior.student import StudentMixture
 
-__all__ = ["LogProb", "student_log_density"]
+__all__ = ["LogProb", "log_gamma_ratio", "student_log_density"]
 
 ELEMENTS_AT_ONCE = 1 << 16  # numbers of rows in memory while densities are computed
+LARGE = 1e5  # half the degrees of freedom: the next terms of Stirling's series are below 1e-17
 FAR = 1e100  # standard deviations: their square need not overflow
 
 
@@ -115,13 +116,22 @@ def student_log_density(z: Floats, factor: Floats, dof: float, shape: Shape) -> 
         u = _whitened(z, factor, shape) / math.sqrt(dof)
     own = precision_law(shape).has_own_scales
     size, number = (1, d) if own else (d, 1)
-    constant = (
-        gammaln(0.5 * (dof + size)) - gammaln(0.5 * dof) - 0.5 * size * math.log(dof * math.pi)
-    )
+    constant = log_gamma_ratio(0.5 * dof, 0.5 * size) - 0.5 * size * math.log(dof * math.pi)
     log_det = float(shape.log_dets(factor, d)[0])
     logs = _log1p_square(np.abs(u)) if own else _log1p_square(np.hypot.reduce(u, axis=1)[:, None])
     density: Floats = number * constant + log_det - 0.5 * (dof + size) * logs.sum(axis=1)
     return density
+
+
+def log_gamma_ratio(x: float, a: float) -> float:
+    """Return ``lgamma(x + a) - lgamma(x)``, with all digits where both are large.
+
+    By Stirling's series, whose largest terms are subtracted before they are computed.
+    """
+    if x < LARGE:
+        return float(gammaln(x + a) - gammaln(x))
+    ends = 1.0 / (12.0 * (x + a)) - 1.0 / (12.0 * x)
+    return (x + a - 0.5) * math.log1p(a / x) + a * math.log(x) - a + ends
 
 
 def _whitened(z: Floats, factor: Floats, shape: Shape) -> Floats:

@@ -1,0 +1,80 @@
+"""The posterior density of the parameters of a mixture."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mixtura import kernels
+from mixtura.conjugate.precisions import log_normalisers
+from mixtura.mixture import GaussianMixture
+from mixtura.shapes import SHAPE_NAMES
+
+if TYPE_CHECKING:
+    from mixtura.posterior.posterior import GMMPosterior
+
+__all__ = ["log_pdf"]
+
+
+def log_pdf(self: GMMPosterior, model: GaussianMixture) -> float:
+    """Log of the posterior density of weights, means and covariances together.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        With as many components, in the order of the posterior's, and its covariance type.
+
+    Returns
+    -------
+    float, nats
+        All constants are in it. A weight of zero gives minus or plus infinity, or NaN where both
+        meet.
+
+    Raises
+    ------
+    ValueError
+        For another number of components or features, another covariance type, or weights by sticks:
+        what these leave over is not part of a mixture.
+    TypeError
+        For what is no mixture.
+
+    Notes
+    -----
+    `mode` has the largest one. Cost O(k d^3).
+    """
+    _check(self, model)
+    shape, law, d = self.prior.shape, self.prior.precisions, self.n_features
+    dof, laws, factors = self.degrees_of_freedom, self._laws, model.precisions_cholesky
+    total = self.prior.weights.log_density(self.weight_concentration, model.weights)
+
+    log_dets = shape.log_dets(factors, d)
+    apart = np.square(shape.whitened_lengths(factors, model.means - self.means))
+    unit = 0.5 * d * (np.log(self.mean_precision) - math.log(2.0 * math.pi))
+    total += float((unit + log_dets - 0.5 * self.mean_precision * apart).sum())
+
+    # The density of a precision times that of the change to a covariance. Normalisers have no
+    # powers of pi, of which a Wishart law has d (d - 1) / 4.
+    size, least = law.size(d), law.least(d)
+    of_law = log_normalisers(law, dof, self.prior.log_scale_dets(laws), d)
+    power = (dof + least + 2.0) * (size / d) * log_dets
+    total += float((power - of_law).sum()) - len(dof) * 0.25 * size * least * math.log(math.pi)
+    return total - 0.5 * shape.distances(factors, self.scale, kernels)
+
+
+def _check(posterior: GMMPosterior, model: GaussianMixture) -> None:
+    if not isinstance(model, GaussianMixture):
+        raise TypeError(
+            f"model must be a GaussianMixture; got {type(model).__name__}. Pass one, such as "
+            f"`mode()` of the posterior."
+        )
+    family = model._family
+    same = family.name in SHAPE_NAMES and family.shape is posterior.prior.shape
+    if model.means.shape != posterior.means.shape or not same:
+        (k, d), (own_k, own_d) = model.means.shape, posterior.means.shape
+        raise ValueError(
+            f"model must have {own_k} components, {own_d} features and "
+            f"{posterior.covariance_type!r} covariances, as the posterior has; got {k}, {d} and "
+            f"{model.covariance_type!r}. Convert it, or pass another one."
+        )
