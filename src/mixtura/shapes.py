@@ -162,6 +162,19 @@ class Shape(ABC):
     def coarsened(self, scatter: Floats) -> Floats:
         """Return what this shape keeps of a "full" scatter."""
 
+    def merged(self, scatter: Floats, into: int, other: int) -> Floats:
+        """Return the scatters with one component's added to another's, where it leaves zeros."""
+        merged = scatter.copy()
+        merged[into] += scatter[other]
+        merged[other] = 0.0
+        return merged
+
+    def emptied(self, scatter: Floats, component: int, share: float) -> Floats:  # noqa: ARG002
+        """Return the scatters without that of a component, which has this share of the rows."""
+        emptied = scatter.copy()
+        emptied[component] = 0.0
+        return emptied
+
     def per_feature(self, scatter: Floats, n_features: int) -> Floats:  # noqa: ARG002
         """Return a scatter as covariances times weights: a trace becomes the mean variance."""
         return scatter
@@ -488,6 +501,12 @@ class _Tied(_Matrices):
     def coarsened(self, scatter: Floats) -> Floats:
         coarse: Floats = np.einsum("jab->ab", scatter)
         return coarse
+
+    def merged(self, scatter: Floats, into: int, other: int) -> Floats:  # noqa: ARG002
+        return scatter
+
+    def emptied(self, scatter: Floats, component: int, share: float) -> Floats:  # noqa: ARG002
+        return (1.0 - share) * scatter
 
     def shrunk_to_pooled(self, scatter: Floats, resp_sum: Floats, share: float) -> Floats:  # noqa: ARG002
         return scatter

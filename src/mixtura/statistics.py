@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixtura.parameters import NOTHING
 from mixtura.shapes import DIAG, FULL, SHAPES, SPHERICAL, Floats, Shape, ShapeName
@@ -331,26 +330,6 @@ class Statistics:
         sums = {name: values.pop(name) for name in SUMS}
         extras = {name.removeprefix("extras."): each for name, each in values.items()}
         return cls(SHAPES[covariance_type].name, **sums, extras=extras or NOTHING)
-
-    def select(self, components: NDArray[np.intp]) -> Statistics:
-        """Return the sums of some components, in this order.
-
-        Parameters
-        ----------
-        components : ndarray of int
-
-        Returns
-        -------
-        Statistics
-            Sums over all components, such as the scatter of "tied", stay as they are.
-        """
-        return replace(
-            self,
-            centres=self.centres[components],
-            resp_sum=self.resp_sum[components],
-            resp_x=self.resp_x[components],
-            resp_xx=self.shape.select(self.resp_xx, components),
-        )
 
     def _with(self, centres: Floats, resp_x: Floats, resp_xx: Floats) -> Statistics:
         """Return the same rows about other centres; faster than `dataclasses.replace`."""

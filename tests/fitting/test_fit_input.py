@@ -1,4 +1,4 @@
-"""Bad input of `fit_gmm` and `fit_kmeans`: refused in clear words before any work is done."""
+"""Bad input of functions that fit: refused in clear words before any work is done."""
 
 import re
 from collections.abc import Callable
@@ -13,11 +13,23 @@ from helpers import unchanged
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from mixtura import Event, FitError, GaussianMixture, fit_gmm, fit_kmeans, hierarchical
+from mixtura import (
+    Event,
+    FitError,
+    GaussianMixture,
+    fit_bayesian_gmm,
+    fit_gmm,
+    fit_kmeans,
+    hierarchical,
+)
 from mixtura.covariance import FAMILIES
 from mixtura.passes.backend import BACKENDS
 
-FITS: dict[str, Callable[..., object]] = {"fit_gmm": fit_gmm, "fit_kmeans": fit_kmeans}
+FITS: dict[str, Callable[..., object]] = {
+    "fit_gmm": fit_gmm,
+    "fit_kmeans": fit_kmeans,
+    "fit_bayesian_gmm": fit_bayesian_gmm,
+}
 every_fit = pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
 X = GOOD["X"]
 LABELS = np.array([0, 0, 1, 1])
@@ -46,7 +58,7 @@ def assert_refused(
     **arguments: object,
 ) -> None:
     values = {"X": X} | arguments
-    counts = {"n_components" if fit is fit_gmm else "n_clusters": 2}
+    counts = {"n_clusters" if fit is fit_kmeans else "n_components": 2}
     with (
         unchanged(*GOOD.values(), *values.values()),
         pytest.raises(bad.error, match=f"^{re.escape(bad.message)}"),

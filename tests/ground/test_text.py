@@ -137,12 +137,13 @@ def results() -> dict[str, Any]:
         "scan": mixtura.scan([X, X]),
         "posterior": posterior,
         "predictive": posterior.predictive,
+        "bayesian": mixtura.fit_bayesian_gmm(frame, 12, rng=0, n_init=1, max_iter=40, tol=0),
     }
 
 
 RESULTS = [
     "fit", "wide", "binned", "kmeans", "stream", "selection", "bootstrap", "tree", "mixture",
-    "statistics", "event", "state", "parameters", "scan", "posterior", "predictive",
+    "statistics", "event", "state", "parameters", "scan", "posterior", "predictive", "bayesian",
 ]  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def _load(path: Path) -> tuple[Model, Names | None, int]:
         saved = mixtura.load(path)
     except ValueError as error:
         raise InputError(str(error)) from error
-    if isinstance(saved, mixtura.GMMFit):
+    if isinstance(saved, mixtura.GMMFit | mixtura.BayesianGMMFit):
         saved = saved.model
     if isinstance(saved, mixtura.KMeansFit):
         return saved, saved.feature_names, saved.centers.shape[1]

@@ -2,8 +2,10 @@
 
 ``weights.py`` has the laws of weights, ``precisions.py`` those of inverse covariances in each
 shape, and ``laws.py`` joins them: what a prior is, and what it becomes with the statistics of rows.
+``evidence.py`` tells what changes of the statistics are worth.
 """
 
+from mixtura.conjugate.evidence import gain_of_order, gains_of_merging
 from mixtura.conjugate.laws import Laws, Prior
 from mixtura.conjugate.precisions import PrecisionLaw, precision_law
 from mixtura.conjugate.weights import WEIGHT_LAWS, Dirichlet, StickBreaking, WeightLaw, WeightPrior
@@ -17,5 +19,7 @@ __all__ = [
     "StickBreaking",
     "WeightLaw",
     "WeightPrior",
+    "gain_of_order",
+    "gains_of_merging",
     "precision_law",
 ]

@@ -60,6 +60,9 @@ class WeightLaw(Protocol):
     def divergence(self, parameters: Floats, concentration: float) -> float:
         """Return the Kullback-Leibler divergence from the prior, nats."""
 
+    def log_normaliser(self, parameters: Floats) -> float:
+        """Return the logarithm of the integral of the unnormalised density, nats."""
+
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         """Return random weights, shape (n_components,), with sum one."""
 
@@ -103,11 +106,13 @@ class Dirichlet:
         return means
 
     def divergence(self, parameters: Floats, concentration: float) -> float:
-        k = len(parameters)
-        normaliser = gammaln(parameters.sum()) - gammaln(parameters).sum()
+        k, normaliser = len(parameters), -self.log_normaliser(parameters)
         before = gammaln(k * concentration) - k * gammaln(concentration)
         gained = (parameters - concentration) @ self.expected_logs(parameters)
         return float(normaliser - before + gained)
+
+    def log_normaliser(self, parameters: Floats) -> float:
+        return float(gammaln(parameters).sum() - gammaln(parameters.sum()))
 
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         weights: Floats = rng.dirichlet(parameters)
@@ -161,6 +166,9 @@ class StickBreaking:
         before = np.array([[1.0], [concentration]])
         gained = ((parameters - before) * logs).sum(axis=0)
         return float((betaln(1.0, concentration) - betaln(*parameters) + gained).sum())
+
+    def log_normaliser(self, parameters: Floats) -> float:
+        return float(betaln(*parameters).sum())
 
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         shares: Floats = rng.beta(parameters[0], parameters[1])

@@ -44,12 +44,13 @@ def fit_bayesian_gmm(
     groups: ArrayLike | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
-    init: Init | BayesianGMMFit | Literal["labels"] = "kmeans",
+    init: Init | Literal["labels"] = "kmeans",
     n_init: int = 10,
     tol: float = 1e-6,
     max_iter: int = 1000,
     accelerate: bool = True,
     em: Literal["soft", "memoised"] = "soft",
+    moves: bool = True,
     missing: Missing = "raise",
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
@@ -88,10 +89,10 @@ def fit_bayesian_gmm(
         ``n_features - 1`` for "full" and "tied", above 0 for "diag" and "spherical". None is 3 more
         than this limit.
     covariance : array_like, optional
-        Prior scatter, in squared units of the features: about `degrees_of_freedom` times the
-        covariance that components are expected to have. Of shape (n_features, n_features) for
-        "full" and "tied", (n_features,) for "diag", a number for "spherical". None is diagonal,
-        with a tenth of the variance of each feature; it does not depend on `n_components`.
+        Prior scatter, in squared units of the features; with the default `degrees_of_freedom`, the
+        expected covariance of a component. Of shape (n_features, n_features) for "full" and "tied",
+        (n_features,) for "diag", a number for "spherical". None is the variance of each feature
+        divided by ``10**(2 / n_features)``, whatever `n_components` is.
     columns : list of str or int, optional
         As for `fit_gmm`.
     sample_weight : array_like of shape (n_samples,), optional
@@ -116,6 +117,10 @@ def fit_bayesian_gmm(
     em : {"soft", "memoised"}
         "soft" has an update after each pass over all rows. "memoised" has one after each block of
         them, as for `fit_gmm` [3]_.
+    moves : bool
+        Try at times to merge two components and to delete one, and keep what raises the bound. So
+        components that the rows do not need lose their rows, which iterations alone hardly ever
+        achieve. With ``tol=0`` or ``em="memoised"`` there are no moves.
     missing : {"raise", "em"}
         What NaN in `X` is, as for `fit_gmm`: an error, or with "em" a number that is missing at
         random. Then the bound is on the evidence of the observed numbers.
@@ -213,6 +218,7 @@ def fit_bayesian_gmm(
         accelerate=check_flag("accelerate", accelerate),
         em=check_option("em", em, ("soft", "memoised")),
         avoid_spurious=False,
+        moves=check_flag("moves", moves),
         estimate=estimate,
         is_ordered=estimate.is_ordered,
     )

@@ -21,6 +21,7 @@ from mixtura.data.checks import (
 )
 from mixtura.data.labels import RowLabels
 from mixtura.data.missing import Missing
+from mixtura.fitting.bayesian_result import BayesianGMMFit
 from mixtura.fitting.call import Call
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.kmeans_fit import KMeansFit
@@ -38,9 +39,8 @@ from mixtura.updates import OnCollapse
 __all__ = ["check_reg_covar", "fit_gmm"]
 
 FixedParts = str | Sequence[str] | ArrayLike | Mapping[str, bool | ArrayLike] | None
-Init = (
-    Start | ArrayLike | GaussianMixture | GMMFit | KMeansFit | HierarchicalTree | Callable[..., Any]
-)
+Fitted = GMMFit | BayesianGMMFit | KMeansFit
+Init = Start | ArrayLike | GaussianMixture | Fitted | HierarchicalTree | Callable[..., Any]
 
 
 def fit_gmm(

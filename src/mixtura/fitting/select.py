@@ -209,7 +209,9 @@ def select_gmm(
     )
     if by_evidence:
         estimate = VariationalBayes()
-        settings = replace(settings, reg_covar=0.0, avoid_spurious=False, estimate=estimate)
+        settings = replace(
+            settings, reg_covar=0.0, avoid_spurious=False, moves=True, estimate=estimate
+        )
     n_threads = check_n_threads(n_threads)
     verbose = check_verbose(verbose)
     n_folds = check_count("n_folds", n_folds, minimum=2)

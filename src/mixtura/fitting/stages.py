@@ -34,7 +34,19 @@ from mixtura.mixture.separation import assignment_entropy
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
-from mixtura.schedules import EM, Annealed, Memoised, Outcome, Plain, Schedule, Squarem, State
+from mixtura.schedules import (
+    EM,
+    Annealed,
+    Judge,
+    Memoised,
+    Moves,
+    Outcome,
+    Plain,
+    Schedule,
+    Squarem,
+    State,
+)
+from mixtura.schedules.changes import reordered
 from mixtura.shapes import Floats
 from mixtura.starts import AutomaticStart, FromLabels, Means, Start, given_start
 from mixtura.updates import (
@@ -108,7 +120,8 @@ class Settings:
     avoid_spurious: bool = True
     fixed: NDArray[np.bool_] | None = None
     estimate: Estimate = MAXIMUM_LIKELIHOOD
-    is_ordered: bool = False
+    is_ordered: bool = False  # whether the objective is of an order of components
+    moves: bool = False  # whether components are merged and deleted where the update can judge that
 
     @property
     def kind(self) -> Kind:
@@ -173,6 +186,8 @@ class Fitting:
         self._rows = survey.rows(family.shape, settings.kind.step)
         self._ridge = survey.absolute_ridge(settings.reg_covar)
         self._prior = survey.priors.get(n_components)
+        self._judge: Judge | None = None
+        self._reorders = False  # whether the order of components is for the fit to choose
         self._update = self._update_with(family, self._ridge)
         self._check_enough_rows()
         self._check_blocks()
@@ -184,10 +199,11 @@ class Fitting:
         """Go through the stages; the last events name components as they are in the end."""
         if self._settings.fixed is not None:
             self._fix(begin, self._settings.fixed)
+        self._reorders = isinstance(begin, str) and self._prior is None
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
-        if self._settings.is_ordered and isinstance(begin, str) and self._prior is None:
+        if self._settings.is_ordered and self._reorders:
             self._put_in_order(outcome)
-        if self._settings.is_ordered and isinstance(begin, str) and self._prior is None:
+        if self._settings.is_ordered and self._reorders:
             self._put_in_order(outcome)
         outcome.events += _spurious_events(outcome, "kept")
         if self._settings.estimate.has_prior:
@@ -281,7 +297,7 @@ class Fitting:
                 break
             assert outcome.statistics is not None
             outcome.parameters = outcome.parameters.select(order)
-            outcome.statistics = outcome.statistics.select(order)
+            outcome.statistics = reordered(outcome.statistics, order)
             outcome.state = self._em(self._update).schedule.disturbed(outcome.state)
             self._iterate(self._update, outcome)
         order = _falling(outcome.parameters)
@@ -402,7 +418,12 @@ class Fitting:
         settings, scale = self._settings, self._survey.scale
         if settings.kind.by_blocks:
             return self._by_blocks(update)
-        schedule = settings.schedule(settings.tol, self._rows.rounding, scale)
+        rounding = self._rows.rounding
+        schedule = settings.schedule(settings.tol, rounding, scale)
+        if settings.moves and settings.tol > 0.0 and self._judge is not None:
+            schedule = Moves(
+                schedule, self._judge, settings.tol, rounding, scale, reorders=self._reorders
+            )
         if settings.kind.around is not None:
             schedule = settings.kind.around(schedule)
         collapse = self._collapse(settings.on_collapse)
@@ -432,6 +453,7 @@ class Fitting:
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
         estimate, k = self._settings.estimate, self._n_components
         update = estimate.update(self._survey, family, k, ridge)
+        self._judge = update if isinstance(update, Judge) else None
         return update if self._prior is None else Labelled(update, self._prior)
 
     def _update_for(self, outcome: Outcome) -> Update:

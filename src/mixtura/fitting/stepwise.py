@@ -18,6 +18,7 @@ from mixtura.data.frames import Names, described, real_array
 from mixtura.data.missing import Missing
 from mixtura.exceptions import FitError
 from mixtura.files import Contents
+from mixtura.fitting.bayesian_result import BayesianGMMFit
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.learner import continued
 from mixtura.fitting.result import GMMFit
@@ -428,7 +429,7 @@ def _check_start(init: Any, n_components: int) -> tuple[Begin, Names | None, int
     """What EM starts from, and the names and the number of features that it has."""
     if isinstance(init, str):
         return check_option("init", init, INIT_METHODS), None, None
-    if isinstance(init, GMMFit | StepwiseGMM):
+    if isinstance(init, GMMFit | BayesianGMMFit | StepwiseGMM):
         init = init.model
     if isinstance(init, GaussianMixture):
         if init.n_components != n_components:

@@ -15,7 +15,8 @@ from mixtura.updates import Update, Variational
 __all__ = ["VariationalBayes"]
 
 MEAN_PRECISION = 0.01  # rows that the prior mean counts for
-SHARE = 0.1  # of the rows' variances, in the prior scatter
+PARTS = 10.0  # of equal volume, that the prior scatter takes the space of the rows to have
+FREEDOM = 3.0  # degrees above the least: the expected covariance is then the prior scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +29,15 @@ class VariationalBayes:
     concentration : float or None
         None is ``1 / n_components``.
     mean : ndarray of shape (n_features,) or None
-        None is the mean of the rows.
+        None is the mean of the numbers near the middle of each feature.
     mean_precision : float or None
         None is 0.01.
     degrees_of_freedom : float or None
-        None is the least number that gives covariances an expected value, plus one.
+        None is 3 more than the limit below which there is no such law.
     covariance : ndarray or None
-        In the family's shape, of one component. None is a tenth of the rows' variances.
+        In the family's shape, of one component. None is the variance of the numbers near the middle
+        of each feature, divided by ``10**(2 / n_features)``. It does not depend on the number of
+        components, so that bounds of several numbers can be compared.
     """
 
     weight_prior: WeightPrior = "dirichlet"
@@ -59,14 +62,14 @@ class VariationalBayes:
         shape, d = family.shape, survey.source.n_features
         dof, covariance = self.degrees_of_freedom, self.covariance
         if covariance is None:
-            whole = shape.from_matrices(np.diag(SHARE * survey.unit)[None])
+            whole = shape.from_matrices(np.diag(PARTS ** (-2.0 / d) * survey.unit)[None])
             covariance = whole if shape.is_shared else whole[0]
         return Prior(
             WEIGHT_LAWS[self.weight_prior],
             1.0 / n_components if self.concentration is None else self.concentration,
             MEAN_PRECISION if self.mean_precision is None else self.mean_precision,
             survey.centre if self.mean is None else self.mean,
-            precision_law(shape).least(d) + 3.0 if dof is None else dof,
+            precision_law(shape).least(d) + FREEDOM if dof is None else dof,
             np.asarray(covariance),
             shape,
         )

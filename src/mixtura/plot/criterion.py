@@ -24,7 +24,7 @@ __all__ = ["CriterionDisplay"]
 
 NEEDED = ("n_components", "covariance_types", "table", "criterion")
 TICK_DISTANCE = 0.09  # on the vertical axis, as a share of it
-TITLES = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "cv": "cross-validation"}
+TITLES = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "cv": "cross-validation", "elbo": "-2 ELBO"}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -44,7 +44,8 @@ class CriterionDisplay(Display):
     table : array_like of shape (len(n_components), len(covariance_types))
         The criterion, lower is better; NaN or infinite where there is none.
     criterion : str or callable
-        Name of the criterion: "bic", "aic", "icl", "cv" or any other. Of a callable, its own name.
+        Name of the criterion: "bic", "aic", "icl", "cv", "elbo" or any other. Of a callable, its
+        own name.
     legend : bool
         Whether the picture has a legend.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import described
+from mixtura.fitting.bayesian_result import BayesianGMMFit
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.plot.display import Display
@@ -76,12 +77,12 @@ class HistoryDisplay(Display):
     limit_line_: Line2D | None = field(init=False)
 
     @classmethod
-    def from_fit(cls, fit: GMMFit | KMeansFit, *, ax: Axes | None = None) -> Self:
+    def from_fit(cls, fit: GMMFit | BayesianGMMFit | KMeansFit, *, ax: Axes | None = None) -> Self:
         """Draw the history of a fit.
 
         Parameters
         ----------
-        fit : GMMFit or KMeansFit
+        fit : GMMFit, BayesianGMMFit or KMeansFit
             Fit whose history is drawn.
         ax : matplotlib.axes.Axes or None
             Axes to draw on; None makes a new figure.
@@ -105,7 +106,7 @@ class HistoryDisplay(Display):
                 )
             reason = "converged" if fit.converged else "stopped"
             return cls(history=fit.history, stop_reason=reason, quantity="inertia").plot(ax)
-        if not isinstance(fit, GMMFit):
+        if not isinstance(fit, GMMFit | BayesianGMMFit):
             raise TypeError(
                 f"fit must be a GMMFit or a KMeansFit; got {described(fit)}. Pass the result of "
                 f"fit_gmm or fit_kmeans."

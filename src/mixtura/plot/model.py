@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import Names, described
+from mixtura.fitting.bayesian_result import BayesianGMMFit
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture import GaussianMixture
@@ -54,7 +55,7 @@ class Clusters:
         return shares
 
 
-AnyModel: TypeAlias = GaussianMixture | GMMFit | KMeansFit
+AnyModel: TypeAlias = GaussianMixture | GMMFit | BayesianGMMFit | KMeansFit
 Drawn: TypeAlias = GaussianMixture | Clusters
 
 
@@ -62,7 +63,7 @@ def as_drawn(model: AnyModel) -> Drawn:
     """Return what a display draws of a mixture or a fit."""
     if isinstance(model, KMeansFit):
         return Clusters(model)
-    if isinstance(model, GMMFit):
+    if isinstance(model, GMMFit | BayesianGMMFit):
         return model.model
     if isinstance(model, GaussianMixture):
         return model

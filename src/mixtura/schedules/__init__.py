@@ -12,6 +12,7 @@ from mixtura.schedules.annealed import Annealed, AnnealedState
 from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
 from mixtura.schedules.lower_bound import LowerBound
 from mixtura.schedules.memoised import Memoised
+from mixtura.schedules.moves import Judge, Moves, MovesState
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
 from mixtura.schedules.squarem import Squarem, SquaremState
@@ -20,9 +21,11 @@ __all__ = [
     "EM",
     "STATES",
     "Annealed",
+    "Judge",
     "Look",
     "LowerBound",
     "Memoised",
+    "Moves",
     "Outcome",
     "Plain",
     "Point",
@@ -37,5 +40,5 @@ __all__ = [
 
 # The states that a checkpoint can hold.
 STATES: dict[str, type[Any]] = {
-    state.__name__: state for state in (PlainState, SquaremState, AnnealedState)
+    state.__name__: state for state in (PlainState, SquaremState, AnnealedState, MovesState)
 }

@@ -128,8 +128,10 @@ class Squarem(Plain):
             return state, point
         # s0 + 2 a r + a^2 v, written as weights of the three, which sum to one.
         a = length
-        ahead = s2.scaled(a * a) + s1.scaled(2.0 * a * (1.0 - a)) + s0.scaled((1.0 - a) ** 2)
-        there = look(ahead) if (ahead.resp_sum > 0.0).all() else None
+        with np.errstate(over="ignore", invalid="ignore"):
+            ahead = s2.scaled(a * a) + s1.scaled(2.0 * a * (1.0 - a)) + s0.scaled((1.0 - a) ** 2)
+        possible = (ahead.resp_sum > 0.0).all() and np.isfinite(ahead.resp_xx).all()
+        there = look(ahead) if possible else None
         if there is None or not there.objective >= point.objective:
             return state._replace(longest=max(a / STRETCH, LEAST_LENGTH)), point
         longest = STRETCH * state.longest if a == state.longest else state.longest

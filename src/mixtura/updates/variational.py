@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate import Laws, Prior
+from mixtura.conjugate import Laws, Prior, gain_of_order, gains_of_merging
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
@@ -82,6 +82,16 @@ class Variational:
     def penalty(self, parameters: Parameters, weight_sum: float) -> float:  # noqa: ARG002
         # Per unit of the weight of all rows, for which those at hand may stand.
         return self.prior.divergence(self.laws(parameters), self._algebra) / self.weight_sum
+
+    def gains_of_merging(
+        self, statistics: Statistics, one: NDArray[np.intp], other: NDArray[np.intp]
+    ) -> Floats:
+        """Return what the log evidence gains where pairs of components become one, nats."""
+        return gains_of_merging(self.prior, statistics, one, other, self._algebra)
+
+    def gain_of_order(self, statistics: Statistics, order: NDArray[np.intp]) -> float:
+        """Return what the log evidence gains where components change places, nats."""
+        return gain_of_order(self.prior, statistics, order)
 
     def blurred(self, parameters: Parameters) -> list[int]:  # noqa: ARG002
         return []

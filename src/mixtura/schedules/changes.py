@@ -1,0 +1,77 @@
+"""Statistics as they would be if components were merged, emptied or in another order.
+
+Nothing is known of single rows here, so extras and the log-likelihood stay as they are: they are
+those of the rows before the change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.statistics import Statistics
+
+__all__ = ["emptied", "merged", "reordered"]
+
+
+def merged(statistics: Statistics, into: int, other: int) -> Statistics:
+    """Return the statistics of the same rows where two components are one.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    into : int
+        The component that gets the rows of both.
+    other : int
+        The component that is left without any. Its centre becomes the mean of both.
+    """
+    both = [into, other]
+    centres, resp_sum = statistics.centres.copy(), statistics.resp_sum.copy()
+    centres[both] = np.average(statistics.means()[both], axis=0, weights=resp_sum[both])
+    about = statistics.recentred(centres)
+    resp_x = about.resp_x.copy()
+    for sums in (resp_sum, resp_x):
+        sums[into] += sums[other]
+        sums[other] = 0.0
+    scatter = about.shape.merged(about.resp_xx, into, other)
+    return replace(about, resp_sum=resp_sum, resp_x=resp_x, resp_xx=scatter)
+
+
+def emptied(statistics: Statistics, component: int) -> Statistics:
+    """Return the statistics without the rows of one component.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    component : int
+
+    Notes
+    -----
+    A shared scatter does not tell which part is the component's: it loses the same share as the
+    weights.
+    """
+    resp_sum, resp_x = statistics.resp_sum.copy(), statistics.resp_x.copy()
+    share = float(resp_sum[component] / resp_sum.sum())
+    resp_sum[component], resp_x[component] = 0.0, 0.0
+    scatter = statistics.shape.emptied(statistics.resp_xx, component, share)
+    return replace(statistics, resp_sum=resp_sum, resp_x=resp_x, resp_xx=scatter)
+
+
+def reordered(statistics: Statistics, order: NDArray[np.intp]) -> Statistics:
+    """Return the statistics of the same components in other places.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    order : ndarray of shape (n_components,), int
+        Which component comes to each place.
+    """
+    return replace(
+        statistics,
+        centres=statistics.centres[order],
+        resp_sum=statistics.resp_sum[order],
+        resp_x=statistics.resp_x[order],
+        resp_xx=statistics.shape.select(statistics.resp_xx, order),
+    )
