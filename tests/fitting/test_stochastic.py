@@ -101,6 +101,12 @@ def test_start_is_the_fit_to_its_rows(weight_prior: Any) -> None:
     assert (np.diff(stream.weights) <= 0.0).all()
 
 
+def test_statistics_of_the_start_stand_for_all_rows_where_their_weight_is_given() -> None:
+    stream = StepwiseGMM(K, bayesian={"weight_sum": 1e4}, rng=0).update(shuffled(3)[:600])
+    assert_laws(stream.posterior, stream.posterior.prior, stream.statistics.scaled(1e4))
+    assert stream.posterior.resp_sum.sum() == pytest.approx(1e4)
+
+
 def test_one_component_with_power_one_is_the_posterior_of_all_rows() -> None:
     X = shuffled(4)
     prior = {
