@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,19 @@ from helpers import COVARIANCE_TYPES
 from scipy.special import gammaln
 from variational import CASES
 
-from mixtura import BayesianGMMFit, GaussianMixture, fit_bayesian_gmm, fit_gmm, fit_kmeans
+from mixtura import (
+    BayesianGMMFit,
+    GaussianMixture,
+    datasets,
+    fit_bayesian_gmm,
+    fit_gmm,
+    fit_kmeans,
+)
 from mixtura.shapes import Floats
 
 WEIGHT_PRIORS = ("dirichlet", "stick-breaking")
 X, LABELS = clustered()
 APART, GROUPS = clustered(spread=9.0, seed=2)
-Log = Callable[[Any], Any]
 
 
 def priors_of(covariance_type: str, d: int) -> dict[str, Any]:
@@ -268,6 +273,31 @@ def test_default_scatter_and_mean_do_not_depend_on_the_number_of_components(
     assert (two.concentration, five.concentration) == (0.5, 0.2)
     for name in ("mean", "covariance", "degrees_of_freedom", "mean_precision"):
         np.testing.assert_array_equal(getattr(two, name), getattr(five, name))
+
+
+# ---- components that die ----
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied"])
+@pytest.mark.parametrize("weight_prior", WEIGHT_PRIORS)
+def test_components_too_many_end_without_rows(covariance_type: str, weight_prior: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(300, 2)) + 8.0 * np.eye(3, 2).repeat(100, axis=0)
+    options = {"covariance_type": covariance_type, "weight_prior": weight_prior, "rng": 0}
+    fit = fit_bayesian_gmm(rows, 10, **options)
+    assert fit.n_effective == 3
+    np.testing.assert_allclose(fit.posterior.resp_sum[:3], 100.0, atol=3.0)
+    stuck = fit_bayesian_gmm(rows, 10, moves=False, **options)
+    assert stuck.elbo < fit.elbo + 1e-3
+    if weight_prior == "dirichlet":
+        assert stuck.n_effective > 3
+
+
+def test_default_prior_finds_the_components_of_known_rows() -> None:
+    found = {
+        name: fit_bayesian_gmm(getattr(datasets, f"load_{name}")().data, 10, rng=0).n_effective
+        for name in ("faithful", "iris", "thyroid")
+    }
+    assert found == {"faithful": 2, "iris": 2, "thyroid": 3}
 
 
 # ---- the order of components ----

@@ -272,3 +272,22 @@ def test_files_without_one_of_the_values_are_refused(name: str, tmp_path: Path) 
     files.write(tmp_path / "p.npz", "GMMPosterior", files.Contents(facts, arrays))
     with pytest.raises(ValueError, match="it is damaged or from another program"):
         mixtura.load(tmp_path / "p.npz")
+
+
+@pytest.mark.parametrize("weights", WEIGHT_PRIORS)
+def test_damaged_bytes_load_as_what_was_saved_or_not_at_all(weights: str, tmp_path: Path) -> None:
+    path, rng = tmp_path / "p.npz", np.random.default_rng(0)
+    posterior = simple("full", weights)
+    posterior.save(path)
+    good = path.read_bytes()
+    for _ in range(150):
+        damaged = bytearray(good)
+        for place in rng.integers(len(good), size=rng.integers(1, 4)):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            loaded = mixtura.load(path)
+        except ValueError:
+            continue
+        assert isinstance(loaded, GMMPosterior)
+        assert loaded.means.shape == posterior.means.shape

@@ -60,6 +60,20 @@ def test_density_is_that_of_scipy(shape: str) -> None:
 
 
 @every_shape
+def test_density_far_away_is_that_of_a_power(shape: str) -> None:
+    t = mixture(shape)
+    t = StudentMixture([1.0, 0.0, 0.0], t.means, t.scales * 1e-12, t.degrees_of_freedom, shape)
+    directions = np.array([[1.0, -1.0, 0.9], [-0.3, 1.0, 1.0]])
+    sizes = 10.0 ** np.array([60.0, 99.0, 101.0, 150.0, 160.0, 300.0])
+    logs = np.array([t.log_prob(directions * size + t.means[0]) for size in sizes])
+    # One distribution of three features, or three of one.
+    power = 3.0 * (0.3 + 1.0) if shape == "diag" else 0.3 + 3.0
+    np.testing.assert_allclose(
+        np.diff(logs, axis=0), -power * np.diff(np.log(sizes))[:, None] * [1.0, 1.0], rtol=1e-9
+    )
+
+
+@every_shape
 def test_density_of_what_is_observed_is_that_of_the_other_features(shape: str) -> None:
     t, X = mixture(shape), np.random.default_rng(0).normal(size=(60, 3)) * 5.0
     patterns = [[0, 1, 2], [0, 2], [1], []]

@@ -23,7 +23,7 @@ __all__ = ["LogProb", "log_gamma_ratio", "student_log_density"]
 
 ELEMENTS_AT_ONCE = 1 << 16  # numbers of rows in memory while densities are computed
 LARGE = 1e5  # half the degrees of freedom: the next terms of Stirling's series are below 1e-17
-FAR = 1e100  # standard deviations: their square need not overflow
+FAR = 1e200  # squared standard deviations: above, they may overflow
 
 
 class _Components(NamedTuple):
@@ -112,14 +112,11 @@ def student_log_density(z: Floats, factor: Floats, dof: float, shape: Shape) -> 
     would overflow, the density is that of a power.
     """
     d = z.shape[1]
-    with np.errstate(over="ignore"):
-        u = _whitened(z, factor, shape) / math.sqrt(dof)
-    own = precision_law(shape).has_own_scales
-    size, number = (1, d) if own else (d, 1)
+    size, number = (1, d) if precision_law(shape).has_own_scales else (d, 1)
     constant = log_gamma_ratio(0.5 * dof, 0.5 * size) - 0.5 * size * math.log(dof * math.pi)
     log_det = float(shape.log_dets(factor, d)[0])
-    logs = _log1p_square(np.abs(u)) if own else _log1p_square(np.hypot.reduce(u, axis=1)[:, None])
-    density: Floats = number * constant + log_det - 0.5 * (dof + size) * logs.sum(axis=1)
+    powers = _log1p_squares(z, factor, dof, shape).sum(axis=1)
+    density: Floats = number * constant + log_det - 0.5 * (dof + size) * powers
     return density
 
 
@@ -134,19 +131,27 @@ def log_gamma_ratio(x: float, a: float) -> float:
     return (x + a - 0.5) * math.log1p(a / x) + a * math.log(x) - a + ends
 
 
-def _whitened(z: Floats, factor: Floats, shape: Shape) -> Floats:
-    """``U^T z`` for rows z, without threads of BLAS."""
+def _log1p_squares(z: Floats, factor: Floats, dof: float, shape: Shape) -> Floats:
+    """``log(1 + |u|^2 / nu)`` of rows, shape (m, 1), or of each feature alone, (m, n_features)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = _whitened_squares(z, factor, shape) / dof
+        logs: Floats = np.log1p(squares)
+    far = ~(squares < FAR).all(axis=1)
+    if far.any():  # once more, in units in which nothing overflows
+        unit = np.abs(z[far]).max(axis=1, keepdims=True)
+        with np.errstate(divide="ignore"):
+            relative = np.log(_whitened_squares(z[far] / unit, factor, shape) / dof)
+        logs[far] = np.logaddexp(0.0, relative + 2.0 * np.log(unit))
+    return logs
+
+
+def _whitened_squares(z: Floats, factor: Floats, shape: Shape) -> Floats:
+    """Squares of ``U^T z`` of each feature alone, or their sum; without threads of BLAS."""
     if shape.is_diagonal:
-        return shape.whiten(z, factor, 0)
-    square = factor.reshape(1, *factor.shape[-2:])
-    whitened: Floats = kernels.multiply(z[None], square)[0]
-    return whitened
-
-
-def _log1p_square(length: Floats) -> Floats:
-    """log(1 + length^2), also where the square overflows."""
-    far = length > FAR
-    near: Floats = np.log1p(np.square(np.where(far, 0.0, length)))
-    if far.any():
-        near[far] = 2.0 * np.log(length[far])
-    return near
+        u = shape.whiten(z, factor, 0)
+    else:
+        u = kernels.multiply(z[None], factor.reshape(1, *factor.shape[-2:]))[0]
+    if precision_law(shape).has_own_scales:
+        return np.square(u)
+    squares: Floats = np.einsum("ia,ia->i", u, u)[:, None]
+    return squares

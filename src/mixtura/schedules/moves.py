@@ -50,7 +50,7 @@ LOOKS = 3  # iterations from a candidate before it is compared for the last time
 MERGES = 5
 DELETIONS = 3
 PERIOD = 20  # iterations between two tries before the inner schedule has finished
-PAIRS = 1000  # of all components up to 45
+PAIRS = 300  # of all components up to 25
 LEAST_SHARE = 1e-8  # of all weight; a component with less counts as empty
 
 Indices = NDArray[np.intp]
