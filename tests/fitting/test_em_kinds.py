@@ -1,4 +1,4 @@
-"""The kinds of EM of `fit_gmm`: soft, hard and annealed, and what each fit reports."""
+"""The kinds of EM of `fit_gmm` on all rows: soft, hard and annealed, and what each fit reports."""
 
 from itertools import pairwise
 from typing import Any
@@ -168,9 +168,11 @@ def test_soft_is_the_default() -> None:
 
 @pytest.mark.parametrize("em", ["Hard", "", "cem"])
 def test_kind_of_em_that_is_unknown_is_refused(em: str) -> None:
-    with pytest.raises(ValueError, match=r"em must be one of 'soft', 'hard', 'annealed'; got "):
+    with pytest.raises(
+        ValueError, match="em must be one of 'soft', 'hard', 'annealed', 'memoised'; got "
+    ):
         fit_gmm(clustered()[0], 3, em=em)
-    with pytest.raises(TypeError, match=r"'annealed'; got True \(bool\)\. Pass one of these"):
+    with pytest.raises(TypeError, match=r"'memoised'; got True \(bool\)\. Pass one of these"):
         fit_gmm(clustered()[0], 3, em=True)
 
 

@@ -173,7 +173,7 @@ OF_GMM = {
     **count("n_components"),
     **option("covariance_type", *FAMILIES),
     **option("on_collapse", "reseed", "drop", "raise"),
-    **option("em", "soft", "hard", "annealed"),
+    **option("em", "soft", "hard", "annealed", "memoised"),
     **number("reg_covar"),
     **flag("accelerate"),
     **flag("avoid_spurious"),

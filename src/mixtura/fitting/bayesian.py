@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from mixtura.conjugate import WeightPrior
 from mixtura.data import RowSource
-from mixtura.data.checks import check_count, check_flag, check_number
+from mixtura.data.checks import check_count, check_flag, check_number, check_option
 from mixtura.data.missing import Missing
 from mixtura.fitting.bayesian_report import report_posterior
 from mixtura.fitting.bayesian_result import BayesianGMMFit
@@ -49,6 +49,7 @@ def fit_bayesian_gmm(
     tol: float = 1e-6,
     max_iter: int = 1000,
     accelerate: bool = True,
+    em: Literal["soft", "memoised"] = "soft",
     moves: bool = True,
     missing: Missing = "raise",
     rng: int | np.random.Generator | None = None,
@@ -113,10 +114,13 @@ def fit_bayesian_gmm(
         Most iterations.
     accelerate : bool
         Extrapolate where iterations are slow, as in `fit_gmm`.
+    em : {"soft", "memoised"}
+        "soft" has an update after each pass over all rows. "memoised" has one after each block of
+        them, as for `fit_gmm` [3]_.
     moves : bool
         Try at times to merge two components and to delete one, and keep what raises the bound. So
         components that the rows do not need lose their rows, which iterations alone hardly ever
-        achieve. With ``tol=0`` there are no moves.
+        achieve. With ``tol=0`` or ``em="memoised"`` there are no moves.
     missing : {"raise", "em"}
         What NaN in `X` is, as for `fit_gmm`: an error, or with "em" a number that is missing at
         random. Then the bound is on the evidence of the observed numbers.
@@ -182,6 +186,8 @@ def fit_bayesian_gmm(
     .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
     .. [2] D. M. Blei, M. I. Jordan, "Variational inference for Dirichlet process mixtures",
        Bayesian Analysis 1, 121-144, 2006.
+    .. [3] M. C. Hughes, E. B. Sudderth, "Memoized online variational inference for Dirichlet
+       process mixture models", NIPS 2013.
 
     Examples
     --------
@@ -210,6 +216,7 @@ def fit_bayesian_gmm(
         tol=check_number("tol", tol),
         max_iter=check_count("max_iter", max_iter),
         accelerate=check_flag("accelerate", accelerate),
+        em=check_option("em", em, ("soft", "memoised")),
         avoid_spurious=False,
         moves=check_flag("moves", moves),
         estimate=estimate,

@@ -145,10 +145,11 @@ def fit_gmm(
         Most iterations.
     accelerate : bool
         Extrapolate where iterations are slow (see `mixtura.schedules.squarem`). With ``tol=0`` or
-        ``em="hard"`` there are plain iterations only.
-    em : {"soft", "hard", "annealed"}
+        ``em="hard"`` or "memoised" there are plain iterations only.
+    em : {"soft", "hard", "annealed", "memoised"}
         "soft" is EM. "hard" is classification EM: each row belongs altogether to its most probable
-        component. "annealed" is deterministic annealing EM.
+        component. "annealed" is deterministic annealing EM. "memoised" makes an update after each
+        block of the rows [7]_, without `checkpoint` or rows in other processes: docs/fitting.md.
     on_collapse : {"reseed", "drop", "raise"}
         What to do with a component that loses all weight or whose covariance becomes singular:
         split the heaviest component instead (ten times; then it is dropped), continue without it,
@@ -246,6 +247,8 @@ def fit_gmm(
        Applied Statistics 5, 1657-1677, 2011.
     .. [6] C. Fraley, A. E. Raftery, "Bayesian regularization for normal mixture estimation and
        model-based clustering", Journal of Classification 24, 155-181, 2007.
+    .. [7] R. M. Neal, G. E. Hinton, "A view of the EM algorithm that justifies incremental, sparse,
+       and other variants", Learning in Graphical Models, 355-368, 1998.
 
     Examples
     --------

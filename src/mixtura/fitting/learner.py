@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from mixtura.cached import cached_property
 from mixtura.data import RowSource
 from mixtura.fitting.stages import Fitting, Settings
+from mixtura.fitting.stream_learning import Basis, RidgeBasis
 from mixtura.fitting.stream_options import Options
-from mixtura.fitting.survey import LEAST_DEVIATION, Survey
+from mixtura.fitting.survey import Survey
 from mixtura.mixture.reordering import heaviest_first
 from mixtura.parameters import Parameters
 from mixtura.schedules.stepwise import (
     StepRule,
     interpolated,
-    lost_components,
     mixed,
     renewed,
     selected,
 )
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
-from mixtura.updates import Collapse, Event, Ridge
+from mixtura.updates import Collapse, Event, Update
 
 __all__ = ["MOST_KEPT", "Learner", "begun", "check_near", "continued"]
 
@@ -43,16 +43,20 @@ class Learner:
     parameters : Parameters
     statistics : Statistics
         Of total weight one.
-    ridge : ndarray of shape (n_features,), squared units of the features
-        Added to the diagonal of every covariance.
+    basis : Basis
+        What the rows of the start have decided: the ridge, or the prior.
     scale : ndarray of shape (n_features,)
         Units of the features in the rows of the start.
     unit : float
         Weight of the rows of the start.
     rows_per_weight : float
         Rows that a unit of weight has, in the memory.
+    counted : float
+        Weight of the rows for which the statistics stand.
     history : ndarray of shape (n,), nats per unit of weight
         Mean log-likelihood of each of the last batches, before it was learned from.
+    sizes : ndarray of shape (n,)
+        Weight of each of these batches.
     events : tuple of Event
         The last ones.
     """
@@ -60,11 +64,13 @@ class Learner:
     options: Options
     parameters: Parameters
     statistics: Statistics
-    ridge: Floats
+    basis: Basis
     scale: Floats
     unit: float
     rows_per_weight: float
+    counted: float
     history: Floats
+    sizes: Floats
     events: tuple[Event, ...]
 
     @property
@@ -73,13 +79,9 @@ class Learner:
         return StepRule(self.options.step_power, self.unit, self.options.half_life)
 
     @cached_property
-    def _update(self) -> Ridge:
-        options = self.options
-        # Where numbers are missing, see `Survey.least_variance`.
-        incomplete = options.missing == "em"
-        least = np.square(LEAST_DEVIATION * self.scale) if incomplete else None
-        family = options.family(len(self.scale))
-        return Ridge(family, self.ridge, options.engine.algebra, least)
+    def mixture(self) -> Parameters:
+        """The mixture that the parameters stand for."""
+        return self.basis.mixture(self.parameters, self.counted)
 
     def learned(self, rows: RowSource, before: float, number: int) -> Learner:
         """Return what it is after one more batch.
@@ -100,9 +102,9 @@ class Learner:
         FitError
             When a component collapses and may not be replaced or dropped.
         """
-        engine, update = self.options.engine, self._update
+        engine = self.options.engine
         (block,) = rows.blocks()
-        seen, _ = update.as_seen(self.parameters)
+        seen, _ = self.basis.update(self.counted).as_seen(self.parameters)
         with np.errstate(over="ignore", invalid="ignore"):
             batch: Statistics = engine.rows(rows.form, block).accumulate(
                 "soft", seen, engine.n_threads
@@ -112,24 +114,28 @@ class Learner:
             statistics = interpolated(self.statistics, batch, share)
         if not np.isfinite(statistics.resp_xx.sum()):
             _refuse_far(block.X)
-        parameters, failed = update.update(statistics, self.parameters)
         weight = batch.weight_sum
+        counted = self.basis.counted(self.rule.counted(before + weight, weight))
+        update = self.basis.update(counted)
+        parameters, failed = update.update(statistics, self.parameters)
         rows_per_weight = mixed(self.rows_per_weight, rows.n_samples / weight, share)
         row_share = self.rule.row_share(before + weight, weight, rows_per_weight)
-        lost = lost_components(statistics, row_share)
+        lost = self.basis.lost(statistics, row_share)
         events = self.events
         if failed.any() or lost.any():
             parameters, statistics, events = self._recovered(
-                parameters, statistics, failed, lost, number
+                update, parameters, statistics, failed, lost, number
             )
-        history = np.append(self.history[1 - MOST_KEPT :], mean)
         return replace(
             self, parameters=parameters, statistics=statistics, rows_per_weight=rows_per_weight,
-            history=history, events=events,
+            counted=counted, events=events,
+            history=np.append(self.history[1 - MOST_KEPT :], mean),
+            sizes=np.append(self.sizes[1 - MOST_KEPT :], weight),
         )  # fmt: skip
 
     def _recovered(
         self,
+        update: Update,
         parameters: Parameters,
         statistics: Statistics,
         failed: NDArray[np.bool_],
@@ -142,7 +148,7 @@ class Learner:
         recent = [event for event in self.events if event.iteration > number - MOST_KEPT]
         before = len(recent)
         after, kept = Collapse(options.on_collapse, self.scale, algebra).recover(
-            self._update, without, parameters, failed | lost, number, recent
+            update, without, parameters, failed | lost, number, recent
         )
         # A split has moved the means of both halves.
         moved = (after.means != parameters.means[kept]).any(axis=1)
@@ -174,6 +180,8 @@ def begun(options: Options, source: RowSource, *, number: int = 0) -> Learner:
         reg_covar=options.reg_covar,
         tol=START_TOL,
         on_collapse=options.on_collapse,
+        avoid_spurious=not options.learning.has_posterior,
+        estimate=options.estimate(source.n_features),
     )
     fitting = Fitting(survey, settings, options.covariance_type, options.n_components)
     outcome = fitting.run(options.init, np.random.default_rng(options.seed))
@@ -193,14 +201,19 @@ def begun(options: Options, source: RowSource, *, number: int = 0) -> Learner:
         )
         for event in outcome.events
     ]
+    basis = options.learning.basis(options, survey, fitting.ridge_of(outcome))
+    statistics, weight = selected(statistics, order), source.weight_sum
+    counted = basis.counted(weight)
     return Learner(
         options,
-        _in_order(parameters, order),
-        selected(statistics, order).scaled(1.0 / statistics.weight_sum),
-        fitting.ridge_of(outcome),
+        basis.begun(_in_order(parameters, order), statistics, counted),
+        statistics.scaled(1.0 / statistics.weight_sum),
+        basis,
         survey.scale,
-        source.weight_sum,
-        source.n_samples / source.weight_sum,
+        weight,
+        source.n_samples / weight,
+        counted,
+        np.empty(0),
         np.empty(0),
         tuple(events[-MOST_KEPT:]),
     )
@@ -232,8 +245,8 @@ def continued(
     variances = parameters.variances() + np.square(parameters.means - middle)
     scale = np.sqrt(parameters.weights @ variances)
     return Learner(
-        options, parameters, statistics, ridge, scale, weight_sum, n_samples / weight_sum,
-        np.empty(0), (),
+        options, parameters, statistics, RidgeBasis.of(options, scale, ridge), scale, weight_sum,
+        n_samples / weight_sum, weight_sum, np.empty(0), np.empty(0), (),
     )  # fmt: skip
 
 

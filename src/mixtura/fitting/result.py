@@ -51,10 +51,10 @@ class GMMFit(Answers):
         The objective after each iteration: the sum of log-likelihood and `log_prior`, divided by
         the total weight, less the ridge's penalty where `reg_covar` is not zero (see
         `mixtura.updates.ridge`); the classification likelihood in place of the likelihood for
-        ``em="hard"``, and the free energy at each temperature for ``em="annealed"`` (see
-        `mixtura.schedules.annealed`). At one temperature it never falls, except for rounding and in
-        iterations named in `events`. Where a recovery ends lower than what was before, the model is
-        that of before.
+        ``em="hard"``, the free energy at each temperature for ``em="annealed"`` (see
+        `mixtura.schedules.annealed`), or of what blocks remember for ``em="memoised"``. At one
+        temperature it never falls, except for rounding and in iterations named in `events`. Where a
+        recovery ends lower than what was before, the model is that of before.
     n_iter : int
         Iterations done, without those of brief runs from automatic starts.
     converged : bool

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource
+from mixtura.data.interleaved import interleaved
 from mixtura.data.labels import RowLabels
 from mixtura.exceptions import FitError
 from mixtura.fitting.checkpoint import Checkpoint
@@ -33,7 +34,18 @@ from mixtura.mixture.separation import assignment_entropy
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
-from mixtura.schedules import EM, Annealed, Judge, Moves, Outcome, Plain, Schedule, Squarem, State
+from mixtura.schedules import (
+    EM,
+    Annealed,
+    Judge,
+    Memoised,
+    Moves,
+    Outcome,
+    Plain,
+    Schedule,
+    Squarem,
+    State,
+)
 from mixtura.schedules.changes import reordered
 from mixtura.shapes import Floats
 from mixtura.starts import AutomaticStart, FromLabels, Means, Start, given_start
@@ -55,10 +67,12 @@ __all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
 
 Given = GaussianMixture | Parameters | Means | FromLabels | NDArray[Any]
 Begin = Start | Given
-EMKind = Literal["soft", "hard", "annealed"]
+EMKind = Literal["soft", "hard", "annealed", "memoised"]
 
 ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
 LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
+LEAST_IN_BLOCK = 1000  # rows, of which a pass takes as long as an update
+ROWS_PER_MEAN = 20  # in a block, for each component and feature, as in samples for starts
 MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
 BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
 
@@ -74,17 +88,21 @@ class Kind(NamedTuple):
         Whether iterations may be accelerated.
     around : callable or None
         From the schedule of ordinary iterations to one that begins in another way.
+    by_blocks : bool
+        Whether each block of the rows is followed by an update.
     """
 
     step: str
     leaps: bool = True
     around: Callable[[Schedule], Schedule] | None = None
+    by_blocks: bool = False
 
 
 EM_KINDS: dict[EMKind, Kind] = {
     "soft": Kind("soft"),
     "hard": Kind("hard", leaps=False),
     "annealed": Kind("soft", around=Annealed),
+    "memoised": Kind("soft", leaps=False, by_blocks=True),
 }
 
 
@@ -172,6 +190,7 @@ class Fitting:
         self._reorders = False  # whether the order of components is for the fit to choose
         self._update = self._update_with(family, self._ridge)
         self._check_enough_rows()
+        self._check_blocks()
         self._guard: Guard | None = None
         if settings.avoid_spurious and not settings.estimate.has_prior:
             self._guard = Guard(survey.rounding, survey.unit, survey.backend.algebra)
@@ -402,9 +421,11 @@ class Fitting:
 
     # ---- rows x pass x update x schedule ----
 
-    def _em(self, update: Update) -> EM:
+    def _em(self, update: Update) -> EM | Memoised:
         """The algorithm on all rows."""
         settings, scale = self._settings, self._survey.scale
+        if settings.kind.by_blocks:
+            return self._by_blocks(update)
         rounding = self._rows.rounding
         schedule = settings.schedule(settings.tol, rounding, scale)
         if settings.moves and settings.tol > 0.0 and self._judge is not None:
@@ -415,6 +436,15 @@ class Fitting:
             schedule = settings.kind.around(schedule)
         collapse = self._collapse(settings.on_collapse)
         return EM(self._rows, update, schedule, collapse, self._guard)
+
+    def _by_blocks(self, update: Update) -> Memoised:
+        """The algorithm that makes an update after each block."""
+        settings, shape, source = self._settings, self._family.shape, self._survey.source
+        least = max(LEAST_IN_BLOCK, ROWS_PER_MEAN * self._n_components * (source.n_features + 1))
+        rows = self._survey.rows(shape, settings.kind.step, interleaved(source, least))
+        schedule = Plain(settings.tol, rows.rounding)
+        collapse = self._collapse(settings.on_collapse)
+        return Memoised(rows, update, schedule, collapse, self._survey.backend.algebra, self._guard)
 
     def _brief_em(self, update: Update, sample: RowSource) -> EM:
         """The algorithm of brief runs on a sample of the rows."""
@@ -454,6 +484,21 @@ class Fitting:
         return np.maximum(self._ridge, self._guard.rounding)
 
     # ---- before and after ----
+
+    def _check_blocks(self) -> None:
+        """Refuse iterations by blocks of rows elsewhere, and checkpoints of what blocks keep."""
+        if not self._settings.kind.by_blocks:
+            return
+        if self._checkpoint is not None:
+            raise ValueError(
+                'checkpoint must be None with em="memoised", whose iterations depend on the '
+                'statistics of every block; got a path. Leave it out, or use em="soft".'
+            )
+        if self._survey.source.is_far:
+            raise ValueError(
+                'em="memoised" must have its blocks one after the other, in this process; got rows '
+                'that other processes work on. Use em="soft".'
+            )
 
     def _check_enough_rows(self) -> None:
         """Refuse what maximum likelihood cannot estimate from so few rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
 from threading import RLock
@@ -23,11 +24,14 @@ from mixtura.fitting.learner import continued
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
 from mixtura.fitting.stream import Stream, stream_contents, stream_of
+from mixtura.fitting.stream_bound import BoundEstimate, estimated_bound
+from mixtura.fitting.stream_learning import check_bayesian
 from mixtura.fitting.stream_options import STEP_POWER, Options
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.answers import Answers, answered
 from mixtura.mixture.table import counted
 from mixtura.passes.backend import BackendName
+from mixtura.posterior import GMMPosterior
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS, Means, Start
 from mixtura.statistics import Statistics
@@ -81,6 +85,13 @@ class StepwiseGMM(Answers):
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
     backend : {"compiled", "reference"}
         The compiled kernels, or plain NumPy for comparison.
+    bayesian : bool or dict
+        True learns the laws of all parameters, by stochastic variational inference [3]_. A dict has
+        the arguments of `fit_bayesian_gmm` that describe the prior, such as
+        ``{"concentration": 0.1}``. What they leave open is taken from the rows of the start, and
+        stays. Its "weight_sum" is that of all rows that will come, if it is known; it is needed
+        where rows are read several times. There is no ridge, and a component without rows is no
+        collapse.
 
     Raises
     ------
@@ -92,6 +103,7 @@ class StepwiseGMM(Answers):
     See Also
     --------
     fit_gmm : Fits rows that can be read several times, also from files larger than memory.
+    fit_bayesian_gmm : The posterior of such rows, by variational Bayes.
 
     Notes
     -----
@@ -112,6 +124,8 @@ class StepwiseGMM(Answers):
     .. [1] O. Cappe, E. Moulines, "On-line expectation-maximization algorithm for latent data
        models", Journal of the Royal Statistical Society B 71, 593-613, 2009.
     .. [2] P. Liang, D. Klein, "Online EM for unsupervised models", NAACL 2009.
+    .. [3] M. D. Hoffman, D. M. Blei, C. Wang, J. Paisley, "Stochastic variational inference",
+       Journal of Machine Learning Research 14, 1303-1347, 2013.
 
     Examples
     --------
@@ -143,6 +157,7 @@ class StepwiseGMM(Answers):
         rng: int | np.random.Generator | None = None,
         n_threads: int | None = None,
         backend: BackendName = "compiled",
+        bayesian: bool | Mapping[str, Any] = False,
     ) -> None:
         k = check_count("n_components", n_components)
         begin, names, d = _check_start(init, k)
@@ -151,11 +166,15 @@ class StepwiseGMM(Answers):
             step_power=step_power, half_life=half_life, init=begin, n_init=n_init,
             n_start=n_start, on_collapse=on_collapse, missing=missing,
             seed=int(check_rng(rng).integers(2**63)), n_threads=n_threads, backend=backend,
+            learning=check_bayesian(bayesian),
         )  # fmt: skip
         own = self._options.n_features
         if own is not None and d is not None:
             check_reg_covar(reg_covar, d)
-        self._stream = Stream(self._options, names, d if own is None else own)
+        d = own if d is None else d
+        if d is not None:
+            self._options.estimate(d)  # refuses arguments of another number of features
+        self._stream = Stream(self._options, names, d)
         self._lock = RLock()
 
     # ---- learning ----
@@ -226,6 +245,76 @@ class StepwiseGMM(Answers):
         return self._stream.model
 
     @property
+    def posterior(self) -> GMMPosterior:
+        """The posterior as it stands, frozen, where `bayesian` asks for one.
+
+        It is that of as many rows as have come, whose statistics are the running ones; or of the
+        "weight_sum" that `bayesian` has. With a `half_life` it is that of the rows that the memory
+        counts, a weight of ``half_life / ln 2`` or of the last batch at most.
+
+        Returns
+        -------
+        GMMPosterior
+
+        Raises
+        ------
+        ValueError
+            For a stream by maximum likelihood.
+        FitError
+            Before there are as many rows as components.
+        """
+        self._check_bayesian("posterior")
+        return self._stream.posterior
+
+    def elbo_estimate(self, n_batches: int = 30) -> BoundEstimate:
+        """Estimate the evidence lower bound of all rows from the last batches, with its noise.
+
+        The weight of the rows that `posterior` counts times the mean of `history` over the last
+        batches, minus the divergence of the posterior from the prior.
+
+        Parameters
+        ----------
+        n_batches : int
+            Most batches of `history`; there are 1000 at most.
+
+        Returns
+        -------
+        BoundEstimate
+            The value and its standard error, nats: totals, as `BayesianGMMFit.elbo` is.
+
+        Raises
+        ------
+        ValueError
+            For a stream by maximum likelihood, or a number below 2.
+        TypeError
+            For a number that is not an integer.
+        FitError
+            Before there are two batches after the start.
+
+        Notes
+        -----
+        It is no bound, but an estimate of one. Each batch was looked at under the laws before it
+        was learned from, so the estimate is lower than ``posterior.elbo`` of all rows: by about the
+        number of free parameters, and by what was learned since. Where rows drift, it tells of rows
+        like the last ones.
+        """
+        self._check_bayesian("elbo_estimate")
+        n_batches = check_count("n_batches", n_batches, minimum=2)
+        if self._stream.learner is None:
+            raise FitError(
+                f"elbo_estimate must come after a start, which waits for {self._stream.awaited}. "
+                f"Call update with more rows."
+            )
+        return estimated_bound(self._stream.learner, n_batches)
+
+    def _check_bayesian(self, wanted: str) -> None:
+        if not self._options.learning.has_posterior:
+            raise ValueError(
+                f"{wanted} must be of a stream that was made with bayesian=True; got one by "
+                f"maximum likelihood. Make such a stream."
+            )
+
+    @property
     def is_started(self) -> bool:
         """Whether the start has been made, so that rows are no longer kept."""
         return self._stream.learner is not None
@@ -259,8 +348,9 @@ class StepwiseGMM(Answers):
 
         It tells how well the mixture predicts rows that it has not seen: where it falls, the rows
         have changed. The first is that of the batch after the start. As in `GMMFit.history`, the
-        penalty of `reg_covar` is subtracted. It is -inf where a row is so far away that its
-        density is no float.
+        penalty of `reg_covar` is subtracted. Where the stream is `bayesian`, it is what each batch
+        adds to the evidence lower bound, per unit of weight. It is -inf where a row is so far away
+        that its density is no float.
 
         Returns
         -------

@@ -16,11 +16,13 @@ from mixtura.data.frames import Names
 from mixtura.exceptions import FitError
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.fitting.learner import Learner, begun, check_near
+from mixtura.fitting.stream_learning import PriorBasis, learning_of
 from mixtura.fitting.stream_options import Options
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_factored
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
+from mixtura.posterior import GMMPosterior
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS, Means
 from mixtura.statistics import Statistics
@@ -71,6 +73,7 @@ class Stream:
         if self.n_features is None or (source.feature_names and not self.feature_names):
             names = self.feature_names or source.feature_names
             stream = replace(self, n_features=source.n_features, feature_names=names)
+            self.options.estimate(source.n_features)  # refuses arguments of another number
         for X, weight, _, extras in source.blocks():
             rows = ArrayRows(X, weight, form=source.form, extras=extras)
             if weight is not None and not weight.all():
@@ -107,21 +110,42 @@ class Stream:
         return f"{counted(needed, 'row')} of positive weight; got {self.n_samples}"
 
     @cached_property
+    def now(self) -> Learner:
+        """What was learned; before the start, from the rows that wait for it."""
+        if self.learner is not None:
+            return self.learner
+        options, needed = self.options, self.options.n_components
+        if self.n_features is not None:
+            needed = options.least_rows(self.n_features)
+        if self.n_samples < needed:
+            raise FitError(
+                f"the mixture needs {counted(needed, 'row')} of positive weight or more; got "
+                f"{self.n_samples}. Call update with more rows."
+            )
+        return begun(options, _opened(self.waiting, options))
+
+    @cached_property
     def model(self) -> GaussianMixture:
         """The mixture; before the start, that of the rows that wait for it."""
-        learner, options = self.learner, self.options
-        if learner is None:
-            needed = options.n_components
-            if self.n_features is not None:
-                needed = options.least_rows(self.n_features)
-            if self.n_samples < needed:
-                raise FitError(
-                    f"the mixture needs {counted(needed, 'row')} of positive weight or more; got "
-                    f"{self.n_samples}. Call update with more rows."
-                )
-            learner = begun(options, _opened(self.waiting, options))
+        options = self.options
         return GaussianMixture._of(
-            options.covariance_type, learner.parameters, self.feature_names, options.missing
+            options.covariance_type, self.now.mixture, self.feature_names, options.missing
+        )
+
+    @cached_property
+    def posterior(self) -> GMMPosterior:
+        """The posterior; before the start, that of the rows that wait for it."""
+        learner, options = self.now, self.options
+        assert isinstance(learner.basis, PriorBasis)
+        prior = learner.basis.prior
+        return GMMPosterior._of(
+            prior,
+            prior.laws_of(learner.parameters, learner.counted),
+            options.covariance_type,
+            self.feature_names,
+            options.missing,
+            learner.counted * learner.parameters.weights,
+            1.0 / learner.rows_per_weight,
         )
 
 
@@ -153,8 +177,10 @@ def stream_contents(stream: Stream) -> Contents:
         name: getattr(stream, name)
         for name in ("n_features", "n_updates", "n_samples", "weight_sum")
     }
+    facts |= options.learning.contents().facts
     facts["feature_names"] = _listed(stream.feature_names)
     arrays: dict[str, NDArray[Any]] = {"reg_covar": np.asarray(options.reg_covar)}
+    arrays |= options.learning.contents().arrays
     init = options.init
     facts["init"] = init if isinstance(init, str) else type(init).__name__
     if isinstance(init, Means):
@@ -171,11 +197,14 @@ def stream_contents(stream: Stream) -> Contents:
     if learner is not None:
         facts["unit"] = learner.unit
         facts["rows_per_weight"] = learner.rows_per_weight
+        facts["counted_weight"] = learner.counted
         facts["running_weight"] = learner.statistics.weight_sum
         facts["events"] = [astuple(event) for event in learner.events]
         arrays |= {name: getattr(learner.parameters, name) for name in PARAMETERS}
         arrays |= {name: getattr(learner.statistics, name) for name in SUMS}
-        arrays |= {name: getattr(learner, name) for name in ("ridge", "scale", "history")}
+        arrays |= {name: getattr(learner, name) for name in ("scale", "history", "sizes")}
+        basis = learner.basis.contents()
+        facts, arrays = facts | basis.facts, arrays | basis.arrays
     return Contents(facts, arrays)
 
 
@@ -235,7 +264,11 @@ def _options_of(contents: Contents) -> Options:
     values = {name: facts[name] for name in PLAIN_OPTIONS}
     if values["half_life"] == math.inf:
         values["half_life"] = None
-    return Options.checked(**values, init=init, reg_covar=ridge)
+    options = Options.checked(**values, init=init, reg_covar=ridge, learning=learning_of(contents))
+    d = options.n_features if facts["n_features"] is None else facts["n_features"]
+    if d is not None:
+        options.estimate(d)
+    return options
 
 
 def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
@@ -261,12 +294,19 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
         fact(facts, "running_weight", float),
     )
     unit, rows_per_weight = (fact(facts, name, float) for name in ("unit", "rows_per_weight"))
-    ridge, scale = numbers(arrays, "ridge", (d,)), numbers(arrays, "scale", (d,))
-    positive = [unit, rows_per_weight, statistics.weight_sum, contents.facts["weight_sum"], *scale]
+    scale, weight = numbers(arrays, "scale", (d,)), fact(facts, "counted_weight", float)
+    positive = [
+        unit,
+        rows_per_weight,
+        weight,
+        statistics.weight_sum,
+        contents.facts["weight_sum"],
+        *scale,
+    ]
     if not (np.isfinite(positive).all() and min(positive) > 0.0):
         raise ValueError("its unit, scale or weights are not positive")
-    if min(ridge.min(), statistics.resp_sum.min()) < 0.0:
-        raise ValueError("its ridge or resp_sum is negative")
+    if statistics.resp_sum.min() < 0.0:
+        raise ValueError("its resp_sum is negative")
     if not np.allclose([statistics.weight_sum, statistics.resp_sum.sum()], 1.0, rtol=0, atol=1e-6):
         raise ValueError("its running statistics are not of weight one")
     with np.errstate(over="ignore"):  # rows whose squares overflow were never learned
@@ -276,14 +316,19 @@ def _learner_of(contents: Contents, options: Options, d: int) -> Learner:
     history = numbers(arrays, "history", (-1,), finite=False)
     if not (history < math.inf).all():  # the density of rows far away may be zero
         raise ValueError("its history has nan or inf")
+    sizes = numbers(arrays, "sizes", history.shape)
+    if not (sizes > 0.0).all():
+        raise ValueError("its sizes of batches are not positive")
     return Learner(
         options,
         parameters,
         statistics,
-        ridge,
+        options.learning.basis_of(contents, options, scale),
         scale,
         unit,
         rows_per_weight,
+        weight,
         history,
+        sizes,
         tuple(Event.checked(event) for event in fact(facts, "events", list)),
     )

@@ -11,8 +11,10 @@ import numpy as np
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.data.checks import check_count, check_n_threads, check_number, check_option
 from mixtura.data.missing import MISSING, Missing
+from mixtura.fitting.estimates import Estimate
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.stages import Begin
+from mixtura.fitting.stream_learning import LIKELIHOOD, Learning
 from mixtura.passes import Backend
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.shapes import Floats
@@ -47,6 +49,8 @@ class Options:
         Of the random numbers of the start.
     n_threads : int or None
     backend : {"compiled", "reference"}
+    learning : Learning
+        What is estimated.
     """
 
     n_components: int
@@ -62,6 +66,7 @@ class Options:
     seed: int
     n_threads: int | None
     backend: BackendName
+    learning: Learning = LIKELIHOOD
 
     @classmethod
     def checked(
@@ -80,6 +85,7 @@ class Options:
         seed: Any,
         n_threads: Any,
         backend: Any,
+        learning: Learning = LIKELIHOOD,
     ) -> Self:
         """Return the options, or refuse a value; `init` is checked already.
 
@@ -90,7 +96,7 @@ class Options:
         TypeError
             For arguments of the wrong kind.
         """
-        return cls(
+        options = cls(
             n_components=check_count("n_components", n_components),
             covariance_type=check_option("covariance_type", covariance_type, tuple(FAMILIES)),
             reg_covar=_check_ridge(reg_covar),
@@ -104,7 +110,10 @@ class Options:
             seed=check_count("seed", seed, minimum=0),
             n_threads=check_n_threads(n_threads),
             backend=check_option("backend", backend, tuple(BACKENDS)),
+            learning=learning,
         )
+        learning.check(options)
+        return options
 
     @property
     def engine(self) -> Backend:
@@ -113,17 +122,23 @@ class Options:
 
     @property
     def n_features(self) -> int | None:
-        """The number of features that the ridge is of; None where it is a share of variances."""
+        """The number of features that the prior or the ridge is of; None where they fit any."""
+        if self.learning.n_features is not None:
+            return self.learning.n_features
         return None if isinstance(self.reg_covar, float) else len(self.reg_covar)
 
     def family(self, n_features: int) -> CovarianceFamily:
         """Return the family of covariances."""
         return family_named(self.covariance_type, n_features)
 
+    def estimate(self, n_features: int) -> Estimate:
+        """Return what the start estimates; refuse arguments that do not fit the features."""
+        return self.learning.estimate(self, n_features)
+
     def least_rows(self, n_features: int) -> int:
         """Return how many rows a mixture needs at least."""
         k = self.n_components
-        if np.any(self.reg_covar):
+        if np.any(self.reg_covar) or self.learning.has_posterior:
             return k
         return max(k, self.family(n_features).least_rows(k, n_features))
 

@@ -141,6 +141,18 @@ class RowsPass:
         self._refuse_outputs(labels)
         return self._total(partial(work.accumulated, self.em, seen, self.backend.n_threads, labels))
 
+    def each(self, seen: Callable[[], Seen]) -> Iterator[Statistics]:
+        """Yield the statistics of each block, under what `seen` returns when its turn comes."""
+        assert not self.source.is_far, "far blocks are looked at in any order"
+
+        def one(part: Part) -> Statistics:
+            statistics: Statistics = work.accumulated(
+                self.em, seen(), self.backend.n_threads, None, part
+            )
+            return statistics
+
+        return self._map(one)
+
     def accumulate_marked(self, seen: Seen) -> Marked:
         """Return the statistics under a mixture, and marks of the components that rows have."""
         return self._total(partial(work.marked, self.em, seen, self.backend.n_threads))

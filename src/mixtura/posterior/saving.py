@@ -21,7 +21,7 @@ from mixtura.shapes import SHAPE_NAMES, Floats, Shape
 if TYPE_CHECKING:
     from mixtura.posterior.posterior import GMMPosterior
 
-__all__ = ["ARRAYS", "checked", "contents"]
+__all__ = ["ARRAYS", "checked", "checked_prior", "contents", "prior_contents"]
 
 ARRAYS = (
     "weight_concentration",
@@ -36,13 +36,19 @@ ARRAYS = (
 
 def contents(self: GMMPosterior) -> Contents:
     """Return all that is needed to make an equal posterior."""
-    names = ("weight_prior", "covariance_type", "feature_names", "missing", "row_weight")
+    names = ("covariance_type", "feature_names", "missing", "row_weight")
     facts = {name: getattr(self, name) for name in names}
-    for name in ("concentration", "mean_precision", "degrees_of_freedom"):
-        facts[f"prior_{name}"] = float(getattr(self.prior, name))
     arrays = {name: getattr(self, name) for name in ARRAYS}
-    arrays |= {"prior_mean": self.prior.mean, "prior_covariance": self.prior.covariance}
-    return Contents(facts, arrays)
+    prior = prior_contents(self.prior)
+    return Contents(facts | prior.facts, arrays | prior.arrays)
+
+
+def prior_contents(prior: Prior) -> Contents:
+    """Return all that is needed to make an equal prior."""
+    facts: dict[str, Any] = {"weight_prior": prior.weights.name}
+    for name in ("concentration", "mean_precision", "degrees_of_freedom"):
+        facts[f"prior_{name}"] = float(getattr(prior, name))
+    return Contents(facts, {"prior_mean": prior.mean, "prior_covariance": prior.covariance})
 
 
 def checked(
@@ -57,7 +63,7 @@ def checked(
     if family.name not in SHAPE_NAMES:
         raise ValueError(f"its covariance_type is {covariance_type!r}, which has no such posterior")
     shape, law = family.shape, precision_law(family.shape)
-    prior = _prior(facts, arrays, shape, d)
+    prior = checked_prior(facts, arrays, shape, d)
     kept = shape.array_shape(k, d)
     covariances = numbers(arrays, "covariances", kept)
     factors = numbers(arrays, "precisions_cholesky", kept)
@@ -80,7 +86,8 @@ def checked(
     return prior, laws, covariance_type, names, missing, resp_sum, row_weight
 
 
-def _prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d: int) -> Prior:
+def checked_prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d: int) -> Prior:
+    """Return the prior of these contents, after checks of all numbers."""
     name = check_option("weight_prior", fact(facts, "weight_prior", str), tuple(WEIGHT_LAWS))
     least = {"concentration": 0.0, "mean_precision": 0.0}
     least["degrees_of_freedom"] = precision_law(shape).least(d)

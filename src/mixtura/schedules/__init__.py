@@ -11,6 +11,7 @@ from typing import Any
 from mixtura.schedules.annealed import Annealed, AnnealedState
 from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
 from mixtura.schedules.lower_bound import Bound, LowerBound
+from mixtura.schedules.memoised import Memoised
 from mixtura.schedules.moves import Judge, Moves, MovesState
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
@@ -24,6 +25,7 @@ __all__ = [
     "Judge",
     "Look",
     "LowerBound",
+    "Memoised",
     "Moves",
     "Outcome",
     "Plain",

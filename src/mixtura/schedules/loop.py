@@ -21,7 +21,7 @@ from mixtura.statistics import Statistics
 from mixtura.text import short_html, short_repr
 from mixtura.updates import Collapse, Event, Guard, Update, components_left
 
-__all__ = ["EM", "Outcome", "State", "StopReason", "stops"]
+__all__ = ["EM", "Outcome", "State", "StopReason", "calls_to_stop", "stops"]
 
 StopReason = Literal["converged", "max_iter", "callback", "interrupted"]
 
@@ -196,7 +196,7 @@ class EM:
                 _move(outcome, point)
                 outcome.state = state
                 outcome.history.append(point.objective)
-                if callback is not None and _calls_to_stop(callback, iteration, outcome):
+                if callback is not None and calls_to_stop(callback, iteration, outcome):
                     outcome.stop_reason = "callback"
                     break
                 if finished:
@@ -238,7 +238,8 @@ class EM:
         return Point(parameters, statistics, mean + offset - penalty, inverse_temperature)
 
 
-def _calls_to_stop(callback: Callable[[State], object], iteration: int, outcome: Outcome) -> bool:
+def calls_to_stop(callback: Callable[[State], object], iteration: int, outcome: Outcome) -> bool:
+    """Whether the callback stops the iterations, after it was shown where they stand."""
     gain = float(outcome.state.predicted_gain)
     state = State(iteration, outcome.objective, gain, outcome.parameters.read_only())
     return stops(callback(state))

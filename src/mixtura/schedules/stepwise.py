@@ -90,6 +90,21 @@ class StepRule(NamedTuple):
             length += (before / self.unit) ** rest * math.expm1(rest * grown) / rest
         return -math.expm1(-length)
 
+    def counted(self, weight: float, batch: float) -> float:
+        """Return the weight of the rows for which the running statistics stand.
+
+        It is that of all rows so far. Where the memory is bounded, it is no more than the bound, or
+        than the last batch.
+
+        Parameters
+        ----------
+        weight : float
+            Weight of all rows, those of the last batch among them.
+        batch : float
+            That of the last batch.
+        """
+        return min(weight, max(self.longest, batch))
+
     def row_share(self, weight: float, batch: float, rows_per_weight: float) -> float:
         """Return the share of an average row in the running statistics.
 
