@@ -329,7 +329,7 @@ def test_means_fixed_beside_labels_have_their_scatter_about_them() -> None:
     options = {"fixed": "means", "prior": OWN, "reg_covar": 0.0, "max_iter": 1, "tol": 0.0}
     fit = fit_gmm(X, 3, init=begin, labels=LABELS, **options)
     for j, kappa in enumerate(OWN.shrinkage):
-        own = LABELS == j
+        own = np.equal(LABELS, j)
         z, apart = X[own] - begin.means[j], begin.means[j] - OWN.mean[j]
         scatter = z.T @ z + 0.8 * np.eye(2) + kappa * np.outer(apart, apart)
         np.testing.assert_allclose(fit.covariances[j], scatter / (len(z) + 6 + 2 + 1 + 1))
