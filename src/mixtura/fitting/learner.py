@@ -181,6 +181,7 @@ def begun(options: Options, source: RowSource, *, number: int = 0) -> Learner:
         tol=START_TOL,
         on_collapse=options.on_collapse,
         avoid_spurious=not options.learning.has_posterior,
+        moves=True,  # where the estimate has any
         estimate=options.estimate(source.n_features),
     )
     fitting = Fitting(survey, settings, options.covariance_type, options.n_components)
