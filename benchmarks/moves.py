@@ -22,7 +22,8 @@ from sklearn.mixture import BayesianGaussianMixture
 
 from mixtura.conjugate import WeightPrior
 from mixtura.data import open_rows
-from mixtura.fitting.stages import Fitting, Settings
+from mixtura.fitting.settings import Settings
+from mixtura.fitting.stages import Fitting
 from mixtura.fitting.survey import Survey
 from mixtura.fitting.variational import VariationalBayes
 from mixtura.parameters import Seen

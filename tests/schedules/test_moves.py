@@ -21,7 +21,8 @@ from mixtura.conjugate import WEIGHT_LAWS
 from mixtura.data import open_rows
 from mixtura.data.labels import check_row_labels
 from mixtura.fitting.checkpoint import Checkpoint
-from mixtura.fitting.stages import Fitting, Settings
+from mixtura.fitting.settings import Settings
+from mixtura.fitting.stages import Fitting
 from mixtura.fitting.survey import Survey
 from mixtura.fitting.variational import VariationalBayes
 from mixtura.passes import Backend

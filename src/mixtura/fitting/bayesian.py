@@ -20,7 +20,7 @@ from mixtura.fitting.gmm import Init
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.prior_arguments import check_prior, conjugate_family
 from mixtura.fitting.progress import Verbose
-from mixtura.fitting.stages import Settings
+from mixtura.fitting.settings import Settings
 from mixtura.passes.backend import BackendName
 from mixtura.schedules import State
 

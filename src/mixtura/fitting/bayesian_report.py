@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.reports import expected_log_prior, in_order, n_labelled
 from mixtura.fitting.stages import Fitting
 from mixtura.fitting.variational import VariationalBayes
 from mixtura.mixture.separation import assignment_entropy
@@ -28,10 +29,10 @@ def report_posterior(fitting: Fitting, outcome: Outcome, automatic: bool) -> Bay
         Whether the start was: then the heaviest component comes first, unless labels give
         components their order.
     """
-    survey, estimate = fitting._survey, fitting._settings.estimate
+    survey, estimate = fitting.survey, fitting.settings.estimate
     assert isinstance(estimate, VariationalBayes)
     source, parameters = survey.source, outcome.parameters
-    prior = estimate.prior(survey, fitting._family, fitting._n_components)
+    prior = estimate.prior(survey, fitting.family, fitting.n_components)
     entropy = math.nan
     if outcome.stop_reason != "interrupted" and outcome.statistics is not None:
         constants = prior.log_constants(prior.laws_of(parameters, source.weight_sum))
@@ -39,19 +40,19 @@ def report_posterior(fitting: Fitting, outcome: Outcome, automatic: bool) -> Bay
             outcome.statistics,
             parameters,
             survey.backend.algebra,
-            fitting._expected_log_prior(outcome),
+            expected_log_prior(fitting, outcome),
             constants,
         )
     events = outcome.events
     if not prior.weights.is_ordered:  # else another order would have another bound
-        order, events = fitting.in_order(outcome, automatic)
+        order, events = in_order(fitting, outcome, automatic)
         parameters = parameters if order is None else parameters.select(order)
     posterior = GMMPosterior._of(
         prior,
         prior.laws_of(parameters, source.weight_sum),
-        fitting._covariance_type,
+        fitting.covariance_type,
         source.feature_names,
-        fitting._missing,
+        source.missing,
         source.weight_sum * parameters.weights,
         source.weight_sum / source.n_rows,
     )
@@ -66,7 +67,7 @@ def report_posterior(fitting: Fitting, outcome: Outcome, automatic: bool) -> Bay
         source.n_rows,
         source.weight_sum,
         entropy,
-        fitting._n_labelled(),
+        n_labelled(fitting),
         source.form == "noisy",
         survey.n_missing,
     )

@@ -31,9 +31,11 @@ from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.init import returned_begin
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
+from mixtura.fitting.reports import report
 from mixtura.fitting.result import GMMFit
+from mixtura.fitting.settings import Settings
 from mixtura.fitting.simulated import seen_like
-from mixtura.fitting.stages import Begin, Fitting, Settings
+from mixtura.fitting.stages import Begin, Fitting
 from mixtura.fitting.survey import Survey
 from mixtura.kernels.threads import choose_n_threads
 from mixtura.mixture import GaussianMixture
@@ -298,12 +300,12 @@ def _fit_pair(
     def fit(k: int, others: Sequence[Parameters]) -> GMMFit:
         fitting = Fitting(survey, settings, covariance_type, k)
         begin = returned_begin(init, source, k, rng) if callable(init) else init
-        found = [fitting.report(_run(fitting, begin, rng), automatic=isinstance(begin, str))]
+        found = [report(fitting, _run(fitting, begin, rng), isinstance(begin, str))]
         if len(others) > 1:
             brief = Fitting(survey, shortly, covariance_type, k)
             others = _ahead(_possible(brief, others, rng))
         outcomes = _possible(fitting, others, rng)
-        found += [fitting.report(outcome, automatic=True) for outcome in outcomes]
+        found += [report(fitting, outcome, True) for outcome in outcomes]
         whole = [each for each in found if each.model.n_components == k]
         if not whole:
             raise FitError(f"no fit of the rows keeps {counted(k, 'component')}.")

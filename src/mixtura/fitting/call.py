@@ -30,7 +30,8 @@ from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.init import check_begin, names_of, returned_begin
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
-from mixtura.fitting.stages import Begin, Fitting, Settings
+from mixtura.fitting.settings import Settings
+from mixtura.fitting.stages import Begin, Fitting
 from mixtura.fitting.survey import NO_PRIORS, Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted

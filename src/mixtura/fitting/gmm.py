@@ -28,8 +28,10 @@ from mixtura.fitting.estimates import PriorOption, estimate_under
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.progress import Verbose
+from mixtura.fitting.reports import report
 from mixtura.fitting.result import GMMFit
-from mixtura.fitting.stages import EM_KINDS, Begin, EMKind, Fitting, Settings
+from mixtura.fitting.settings import EM_KINDS, EMKind, Settings
+from mixtura.fitting.stages import Begin
 from mixtura.mixture import GaussianMixture
 from mixtura.passes.backend import BackendName
 from mixtura.schedules import State
@@ -280,7 +282,7 @@ def fit_gmm(
     fit, survey = call.run(
         settings,
         covariance_type,
-        Fitting.report,
+        report,
         accept=lambda begin: _check_start_of_fixed(begin, settings.fixed, family, call.known),
     )
     warn_of_unobserved_pairs(survey, [covariance_type], stacklevel=2)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mixtura.cached import cached_property
 from mixtura.data import RowSource
-from mixtura.fitting.stages import Fitting, Settings
+from mixtura.fitting.settings import Settings
+from mixtura.fitting.stages import Fitting
 from mixtura.fitting.stream_learning import Basis, RidgeBasis
 from mixtura.fitting.stream_options import Options
 from mixtura.fitting.survey import Survey

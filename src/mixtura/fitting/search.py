@@ -22,8 +22,10 @@ from mixtura.exceptions import FitError
 from mixtura.fitting.init import check_begin, returned_begin
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.memory import check_memory
+from mixtura.fitting.reports import report
 from mixtura.fitting.selection import AnyFit
-from mixtura.fitting.stages import Begin, Fitting, Settings
+from mixtura.fitting.settings import Settings
+from mixtura.fitting.stages import Begin, Fitting
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
@@ -76,7 +78,7 @@ class Search:
     settings: Settings
     tree_seed: int
     by_likelihood: bool = True
-    report: Callable[[Fitting, Outcome, bool], AnyFit] = Fitting.report
+    report: Callable[[Fitting, Outcome, bool], AnyFit] = report
 
     def fits(
         self, n_components: int, rng: np.random.Generator

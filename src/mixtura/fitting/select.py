@@ -33,9 +33,10 @@ from mixtura.fitting.init import check_begin, names_of
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.prior_arguments import conjugate_family
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
+from mixtura.fitting.reports import report
 from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.selection import CRITERIA, Criterion, GMMSelection, criterion_name
-from mixtura.fitting.stages import Fitting, Settings
+from mixtura.fitting.settings import Settings
 from mixtura.fitting.survey import Survey
 from mixtura.fitting.variational import VariationalBayes
 from mixtura.mixture.criteria import warn_of_small_weights
@@ -244,7 +245,7 @@ def select_gmm(
         settings,
         int(seed.integers(2**32)),
         criterion in OF_LIKELIHOOD,
-        report_posterior if by_evidence else Fitting.report,
+        report_posterior if by_evidence else report,
     )
     none = np.full((len(sizes), len(names)), np.nan)
     selection = GMMSelection(

@@ -10,9 +10,9 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,30 +20,23 @@ from numpy.typing import NDArray
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import RowSource
 from mixtura.data.interleaved import interleaved
-from mixtura.data.labels import RowLabels
 from mixtura.exceptions import FitError
 from mixtura.fitting.checkpoint import Checkpoint
-from mixtura.fitting.estimates import MAXIMUM_LIKELIHOOD, Estimate
 from mixtura.fitting.memory import check_memory
 from mixtura.fitting.progress import FitProgress
-from mixtura.fitting.result import GMMFit
+from mixtura.fitting.settings import Settings
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.reordering import heaviest_first
-from mixtura.mixture.separation import assignment_entropy
 from mixtura.mixture.table import counted
 from mixtura.parameters import Parameters
-from mixtura.passes import RowsPass
 from mixtura.schedules import (
     EM,
-    Annealed,
     Judge,
     Memoised,
     Moves,
     Outcome,
     Plain,
-    Schedule,
-    Squarem,
     State,
 )
 from mixtura.schedules.changes import reordered
@@ -63,11 +56,10 @@ from mixtura.updates import (
     identical,
 )
 
-__all__ = ["EM_KINDS", "Begin", "EMKind", "Fitting", "Settings"]
+__all__ = ["Begin", "Fitting"]
 
 Given = GaussianMixture | Parameters | Means | FromLabels | NDArray[Any]
 Begin = Start | Given
-EMKind = Literal["soft", "hard", "annealed", "memoised"]
 
 ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
 LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
@@ -75,64 +67,6 @@ LEAST_IN_BLOCK = 1000  # rows, of which a pass takes as long as an update
 ROWS_PER_MEAN = 20  # in a block, for each component and feature, as in samples for starts
 MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
 BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
-
-
-class Kind(NamedTuple):
-    """The pass and the schedule that a value of `em` stands for.
-
-    Attributes
-    ----------
-    step : str
-        The E-step.
-    leaps : bool
-        Whether iterations may be accelerated.
-    around : callable or None
-        From the schedule of ordinary iterations to one that begins in another way.
-    by_blocks : bool
-        Whether each block of the rows is followed by an update.
-    """
-
-    step: str
-    leaps: bool = True
-    around: Callable[[Schedule], Schedule] | None = None
-    by_blocks: bool = False
-
-
-EM_KINDS: dict[EMKind, Kind] = {
-    "soft": Kind("soft"),
-    "hard": Kind("hard", leaps=False),
-    "annealed": Kind("soft", around=Annealed),
-    "memoised": Kind("soft", leaps=False, by_blocks=True),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Settings:
-    """What decides the result of a fit, checked; many fits may share it."""
-
-    n_init: int = 10
-    reg_covar: float | Floats = 1e-6
-    tol: float = 1e-6
-    max_iter: int = 1000
-    accelerate: bool = True
-    em: EMKind = "soft"
-    on_collapse: OnCollapse = "reseed"
-    avoid_spurious: bool = True
-    fixed: NDArray[np.bool_] | None = None
-    estimate: Estimate = MAXIMUM_LIKELIHOOD
-    is_ordered: bool = False  # whether the objective is of an order of components
-    moves: bool = False  # whether components are merged and deleted where the update can judge that
-
-    @property
-    def kind(self) -> Kind:
-        """What `em` stands for."""
-        return EM_KINDS[self.em]
-
-    def schedule(self, tol: float, rounding: float, scale: Floats) -> Schedule:
-        """Return the schedule of ordinary iterations that may leave `tol` to gain."""
-        if self.accelerate and tol > 0.0 and self.kind.leaps:
-            return Squarem(tol, rounding, scale)
-        return Plain(tol, rounding)
 
 
 class Fitting:
@@ -176,16 +110,15 @@ class Fitting:
     ) -> None:
         family = family_named(covariance_type, survey.source.n_features)
         check_memory(family.shape, n_components, survey.source)
-        self._survey, self._settings, self._family = survey, settings, family
-        self._covariance_type, self._n_components = covariance_type, n_components
+        self.survey, self.settings, self.family = survey, settings, family
+        self.covariance_type, self.n_components = covariance_type, n_components
         self._progress, self._checkpoint = progress, checkpoint
-        self._missing = survey.source.missing
         self._callback = None if callback is None else self._with_names(callback)
         if progress is not None:
             self._callback = _both(progress, self._callback)
         self._rows = survey.rows(family.shape, settings.kind.step)
         self._ridge = survey.absolute_ridge(settings.reg_covar)
-        self._prior = survey.priors.get(n_components)
+        self.prior = survey.priors.get(n_components)
         self._judge: Judge | None = None
         self._reorders = False  # whether the order of components is for the fit to choose
         self._update = self._update_with(family, self._ridge)
@@ -197,19 +130,17 @@ class Fitting:
 
     def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
         """Go through the stages; the last events name components as they are in the end."""
-        if self._settings.fixed is not None:
-            self._fix(begin, self._settings.fixed)
-        self._reorders = isinstance(begin, str) and self._prior is None
+        if self.settings.fixed is not None:
+            self._fix(begin, self.settings.fixed)
+        self._reorders = isinstance(begin, str) and self.prior is None
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
-        if self._settings.is_ordered and self._reorders:
-            self._put_in_order(outcome)
-        if self._settings.is_ordered and self._reorders:
+        if self.settings.is_ordered and self._reorders:
             self._put_in_order(outcome)
         outcome.events += _spurious_events(outcome, "kept")
-        if self._settings.estimate.has_prior:
+        if self.settings.estimate.has_prior:
             return outcome
-        update = self._update_for(outcome)
-        outcome.events += _stuck_events(outcome, update, self._survey.source.n_rows)
+        update = self.update_for(outcome)
+        outcome.events += _stuck_events(outcome, update, self.survey.source.n_rows)
         final: dict[Cause, list[int]] = {
             "ridge": update.blurred(outcome.parameters),
             "identical": identical(outcome.parameters),
@@ -217,57 +148,6 @@ class Fitting:
         for cause, components in final.items():
             outcome.events += [Event(len(outcome.history), j, cause, "kept") for j in components]
         return outcome
-
-    def report(self, outcome: Outcome, automatic: bool) -> GMMFit:
-        """Return the fit as users get it; its log-likelihood may need one more pass.
-
-        Parameters
-        ----------
-        outcome : Outcome
-        automatic : bool
-            Whether the start was: then the order of the components has no meaning, unless labels
-            give it one, and the heaviest comes first. Events of components that were kept name them
-            by their new positions.
-        """
-        log_likelihood, entropy = self._measured(outcome)
-        source = self._survey.source
-        order, events = self.in_order(outcome, automatic)
-        model = GaussianMixture._of(
-            self._covariance_type, outcome.parameters, source.feature_names, self._missing
-        )
-        return GMMFit(
-            model if order is None else model.reordered(order),
-            log_likelihood,
-            np.asarray(outcome.history),
-            len(outcome.history),
-            outcome.stop_reason == "converged",
-            outcome.stop_reason,
-            tuple(events),
-            source.n_rows,
-            source.weight_sum,
-            entropy,
-            self._n_labelled(),
-            source.form == "noisy",
-            self._survey.n_missing,
-            0.0 - self._update_for(outcome).penalty(outcome.parameters, 1.0),
-        )
-
-    def in_order(
-        self, outcome: Outcome, automatic: bool
-    ) -> tuple[NDArray[np.intp] | None, list[Event]]:
-        """Return the order in which components are reported, None for theirs; and the events."""
-        parameters, events = outcome.parameters, outcome.events
-        numbered = self._prior is not None or self._settings.estimate.tells_apart(self._family)
-        if not automatic or numbered:
-            return None, events
-        order = heaviest_first(parameters.weights, parameters.means)
-        position = np.argsort(order)
-        return order, [
-            replace(event, component=int(position[event.component]))
-            if event.action == "kept"
-            else event
-            for event in events
-        ]
 
     # ---- stages ----
 
@@ -294,7 +174,7 @@ class Fitting:
         """
         for _ in range(MOST_SORTS):
             order = _falling(outcome.parameters)
-            used_up = len(outcome.history) >= self._settings.max_iter
+            used_up = len(outcome.history) >= self.settings.max_iter
             if order is None or outcome.stop_reason != "converged" or used_up:
                 break
             assert outcome.statistics is not None
@@ -312,7 +192,7 @@ class Fitting:
 
     def _measure(self, outcome: Outcome, parameters: Parameters) -> None:
         """Move to other parameters after the last iteration, unless their objective is lower."""
-        update = self._update_for(outcome)
+        update = self.update_for(outcome)
         seen, offset = update.as_seen(parameters)
         statistics = self._rows.accumulate(seen)
         mean, weight_sum = statistics.log_likelihood / statistics.weight_sum, statistics.weight_sum
@@ -331,12 +211,12 @@ class Fitting:
                 f"fixed weights must be positive under a prior of the weights; component "
                 f"{int(np.argmin(weights))} has 0. Free the weights, or use concentration=None."
             )
-        self._update = Fixed(self._update, start, fixed, shared=self._family.is_shared)
+        self._update = Fixed(self._update, start, fixed, shared=self.family.is_shared)
 
     def _given(self, begin: Given) -> Outcome:
         """From the user's start, and by the family's alternative update where it has one."""
         outcome = self._iterate(self._update, self._resumed() or self._started(self._update, begin))
-        alternative = self._family.alternative
+        alternative = self.family.alternative
         if alternative is None or isinstance(begin, GaussianMixture | Parameters):
             return outcome
         return self._better(outcome, self._update_with(alternative, self._ridge), begin)
@@ -347,11 +227,11 @@ class Fitting:
             return outcome
         try:
             other = self._em(alternative).run(
-                self._started(alternative, begin), self._settings.max_iter
+                self._started(alternative, begin), self.settings.max_iter
             )
             if other.stop_reason != "interrupted":
                 other = self._em(self._update).run(
-                    Outcome(other.parameters, events=other.events), self._settings.max_iter
+                    Outcome(other.parameters, events=other.events), self.settings.max_iter
                 )
         except FitError:
             return outcome
@@ -364,23 +244,23 @@ class Fitting:
         if self._checkpoint is None:
             return None
         schedule = self._em(self._update).schedule
-        max_iter = self._settings.max_iter
-        return self._checkpoint.resume(self._rows, schedule, self._n_components, max_iter)
+        max_iter = self.settings.max_iter
+        return self._checkpoint.resume(self._rows, schedule, self.n_components, max_iter)
 
     def _best_start(self, method: Start, update: Update, rng: np.random.Generator) -> Outcome:
         """The best automatic start, and which components are lost at all of them."""
         start = AutomaticStart(
             method,
-            self._settings.n_init,
-            self._n_components,
+            self.settings.n_init,
+            self.n_components,
             partial(self._brief_em, update),
-            self._survey.backend,
+            self.survey.backend,
             None if self._progress is None else self._progress.report_run,
-            self._prior,
+            self.prior,
         )
-        best, k = start.best(self._survey.source, rng), self._n_components
+        best, k = start.best(self.survey.source, rng), self.n_components
         lost = range(len(best.weights), k)
-        if lost and self._settings.on_collapse == "raise":
+        if lost and self.settings.on_collapse == "raise":
             raise FitError(
                 f"the fit cannot start: {len(lost)} of {counted(k, 'component')} had a singular "
                 f"covariance or no weight at every start. Use reg_covar > 0, fewer components, or "
@@ -392,12 +272,12 @@ class Fitting:
         """The parameters that the user's start stands for."""
         return given_start(
             begin,
-            self._n_components,
+            self.n_components,
             self._rows,
-            self._family,
+            self.family,
             update,
-            self._collapse(self._settings.on_collapse),
-            self._survey.centre,
+            self._collapse(self.settings.on_collapse),
+            self.survey.centre,
         )
 
     def _iterate(self, update: Update, begun: Outcome) -> Outcome:
@@ -405,7 +285,7 @@ class Fitting:
         checkpoint = self._checkpoint
         return self._em(update).run(
             begun,
-            self._settings.max_iter,
+            self.settings.max_iter,
             callback=self._callback,
             follow=None if checkpoint is None else partial(checkpoint.follow, self._rows),
         )
@@ -413,9 +293,9 @@ class Fitting:
     def _with_names(self, callback: Callable[[State], object]) -> Callable[[State], object]:
         """The user's callback, with what a state needs to make a mixture."""
         facts: dict[str, Any] = {
-            "covariance_type": self._covariance_type,
-            "feature_names": self._survey.source.feature_names,
-            "missing": self._missing,
+            "covariance_type": self.covariance_type,
+            "feature_names": self.survey.source.feature_names,
+            "missing": self.survey.source.missing,
         }
         return lambda state: callback(replace(state, **facts))
 
@@ -423,7 +303,7 @@ class Fitting:
 
     def _em(self, update: Update) -> EM | Memoised:
         """The algorithm on all rows."""
-        settings, scale = self._settings, self._survey.scale
+        settings, scale = self.settings, self.survey.scale
         if settings.kind.by_blocks:
             return self._by_blocks(update)
         rounding = self._rows.rounding
@@ -439,32 +319,32 @@ class Fitting:
 
     def _by_blocks(self, update: Update) -> Memoised:
         """The algorithm that makes an update after each block."""
-        settings, shape, source = self._settings, self._family.shape, self._survey.source
-        least = max(LEAST_IN_BLOCK, ROWS_PER_MEAN * self._n_components * (source.n_features + 1))
-        rows = self._survey.rows(shape, settings.kind.step, interleaved(source, least))
+        settings, shape, source = self.settings, self.family.shape, self.survey.source
+        least = max(LEAST_IN_BLOCK, ROWS_PER_MEAN * self.n_components * (source.n_features + 1))
+        rows = self.survey.rows(shape, settings.kind.step, interleaved(source, least))
         schedule = Plain(settings.tol, rows.rounding)
         collapse = self._collapse(settings.on_collapse)
-        return Memoised(rows, update, schedule, collapse, self._survey.backend.algebra, self._guard)
+        return Memoised(rows, update, schedule, collapse, self.survey.backend.algebra, self._guard)
 
     def _brief_em(self, update: Update, sample: RowSource) -> EM:
         """The algorithm of brief runs on a sample of the rows."""
-        settings, scale = self._settings, self._survey.scale
-        rows = self._survey.rows(self._family.shape, settings.kind.step, sample)
+        settings, scale = self.settings, self.survey.scale
+        rows = self.survey.rows(self.family.shape, settings.kind.step, sample)
         schedule = settings.schedule(BRIEF_TOL, rows.rounding, scale)
         return EM(rows, update, schedule, self._collapse("reseed"), self._guard)
 
     def _collapse(self, action: OnCollapse) -> Collapse:
         """What is done with components that fail."""
-        kind = Collapse if self._settings.fixed is None else CollapseBesideFixed
-        return kind(action, self._survey.scale, self._survey.backend.algebra)
+        kind = Collapse if self.settings.fixed is None else CollapseBesideFixed
+        return kind(action, self.survey.scale, self.survey.backend.algebra)
 
     def _update_with(self, family: CovarianceFamily, ridge: Floats) -> Update:
-        estimate, k = self._settings.estimate, self._n_components
-        update = estimate.update(self._survey, family, k, ridge)
+        estimate, k = self.settings.estimate, self.n_components
+        update = estimate.update(self.survey, family, k, ridge)
         self._judge = update if isinstance(update, Judge) else None
-        return update if self._prior is None else Labelled(update, self._prior)
+        return update if self.prior is None else Labelled(update, self.prior)
 
-    def _update_for(self, outcome: Outcome) -> Update:
+    def update_for(self, outcome: Outcome) -> Update:
         """The update for the components that are left."""
         left = components_left(outcome.events, len(outcome.parameters.weights))
         return self._update.select(left)
@@ -474,7 +354,7 @@ class Fitting:
         if self._guard is None or not self._ridge.any():
             return None
         larger = np.maximum(self._ridge, self._guard.rounding)
-        return self._update_with(self._family, larger) if (larger > self._ridge).any() else None
+        return self._update_with(self.family, larger) if (larger > self._ridge).any() else None
 
     def ridge_of(self, outcome: Outcome) -> Floats:
         """Return the ridge with which an outcome was found, in squared units of the features."""
@@ -487,14 +367,14 @@ class Fitting:
 
     def _check_blocks(self) -> None:
         """Refuse iterations by blocks of rows elsewhere, and checkpoints of what blocks keep."""
-        if not self._settings.kind.by_blocks:
+        if not self.settings.kind.by_blocks:
             return
         if self._checkpoint is not None:
             raise ValueError(
                 'checkpoint must be None with em="memoised", whose iterations depend on the '
                 'statistics of every block; got a path. Leave it out, or use em="soft".'
             )
-        if self._survey.source.is_far:
+        if self.survey.source.is_far:
             raise ValueError(
                 'em="memoised" must have its blocks one after the other, in this process; got rows '
                 'that other processes work on. Use em="soft".'
@@ -502,76 +382,19 @@ class Fitting:
 
     def _check_enough_rows(self) -> None:
         """Refuse what maximum likelihood cannot estimate from so few rows."""
-        if self._settings.estimate.has_prior:
+        if self.settings.estimate.has_prior:
             return
-        k, d = self._n_components, self._survey.source.n_features
-        if self._settings.fixed is not None:  # the others alone surely need so many
-            k -= int(np.count_nonzero(self._settings.fixed[1:].any(axis=0)))
-        needed, n_rows = self._family.least_rows(k, d), self._survey.source.n_rows
+        k, d = self.n_components, self.survey.source.n_features
+        if self.settings.fixed is not None:  # the others alone surely need so many
+            k -= int(np.count_nonzero(self.settings.fixed[1:].any(axis=0)))
+        needed, n_rows = self.family.least_rows(k, d), self.survey.source.n_rows
         if k > 0 and not self._ridge.any() and n_rows < needed:
             raise FitError(
-                f"covariance_type {self._covariance_type!r} cannot be estimated: "
+                f"covariance_type {self.covariance_type!r} cannot be estimated: "
                 f"{counted(k, 'component')} of {counted(d, 'feature')} need at "
                 f"least {needed} rows; got {n_rows}. Use reg_covar > 0, "
                 f"fewer components or a covariance_type with fewer parameters."
             )
-
-    def _measured(self, outcome: Outcome) -> tuple[float, float]:
-        """Log-likelihood and entropy; NaN what an interrupted fit would need one more pass for."""
-        parameters, statistics = outcome.parameters, outcome.statistics
-        log_likelihood = math.nan
-        if statistics is not None and self._has_seen_the_mixture(outcome):
-            log_likelihood = statistics.log_likelihood
-        elif outcome.stop_reason != "interrupted":
-            try:
-                rows = self._survey.rows(parameters.shape, "soft")
-                seen = self._update_for(outcome).as_plain(parameters)
-                statistics = rows.accumulate(seen)
-                log_likelihood = statistics.log_likelihood
-            except KeyboardInterrupt:
-                outcome.stop_reason = "interrupted"
-        if statistics is None or outcome.stop_reason == "interrupted":
-            return log_likelihood, math.nan
-        algebra = self._survey.backend.algebra
-        known = self._expected_log_prior(outcome)
-        return log_likelihood, assignment_entropy(statistics, parameters, algebra, known)
-
-    def _n_labelled(self) -> int:
-        """Rows of positive weight of which something is known."""
-        code = None if self._prior is None else self._survey.source.extra("code")
-        if self._prior is None or code is None:
-            return 0
-        return RowLabels(code, self._prior).known_rows(self._survey.source)
-
-    def _expected_log_prior(self, outcome: Outcome) -> float:
-        """Weighted sum of ``resp log plausibility``: 0 where components are allowed or forbidden.
-
-        Else it takes a pass, and as much memory as the plausibilities.
-        """
-        source, parameters = self._survey.source, outcome.parameters
-        seen = self._update_for(outcome).as_plain(parameters)
-        prior = seen.extras.get("prior")
-        code = None if prior is None else source.extra("code")  # which reads all rows
-        if prior is None or code is None or not prior[np.isfinite(prior)].any():
-            return 0.0
-        weights = source.weights()
-        alike = source.reweighted(np.ones(source.n_samples))
-        resp = np.empty((source.n_samples, len(parameters.weights)))
-        RowsPass(alike, parameters.shape, self._survey.backend).evaluate(seen, resp=resp)
-        prior = prior[code]
-        row_sums = np.multiply(resp, prior, where=resp > 0.0, out=resp).sum(axis=1)
-        return float(row_sums.sum() if weights is None else weights @ row_sums)
-
-    def _has_seen_the_mixture(self, outcome: Outcome) -> bool:
-        """Whether the last pass was an ordinary E-step under the mixture itself."""
-        update, own = self._update_for(outcome), outcome.parameters.seen()
-        seen = update.as_seen(outcome.parameters)[0]
-        return (
-            self._settings.kind.step == "soft"
-            and outcome.inverse_temperature == 1.0
-            and seen.precisions_cholesky is own.precisions_cholesky
-            and np.array_equal(seen.log_weights, own.log_weights)
-        )
 
 
 def _falling(parameters: Parameters) -> NDArray[np.intp] | None:
