@@ -22,10 +22,10 @@ from sklearn.mixture import BayesianGaussianMixture
 
 from mixtura.conjugate import WeightPrior
 from mixtura.data import open_rows
+from mixtura.fitting.bayesian.estimate import VariationalBayes
 from mixtura.fitting.settings import Settings
 from mixtura.fitting.stages import Fitting
 from mixtura.fitting.survey import Survey
-from mixtura.fitting.variational import VariationalBayes
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, Pass
 from mixtura.shapes import SHAPES, Floats

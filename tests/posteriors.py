@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from mixtura import GMMPosterior, kernels, reference
-from mixtura.conjugate import WEIGHT_LAWS, Prior
+from mixtura.conjugate import WEIGHT_LAWS, PriorLaws
 from mixtura.shapes import SHAPES, Floats
 
 SCATTER = np.array([[2.0, 0.6, -0.3], [0.6, 1.5, 0.2], [-0.3, 0.2, 0.8]])
@@ -22,12 +22,12 @@ def prior_of(
     d: int = 2,
     concentration: float = 0.7,
     freedom: float = 3.5,
-) -> Prior:
+) -> PriorLaws:
     """A prior that is not at a special place."""
     part = SCATTER[:d, :d]
     scale = {"diag": np.diag(part), "spherical": np.array(1.7)}.get(shape, part)
     mean = np.array([0.3, -1.0, 0.5])[:d]
-    return Prior(WEIGHT_LAWS[weights], concentration, 0.4, mean, freedom, scale, SHAPES[shape])
+    return PriorLaws(WEIGHT_LAWS[weights], concentration, 0.4, mean, freedom, scale, SHAPES[shape])
 
 
 def rows_and_shares(n: int = 40, k: int = 3, d: int = 2) -> tuple[Floats, Floats]:
@@ -38,7 +38,7 @@ def rows_and_shares(n: int = 40, k: int = 3, d: int = 2) -> tuple[Floats, Floats
 
 
 def posterior_of(
-    prior: Prior, X: Floats, resp: Floats, weight: Floats | None = None, **options: Any
+    prior: PriorLaws, X: Floats, resp: Floats, weight: Floats | None = None, **options: Any
 ) -> GMMPosterior:
     """The posterior of rows with these shares."""
     name, k = prior.shape.name, resp.shape[1]

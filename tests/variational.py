@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura import datasets
-from mixtura.conjugate import WEIGHT_LAWS, Prior
+from mixtura.conjugate import WEIGHT_LAWS, PriorLaws
 from mixtura.shapes import SHAPES, Floats
 
 FOLDER = Path(__file__).parent / "data"
@@ -32,10 +32,10 @@ class Case:
     exact: dict[str, Any]
     sklearn: dict[str, Any]
 
-    def as_prior(self) -> Prior:
+    def as_prior(self) -> PriorLaws:
         """Its prior as an object."""
         p = self.prior
-        return Prior(
+        return PriorLaws(
             WEIGHT_LAWS[self.weight_prior],
             p["weight_concentration"],
             p["mean_precision"],

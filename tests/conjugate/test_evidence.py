@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mixtura import reference
-from mixtura.conjugate import WEIGHT_LAWS, Prior, gain_of_order, gains_of_merging
+from mixtura.conjugate import WEIGHT_LAWS, PriorLaws, gain_of_order, gains_of_merging
 from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, SHAPES, SPHERICAL, TIED
 from mixtura.statistics import Statistics
 
@@ -24,9 +24,9 @@ every_shape = pytest.mark.parametrize("shape", SHAPE_NAMES)
 every_law = pytest.mark.parametrize("weights", WEIGHT_LAWS)
 
 
-def prior_of(shape: str, weights: str) -> Prior:
+def prior_of(shape: str, weights: str) -> PriorLaws:
     scale, mean = SCALES[SHAPES[shape]], np.array([0.3, -1.0])
-    return Prior(WEIGHT_LAWS[weights], 0.7, 0.4, mean, 3.5, scale, SHAPES[shape])
+    return PriorLaws(WEIGHT_LAWS[weights], 0.7, 0.4, mean, 3.5, scale, SHAPES[shape])
 
 
 def statistics_of(labels: NDArray[np.int64], shape: str) -> Statistics:
@@ -34,7 +34,7 @@ def statistics_of(labels: NDArray[np.int64], shape: str) -> Statistics:
     return reference.accumulate_resp(X, np.eye(K)[labels], centres, covariance_type=shape)
 
 
-def bound(prior: Prior, labels: NDArray[np.int64]) -> float:
+def bound(prior: PriorLaws, labels: NDArray[np.int64]) -> float:
     """The evidence lower bound of certain responsibilities, whose entropy is zero."""
     laws, _ = prior.posterior(statistics_of(labels, prior.shape.name), reference)
     matrices = prior.shape.matrices(laws.covariances, K, D)

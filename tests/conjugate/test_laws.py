@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 from mixtura import reference
-from mixtura.conjugate import WEIGHT_LAWS, Laws, Prior
+from mixtura.conjugate import WEIGHT_LAWS, Laws, PriorLaws
 from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, SHAPES, SPHERICAL, TIED, Floats
 from mixtura.statistics import Statistics
 
@@ -17,8 +17,10 @@ SCATTER = np.array([[2.0, 0.4], [0.4, 1.5]])
 SCALES = {FULL: SCATTER, TIED: SCATTER, DIAG: np.diag(SCATTER), SPHERICAL: np.array(1.7)}
 
 
-def prior_of(shape: str, weights: str = "dirichlet") -> Prior:
-    return Prior(WEIGHT_LAWS[weights], 0.7, 0.4, MEAN, 3.5, SCALES[SHAPES[shape]], SHAPES[shape])
+def prior_of(shape: str, weights: str = "dirichlet") -> PriorLaws:
+    return PriorLaws(
+        WEIGHT_LAWS[weights], 0.7, 0.4, MEAN, 3.5, SCALES[SHAPES[shape]], SHAPES[shape]
+    )
 
 
 def rows_and_shares(seed: int = 0) -> tuple[Floats, Floats]:
@@ -31,7 +33,7 @@ def statistics_of(shape: str, seed: int = 0) -> Statistics:
     return reference.accumulate_resp(X, resp, np.zeros((K, D)), covariance_type=shape)
 
 
-def log_density(prior: Prior, laws: Laws, x: Floats, *, of_prior: bool) -> Floats:
+def log_density(prior: PriorLaws, laws: Laws, x: Floats, *, of_prior: bool) -> Floats:
     """SciPy's log-density of the precisions x, one for each law, under the laws or the prior."""
     n_laws = len(laws.degrees_of_freedom)
     found = []
@@ -46,7 +48,7 @@ def log_density(prior: Prior, laws: Laws, x: Floats, *, of_prior: bool) -> Float
     return np.array(found)
 
 
-def drawn(prior: Prior, laws: Laws, rng: np.random.Generator) -> Floats:
+def drawn(prior: PriorLaws, laws: Laws, rng: np.random.Generator) -> Floats:
     """Precisions under the laws, one for each."""
     n_laws, scale = len(laws.degrees_of_freedom), laws.scale
     if not prior.shape.is_diagonal:

@@ -9,7 +9,7 @@ import pytest
 from clusters import clustered
 
 from mixtura import BayesianGMMFit, datasets, fit_bayesian_gmm, select_gmm
-from mixtura.fitting.labellings import log_labellings
+from mixtura.fitting.bayesian.labellings import log_labellings
 from mixtura.plot import CriterionDisplay
 
 X, LABELS = clustered(spread=9.0, seed=2)

@@ -15,7 +15,7 @@ from streams import K, N, assert_same_bits, cut, learned, shuffled
 
 import mixtura
 from mixtura import FitError, StepwiseGMM, fit_bayesian_gmm, scan
-from mixtura.conjugate import Prior
+from mixtura.conjugate import PriorLaws
 from mixtura.files import Contents, write
 from mixtura.passes import Backend
 from mixtura.posterior import GMMPosterior
@@ -41,7 +41,7 @@ def batch_statistics(X: Floats, posterior: GMMPosterior, weight: Floats | None =
     )  # fmt: skip
 
 
-def assert_laws(posterior: GMMPosterior, prior: Prior, statistics: Statistics) -> None:
+def assert_laws(posterior: GMMPosterior, prior: PriorLaws, statistics: Statistics) -> None:
     """That a posterior is what these statistics make of the prior."""
     laws, _ = prior.posterior(statistics, Backend("reference").algebra)
     for name, expected in zip(NAMES, laws, strict=False):

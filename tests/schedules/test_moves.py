@@ -20,11 +20,11 @@ from mixtura import Statistics, reference
 from mixtura.conjugate import WEIGHT_LAWS
 from mixtura.data import open_rows
 from mixtura.data.labels import check_row_labels
+from mixtura.fitting.bayesian.estimate import VariationalBayes
 from mixtura.fitting.checkpoint import Checkpoint
 from mixtura.fitting.settings import Settings
 from mixtura.fitting.stages import Fitting
 from mixtura.fitting.survey import Survey
-from mixtura.fitting.variational import VariationalBayes
 from mixtura.passes import Backend
 from mixtura.schedules import Look, Moves, MovesState, Outcome, Plain, Point, Squarem, Step
 from mixtura.schedules.changes import emptied, merged, reordered

@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from variational import CASES, LAWS, Case
 
 import mixtura
-from mixtura.conjugate import Prior
+from mixtura.conjugate import PriorLaws
 from mixtura.sklearn import BayesianGaussianMixture, bayesian
 from mixtura.sklearn.starts import INIT_PARAMS
 from mixtura.statistics import Statistics
@@ -480,7 +480,7 @@ def test_exact_rules_take_fewer_degrees_of_freedom_for_single_precisions() -> No
 def test_prior_of_a_fit_is_in_its_attributes() -> None:
     model = BayesianGaussianMixture(n_components=2, exact=True, random_state=0).fit(X)
     prior = bayesian.prior_of(model, _pass_over(X))
-    assert isinstance(prior, Prior)
+    assert isinstance(prior, PriorLaws)
     np.testing.assert_array_equal(prior.covariance, model.covariance_prior_)
 
 

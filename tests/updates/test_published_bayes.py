@@ -8,7 +8,7 @@ from scipy import stats
 from variational import CASES, Case
 
 from mixtura import kernels, reference
-from mixtura.conjugate import Prior
+from mixtura.conjugate import PriorLaws
 from mixtura.data import open_rows
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend, RowsPass
@@ -133,7 +133,7 @@ def test_ridge_is_a_variance_of_the_rows_alone(covariance_type: str) -> None:
 
 def test_prior_of_the_rules_has_the_attributes_of_a_prior() -> None:
     case = next(iter(CASES.values()))
-    assert isinstance(prior_of(case), Prior)
+    assert isinstance(prior_of(case), PriorLaws)
     assert vars(prior_of(case)).keys() == vars(case.as_prior()).keys()
 
 

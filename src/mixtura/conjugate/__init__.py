@@ -6,7 +6,7 @@ shape, and ``laws.py`` joins them: what a prior is, and what it becomes with the
 """
 
 from mixtura.conjugate.evidence import gain_of_order, gains_of_merging
-from mixtura.conjugate.laws import Laws, Prior
+from mixtura.conjugate.laws import Laws, PriorLaws
 from mixtura.conjugate.precisions import PrecisionLaw, log_normalisers, precision_law
 from mixtura.conjugate.weights import WEIGHT_LAWS, Dirichlet, StickBreaking, WeightLaw, WeightPrior
 
@@ -15,7 +15,7 @@ __all__ = [
     "Dirichlet",
     "Laws",
     "PrecisionLaw",
-    "Prior",
+    "PriorLaws",
     "StickBreaking",
     "WeightLaw",
     "WeightPrior",

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate.laws import Prior
+from mixtura.conjugate.laws import PriorLaws
 from mixtura.conjugate.precisions import log_normalisers
 from mixtura.shapes import FULL, Floats, Shape
 from mixtura.statistics import Statistics
@@ -30,13 +30,13 @@ Indices = NDArray[np.intp]
 
 
 def gains_of_merging(
-    prior: Prior, statistics: Statistics, one: Indices, other: Indices, by: Algebra
+    prior: PriorLaws, statistics: Statistics, one: Indices, other: Indices, by: Algebra
 ) -> Floats:
     """Return what the log evidence gains where two components become one and leave one empty.
 
     Parameters
     ----------
-    prior : Prior
+    prior : PriorLaws
     statistics : Statistics
         Of all rows, about any centres.
     one, other : ndarray of shape (n_pairs,), int
@@ -61,12 +61,12 @@ def gains_of_merging(
     return gains
 
 
-def gain_of_order(prior: Prior, statistics: Statistics, order: Indices) -> float:
+def gain_of_order(prior: PriorLaws, statistics: Statistics, order: Indices) -> float:
     """Return what the log evidence gains where components change places, nats.
 
     Parameters
     ----------
-    prior : Prior
+    prior : PriorLaws
     statistics : Statistics
     order : ndarray of shape (n_components,), int
         Where the rows of each place come from.
@@ -76,7 +76,7 @@ def gain_of_order(prior: Prior, statistics: Statistics, order: Indices) -> float
 
 
 def _gains_of_precisions(
-    prior: Prior, centred: Statistics, one: Indices, other: Indices, by: Algebra
+    prior: PriorLaws, centred: Statistics, one: Indices, other: Indices, by: Algebra
 ) -> Floats:
     """The part of the laws of precisions, shape (n_pairs,)."""
     shape: Shape = FULL if prior.shape.is_shared else prior.shape  # of a component's own scatter
@@ -104,14 +104,14 @@ def _gains_of_precisions(
     return gains
 
 
-def _pulls(prior: Prior, shape: Shape, resp_sum: Floats, from_prior: Floats) -> Floats:
+def _pulls(prior: PriorLaws, shape: Shape, resp_sum: Floats, from_prior: Floats) -> Floats:
     """What the prior mean adds to the scatter of each component."""
     share = prior.mean_precision * resp_sum / (prior.mean_precision + resp_sum)
     return shape.product(share[:, None] * from_prior, from_prior)
 
 
 def _log_normalisers(
-    prior: Prior, shape: Shape, resp_sum: Floats, scales: Floats, by: Algebra
+    prior: PriorLaws, shape: Shape, resp_sum: Floats, scales: Floats, by: Algebra
 ) -> Floats:
     """Those of laws of precisions with these scales, each after rows of this weight."""
     law, d = prior.precisions, len(prior.mean)
@@ -121,11 +121,11 @@ def _log_normalisers(
     return log_normalisers(law, prior.degrees_of_freedom + d / size * resp_sum, log_dets, d)
 
 
-def _of_weights(prior: Prior, resp_sum: Floats) -> float:
+def _of_weights(prior: PriorLaws, resp_sum: Floats) -> float:
     return prior.weights.log_normaliser(prior.weights.posterior(prior.concentration, resp_sum))
 
 
-def _gains_of_weights(prior: Prior, resp_sum: Floats, one: Indices, other: Indices) -> Floats:
+def _gains_of_weights(prior: PriorLaws, resp_sum: Floats, one: Indices, other: Indices) -> Floats:
     """The part of the laws of weights, shape (n_pairs,)."""
     before, gains = _of_weights(prior, resp_sum), np.empty(len(one))
     for pair, (into, left) in enumerate(zip(one, other, strict=True)):

@@ -30,7 +30,7 @@ from mixtura.parameters import Parameters
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
-__all__ = ["Laws", "Prior"]
+__all__ = ["Laws", "PriorLaws"]
 
 
 class Laws(NamedTuple):
@@ -66,7 +66,7 @@ class Laws(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Prior:
+class PriorLaws:
     """What is believed of a mixture before any row; of all components the same.
 
     Attributes

@@ -12,8 +12,8 @@ from mixtura.data import RowSource
 from mixtura.data.frames import described
 from mixtura.data.reweighed import Fold, Reweighed
 from mixtura.exceptions import FitError
-from mixtura.fitting.bayesian_result import BayesianGMMFit
-from mixtura.fitting.labellings import log_labellings
+from mixtura.fitting.bayesian.labellings import log_labellings
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.progress import Counter
 from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.selection import AnyFit, Criterion, GMMSelection, criterion_name

@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 from mixtura.covariance import CovarianceFamily
 from mixtura.data.checks import check_option
 from mixtura.data.frames import described
-from mixtura.fitting.conjugate_prior import ConjugatePrior
-from mixtura.fitting.prior import Prior
+from mixtura.fitting.priors.conjugate import ConjugatePrior
+from mixtura.fitting.priors.prior import Prior
 from mixtura.fitting.survey import Survey
 from mixtura.shapes import Floats
 from mixtura.updates import Ridge, Update

@@ -21,7 +21,7 @@ from mixtura.data.checks import (
 )
 from mixtura.data.labels import RowLabels
 from mixtura.data.missing import Missing
-from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.call import Call
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.estimates import PriorOption, estimate_under

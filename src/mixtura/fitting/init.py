@@ -9,7 +9,7 @@ import numpy as np
 from mixtura.data import RowSource
 from mixtura.data.frames import Names
 from mixtura.data.row_checks import check_column_names
-from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin

@@ -24,21 +24,21 @@ from mixtura.data.labels import RowLabels, check_row_labels
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
 from mixtura.exceptions import ConvergenceWarning, SelectionInterrupted
-from mixtura.fitting.bayesian_report import report_posterior
+from mixtura.fitting.bayesian.arguments import conjugate_family
+from mixtura.fitting.bayesian.estimate import VariationalBayes
+from mixtura.fitting.bayesian.report import report_posterior
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.criterion import cross_validate, ends, value_of
 from mixtura.fitting.estimates import PriorOption, estimate_under
 from mixtura.fitting.gmm import Init, check_reg_covar
 from mixtura.fitting.init import check_begin, names_of
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
-from mixtura.fitting.prior_arguments import conjugate_family
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.reports import report
 from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.selection import CRITERIA, Criterion, GMMSelection, criterion_name
 from mixtura.fitting.settings import Settings
 from mixtura.fitting.survey import Survey
-from mixtura.fitting.variational import VariationalBayes
 from mixtura.mixture.criteria import warn_of_small_weights
 from mixtura.passes import Backend
 from mixtura.shapes import SHAPE_NAMES

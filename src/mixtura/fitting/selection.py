@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mixtura.exceptions import FitError
-from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture.table import counted, import_pandas
 from mixtura.shapes import Floats

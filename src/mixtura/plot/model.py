@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data.frames import Names, described
-from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture import GaussianMixture

@@ -10,7 +10,7 @@ import numpy as np
 
 from mixtura import files
 from mixtura.cached import cached_property
-from mixtura.conjugate import Laws, Prior, WeightPrior
+from mixtura.conjugate import Laws, PriorLaws, WeightPrior
 from mixtura.data.frames import Names
 from mixtura.data.missing import Missing
 from mixtura.mixture import GaussianMixture
@@ -47,7 +47,7 @@ class GMMPosterior:
 
     Attributes
     ----------
-    prior : Prior
+    prior : PriorLaws
         What was believed before any row: its `concentration`, `mean_precision`, `mean`,
         `degrees_of_freedom` and `covariance` (the scale of the law of precisions).
     weight_concentration : ndarray of shape (n_components,) or (2, n_components)
@@ -87,7 +87,7 @@ class GMMPosterior:
        Bayesian Analysis 1, 121-144, 2006.
     """
 
-    prior: Prior
+    prior: PriorLaws
     weight_concentration: Floats
     mean_precision: Floats
     means: Floats
@@ -136,7 +136,7 @@ class GMMPosterior:
     @classmethod
     def _of(
         cls,
-        prior: Prior,
+        prior: PriorLaws,
         laws: Laws,
         covariance_type: str,
         feature_names: Names | None,

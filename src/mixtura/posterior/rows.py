@@ -1,7 +1,7 @@
 """Components of rows by the posterior, and the evidence lower bound of rows.
 
-Both are of the variational E-step [1]_: the constants of `Prior.log_constants` take the place of
-log-weights in the passes of a mixture.
+Both are of the variational E-step [1]_: the constants of `PriorLaws.log_constants` take the
+place of log-weights in the passes of a mixture.
 
 .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
 """

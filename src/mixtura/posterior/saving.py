@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura import kernels
-from mixtura.conjugate import WEIGHT_LAWS, Laws, Prior, precision_law
+from mixtura.conjugate import WEIGHT_LAWS, Laws, PriorLaws, precision_law
 from mixtura.covariance import family_named
 from mixtura.data.checks import check_option
 from mixtura.data.frames import Names
@@ -43,7 +43,7 @@ def contents(self: GMMPosterior) -> Contents:
     return Contents(facts | prior.facts, arrays | prior.arrays)
 
 
-def prior_contents(prior: Prior) -> Contents:
+def prior_contents(prior: PriorLaws) -> Contents:
     """Return all that is needed to make an equal prior."""
     facts: dict[str, Any] = {"weight_prior": prior.weights.name}
     for name in ("concentration", "mean_precision", "degrees_of_freedom"):
@@ -53,7 +53,7 @@ def prior_contents(prior: Prior) -> Contents:
 
 def checked(
     contents: Contents,
-) -> tuple[Prior, Laws, str, Names | None, Missing, Floats, float]:
+) -> tuple[PriorLaws, Laws, str, Names | None, Missing, Floats, float]:
     """Return what `GMMPosterior._of` takes, after checks of all numbers."""
     facts, arrays = contents
     means = check_means(numbers(arrays, "means", (-1, -1)))
@@ -86,7 +86,7 @@ def checked(
     return prior, laws, covariance_type, names, missing, resp_sum, row_weight
 
 
-def checked_prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d: int) -> Prior:
+def checked_prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d: int) -> PriorLaws:
     """Return the prior of these contents, after checks of all numbers."""
     name = check_option("weight_prior", fact(facts, "weight_prior", str), tuple(WEIGHT_LAWS))
     least = {"concentration": 0.0, "mean_precision": 0.0}
@@ -99,7 +99,7 @@ def checked_prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d
     # One for all components: what a shape keeps of one, without the axis of components.
     kept = shape.array_shape(1, d)[not shape.is_shared :]
     covariance = numbers(arrays, "prior_covariance", kept)
-    prior = Prior(
+    prior = PriorLaws(
         WEIGHT_LAWS[name], known["concentration"], known["mean_precision"], mean,
         known["degrees_of_freedom"], covariance, shape,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate import Laws, Prior
+from mixtura.conjugate import Laws, PriorLaws
 from mixtura.data import ArrayRows
 from mixtura.data.checks import check_flag, check_option
 from mixtura.data.missing import Missing
@@ -278,7 +278,7 @@ class BayesianGaussianMixture(MixtureEstimator):
         """The weight of the rows of each component in the last fit, and its expected parameters."""
         return self._resp_sum, self._last_model(n_features)._parameters()
 
-    def _keep_laws(self, prior: Prior, laws: Laws, dtype: Any) -> None:
+    def _keep_laws(self, prior: PriorLaws, laws: Laws, dtype: Any) -> None:
         """Set the fitted attributes that describe the laws."""
         concentration = laws.concentration.astype(dtype)
         self.weight_concentration_: Any = concentration
@@ -352,7 +352,9 @@ class BayesianGaussianMixture(MixtureEstimator):
         check_flag("exact", self.exact)
 
 
-def _rule(prior: Prior, weight_sum: float, by: Algebra, ridge: Floats) -> tuple[Variational, Bound]:
+def _rule(
+    prior: PriorLaws, weight_sum: float, by: Algebra, ridge: Floats
+) -> tuple[Variational, Bound]:
     """Return the update for a prior, and what the lower bound of an iteration is."""
     if isinstance(prior, PublishedPrior):
         update = PublishedBayes(prior, weight_sum, by, ridge)

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixtura.fitting.stepwise_kmeans import ClusterStream
-from mixtura.fitting.stream_options import check_half_life
+from mixtura.fitting.streams.options import check_half_life
+from mixtura.fitting.streams.stepwise_kmeans import ClusterStream
 from mixtura.sklearn.rows import weighted_rows_of
 from mixtura.sklearn.streams import LEARNING, continues, parameters_of
 

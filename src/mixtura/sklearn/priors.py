@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mixtura.conjugate import WEIGHT_LAWS, Prior, WeightLaw, WeightPrior
+from mixtura.conjugate import WEIGHT_LAWS, PriorLaws, WeightLaw, WeightPrior
 from mixtura.data.checks import check_number
 from mixtura.passes import RowsPass
 from mixtura.shapes import Floats, Shape
@@ -29,12 +29,12 @@ def weight_law(estimator: Any) -> WeightLaw:
     return WEIGHT_LAWS[WEIGHT_PRIORS[estimator.weight_concentration_prior_type]]
 
 
-def prior_kind(estimator: Any) -> type[Prior]:
+def prior_kind(estimator: Any) -> type[PriorLaws]:
     """Return the class of its prior."""
-    return Prior if estimator.exact else PublishedPrior
+    return PriorLaws if estimator.exact else PublishedPrior
 
 
-def prior_of(estimator: Any, rows: RowsPass) -> Prior:
+def prior_of(estimator: Any, rows: RowsPass) -> PriorLaws:
     """Return the prior of an estimator for its rows.
 
     Parameters
@@ -47,7 +47,7 @@ def prior_of(estimator: Any, rows: RowsPass) -> Prior:
 
     Returns
     -------
-    Prior
+    PriorLaws
         A `PublishedPrior` unless the estimator is exact. Then `reg_covar` is in the covariance, if
         that was not given.
 

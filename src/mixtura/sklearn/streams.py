@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mixtura.fitting.stream_options import check_half_life
+from mixtura.fitting.streams.options import check_half_life
 
 __all__ = ["FITTED", "LEARNING", "continues", "parameters_of"]
 

@@ -47,7 +47,7 @@ import math
 import numpy as np
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate import Laws, PrecisionLaw, Prior
+from mixtura.conjugate import Laws, PrecisionLaw, PriorLaws
 from mixtura.conjugate.precisions import Wishart, log_normalisers
 from mixtura.parameters import Parameters
 from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats, Shape
@@ -74,8 +74,8 @@ LAWS: dict[Shape, PrecisionLaw] = {
 }
 
 
-class PublishedPrior(Prior):
-    """A prior whose posterior follows scikit-learn's rules; its attributes are those of `Prior`."""
+class PublishedPrior(PriorLaws):
+    """A prior whose posterior follows scikit-learn's rules."""
 
     @property
     def precisions(self) -> PrecisionLaw:

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate import Laws, Prior, gain_of_order, gains_of_merging
+from mixtura.conjugate import Laws, PriorLaws, gain_of_order, gains_of_merging
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
@@ -46,13 +46,13 @@ class Variational:
 
     Parameters
     ----------
-    prior : Prior
+    prior : PriorLaws
     weight_sum : float
         Of all rows.
     algebra : Algebra
     """
 
-    def __init__(self, prior: Prior, weight_sum: float, algebra: Algebra) -> None:
+    def __init__(self, prior: PriorLaws, weight_sum: float, algebra: Algebra) -> None:
         self.prior, self.weight_sum, self._algebra = prior, weight_sum, algebra
         self._last: tuple[Parameters, Laws, Seen] | None = None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixtura.conjugate import WEIGHT_LAWS, Prior, WeightPrior, precision_law
+from mixtura.conjugate import WEIGHT_LAWS, PriorLaws, WeightPrior, precision_law
 from mixtura.covariance import CovarianceFamily
 from mixtura.fitting.survey import Survey
 from mixtura.shapes import Floats
@@ -61,14 +61,14 @@ class VariationalBayes:
         """Whether the bound depends on the order of the components."""
         return WEIGHT_LAWS[self.weight_prior].is_ordered
 
-    def prior(self, survey: Survey, family: CovarianceFamily, n_components: int) -> Prior:
+    def prior(self, survey: Survey, family: CovarianceFamily, n_components: int) -> PriorLaws:
         """Return the prior, with what was left open taken from the rows."""
         shape, d = family.shape, survey.source.n_features
         dof, covariance = self.degrees_of_freedom, self.covariance
         if covariance is None:
             whole = shape.from_matrices(np.diag(PARTS ** (-2.0 / d) * survey.unit)[None])
             covariance = whole if shape.is_shared else whole[0]
-        return Prior(
+        return PriorLaws(
             WEIGHT_LAWS[self.weight_prior],
             1.0 / n_components if self.concentration is None else self.concentration,
             MEAN_PRECISION if self.mean_precision is None else self.mean_precision,

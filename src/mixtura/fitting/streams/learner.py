@@ -12,8 +12,8 @@ from mixtura.cached import cached_property
 from mixtura.data import RowSource
 from mixtura.fitting.settings import Settings
 from mixtura.fitting.stages import Fitting
-from mixtura.fitting.stream_learning import Basis, RidgeBasis
-from mixtura.fitting.stream_options import Options
+from mixtura.fitting.streams.learning import Basis, RidgeBasis
+from mixtura.fitting.streams.options import Options
 from mixtura.fitting.survey import Survey
 from mixtura.mixture.reordering import heaviest_first
 from mixtura.parameters import Parameters

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln
 
-from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.shapes import Floats
 
 __all__ = ["log_labellings"]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from mixtura.conjugate import log_normalisers, precision_law
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
-from mixtura.fitting.prior import Prior, checked_model, frozen
+from mixtura.fitting.priors.prior import Prior, checked_model, frozen
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted

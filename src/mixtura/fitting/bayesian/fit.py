@@ -13,12 +13,12 @@ from mixtura.conjugate import WeightPrior
 from mixtura.data import RowSource
 from mixtura.data.checks import check_count, check_flag, check_number, check_option
 from mixtura.data.missing import Missing
-from mixtura.fitting.bayesian_report import report_posterior
-from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.bayesian.arguments import check_prior, conjugate_family
+from mixtura.fitting.bayesian.report import report_posterior
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.call import Call
 from mixtura.fitting.gmm import Init
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
-from mixtura.fitting.prior_arguments import check_prior, conjugate_family
 from mixtura.fitting.progress import Verbose
 from mixtura.fitting.settings import Settings
 from mixtura.passes.backend import BackendName

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from mixtura.covariance import CovarianceFamily
 from mixtura.data.checks import check_flag, check_number, contiguous, refuse_non_finite
-from mixtura.fitting.prior import Prior, frozen
+from mixtura.fitting.priors.prior import Prior, frozen
 from mixtura.fitting.survey import Survey
 from mixtura.passes import Backend
 from mixtura.shapes import Floats

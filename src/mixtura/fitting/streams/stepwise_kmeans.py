@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows, Block
-from mixtura.fitting.learner import check_near
-from mixtura.fitting.stream import together
-from mixtura.fitting.stream_options import ROWS_PER_COMPONENT, STEP_POWER
+from mixtura.fitting.streams.learner import check_near
+from mixtura.fitting.streams.options import ROWS_PER_COMPONENT, STEP_POWER
+from mixtura.fitting.streams.stream import together
 from mixtura.parameters import Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.schedules.stepwise import StepRule, interpolated, lost_components, mixed

@@ -10,7 +10,7 @@ from mixtura.conjugate import WEIGHT_LAWS, WeightPrior, precision_law
 from mixtura.covariance import FAMILIES, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.data.checks import check_number, check_option, contiguous
 from mixtura.data.values import refuse_non_finite, rounding_unit
-from mixtura.fitting.variational import VariationalBayes
+from mixtura.fitting.bayesian.estimate import VariationalBayes
 from mixtura.shapes import SHAPE_NAMES, Floats
 from mixtura.text import short
 

@@ -15,9 +15,9 @@ from mixtura.data.checks import check_option
 from mixtura.data.frames import Names
 from mixtura.exceptions import FitError
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
-from mixtura.fitting.learner import Learner, begun, check_near
-from mixtura.fitting.stream_learning import PriorBasis, learning_of
-from mixtura.fitting.stream_options import Options
+from mixtura.fitting.streams.learner import Learner, begun, check_near
+from mixtura.fitting.streams.learning import PriorBasis, learning_of
+from mixtura.fitting.streams.options import Options
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_factored
 from mixtura.mixture.table import counted

@@ -14,7 +14,7 @@ from mixtura.data.missing import MISSING, Missing
 from mixtura.fitting.estimates import Estimate
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.stages import Begin
-from mixtura.fitting.stream_learning import LIKELIHOOD, Learning
+from mixtura.fitting.streams.learning import LIKELIHOOD, Learning
 from mixtura.passes import Backend
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.shapes import Floats

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.bayesian.estimate import VariationalBayes
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.reports import expected_log_prior, in_order, n_labelled
 from mixtura.fitting.stages import Fitting
-from mixtura.fitting.variational import VariationalBayes
 from mixtura.mixture.separation import assignment_entropy
 from mixtura.posterior import GMMPosterior
 from mixtura.schedules import Outcome

@@ -18,15 +18,15 @@ from mixtura.data.frames import Names, described, real_array
 from mixtura.data.missing import Missing
 from mixtura.exceptions import FitError
 from mixtura.files import Contents
-from mixtura.fitting.bayesian_result import BayesianGMMFit
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.gmm import check_reg_covar
-from mixtura.fitting.learner import continued
 from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
-from mixtura.fitting.stream import Stream, stream_contents, stream_of
-from mixtura.fitting.stream_bound import BoundEstimate, estimated_bound
-from mixtura.fitting.stream_learning import check_bayesian
-from mixtura.fitting.stream_options import STEP_POWER, Options
+from mixtura.fitting.streams.bound import BoundEstimate, estimated_bound
+from mixtura.fitting.streams.learner import continued
+from mixtura.fitting.streams.learning import check_bayesian
+from mixtura.fitting.streams.options import STEP_POWER, Options
+from mixtura.fitting.streams.stream import Stream, stream_contents, stream_of
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.answers import Answers, answered
 from mixtura.mixture.table import counted

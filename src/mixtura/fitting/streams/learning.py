@@ -23,15 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate import Prior
+from mixtura.conjugate import PriorLaws
 from mixtura.covariance import ONE_COLUMN, CovarianceFamily
 from mixtura.data.checks import check_number, contiguous
 from mixtura.data.frames import described
 from mixtura.files import Contents, numbers
+from mixtura.fitting.bayesian.arguments import check_prior, conjugate_family
+from mixtura.fitting.bayesian.estimate import VariationalBayes
 from mixtura.fitting.estimates import MAXIMUM_LIKELIHOOD, Estimate
-from mixtura.fitting.prior_arguments import check_prior, conjugate_family
 from mixtura.fitting.survey import LEAST_DEVIATION, Survey
-from mixtura.fitting.variational import VariationalBayes
 from mixtura.parameters import Parameters
 from mixtura.posterior import saving
 from mixtura.schedules.stepwise import lost_components
@@ -40,7 +40,7 @@ from mixtura.statistics import Statistics
 from mixtura.updates import Ridge, Update, Variational
 
 if TYPE_CHECKING:
-    from mixtura.fitting.stream_options import Options
+    from mixtura.fitting.streams.options import Options
 
 __all__ = [
     "LIKELIHOOD",
@@ -207,13 +207,13 @@ class PriorBasis:
 
     Attributes
     ----------
-    prior : Prior
+    prior : PriorLaws
     algebra : Algebra
     weight_sum : float or None
         Of all rows; None for those so far.
     """
 
-    prior: Prior
+    prior: PriorLaws
     algebra: Algebra
     weight_sum: float | None = None
 

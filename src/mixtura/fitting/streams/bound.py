@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mixtura.exceptions import FitError
-from mixtura.fitting.learner import Learner
+from mixtura.fitting.streams.learner import Learner
 
 __all__ = ["BoundEstimate", "estimated_bound"]
 

@@ -1,0 +1,1 @@
+"""Fits by variational Bayes: their arguments, prior, report and result."""
