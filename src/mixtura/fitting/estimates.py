@@ -36,6 +36,10 @@ class Estimate(Protocol):
         Then no event tells of a component without rows.
         """
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the objective depends on the order of the components."""
+
     def tells_apart(self, family: CovarianceFamily) -> bool:
         """Whether components have numbers of their own, so that their order stays."""
 
@@ -60,6 +64,11 @@ class MaximumLikelihood:
     @property
     def has_prior(self) -> bool:
         """No: the rows decide alone."""
+        return False
+
+    @property
+    def is_ordered(self) -> bool:
+        """No: the order of components means nothing."""
         return False
 
     def tells_apart(self, family: CovarianceFamily) -> bool:  # noqa: ARG002
@@ -92,6 +101,11 @@ class MaximumAPosteriori:
     def has_prior(self) -> bool:
         """Whether covariances have a prior that keeps them regular."""
         return self.prior._is_regular
+
+    @property
+    def is_ordered(self) -> bool:
+        """No: the order of components means nothing."""
+        return False
 
     def tells_apart(self, family: CovarianceFamily) -> bool:
         """Whether components have priors of their own."""

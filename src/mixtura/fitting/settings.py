@@ -62,7 +62,6 @@ class Settings:
     avoid_spurious: bool = True
     fixed: NDArray[np.bool_] | None = None
     estimate: Estimate = MAXIMUM_LIKELIHOOD
-    is_ordered: bool = False  # whether the objective is of an order of components
     moves: bool = False  # whether components are merged and deleted where the update can judge that
 
     @property

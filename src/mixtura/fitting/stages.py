@@ -134,7 +134,7 @@ class Fitting:
             self._fix(begin, self.settings.fixed)
         self._reorders = isinstance(begin, str) and self.prior is None
         outcome = self._automatic(begin, rng) if isinstance(begin, str) else self._given(begin)
-        if self.settings.is_ordered and self._reorders:
+        if self.settings.estimate.is_ordered and self._reorders:
             self._put_in_order(outcome)
         outcome.events += _spurious_events(outcome, "kept")
         if self.settings.estimate.has_prior:

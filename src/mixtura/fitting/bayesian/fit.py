@@ -220,7 +220,6 @@ def fit_bayesian_gmm(
         avoid_spurious=False,
         moves=check_flag("moves", moves),
         estimate=estimate,
-        is_ordered=estimate.is_ordered,
     )
     fit, survey = call.run(settings, covariance_type, report_posterior)
     warn_of_unobserved_pairs(survey, [covariance_type], stacklevel=2)
