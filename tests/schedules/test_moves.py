@@ -158,10 +158,20 @@ def test_many_components_end_as_many_as_there_are_clusters(
 ) -> None:
     outcome = run("kmeans", X, 9, covariance_type, weights)
     assert len(live(outcome)) == 3
-    assert len(live(run("kmeans", X, 9, covariance_type, weights, moves=False))) > 3
+    without = run("kmeans", X, 9, covariance_type, weights, moves=False)
+    assert len(live(without)) >= 3  # ordered sticks and round clusters may do without moves
+    assert outcome.objective >= without.objective - 1e-4
     best = run(LABELS, X, 9, covariance_type, weights)
     assert outcome.objective == pytest.approx(best.objective, abs=1e-4)
     assert_never_falls(outcome)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_full_components_stay_without_moves(seed: int) -> None:
+    rows, _ = clusters(seed=seed)
+    with_moves, without = (run("kmeans", rows, 9, moves=moves) for moves in (True, False))
+    assert len(live(with_moves)) == 3 < len(live(without))
+    assert with_moves.objective > without.objective + 1e-3
 
 
 @every_type
