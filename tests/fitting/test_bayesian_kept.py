@@ -14,7 +14,7 @@ from helpers import COVARIANCE_TYPES
 from kills import Killed, kill_at
 
 import mixtura
-from mixtura import BayesianGMMFit, FitInterrupted, files, fit_bayesian_gmm, load, scan
+from mixtura import BayesianGMMFit, FitInterrupted, files, fit_bayesian_gmm, fit_gmm, load, scan
 from mixtura.plot import HistoryDisplay, ScatterDisplay
 
 X, LABELS = clustered()
@@ -142,3 +142,19 @@ def test_fit_is_drawn_like_others() -> None:
     fit = fit_bayesian_gmm(X, 3, rng=0)
     assert ScatterDisplay.from_model(fit, X).ax_ is not None
     assert len(HistoryDisplay.from_fit(fit).history) == fit.n_iter
+
+
+def test_posterior_and_stream_start_a_fit_as_their_mixtures_do() -> None:
+    begin = fit_bayesian_gmm(X, 2, rng=0, max_iter=3, tol=0.0)
+    stream = mixtura.StepwiseGMM(2, bayesian=True, rng=0)
+    stream.update(X)
+    inits: list[Any] = [begin.posterior, stream]
+    for init in inits:
+        expected = fit_bayesian_gmm(X, 2, init=init.model)
+        assert fit_bayesian_gmm(X, 2, init=init).posterior == expected.posterior
+        assert fit_gmm(X, 2, init=init).model == fit_gmm(X, 2, init=init.model).model
+
+
+def test_density_of_a_fit_is_that_of_its_mixture() -> None:
+    fit = fit_bayesian_gmm(X, 2, rng=0)
+    assert fit.posterior.log_pdf(fit) == fit.posterior.log_pdf(fit.model)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -404,3 +406,14 @@ def test_projections_beside_which_noise_is_large_end_without_warnings(size: floa
     fit = fit_gmm(X, 2, projection=R, noise_covariance=np.ones(40), rng=0, max_iter=3000)
     assert np.isfinite(fit.covariances).all()
     assert np.isfinite(fit.log_likelihood)
+
+
+def test_interrupted_fit_of_noisy_rows_says_both_of_noise_and_of_the_log_likelihood() -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    fit = fit_gmm(rows, 1, noise_covariance=np.full(30, 0.1), rng=0)
+    unknown = dataclasses.replace(
+        fit, log_likelihood=math.nan, converged=False, stop_reason="interrupted"
+    )
+    lines = unknown.summary().splitlines()
+    assert lines[1] == "noise of each row known: components are those without it"
+    assert lines[2].startswith("log-likelihood not computed, because the fit was interrupted")

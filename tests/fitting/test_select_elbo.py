@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from clusters import clustered
 
-from mixtura import BayesianGMMFit, datasets, fit_bayesian_gmm, select_gmm
+from mixtura import BayesianGMMFit, ConjugatePrior, datasets, fit_bayesian_gmm, select_gmm
+from mixtura.exceptions import WeightsWarning
 from mixtura.fitting.bayesian.labellings import log_labellings
 from mixtura.plot import CriterionDisplay
 
@@ -77,3 +79,15 @@ def test_selection_takes_weights_labels_and_missing_numbers() -> None:
     assert np.isnan(found.table[0, 0])  # there are three labels
     assert found.top(1)[0][:2] == (3, "VVV")
     assert found.best.n_labelled == 60
+
+
+@pytest.mark.parametrize("prior", ["default", ConjugatePrior(shrinkage=1.0)])
+def test_prior_is_refused_as_evidence_has_one(prior: Any) -> None:
+    message = '(?s)^prior must be None for criterion="elbo", .*; got .* Call fit_bayesian_gmm'
+    with pytest.raises(ValueError, match=message):
+        select_gmm(X, 2, criterion="elbo", prior=prior)
+
+
+def test_small_weights_give_a_warning() -> None:
+    with pytest.warns(WeightsWarning, match="elbo count weights as rows"):
+        select_gmm(X, 1, ["EEE"], criterion="elbo", sample_weight=np.full(len(X), 0.01), rng=0)

@@ -138,8 +138,8 @@ def test_criterion_with_weights_far_below_the_rows_warns_and_says_what_to_do(nam
         (warning,) = caught
         assert warning.filename == __file__
         assert str(warning.message) == (
-            "the weights of the 36 rows sum to 0.9, and bic, aic and icl count weights as rows: "
-            "their penalties do not fit so small a log-likelihood. If each row is one "
+            "the weights of the 36 rows sum to 0.9, and bic, aic, icl and elbo count weights as "
+            "rows: their penalties do not fit so small a log-likelihood. If each row is one "
             "observation, multiply the weights by n / sum, 40."
         )
 

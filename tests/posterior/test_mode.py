@@ -124,7 +124,7 @@ def test_density_of_another_kind_of_mixture_is_refused() -> None:
         posterior.log_pdf(other)
     with pytest.raises(ValueError, match=r"as the posterior has; got 2, 2 and 'full'\. Convert"):
         posterior.log_pdf(simple("full", k=2).model)
-    with pytest.raises(TypeError, match=r"^model must be a GaussianMixture; got int\. Pass one"):
+    with pytest.raises(TypeError, match=r"^model must be a GaussianMixture or a fit; got int\."):
         posterior.log_pdf(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^weight_prior must be 'dirichlet' for weights to have"):
         simple("full", "stick-breaking").log_pdf(posterior.model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,90 @@ def test_effective_components_have_the_weight_of_an_average_row() -> None:
     assert posterior_of(prior, X, resp, light, row_weight=0.25).n_effective == 3
 
 
+def test_effective_components_are_counted_to_rounding() -> None:
+    posterior = simple("full")
+    one = np.array([0.9999999999999998, 1.0, 0.999])
+    assert dataclasses.replace(posterior, resp_sum=one).n_effective == 2
+    assert dataclasses.replace(posterior, resp_sum=1e6 * one, row_weight=1e6).n_effective == 2
+
+
+def test_posteriors_are_equal_where_their_laws_are() -> None:
+    one, other = simple("full"), simple("full")
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one.prior == other.prior
+    assert hash(one.prior) == hash(other.prior)
+    assert one.prior != simple("full", "stick-breaking").prior
+    assert one != simple("full", "stick-breaking")
+    assert one != simple("tied")
+    assert one != dataclasses.replace(one, means=one.means + 1e-12)
+    assert one != one.model
+    assert dataclasses.replace(one, feature_names=("a", "b")) == one
+
+
+def test_prior_has_a_repr_that_names_its_laws() -> None:
+    text = " ".join(repr(simple("diag", "stick-breaking").prior).split())
+    assert text.startswith("PriorLaws( weights=StickBreaking(), concentration=0.7, ")
+    assert text.endswith("shape=diag, )")
+    assert "weights=Dirichlet()" in repr(simple("diag").prior)
+
+
+# ---- rows with noise ----
+
+
+def noisy_fit(**options: Any) -> tuple[mixtura.BayesianGMMFit, NDArray[Any], NDArray[Any]]:
+    X, _ = rows_and_shares()
+    X[:15] += 12.0
+    noise = np.random.default_rng(1).uniform(0.0, 0.5, X.shape)
+    return mixtura.fit_bayesian_gmm(X, 2, noise_covariance=noise, rng=0, **options), X, noise
+
+
+def test_bound_and_components_of_noisy_rows_are_those_of_the_fit() -> None:
+    fit, X, noise = noisy_fit(tol=1e-10)
+    posterior = fit.posterior
+    assert posterior.has_noise
+    assert posterior.elbo(X, noise_covariance=noise) == pytest.approx(fit.elbo, rel=1e-7)
+    resp = posterior.responsibilities(X, noise_covariance=noise)
+    np.testing.assert_allclose(resp.sum(axis=0), posterior.resp_sum, rtol=1e-3)
+    assert posterior.n_effective == 2
+    labels = posterior.predict(X, noise_covariance=noise)
+    assert labels.tolist() == resp.argmax(axis=1).tolist()
+    assert posterior.elbo(X, resp, noise_covariance=noise) == pytest.approx(fit.elbo, rel=1e-7)
+
+
+def test_rows_seen_through_a_projection_have_its_bound() -> None:
+    fit, X, noise = noisy_fit()
+    turned = np.array([[0.8, 0.6], [-0.6, 0.8]])  # an orthogonal change loses nothing
+    asked: dict[str, Any] = {
+        "noise_covariance": np.einsum("ab,ib,cb->iac", turned, noise, turned),
+        "projection": np.tile(turned, (len(X), 1, 1)),
+    }
+    expected = fit.posterior.elbo(X, noise_covariance=noise)
+    assert fit.posterior.elbo(X @ turned.T, **asked) == pytest.approx(expected, rel=1e-12)
+    resp = fit.posterior.responsibilities(X @ turned.T, **asked)
+    own = fit.posterior.responsibilities(X, noise_covariance=noise)
+    np.testing.assert_allclose(resp, own, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["responsibilities", "predict", "elbo"])
+def test_rows_without_noise_are_refused_after_a_fit_with_noise(method: str, tmp_path: Path) -> None:
+    fit, X, _ = noisy_fit()
+    fit.posterior.save(tmp_path / "p.npz")
+    message = r"^noise_covariance must be given, as the rows of the fit had noise of their own; "
+    for posterior in (fit.posterior, mixtura.load(tmp_path / "p.npz")):
+        with pytest.raises(ValueError, match=message):
+            getattr(posterior, method)(X)
+        getattr(posterior, method)(X, noise_covariance=np.zeros(len(X)))
+
+
+def test_bound_of_rows_and_labels_is_that_of_shares_of_zero_and_one() -> None:
+    X, resp = rows_and_shares()
+    labels = resp.argmax(axis=1)
+    fit = mixtura.fit_bayesian_gmm(X, 3, labels=labels, init="labels", rng=0)
+    assert fit.posterior.elbo(X, np.eye(3)[labels]) == pytest.approx(fit.elbo, rel=1e-9)
+    assert fit.posterior.elbo(X) > fit.elbo
+
+
 def test_posterior_cannot_be_changed() -> None:
     posterior = simple("full")
     with pytest.raises(AttributeError):
@@ -203,8 +288,10 @@ def same(one: GMMPosterior, other: GMMPosterior) -> None:
     for name in saving.ARRAYS:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         assert not getattr(other, name).flags.writeable
-    for name in ("covariance_type", "feature_names", "missing", "row_weight", "weight_prior"):
+    names = ("covariance_type", "feature_names", "missing", "row_weight", "has_noise")
+    for name in (*names, "weight_prior"):
         assert getattr(one, name) == getattr(other, name)
+    assert one == other
     for name in ("concentration", "mean_precision", "degrees_of_freedom", "shape", "weights"):
         ours, theirs = getattr(one.prior, name), getattr(other.prior, name)
         assert type(ours) is type(theirs)
@@ -241,6 +328,7 @@ DAMAGES: dict[str, tuple[str, Any]] = {
     "prior_degrees_of_freedom": ("its prior_degrees_of_freedom is 1.0", 1.0),
     "prior_mean_precision": ("its prior_mean_precision is nan", float("nan")),
     "row_weight": ("and its row_weight 0.0", 0.0),
+    "has_noise": ("has_noise", 1),
     "missing": ("missing must be one of", "drop"),
     "prior_mean": ("its prior_mean should be float64 of shape", np.zeros(3)),
     "prior_covariance": ("its prior_covariance is not symmetric", -np.eye(2)),

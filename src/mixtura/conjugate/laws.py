@@ -16,7 +16,7 @@ and the degrees of freedom grow by N_j ("tied": by all weight; "spherical": by d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ from mixtura.conjugate.weights import WeightLaw
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
+from mixtura.text import short_repr
 
 __all__ = ["Laws", "PriorLaws"]
 
@@ -94,6 +95,17 @@ class PriorLaws:
     degrees_of_freedom: float
     covariance: Floats
     shape: Shape
+
+    __repr__ = short_repr
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            np.array_equal(getattr(self, each.name), getattr(other, each.name))
+            for each in fields(self)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.weights, self.shape.name, self.concentration, *self.mean.tolist()))
 
     @property
     def precisions(self) -> PrecisionLaw:

@@ -88,7 +88,20 @@ class WeightLaw(Protocol):
         """Return quantiles of the law of each weight, shape (n_components, n_levels)."""
 
 
-class Dirichlet:
+class _Kind:
+    """A kind of law without numbers of its own: all of one kind are equal."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+class Dirichlet(_Kind):
     """Weights are Dirichlet(concentration, ..., concentration): all components are alike."""
 
     name: WeightPrior = "dirichlet"
@@ -139,7 +152,7 @@ class Dirichlet:
         return np.where(np.isnan(quantiles), self.means(parameters)[:, None], quantiles)
 
 
-class StickBreaking:
+class StickBreaking(_Kind):
     """Component j takes a share v_j ~ Beta(1, concentration) of what those before it leave.
 
     The last share is free as well, so weights may sum to less than one; the rest is left out.

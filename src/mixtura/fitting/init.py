@@ -9,9 +9,7 @@ import numpy as np
 from mixtura.data import RowSource
 from mixtura.data.frames import Names
 from mixtura.data.row_checks import check_column_names
-from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.kmeans_fit import KMeansFit
-from mixtura.fitting.result import GMMFit
 from mixtura.fitting.stages import Begin
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
@@ -20,16 +18,14 @@ from mixtura.starts.given import Means
 
 __all__ = ["check_begin", "names_of", "returned_begin"]
 
-FITS = (GMMFit, BayesianGMMFit)  # which stand for the mixtures that they have
-
 
 def check_begin(
     init: Any, source: RowSource, n_components: int, *, labelled: bool = False
 ) -> Begin:
     """What a fit begins with: a fit of a mixture is its model, a fit of k-means its labels.
 
-    A fit of k-means without labels is its centers; not if the labels of some rows are known, which
-    clusters are matched with.
+    A stream or a posterior is its model, too. A fit of k-means without labels is its centers; not
+    if the labels of some rows are known, which clusters are matched with.
 
     Raises
     ------
@@ -38,8 +34,7 @@ def check_begin(
     TypeError
         For anything else.
     """
-    if isinstance(init, FITS):
-        init = init.model
+    init = _mixture_of(init)
     if isinstance(init, KMeansFit) and init.labels is None:
         if labelled or init.centers.shape != (n_components, source.n_features):
             k, d = init.centers.shape
@@ -67,9 +62,15 @@ def check_begin(
     return check_init(init, source, n_components)
 
 
+def _mixture_of(init: Any) -> Any:
+    """The mixture of a fit, a stream or a posterior; anything else as it is."""
+    model = getattr(init, "model", None)
+    return model if isinstance(model, GaussianMixture) else init
+
+
 def names_of(init: Any) -> Names | None:
     """Names of the columns that a start is of, where it is a mixture or the fit of one."""
-    model = init.model if isinstance(init, FITS) else init
+    model = _mixture_of(init)
     return model.feature_names if isinstance(model, GaussianMixture) else None
 
 

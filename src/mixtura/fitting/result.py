@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from html import escape
-from typing import Any, Self, get_args
-
-import numpy as np
+from dataclasses import dataclass
+from typing import Self
 
 from mixtura import files
-from mixtura.files import Contents, count, fact, numbers
+from mixtura.files import Contents, fact
+from mixtura.fitting.found import Found, checked
 from mixtura.mixture import GaussianMixture
-from mixtura.mixture.answers import Answers
-from mixtura.mixture.table import (
-    MOST_SHOWN,
-    as_html,
-    as_text,
-    counted,
-    counted_rows,
-    table_lines,
-    title,
-)
 from mixtura.schedules import StopReason
 from mixtura.shapes import Floats
-from mixtura.text import short_repr
 from mixtura.updates import Event
 
 __all__ = ["GMMFit"]
 
+# Earlier versions knew of neither labels nor noise nor missing numbers, nor priors.
+EARLIER = {"n_labelled": 0, "has_noise": False, "n_missing": 0, "log_prior": 0.0}
+
 
 @files.saved_as("GMMFit")
-@dataclass(frozen=True, eq=False)
-class GMMFit(Answers):
+@dataclass(frozen=True, repr=False, eq=False)
+class GMMFit(Found):
     """A mixture and how it was found.
 
     It has the methods and attributes of its mixture, too: ``fit.predict(X)`` is
@@ -98,122 +87,26 @@ class GMMFit(Answers):
     n_missing: int = 0
     log_prior: float = 0.0
 
-    __repr__ = short_repr
-    save = files.save
-
-    def __post_init__(self) -> None:
-        history = np.array(self.history)
-        history.flags.writeable = False
-        object.__setattr__(self, "history", history)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # Arrays that NumPy unpickles or copies are writeable.
-        self.__dict__.update(state)
-        self.__post_init__()
-
-    def summary(self, feature_names: Sequence[str] | None = None) -> str:
-        """The fit in a few readable lines, and the mixture's table.
-
-        Parameters
-        ----------
-        feature_names : sequence of str, optional
-            Names of the columns in the table; None takes the model's, or numbers them.
-
-        Returns
-        -------
-        str
-        """
-        table = as_text(table_lines(self.model, feature_names, self.weight_sum))
-        return "\n".join([*self._headlines(), "", table])
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        lines = self._headlines()
-        if len(lines) > MOST_SHOWN:
-            lines[MOST_SHOWN:] = [f"{len(lines) - MOST_SHOWN} more: see events"]
-        headlines = "<br>".join(map(escape, lines))
-        table = as_html(table_lines(self.model, weight_sum=self.weight_sum))
-        return f"<p>{headlines}</p>{table}"
-
     def _measure(self) -> str:
-        """How good the fit is, for the line that it has among others."""
         return f"log-likelihood {self.log_likelihood:.3f}, {self.n_parameters} parameters"
 
-    def _headlines(self) -> list[str]:
-        """What a reader learns before the table."""
-        k = self.model.n_components
-        end = "converged" if self.converged else f"stopped ({self.stop_reason})"
-        of = f" of rows and labels ({self.n_labelled} known)" if self.n_labelled else ""
-        lines = [
-            f"{title(self.model)}, {counted_rows(self.n_samples, self.weight_sum)}",
-            f"log-likelihood{of} {self.log_likelihood:.6f} nats, {self.n_parameters} parameters",
-            f"{end} after {counted(self.n_iter, 'iteration')}",
-        ]
-        if self.log_prior:
-            lines.insert(2, f"log prior {self.log_prior:.6f} nats")
-        if self.n_missing:
-            total = self.n_samples * self.model.n_features
-            lines.insert(1, f"of {total} numbers {self.n_missing} are missing")
-        if self.has_noise:
-            lines.insert(1, "noise of each row known: components are those without it")
-        missing = f"not computed, because the fit was {self.stop_reason}"
+    def _measures(self) -> list[str]:
+        parameters = f"{self.n_parameters} parameters"
+        line = f"log-likelihood{self._of_labels} {self.log_likelihood:.6f} nats, {parameters}"
         if math.isnan(self.log_likelihood):
-            lines[1] = (
-                f"log-likelihood {missing}: use fit.model.log_likelihood(X); "
-                f"{self.n_parameters} parameters"
-            )
-        if k > 1 and math.isnan(self.entropy):
-            lines.append(f"entropy of the assignments {missing}")
-        elif k > 1:
-            share = self.entropy / (self.weight_sum * math.log(k))
-            lines.append(
-                f"entropy of the assignments {self.entropy:.6g} nats, {share:.2%} of the most "
-                f"that {k} components can have"
-            )
-        return [*lines, *map(str, self.events)]
+            line = f"log-likelihood {self._not_computed}: use fit.model.log_likelihood(X); "
+            line += parameters
+        return [line, *([f"log prior {self.log_prior:.6f} nats"] if self.log_prior else [])]
 
     def _contents(self) -> Contents:
-        model = self.model._contents()
-        names = (
-            "log_likelihood",
-            "converged",
-            "stop_reason",
-            "n_samples",
-            "weight_sum",
-            "entropy",
-            "n_labelled",
-            "has_noise",
-            "n_missing",
-            "log_prior",
-        )
-        facts = {name: getattr(self, name) for name in names}
-        facts["events"] = [astuple(event) for event in self.events]
-        return Contents(model.facts | facts, {**model.arrays, "history": self.history})
+        return self._contents_with(self.model._contents(), "log_likelihood", "log_prior")
 
     @classmethod
     def _from_contents(cls, contents: Contents) -> Self:
-        facts, arrays = contents
-        stop_reason: Any = fact(facts, "stop_reason", str)
-        history = numbers(arrays, "history", (-1,), finite=False)
-        converged, weight_sum = fact(facts, "converged", bool), fact(facts, "weight_sum", float)
-        if stop_reason not in get_args(StopReason) or converged != (stop_reason == "converged"):
-            raise ValueError(f"its stop_reason is {stop_reason!r} and its converged {converged}")
-        if not 0.0 < weight_sum < math.inf:
-            raise ValueError(f"its weight_sum is {weight_sum}")
+        facts = EARLIER | contents.facts
         return cls(
-            GaussianMixture._from_contents(contents),
-            fact(facts, "log_likelihood", float),
-            history,
-            len(history),
-            converged,
-            stop_reason,
-            tuple(Event.checked(event) for event in fact(facts, "events", list)),
-            count(facts, "n_samples"),
-            weight_sum,
-            fact(facts, "entropy", float),
-            # Earlier versions knew of neither labels nor noise nor missing numbers, nor priors.
-            count({"n_labelled": 0} | facts, "n_labelled"),
-            fact({"has_noise": False} | facts, "has_noise", bool),
-            count({"n_missing": 0} | facts, "n_missing"),
-            fact({"log_prior": 0.0} | facts, "log_prior", float),
+            **checked(Contents(facts, contents.arrays)),
+            model=GaussianMixture._from_contents(contents),
+            log_likelihood=fact(facts, "log_likelihood", float),
+            log_prior=fact(facts, "log_prior", float),
         )

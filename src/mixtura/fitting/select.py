@@ -43,6 +43,7 @@ from mixtura.mixture.criteria import warn_of_small_weights
 from mixtura.passes import Backend
 from mixtura.shapes import SHAPE_NAMES
 from mixtura.starts import HierarchicalTree
+from mixtura.text import short
 
 __all__ = ["GMMSelection", "select_gmm"]
 
@@ -119,7 +120,7 @@ def select_gmm(
         "aic" and "icl", whatever the ridge: it alone would decide.
     prior : ConjugatePrior, TracePrior, "default" or None
         As for `fit_gmm`: the models are those of largest posterior density, which few rows suffice
-        for, and the criterion is of their likelihood [1]_.
+        for, and the criterion is of their likelihood [1]_. None with "elbo", which has a prior.
     tol : float, nats per unit of weight
         As for `fit_gmm`.
     max_iter : int
@@ -163,7 +164,7 @@ def select_gmm(
         columns in which that matters: those of two values, and counts that are mostly zero.
     WeightsWarning
         When the weights sum to less than half the number of rows of positive weight, and the
-        criterion is "bic", "aic" or "icl".
+        criterion is "bic", "aic", "icl" or "elbo".
 
     Notes
     -----
@@ -223,6 +224,12 @@ def select_gmm(
         estimate=estimate_under(prior),
     )
     if by_evidence:
+        if prior is not None:
+            raise ValueError(
+                'prior must be None for criterion="elbo", which has the default prior of '
+                f"fit_bayesian_gmm; got {short(prior)}. Call fit_bayesian_gmm for each model: its "
+                "arguments describe a prior."
+            )
         estimate = VariationalBayes()
         settings = replace(
             settings, reg_covar=0.0, avoid_spurious=False, moves=True, estimate=estimate
@@ -233,7 +240,7 @@ def select_gmm(
     if criterion == "cv":
         _check_folds(n_folds, source.n_rows)
     generator = check_rng(rng)
-    if criterion in OF_LIKELIHOOD:
+    if criterion in OF_LIKELIHOOD or by_evidence:
         warn_of_small_weights(source)
     survey = Survey(source, Backend(n_threads=n_threads), priors)
     settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))

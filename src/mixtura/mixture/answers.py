@@ -16,7 +16,7 @@ from mixtura.data.missing import Missing
 from mixtura.mixture.gaussian import GaussianMixture
 from mixtura.shapes import Floats
 
-__all__ = ["Answers", "answered"]
+__all__ = ["Answers", "answered", "refuse_noiseless"]
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -41,14 +41,19 @@ def _of_rows(
 
     @wraps(method)
     def answer(self: Answers, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        if self.has_noise and kwargs.get("noise_covariance") is None:
-            raise ValueError(
-                "noise_covariance must be given, as the rows of the fit had noise of their own; "
-                "got none. Pass that of these rows, or np.zeros(len(X)) for rows without noise."
-            )
+        refuse_noiseless(self.has_noise, kwargs.get("noise_covariance"))
         return method(self.model, *args, **kwargs)
 
     return answer
+
+
+def refuse_noiseless(has_noise: bool, noise_covariance: object) -> None:
+    """Raise a ValueError where the rows of a fit had noise, and those of a question have none."""
+    if has_noise and noise_covariance is None:
+        raise ValueError(
+            "noise_covariance must be given, as the rows of the fit had noise of their own; "
+            "got none. Pass that of these rows, or np.zeros(len(X)) for rows without noise."
+        )
 
 
 class Answers:

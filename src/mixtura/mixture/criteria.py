@@ -275,9 +275,9 @@ def warn_of_small_weights(rows: RowSource) -> None:
     total, n = rows.weight_sum, rows.n_rows
     if total < LEAST_WEIGHT * n:
         warnings.warn(
-            f"the weights of the {counted(n, 'row')} sum to {total:.6g}, and bic, aic and icl "
-            f"count weights as rows: their penalties do not fit so small a log-likelihood. If each "
-            f"row is one observation, multiply the weights by n / sum, {n / total:.6g}.",
+            f"the weights of the {counted(n, 'row')} sum to {total:.6g}, and bic, aic, icl and "
+            f"elbo count weights as rows: their penalties do not fit so small a log-likelihood. If "
+            f"each row is one observation, multiply the weights by n / sum, {n / total:.6g}.",
             WeightsWarning,
             stacklevel=levels_inside(),
         )

@@ -10,6 +10,7 @@ import numpy as np
 from mixtura import kernels
 from mixtura.conjugate.precisions import log_normalisers
 from mixtura.mixture import GaussianMixture
+from mixtura.mixture.answers import Answers
 from mixtura.shapes import SHAPE_NAMES
 
 if TYPE_CHECKING:
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["log_pdf"]
 
 
-def log_pdf(self: GMMPosterior, model: GaussianMixture) -> float:
+def log_pdf(self: GMMPosterior, model: GaussianMixture | Answers) -> float:
     """Log of the posterior density of weights, means and covariances together.
 
     Parameters
     ----------
-    model : GaussianMixture
+    model : GaussianMixture, or a fit
         With as many components, in the order of the posterior's, and its covariance type.
 
     Returns
@@ -38,13 +39,13 @@ def log_pdf(self: GMMPosterior, model: GaussianMixture) -> float:
         For another number of components or features, another covariance type, or weights by sticks:
         what these leave over is not part of a mixture.
     TypeError
-        For what is no mixture.
+        For what is neither a mixture nor has one as its `model`.
 
     Notes
     -----
     `mode` has the largest one. Cost O(k d^3).
     """
-    _check(self, model)
+    model = _checked(self, model)
     shape, law, d = self.prior.shape, self.prior.precisions, self.n_features
     dof, laws, factors = self.degrees_of_freedom, self._laws, model.precisions_cholesky
     total = self.prior.weights.log_density(self.weight_concentration, model.weights)
@@ -63,11 +64,13 @@ def log_pdf(self: GMMPosterior, model: GaussianMixture) -> float:
     return total - 0.5 * shape.distances(factors, self.scale, kernels)
 
 
-def _check(posterior: GMMPosterior, model: GaussianMixture) -> None:
+def _checked(posterior: GMMPosterior, given: object) -> GaussianMixture:
+    """The mixture, if it is one of those that the posterior is of."""
+    model = getattr(given, "model", given)
     if not isinstance(model, GaussianMixture):
         raise TypeError(
-            f"model must be a GaussianMixture; got {type(model).__name__}. Pass one, such as "
-            f"`mode()` of the posterior."
+            f"model must be a GaussianMixture or a fit; got {type(given).__name__}. Pass one, such "
+            f"as `mode()` of the posterior."
         )
     family = model._family
     same = family.name in SHAPE_NAMES and family.shape is posterior.prior.shape
@@ -78,3 +81,4 @@ def _check(posterior: GMMPosterior, model: GaussianMixture) -> None:
             f"{posterior.covariance_type!r} covariances, as the posterior has; got {k}, {d} and "
             f"{model.covariance_type!r}. Convert it, or pass another one."
         )
+    return model

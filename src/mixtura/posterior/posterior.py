@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixtura import files
 from mixtura.cached import cached_property
@@ -31,6 +32,7 @@ from mixtura.text import short
 
 __all__ = ["GMMPosterior"]
 
+ROUNDING = 1e-9  # of a row: responsibilities of a component with one row sum to almost one
 SHOWN = ("weight_concentration", "mean_precision", "means", "degrees_of_freedom", "covariances")
 
 
@@ -74,11 +76,16 @@ class GMMPosterior:
         What methods do with NaN among the rows, unless they are told otherwise.
     row_weight : float
         Mean weight of a row; 1 where rows are unweighted.
+    has_noise : bool
+        Whether the noise of each row was known. Then methods that take rows need
+        `noise_covariance`, too.
 
     Notes
     -----
     It cannot be changed: attributes cannot be set, and arrays are read-only copies. Many threads
-    can use the same one. Methods that take rows accept the same as `fit_gmm`.
+    can use the same one. Methods that take rows accept the same as `fit_gmm`. Two posteriors are
+    equal if their priors, the kinds of their laws and all numbers of these are equal; names,
+    `missing` and `row_weight` do not count.
 
     References
     ----------
@@ -99,6 +106,7 @@ class GMMPosterior:
     feature_names: Names | None = None
     missing: Missing = "raise"
     row_weight: float = 1.0
+    has_noise: bool = False
 
     # Components of rows, and how well the posterior describes rows
     responsibilities = rows.responsibilities
@@ -143,10 +151,12 @@ class GMMPosterior:
         missing: Missing,
         resp_sum: Floats,
         row_weight: float = 1.0,
+        has_noise: bool = False,
     ) -> Self:
         """Make one of the laws of a fit, and of the weight of the rows of each component."""
         arrays = (*laws[:-1], resp_sum)
-        return cls(prior, *arrays, covariance_type, feature_names, missing, float(row_weight))
+        facts = (covariance_type, feature_names, missing, float(row_weight), has_noise)
+        return cls(prior, *arrays, *facts)
 
     @classmethod
     def _from_contents(cls, contents: files.Contents) -> Self:
@@ -198,8 +208,14 @@ class GMMPosterior:
 
     @property
     def n_effective(self) -> int:
-        """Number of components that have at least the weight of one average row."""
-        return int(np.count_nonzero(self.resp_sum >= self.row_weight))
+        """Number of components that have at least the weight of one average row, to rounding."""
+        return int(np.count_nonzero(self._with_rows))
+
+    @property
+    def _with_rows(self) -> NDArray[np.bool_]:
+        """Components with at least the weight of one average row, shape (n_components,)."""
+        with_rows: NDArray[np.bool_] = self.resp_sum >= (1.0 - ROUNDING) * self.row_weight
+        return with_rows
 
     @property
     def _laws(self) -> Laws:
@@ -219,6 +235,16 @@ class GMMPosterior:
         constants = self.prior.log_constants(self._laws)
         arrays = (self.means, self.covariances, self.precisions_cholesky)
         return Seen(constants, *arrays, self.prior.shape)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GMMPosterior):
+            return NotImplemented
+        return self.prior == other.prior and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in saving.ARRAYS
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.prior, *self.resp_sum.tolist(), *self.means.ravel().tolist()))
 
     def __repr__(self) -> str:
         arrays = ", ".join(f"{name}={short(getattr(self, name))}" for name in SHOWN)

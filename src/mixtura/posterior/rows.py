@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from mixtura import kernels
 from mixtura.data.checks import check_n_threads
 from mixtura.data.missing import Missing
+from mixtura.mixture.answers import refuse_noiseless
 from mixtura.mixture.bound import bound_of
 from mixtura.mixture.densities import AnyRows, Asked, Output, of_each_row, opened
 
@@ -29,6 +30,8 @@ def responsibilities(
     X: AnyRows,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     out: Output = None,
     blocks: bool = False,
     n_threads: int | None = None,
@@ -45,6 +48,9 @@ def responsibilities(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or use its observed features. None is what
         the posterior's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`. Where the rows of the fit had noise, rows
+        without are refused: pass zeros for them.
     out : ndarray, str, path-like or None
         Where to write the result, which is not made in memory then: an array of its shape and
         type, or a file that ends in .npy or .parquet. This is what is returned.
@@ -58,7 +64,9 @@ def responsibilities(
     ndarray of shape (n_samples, n_components)
         Rows sum to one.
     """
-    return of_each_row(self, X, Asked(missing, None, None, n_threads), "resp", out, blocks)
+    refuse_noiseless(self.has_noise, noise_covariance)
+    asked = Asked(missing, noise_covariance, projection, n_threads)
+    return of_each_row(self, X, asked, "resp", out, blocks)
 
 
 def predict(
@@ -66,6 +74,8 @@ def predict(
     X: AnyRows,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     out: Output = None,
     blocks: bool = False,
     n_threads: int | None = None,
@@ -79,6 +89,9 @@ def predict(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or use its observed features. None is what
         the posterior's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`. Where the rows of the fit had noise, rows
+        without are refused: pass zeros for them.
     out : ndarray, str, path-like or None
         Where to write the result, which is not made in memory then: an array of its shape and
         type, or a file that ends in .npy or .parquet. This is what is returned.
@@ -91,7 +104,9 @@ def predict(
     -------
     ndarray of shape (n_samples,), int64
     """
-    return of_each_row(self, X, Asked(missing, None, None, n_threads), "labels", out, blocks)
+    refuse_noiseless(self.has_noise, noise_covariance)
+    asked = Asked(missing, noise_covariance, projection, n_threads)
+    return of_each_row(self, X, asked, "labels", out, blocks)
 
 
 def elbo(
@@ -101,6 +116,8 @@ def elbo(
     sample_weight: ArrayLike | None = None,
     *,
     missing: Missing | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
     """Evidence lower bound of rows under these laws, a lower bound of the log evidence of `X`.
@@ -119,6 +136,9 @@ def elbo(
     missing : {"raise", "em"}, optional
         What to do with NaN in a row: raise an error, or use its observed features. None is what
         the posterior's `missing` says.
+    noise_covariance, projection : array_like, optional
+        Of the noise of each row, as for `fit_gmm`. Where the rows of the fit had noise, rows
+        without are refused: pass zeros for them.
     n_threads : int or None
         Number of threads, None for as many as are useful.
 
@@ -137,9 +157,20 @@ def elbo(
 
     Notes
     -----
+    It is of rows alone. After a fit with `labels`, where each row's component is known, shares of 0
+    and 1 as `resp` give the bound of rows and labels: the `elbo` of the fit.
+
     One pass over the rows. Where `resp` is given, 24 MiB of memory besides the rows.
     """
+    refuse_noiseless(self.has_noise, noise_covariance)
     n_threads = check_n_threads(n_threads)
-    source = opened(self, X, sample_weight, missing=missing)
+    source = opened(
+        self,
+        X,
+        sample_weight,
+        missing=missing,
+        noise_covariance=noise_covariance,
+        projection=projection,
+    )
     divergence = self.prior.divergence(self._laws, kernels)
     return bound_of(self, source, resp, n_threads) - divergence

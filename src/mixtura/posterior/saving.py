@@ -36,7 +36,7 @@ ARRAYS = (
 
 def contents(self: GMMPosterior) -> Contents:
     """Return all that is needed to make an equal posterior."""
-    names = ("covariance_type", "feature_names", "missing", "row_weight")
+    names = ("covariance_type", "feature_names", "missing", "row_weight", "has_noise")
     facts = {name: getattr(self, name) for name in names}
     arrays = {name: getattr(self, name) for name in ARRAYS}
     prior = prior_contents(self.prior)
@@ -53,7 +53,7 @@ def prior_contents(prior: PriorLaws) -> Contents:
 
 def checked(
     contents: Contents,
-) -> tuple[PriorLaws, Laws, str, Names | None, Missing, Floats, float]:
+) -> tuple[PriorLaws, Laws, str, Names | None, Missing, Floats, float, bool]:
     """Return what `GMMPosterior._of` takes, after checks of all numbers."""
     facts, arrays = contents
     means = check_means(numbers(arrays, "means", (-1, -1)))
@@ -83,7 +83,8 @@ def checked(
         raise ValueError(f"its resp_sum are {resp_sum} and its row_weight {row_weight}")
     missing = check_option("missing", fact(facts, "missing", str), MISSING)
     names = feature_names_of(facts, d)
-    return prior, laws, covariance_type, names, missing, resp_sum, row_weight
+    has_noise = fact(facts, "has_noise", bool)
+    return prior, laws, covariance_type, names, missing, resp_sum, row_weight, has_noise
 
 
 def checked_prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d: int) -> PriorLaws:

@@ -101,10 +101,10 @@ def fit_bayesian_gmm(
     labels, groups : array_like, optional
         What is known of the component of each row, as for `fit_gmm`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`.
-    init : str, array_like, GaussianMixture, GMMFit, BayesianGMMFit, KMeansFit, HierarchicalTree or
-            callable
-        As for `fit_gmm`. A `BayesianGMMFit` stands for its `model`.
+        Of the noise of each row, as for `fit_gmm`. A noisy row counts as a whole one, so credible
+        intervals are too narrow: see docs/posterior.md.
+    init : str, array_like, GaussianMixture, KMeansFit, HierarchicalTree or callable
+        As for `fit_gmm`. A fit, a stream or a posterior stands for the mixture that is its `model`.
     n_init : int
         Automatic starts that are tried briefly; that of the largest bound is run to convergence.
     tol : float, nats per unit of weight
@@ -120,10 +120,12 @@ def fit_bayesian_gmm(
     moves : bool
         Try at times to merge two components and to delete one, and keep what raises the bound. So
         components that the rows do not need lose their rows, which iterations alone hardly ever
-        achieve. With ``tol=0`` or ``em="memoised"`` there are no moves.
+        achieve. With ``tol=0`` or ``em="memoised"`` there are no moves, and spare components stay;
+        after "memoised", fit once more with ``init=fit``.
     missing : {"raise", "em"}
         What NaN in `X` is, as for `fit_gmm`: an error, or with "em" a number that is missing at
-        random. Then the bound is on the evidence of the observed numbers.
+        random. Then the bound is on the evidence of the observed numbers. A row counts as a whole
+        one, whatever is missing, so credible intervals are too narrow: see docs/posterior.md.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -179,7 +181,8 @@ def fit_bayesian_gmm(
     `degrees_of_freedom` and the scale ``inv(covariance)``; for "diag" and "spherical" each variance
     has an inverse gamma law with the shape ``degrees_of_freedom / 2`` and the scale
     ``covariance / 2``. Given the precision, the mean is normal about `mean` with `mean_precision`
-    times the precision [1]_. Sticks are those of [2]_, the last of them free.
+    times the precision [1]_. Sticks are those of [2]_. The last one has a share of its own, too, so
+    that sticks keep some probability for no component.
 
     References
     ----------

@@ -35,7 +35,7 @@ def log_labellings(fit: BayesianGMMFit, known: Floats | None = None) -> float:
     """
     if fit.posterior.prior.weights.is_ordered:
         return 0.0
-    empty = fit.posterior.resp_sum < fit.posterior.row_weight
+    empty = ~fit.posterior._with_rows
     if known is None:
         known = np.zeros((1, fit.n_components))
     _, group = np.unique(known, axis=1, return_inverse=True)

@@ -55,6 +55,7 @@ def report_posterior(fitting: Fitting, outcome: Outcome, automatic: bool) -> Bay
         source.missing,
         source.weight_sum * parameters.weights,
         source.weight_sum / source.n_rows,
+        source.form == "noisy",
     )
     return BayesianGMMFit(
         posterior,
