@@ -20,7 +20,9 @@ FAR = 1e100  # above, SciPy's quantiles of Student-t laws stop to grow
 
 
 class CredibleIntervals(NamedTuple):
-    """Intervals that hold a parameter with some posterior probability: lower and upper ends.
+    """Intervals that hold a parameter with some posterior probability.
+
+    The last axis of each array has the lower end, then the upper one.
 
     Attributes
     ----------
@@ -68,7 +70,8 @@ def credible_intervals(self: GMMPosterior, level: float = 0.95) -> CredibleInter
     a mean is t-distributed about `means` with the squared scale ``scale[a, a] / (b t)``, and a
     variance is ``scale[a, a]`` over a chi-squared number with t degrees of freedom.
 
-    Weights of sticks, which are divided by their sum, have no law in closed form: their ends are
+    Weights of sticks are divided by their sum, as sticks leave some probability for no component.
+    So they have no law in closed form: their ends are
     quantiles of 20,000 draws from fixed random streams. They hold `level` within about 0.003.
     """
     level = check_number("level", level)
