@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -130,10 +132,53 @@ def test_density_of_open_parts_says_how_to_fill_them() -> None:
 
 def test_relevance_has_to_be_positive() -> None:
     model = fit_gmm(X, 3, init=LABELS, max_iter=1, tol=0.0).model
-    with pytest.raises(ValueError, match="relevance must be positive; got 0"):
-        ConjugatePrior.from_model(model, 0.0)
-    with pytest.raises(ValueError, match="relevance must be a finite number, 0 or more; got -1"):
-        ConjugatePrior.from_model(model, -1.0)
+    for relevance in (0.0, -1.0):
+        with pytest.raises(ValueError, match=f"relevance must be above 0.+got {relevance:g}. Use"):
+            ConjugatePrior.from_model(model, relevance)
+
+
+@pytest.mark.parametrize(
+    ("k", "options", "got"),
+    [
+        (2, {}, "2 components of 2 features with covariance_type 'full'"),
+        (3, {"covariance_type": "diag"}, "3 components of 2 features with covariance_type 'diag'"),
+        (3, {"covariance_type": "EII"}, "3 components of 2 features with covariance_type 'EII'"),
+        (3, {"columns": [0]}, "3 components of 1 feature with covariance_type 'full'"),
+    ],
+)
+def test_prior_centred_at_a_model_is_for_fits_like_it(
+    k: int, options: dict[str, Any], got: str
+) -> None:
+    prior = ConjugatePrior.from_model(fit_gmm(X, 3, init=LABELS, max_iter=1, tol=0.0))
+    message = (
+        f"prior must be centred at a mixture like that of the fit; it is centred at 3 components "
+        f"of 2 features with covariance_type 'full', and the fit has {got}. Fit with the same, or "
+        f"use from_model with another mixture."
+    )
+    for same in (prior, pickle.loads(pickle.dumps(prior))):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            fit_gmm(X, k, prior=same, rng=0, **options)
+    for family in ("VVV", "VVE"):  # whose covariances have the same laws
+        assert fit_gmm(X, 3, covariance_type=family, init=LABELS, prior=prior).converged
+
+
+def test_priors_of_equal_values_are_equal() -> None:
+    model = fit_gmm(X, 3, init=LABELS, max_iter=1, tol=0.0).model
+    makes: list[Callable[[], Any]] = [
+        ConjugatePrior,
+        lambda: ConjugatePrior(mean=[0.0, 1.0], scale=np.eye(2)),
+        lambda: ConjugatePrior(mean=[0.0, 1.0], scale=2.0 * np.eye(2)),
+        lambda: ConjugatePrior.from_model(model),
+        lambda: TracePrior(0.5),
+        lambda: TracePrior(0.5, relative=False),
+        lambda: TracePrior([0.5, 0.5]),
+    ]
+    for i, make in enumerate(makes):
+        for j, other in enumerate(makes):
+            assert (make() == other()) == (i == j)
+        assert hash(make()) == hash(make())
+    assert hash(ConjugatePrior(shrinkage=0.0)) == hash(ConjugatePrior(shrinkage=-0.0))
+    assert ConjugatePrior() != "default"
 
 
 def test_weight_that_stays_zero_under_a_prior_of_weights_is_refused() -> None:

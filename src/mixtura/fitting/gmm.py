@@ -260,11 +260,13 @@ def fit_gmm(
     >>> round(fit.log_likelihood, 4), fit.converged
     (-1130.264, True)
     """
+    estimate = estimate_under(prior)
     call = Call.checked(
         X, n_components, columns=columns, sample_weight=sample_weight, labels=labels,
         groups=groups, noise_covariance=noise_covariance, projection=projection, init=init,
         missing=missing, rng=rng, n_threads=n_threads, backend=backend, callback=callback,
         checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose,
+        has_prior=estimate.has_prior,
     )  # fmt: skip
     family = family_named(covariance_type, call.source.n_features)
     settings = Settings(
@@ -277,7 +279,7 @@ def fit_gmm(
         on_collapse=check_option("on_collapse", on_collapse, ("reseed", "drop", "raise")),
         avoid_spurious=check_flag("avoid_spurious", avoid_spurious),
         fixed=check_fixed(fixed, call.n_components),
-        estimate=estimate_under(prior),
+        estimate=estimate,
     )
     fit, survey = call.run(
         settings,

@@ -18,7 +18,7 @@ from mixtura.mixture.table import counted
 from mixtura.starts import check_init
 from mixtura.starts.given import Means
 
-__all__ = ["check_begin", "names_of", "returned_begin"]
+__all__ = ["check_begin", "names_of", "returned_begin", "stands_for_mixture"]
 
 FITS = (GMMFit, BayesianGMMFit)  # which stand for the mixtures that they have
 
@@ -65,6 +65,11 @@ def check_begin(
             )
         init = init.labels
     return check_init(init, source, n_components)
+
+
+def stands_for_mixture(init: Any) -> bool:
+    """Whether a start is a mixture or the fit of one, so that it needs no rows."""
+    return isinstance(init, (GaussianMixture, *FITS))
 
 
 def names_of(init: Any) -> Names | None:

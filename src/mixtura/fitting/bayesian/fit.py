@@ -201,7 +201,7 @@ def fit_bayesian_gmm(
         X, n_components, columns=columns, sample_weight=sample_weight, labels=labels,
         groups=groups, noise_covariance=noise_covariance, projection=projection, init=init,
         missing=missing, rng=rng, n_threads=n_threads, backend=backend, callback=callback,
-        checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose,
+        checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose, has_prior=True,
     )  # fmt: skip
     d = call.source.n_features
     family = conjugate_family(covariance_type, d)

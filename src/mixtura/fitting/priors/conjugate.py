@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +32,31 @@ OPEN = (
 )
 SHRINKAGE = 0.01  # rows that the prior mean counts for: that of Fraley and Raftery
 RELEVANCE = 16.0  # that of Reynolds, Quatieri and Dunn
+
+
+class _Sizes(NamedTuple):
+    """Of the mixture that a prior is centred at."""
+
+    covariance_type: str
+    n_components: int
+    n_features: int
+
+    def refuse_another(self, family: CovarianceFamily, n_components: int, n_features: int) -> None:
+        """Refuse a fit whose parameters are of other kinds."""
+        own = family_named(self.covariance_type, self.n_features)
+        kinds = (own.shape, own.is_one, self.n_components, self.n_features)
+        if kinds != (family.shape, family.is_one, n_components, n_features):
+            got = _Sizes(family.name, n_components, n_features)
+            raise ValueError(
+                f"prior must be centred at a mixture like that of the fit; it is centred at "
+                f"{self._in_words()}, and the fit has {got._in_words()}. Fit with the same, or "
+                f"use from_model with another mixture."
+            )
+
+    def _in_words(self) -> str:
+        components = counted(self.n_components, "component")
+        features = counted(self.n_features, "feature")
+        return f"{components} of {features} with covariance_type {self.covariance_type!r}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,6 +138,8 @@ class ConjugatePrior(Prior):
     (-1132.44, -31.06)
     """
 
+    _centre: ClassVar[_Sizes | None] = None  # of the mixture that `from_model` was given
+
     concentration: float | Floats | None = None
     mean: Floats | None = None
     shrinkage: float | Floats = SHRINKAGE
@@ -191,9 +218,12 @@ class ConjugatePrior(Prior):
                [ 0.17, -0.05]])
         """
         model = checked_model(model)
-        r = check_number("relevance", relevance)
-        if r == 0.0:
-            raise ValueError("relevance must be positive; got 0. Use prior=None for no prior.")
+        r = check_number("relevance", relevance, minimum=-math.inf)
+        if r <= 0.0:
+            raise ValueError(
+                f"relevance must be above 0, a number of rows; got {r:g}. Use prior=None for no "
+                f"prior."
+            )
         k, d = model.means.shape
         family = family_named(model.covariance_type, d)
         shape, laws = family.shape, k if family.is_one else 1
@@ -203,13 +233,15 @@ class ConjugatePrior(Prior):
         rows = laws * r * d / law.size(d)
         scale = rows * model.covariances
         one = scale[0] if family.is_one and not shape.is_shared else scale
-        return cls(
+        prior = cls(
             concentration=1.0 + r * k * model.weights,
             mean=model.means,
             shrinkage=r,
             dof=law.degrees_of_freedom(counts, d),
             scale=one,
         )
+        object.__setattr__(prior, "_centre", _Sizes(family.name, k, d))
+        return prior
 
     @property
     def _is_regular(self) -> bool:
@@ -234,12 +266,17 @@ class ConjugatePrior(Prior):
                 covariance = covariance + (ridge if covariance.ndim == 1 else np.diag(ridge))
                 spread = covariance.mean() if covariance.ndim == 1 else covariance
                 scale = spread / n_components ** (2.0 / d)
-        return replace(self, mean=mean, scale=scale, dof=d + 2.0 if self.dof is None else self.dof)
+        dof = d + 2.0 if self.dof is None else self.dof
+        filled = replace(self, mean=mean, scale=scale, dof=dof)
+        object.__setattr__(filled, "_centre", self._centre)
+        return filled
 
     def _pseudo_rows(
         self, family: CovarianceFamily, n_components: int, n_features: int, backend: Backend
     ) -> PseudoRows:
         """Return what the prior adds to statistics."""
+        if self._centre is not None:
+            self._centre.refuse_another(family, n_components, n_features)
         k, d, shape, law = n_components, n_features, family.shape, precision_law(family.shape)
         share = 1.0 / k if family.is_one else 1.0  # of one law for each component
         shrinkage = _of_each(self.shrinkage, "shrinkage", k)
