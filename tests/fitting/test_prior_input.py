@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from clusters import clustered
 
-from mixtura import ConjugatePrior, GaussianMixture, TracePrior, fit_gmm
+from mixtura import ConjugatePrior, GaussianMixture, SingularScaleWarning, TracePrior, fit_gmm
 
 X, LABELS = clustered(150, 2, 3, spread=2.0)
 OWN = ConjugatePrior(mean=[0.0, 1.0], shrinkage=1.0, dof=6.0, scale=0.8)
@@ -160,6 +160,28 @@ def test_prior_centred_at_a_model_is_for_fits_like_it(
             fit_gmm(X, k, prior=same, rng=0, **options)
     for family in ("VVV", "VVE"):  # whose covariances have the same laws
         assert fit_gmm(X, 3, covariance_type=family, init=LABELS, prior=prior).converged
+
+
+@pytest.mark.parametrize("prior", ["default", ConjugatePrior(shrinkage=1.0)])
+def test_default_scale_of_no_more_rows_than_features_is_warned_of_once(prior: Any) -> None:
+    rows = np.random.default_rng(0).normal(size=(7, 6))
+    message = (
+        "scale must be given where rows are no more than features: the default is their "
+        "covariance, singular but for reg_covar, and other rows get far too small densities; got "
+        "6 rows of 6 features. Give ConjugatePrior a scale, or use TracePrior or covariance_type="
+        '"diag".'
+    )
+    for covariance_type in ("full", "tied"):
+        with pytest.warns(SingularScaleWarning) as caught:
+            fit_gmm(rows[:6], 2, prior=prior, covariance_type=covariance_type, rng=0)
+        assert [(str(each.message), each.filename) for each in caught] == [(message, __file__)]
+    with pytest.warns(SingularScaleWarning):
+        ConjugatePrior().of_rows(rows[:6], 2)
+    # No word where rows, family or user tell of all directions.
+    fit_gmm(rows, 1, prior=prior)
+    fit_gmm(rows[:6], 2, prior=prior, covariance_type="diag", rng=0)
+    fit_gmm(rows[:6], 2, prior=ConjugatePrior(scale=1.0), rng=0)
+    fit_gmm(rows[:6], 2, prior=TracePrior(0.5), rng=0)
 
 
 def test_priors_of_equal_values_are_equal() -> None:

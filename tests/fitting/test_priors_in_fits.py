@@ -255,6 +255,7 @@ def test_fewer_rows_than_features_suffice() -> None:
     assert fit.events == ()
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.SingularScaleWarning")
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_row_suffices_from_a_mixture_under_a_prior(n: int) -> None:
     background = fitted()

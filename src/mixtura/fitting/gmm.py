@@ -216,6 +216,8 @@ def fit_gmm(
         When `max_iter` ends the fit and `tol` is not 0.
     CheckpointWarning
         When `checkpoint` cannot be written during the fit, as on a full disk; once a fit.
+    SingularScaleWarning
+        When a `prior` without a `scale` meets no more rows than features.
     UnobservedPairsWarning
         When two features are never observed together and a family has their covariance.
     CoarseColumnsWarning

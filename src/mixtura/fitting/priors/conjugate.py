@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike
 from mixtura.conjugate import log_normalisers, precision_law
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
+from mixtura.exceptions import SingularScaleWarning, levels_inside
 from mixtura.fitting.priors.prior import Prior, checked_model, frozen
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
@@ -113,6 +115,12 @@ class ConjugatePrior(Prior):
         For values that are not finite, negative ones, and a concentration below 1.
     TypeError
         For what is not a number.
+
+    Warns
+    -----
+    SingularScaleWarning
+        In a fit, or `of_rows`, where `scale` is None and there are no more rows than features,
+        unless covariances are diagonal or spherical.
 
     Notes
     -----
@@ -263,6 +271,7 @@ class ConjugatePrior(Prior):
             of_rows, covariance = survey.gaussian(family.shape.is_diagonal)
             mean = of_rows if mean is None else mean
             if scale is None:
+                _warn_of_few_rows(survey.source.n_rows, d, family)
                 covariance = covariance + (ridge if covariance.ndim == 1 else np.diag(ridge))
                 spread = covariance.mean() if covariance.ndim == 1 else covariance
                 scale = spread / n_components ** (2.0 / d)
@@ -352,6 +361,19 @@ class ConjugatePrior(Prior):
                 f"{counted(d, 'feature')}, so that rows do not count for less than without it; got "
                 f"{self.dof:g}. Pass {least:g}, with scale=0, for no prior on covariances."
             )
+
+
+def _warn_of_few_rows(n_rows: int, d: int, family: CovarianceFamily) -> None:
+    """Warn where the covariance of all rows has directions without variance."""
+    if n_rows <= d and not family.shape.is_diagonal:
+        warnings.warn(
+            f"scale must be given where rows are no more than features: the default is their "
+            f"covariance, singular but for reg_covar, and other rows get far too small densities; "
+            f"got {counted(n_rows, 'row')} of {counted(d, 'feature')}. Give ConjugatePrior a "
+            f'scale, or use TracePrior or covariance_type="diag".',
+            SingularScaleWarning,
+            stacklevel=levels_inside(),
+        )
 
 
 def _numbers(value: ArrayLike | None, name: str, axes: Sequence[str]) -> float | Floats | None:
