@@ -135,8 +135,8 @@ def fit_gmm(
         0 is none.
     prior : ConjugatePrior, TracePrior, "default" or None
         Prior of the parameters. Then the fit is that of largest posterior density, no component
-        can collapse, and few rows suffice; "default" is ``ConjugatePrior()``, a weak one scaled by
-        the rows [6]_. Objective, `history` and `tol` are those of log-likelihood and log prior
+        can collapse, and few rows suffice: one, if `init` is a mixture. "default" is
+        ``ConjugatePrior()``, a weak one scaled by the rows [6]_. Objective, `history` and `tol` are those of log-likelihood and log prior
         together; `GMMFit.log_likelihood`, and criteria, of the likelihood alone. Where components
         have priors of their own, `init` should be a mixture or labels in their order. None
         maximises the likelihood. See docs/priors.md.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,8 +13,8 @@ from numpy.typing import ArrayLike
 from mixtura.conjugate import log_normalisers, precision_law
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
-from mixtura.exceptions import SingularScaleWarning, levels_inside
 from mixtura.fitting.priors.prior import Prior, checked_model, frozen
+from mixtura.fitting.priors.sizes import Sizes, warn_of_few_rows
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
@@ -34,31 +33,6 @@ OPEN = (
 )
 SHRINKAGE = 0.01  # rows that the prior mean counts for: that of Fraley and Raftery
 RELEVANCE = 16.0  # that of Reynolds, Quatieri and Dunn
-
-
-class _Sizes(NamedTuple):
-    """Of the mixture that a prior is centred at."""
-
-    covariance_type: str
-    n_components: int
-    n_features: int
-
-    def refuse_another(self, family: CovarianceFamily, n_components: int, n_features: int) -> None:
-        """Refuse a fit whose parameters are of other kinds."""
-        own = family_named(self.covariance_type, self.n_features)
-        kinds = (own.shape, own.is_one, self.n_components, self.n_features)
-        if kinds != (family.shape, family.is_one, n_components, n_features):
-            got = _Sizes(family.name, n_components, n_features)
-            raise ValueError(
-                f"prior must be centred at a mixture like that of the fit; it is centred at "
-                f"{self._in_words()}, and the fit has {got._in_words()}. Fit with the same, or "
-                f"use from_model with another mixture."
-            )
-
-    def _in_words(self) -> str:
-        components = counted(self.n_components, "component")
-        features = counted(self.n_features, "feature")
-        return f"{components} of {features} with covariance_type {self.covariance_type!r}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -146,7 +120,7 @@ class ConjugatePrior(Prior):
     (-1132.44, -31.06)
     """
 
-    _centre: ClassVar[_Sizes | None] = None  # of the mixture that `from_model` was given
+    _centre: ClassVar[Sizes | None] = None  # of the mixture that `from_model` was given
 
     concentration: float | Floats | None = None
     mean: Floats | None = None
@@ -248,7 +222,7 @@ class ConjugatePrior(Prior):
             dof=law.degrees_of_freedom(counts, d),
             scale=one,
         )
-        object.__setattr__(prior, "_centre", _Sizes(family.name, k, d))
+        object.__setattr__(prior, "_centre", Sizes(family.name, k, d))
         return prior
 
     @property
@@ -271,7 +245,7 @@ class ConjugatePrior(Prior):
             of_rows, covariance = survey.gaussian(family.shape.is_diagonal)
             mean = of_rows if mean is None else mean
             if scale is None:
-                _warn_of_few_rows(survey.source.n_rows, d, family)
+                warn_of_few_rows(survey.source.n_rows, d, family)
                 covariance = covariance + (ridge if covariance.ndim == 1 else np.diag(ridge))
                 spread = covariance.mean() if covariance.ndim == 1 else covariance
                 scale = spread / n_components ** (2.0 / d)
@@ -361,19 +335,6 @@ class ConjugatePrior(Prior):
                 f"{counted(d, 'feature')}, so that rows do not count for less than without it; got "
                 f"{self.dof:g}. Pass {least:g}, with scale=0, for no prior on covariances."
             )
-
-
-def _warn_of_few_rows(n_rows: int, d: int, family: CovarianceFamily) -> None:
-    """Warn where the covariance of all rows has directions without variance."""
-    if n_rows <= d and not family.shape.is_diagonal:
-        warnings.warn(
-            f"scale must be given where rows are no more than features: the default is their "
-            f"covariance, singular but for reg_covar, and other rows get far too small densities; "
-            f"got {counted(n_rows, 'row')} of {counted(d, 'feature')}. Give ConjugatePrior a "
-            f'scale, or use TracePrior or covariance_type="diag".',
-            SingularScaleWarning,
-            stacklevel=levels_inside(),
-        )
 
 
 def _numbers(value: ArrayLike | None, name: str, axes: Sequence[str]) -> float | Floats | None:
