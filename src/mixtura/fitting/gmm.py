@@ -136,10 +136,10 @@ def fit_gmm(
     prior : ConjugatePrior, TracePrior, "default" or None
         Prior of the parameters. Then the fit is that of largest posterior density, no component
         can collapse, and few rows suffice: one, if `init` is a mixture. "default" is
-        ``ConjugatePrior()``, a weak one scaled by the rows [6]_. Objective, `history` and `tol` are those of log-likelihood and log prior
-        together; `GMMFit.log_likelihood`, and criteria, of the likelihood alone. Where components
-        have priors of their own, `init` should be a mixture or labels in their order. None
-        maximises the likelihood. See docs/priors.md.
+        ``ConjugatePrior()``, a weak one scaled by the rows [6]_. Objective, `history` and `tol` are
+        those of log-likelihood and log prior together; `GMMFit.log_likelihood`, and criteria, of
+        the likelihood alone. Where components have priors of their own, `init` should be a mixture
+        or labels in their order. None maximises the likelihood. See docs/priors.md.
     tol : float, nats per unit of weight
         Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
         early.
