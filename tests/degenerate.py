@@ -16,7 +16,14 @@ from collections.abc import Callable
 import numpy as np
 from clusters import clustered
 
-from mixtura import CoarseColumnsWarning, ConvergenceWarning, FitError, GMMFit, fit_gmm
+from mixtura import (
+    CoarseColumnsWarning,
+    ConvergenceWarning,
+    FitError,
+    GMMFit,
+    SingularScaleWarning,
+    fit_gmm,
+)
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
@@ -89,6 +96,7 @@ def outcome(X: Floats, k: int, covariance_type: str, **options: object) -> GMMFi
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", CoarseColumnsWarning)
+            warnings.simplefilter("ignore", SingularScaleWarning)
             return fit_gmm(X, k, covariance_type=covariance_type, **options)
     except (FitError, ValueError) as error:
         return error

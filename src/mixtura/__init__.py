@@ -20,6 +20,7 @@ from mixtura.exceptions import (
     IgnoredClassesWarning,
     RowsChangedError,
     SelectionInterrupted,
+    SingularScaleWarning,
     UnobservedPairsWarning,
     WeightsWarning,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "KMeansFit",
     "RowsChangedError",
     "SelectionInterrupted",
+    "SingularScaleWarning",
     "State",
     "Statistics",
     "StepwiseGMM",

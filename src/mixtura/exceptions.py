@@ -15,6 +15,7 @@ __all__ = [
     "IgnoredClassesWarning",
     "RowsChangedError",
     "SelectionInterrupted",
+    "SingularScaleWarning",
     "UnobservedPairsWarning",
     "WeightsWarning",
     "levels_inside",
@@ -88,6 +89,10 @@ class EmptyFeatureWarning(UserWarning):
 
 class IgnoredClassesWarning(UserWarning):
     """Classes of some rows are ignored, as unknown ones are not marked by -1."""
+
+
+class SingularScaleWarning(UserWarning):
+    """The default scale of a prior is singular but for the ridge: too few rows have set it."""
 
 
 class UnobservedPairsWarning(UserWarning):

@@ -237,6 +237,15 @@ def test_several_arrays_in_one_file_are_refused_with_what_to_do(tmp_path: Path) 
         scan(tmp_path / "x.npz")
 
 
+def test_columns_of_rows_that_were_scanned_are_refused_with_what_to_do() -> None:
+    message = (
+        r"^X must be rows that were not scanned where columns is given; got <BlockedRows: .*>\. "
+        r"Choose the columns there: mixtura\.scan\(source, columns=\[1\]\)\.$"
+    )
+    with pytest.raises(TypeError, match=message):
+        fit_gmm(SCANNED, 2, columns=[1])
+
+
 def test_columns_that_are_a_slice_are_refused() -> None:
     with pytest.raises(TypeError, match=r"got slice\(.*\. Leave it out for all columns\.$"):
         scan([X], columns=slice(None))  # type: ignore[arg-type]

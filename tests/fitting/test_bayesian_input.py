@@ -41,12 +41,12 @@ BAD: dict[str, Bad] = {
     "concentration of each component": Bad(
         {"concentration": [0.5, 0.5]},
         TypeError,
-        "concentration must be a finite number, 0 or more; got [0.5, 0.5] (list). Pass a float.",
+        "concentration must be a finite number; got [0.5, 0.5] (list). Pass a float.",
     ),
     "mean_precision negative": Bad(
         {"mean_precision": -0.5},
         ValueError,
-        "mean_precision must be a finite number, 0 or more; got -0.5. Pass 0 or more.",
+        "mean_precision must be above 0, and at most 1e+100; got -0.5. Pass such a number, or None",
     ),
     "mean_precision too large": Bad(
         {"mean_precision": 1e200}, ValueError, "mean_precision must be above 0, and at most 1e+100"
@@ -64,7 +64,7 @@ BAD: dict[str, Bad] = {
     "degrees_of_freedom nan": Bad(
         {"degrees_of_freedom": np.nan},
         ValueError,
-        "degrees_of_freedom must be a finite number, 0 or more; got nan.",
+        "degrees_of_freedom must be a finite number; got nan. Pass such a number.",
     ),
     "mean of another length": Bad(
         {"mean": [0.0, 1.0, 2.0]},
@@ -181,3 +181,13 @@ def test_one_row_and_constant_columns_have_a_default_prior(covariance_type: str)
         fit = fit_bayesian_gmm(rows, 1, covariance_type=covariance_type)
         assert np.isfinite(fit.elbo)
         np.testing.assert_allclose(fit.means[0], np.mean(rows, axis=0))
+
+
+def test_one_row_suffices_from_a_mixture() -> None:
+    before = fit_bayesian_gmm(X, 3, rng=0, max_iter=50, tol=1e-3)
+    for init in (before, before.model):
+        fit = fit_bayesian_gmm(X[:1], 3, init=init)
+        assert np.isfinite(fit.elbo)
+        assert fit.posterior.resp_sum.sum() == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="X must have at least 3 rows; got 1"):
+        fit_bayesian_gmm(X[:1], 3, init=before.means)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from clusters import clustered
 
-from mixtura import ConjugatePrior, GaussianMixture, TracePrior, fit_gmm
+from mixtura import ConjugatePrior, GaussianMixture, SingularScaleWarning, TracePrior, fit_gmm
 
 X, LABELS = clustered(150, 2, 3, spread=2.0)
 OWN = ConjugatePrior(mean=[0.0, 1.0], shrinkage=1.0, dof=6.0, scale=0.8)
@@ -130,10 +132,75 @@ def test_density_of_open_parts_says_how_to_fill_them() -> None:
 
 def test_relevance_has_to_be_positive() -> None:
     model = fit_gmm(X, 3, init=LABELS, max_iter=1, tol=0.0).model
-    with pytest.raises(ValueError, match="relevance must be positive; got 0"):
-        ConjugatePrior.from_model(model, 0.0)
-    with pytest.raises(ValueError, match="relevance must be a finite number, 0 or more; got -1"):
-        ConjugatePrior.from_model(model, -1.0)
+    for relevance in (0.0, -1.0):
+        with pytest.raises(ValueError, match=f"relevance must be above 0.+got {relevance:g}. Use"):
+            ConjugatePrior.from_model(model, relevance)
+
+
+@pytest.mark.parametrize(
+    ("k", "options", "got"),
+    [
+        (2, {}, "2 components of 2 features with covariance_type 'full'"),
+        (3, {"covariance_type": "diag"}, "3 components of 2 features with covariance_type 'diag'"),
+        (3, {"covariance_type": "EII"}, "3 components of 2 features with covariance_type 'EII'"),
+        (3, {"columns": [0]}, "3 components of 1 feature with covariance_type 'full'"),
+    ],
+)
+def test_prior_centred_at_a_model_is_for_fits_like_it(
+    k: int, options: dict[str, Any], got: str
+) -> None:
+    prior = ConjugatePrior.from_model(fit_gmm(X, 3, init=LABELS, max_iter=1, tol=0.0))
+    message = (
+        f"prior must be centred at a mixture like that of the fit; it is centred at 3 components "
+        f"of 2 features with covariance_type 'full', and the fit has {got}. Fit with the same, or "
+        f"use from_model with another mixture."
+    )
+    for same in (prior, pickle.loads(pickle.dumps(prior))):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            fit_gmm(X, k, prior=same, rng=0, **options)
+    for family in ("VVV", "VVE"):  # whose covariances have the same laws
+        assert fit_gmm(X, 3, covariance_type=family, init=LABELS, prior=prior).converged
+
+
+@pytest.mark.parametrize("prior", ["default", ConjugatePrior(shrinkage=1.0)])
+def test_default_scale_of_no_more_rows_than_features_is_warned_of_once(prior: Any) -> None:
+    rows = np.random.default_rng(0).normal(size=(7, 6))
+    message = (
+        "scale must be given where rows are no more than features: the default is their "
+        "covariance, singular but for reg_covar, and other rows get far too small densities; got "
+        "6 rows of 6 features. Give ConjugatePrior a scale, or use TracePrior or covariance_type="
+        '"diag".'
+    )
+    for covariance_type in ("full", "tied"):
+        with pytest.warns(SingularScaleWarning) as caught:
+            fit_gmm(rows[:6], 2, prior=prior, covariance_type=covariance_type, rng=0)
+        assert [(str(each.message), each.filename) for each in caught] == [(message, __file__)]
+    with pytest.warns(SingularScaleWarning):
+        ConjugatePrior().of_rows(rows[:6], 2)
+    # No word where rows, family or user tell of all directions.
+    fit_gmm(rows, 1, prior=prior)
+    fit_gmm(rows[:6], 2, prior=prior, covariance_type="diag", rng=0)
+    fit_gmm(rows[:6], 2, prior=ConjugatePrior(scale=1.0), rng=0)
+    fit_gmm(rows[:6], 2, prior=TracePrior(0.5), rng=0)
+
+
+def test_priors_of_equal_values_are_equal() -> None:
+    model = fit_gmm(X, 3, init=LABELS, max_iter=1, tol=0.0).model
+    makes: list[Callable[[], Any]] = [
+        ConjugatePrior,
+        lambda: ConjugatePrior(mean=[0.0, 1.0], scale=np.eye(2)),
+        lambda: ConjugatePrior(mean=[0.0, 1.0], scale=2.0 * np.eye(2)),
+        lambda: ConjugatePrior.from_model(model),
+        lambda: TracePrior(0.5),
+        lambda: TracePrior(0.5, relative=False),
+        lambda: TracePrior([0.5, 0.5]),
+    ]
+    for i, make in enumerate(makes):
+        for j, other in enumerate(makes):
+            assert (make() == other()) == (i == j)
+        assert hash(make()) == hash(make())
+    assert hash(ConjugatePrior(shrinkage=0.0)) == hash(ConjugatePrior(shrinkage=-0.0))
+    assert ConjugatePrior() != "default"
 
 
 def test_weight_that_stays_zero_under_a_prior_of_weights_is_refused() -> None:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 from clusters import clustered
+from helpers import COVARIANCE_TYPES
 from priors import CASES, Case
 from scipy import stats
 
-from mixtura import ConjugatePrior, GaussianMixture, GMMFit, TracePrior, datasets, fit_gmm
+from mixtura import (
+    ConjugatePrior,
+    GaussianMixture,
+    GMMFit,
+    TracePrior,
+    datasets,
+    fit_bayesian_gmm,
+    fit_gmm,
+)
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.data import open_rows
 from mixtura.fitting.estimates import MaximumAPosteriori
@@ -263,3 +273,24 @@ def test_default_prior_of_rows_with_a_ridge_is_that_of_the_fit() -> None:
     ridge = 0.1 * Survey(open_rows(faithful), Backend()).unit
     expected = (np.cov(faithful.T) + np.diag(ridge)) / 2.0
     np.testing.assert_allclose(prior.scale, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_arguments_of_fit_bayesian_gmm_are_the_same_law_under_other_names(
+    covariance_type: str,
+) -> None:
+    rows, d = np.random.default_rng(0).normal(size=(40, 3)) * [1.0, 2.0, 0.5], 3
+    scale = {"diag": np.array([1.0, 2.0, 3.0]), "spherical": 2.0}.get(covariance_type, np.eye(d))
+    options: dict[str, Any] = {"covariance_type": covariance_type}
+    prior = ConjugatePrior(mean=np.ones(d), shrinkage=2.0, dof=7.0, scale=scale)
+    fit = fit_gmm(rows, 1, prior=prior, reg_covar=0.0, **options)
+    laws = fit_bayesian_gmm(
+        rows, 1, mean=np.ones(d), mean_precision=2.0, degrees_of_freedom=7.0, covariance=scale,
+        **options,
+    ).posterior  # fmt: skip
+    np.testing.assert_allclose(fit.means, laws.means, rtol=1e-12)
+    # The mode divides the same scatter by another number.
+    degrees = np.reshape(laws.degrees_of_freedom, -1)[0]
+    added = 3.0 if covariance_type == "diag" else d + 2.0
+    expected = laws.covariances * (degrees / (degrees + added))
+    np.testing.assert_allclose(fit.covariances, expected, rtol=1e-10)

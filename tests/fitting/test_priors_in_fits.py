@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,30 @@ def test_fewer_rows_than_features_suffice() -> None:
     assert fit.events == ()
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.SingularScaleWarning")
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_row_suffices_from_a_mixture_under_a_prior(n: int) -> None:
+    background = fitted()
+    centred = ConjugatePrior.from_model(background)
+    for prior in (centred, "default", TracePrior(0.1)):
+        for init in (background, background.model):
+            fit = fit_gmm(X[:n], 3, init=init, prior=prior)
+            assert np.isfinite(fit.history).all()
+            # Without a prior of means, a component without rows is dropped.
+            assert fit.n_components == 3 or isinstance(prior, TracePrior)
+    adapted = fit_gmm(X[:n], 3, init=background, prior=centred)
+    assert adapted.log_likelihood > background.log_prob(X[:n]).sum()
+    # Starts that need rows need as many as before, and so does a likelihood without a prior.
+    weights = ConjugatePrior(concentration=2.0, shrinkage=0.0, dof=-3.0, scale=0.0)
+    bad: list[dict[str, Any]] = [
+        {"prior": centred}, {"prior": centred, "init": background.means}, {"init": background},
+        {"init": background, "prior": weights},
+    ]  # fmt: skip
+    for options in bad:
+        with pytest.raises(ValueError, match=f"X must have at least 3 rows; got {n}"):
+            fit_gmm(X[:n], 3, **options)
+
+
 def test_prior_of_the_weights_alone_leaves_few_rows_an_error() -> None:
     prior = ConjugatePrior(concentration=2.0, shrinkage=0.0, dof=-7.0, scale=0.0)
     with pytest.raises(FitError, match="cannot be estimated"):
@@ -363,8 +388,14 @@ def test_fit_that_is_killed_and_continued_has_the_same_bits(tmp_path: Path) -> N
 def test_checkpoint_of_another_prior_is_refused(tmp_path: Path) -> None:
     options = {"init": LABELS, "tol": 0.0, "max_iter": 8}
     kill(tmp_path / "fit", 3, X, 3, prior=OWN, **options)
-    for other in (None, "default", ConjugatePrior(scale=0.8), TracePrior(1.0)):
-        with pytest.raises(ValueError, match="must be the checkpoint of this fit"):
+    others: dict[str, Any] = {
+        "prior was ConjugatePrior and is None; ": None,
+        r"prior\.concentration was .+; prior\.mean was .+ and is None; prior\.shrink": "default",
+        r"prior\.scale was 0\.8 and is 0\.9\. Pass": replace(OWN, scale=0.9),
+        "prior was ConjugatePrior and is TracePrior; ": TracePrior(1.0),
+    }
+    for message, other in others.items():
+        with pytest.raises(ValueError, match=f"it is of another one: {message}"):
             fit_gmm(X, 3, prior=other, checkpoint=tmp_path / "fit", **options)
 
 

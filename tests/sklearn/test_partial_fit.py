@@ -139,7 +139,7 @@ def test_half_life_follows_rows_that_move_and_is_checked(estimator: Any) -> None
         learned(model, X[:1000] + 1.0)
         ends.append(np.abs(getattr(model, centers) - before - 1.0).mean())
     assert ends[0] < 0.75 * ends[1]
-    with pytest.raises(ValueError, match="half_life must be positive"):
+    with pytest.raises(ValueError, match="half_life must be above 0"):
         clone(estimator).set_params(half_life=0).partial_fit(X)
 
 

@@ -127,6 +127,11 @@ def with_columns(X: Any, columns: Sequence[str | int] | None) -> Any:
     """Return what a user passes as rows, or some columns of it, as `scan` chooses them."""
     if columns is None:
         return X
+    if isinstance(X, RowSource):
+        raise TypeError(
+            f"X must be rows that were not scanned where columns is given; got {X!r}. Choose the "
+            f"columns there: mixtura.scan(source, columns={columns!r})."
+        )
     return scan(np.asarray(X) if isinstance(X, list | tuple) else X, columns)
 
 

@@ -64,12 +64,13 @@ def check_level(name: str, value: object) -> int:
 
 def check_number(name: str, value: object, *, minimum: float = 0.0) -> float:
     """A finite real number, not below the minimum."""
-    expected = f"{name} must be a finite number, {minimum:g} or more"
+    at_least = f"{minimum:g} or more" if minimum > -math.inf else ""
+    expected = f"{name} must be a finite number{f', {at_least}' if at_least else ''}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{expected}; got {described(value)}. Pass a float.")
     number = float(value)
     if not (math.isfinite(number) and number >= minimum):
-        raise ValueError(f"{expected}; got {number}. Pass {minimum:g} or more.")
+        raise ValueError(f"{expected}; got {number}. Pass {at_least or 'such a number'}.")
     return number
 
 

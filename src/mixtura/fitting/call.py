@@ -27,8 +27,9 @@ from mixtura.data.noise import accepted
 from mixtura.exceptions import ConvergenceWarning, FitError, FitInterrupted, levels_inside
 from mixtura.files import check_path
 from mixtura.fitting.checkpoint import Checkpoint
-from mixtura.fitting.init import check_begin, names_of, returned_begin
+from mixtura.fitting.init import check_begin, names_of, returned_begin, stands_for_mixture
 from mixtura.fitting.kmeans_fit import KMeansFit
+from mixtura.fitting.problem import parts_of
 from mixtura.fitting.progress import FitProgress, Verbose, check_verbose
 from mixtura.fitting.settings import Settings
 from mixtura.fitting.stages import Begin, Fitting
@@ -117,8 +118,12 @@ class Call:
         checkpoint: str | os.PathLike[str] | None,
         checkpoint_every: float,
         verbose: Verbose,
+        has_prior: bool = False,
     ) -> Self:
-        """Return the call, or refuse a value: see `fit_gmm`."""
+        """Return the call, or refuse a value: see `fit_gmm`.
+
+        With a prior that keeps all components regular, one row suffices from a mixture.
+        """
         n_components = check_count("n_components", n_components)
         backend = check_option("backend", backend, tuple(BACKENDS))
         n_threads = check_n_threads(n_threads)
@@ -135,9 +140,8 @@ class Call:
         names = names_of(init) if projection is None else None
         taken = accepted(missing, noise_covariance)
         X = with_columns(X, columns)
-        source = open_rows(
-            X, sample_weight, minimum=n_components, feature_names=names, missing=taken
-        )
+        least = 1 if has_prior and stands_for_mixture(init) else n_components
+        source = open_rows(X, sample_weight, minimum=least, feature_names=names, missing=taken)
         d = init.n_features if isinstance(init, GaussianMixture) else None
         source = with_noise(source, noise_covariance, projection, n_features=d)
         known = check_row_labels(labels, groups, source, n_components)
@@ -220,12 +224,17 @@ class Call:
         if self.checkpoint is None:
             return None
         given, rng = self.begin is None, self.rng
+        options = {name: value for name, value in vars(settings).items() if name != "max_iter"}
+        estimate: dict[str, Any] = {}  # its fields have the names of the arguments
+        for name, value in vars(options.pop("estimate")).items():
+            estimate |= parts_of(name, value)
         problem = self.source.fingerprint() | {
             "n_components": self.n_components,
             "labels": self.known,
             "init": self.init if given else self.begin,
             "covariance_type": family_named(covariance_type, self.source.n_features).name,
-            **{name: value for name, value in vars(settings).items() if name != "max_iter"},
+            **options,
+            **estimate,
             "backend": self.backend.name,
             "rng": rng if rng is None or isinstance(rng, int | np.integer) else self.generator,
         }

@@ -135,11 +135,11 @@ def fit_gmm(
         0 is none.
     prior : ConjugatePrior, TracePrior, "default" or None
         Prior of the parameters. Then the fit is that of largest posterior density, no component
-        can collapse, and few rows suffice; "default" is ``ConjugatePrior()``, a weak one scaled by
-        the rows [6]_. Objective, `history` and `tol` are those of log-likelihood and log prior
-        together; `GMMFit.log_likelihood`, and criteria, of the likelihood alone. Where components
-        have priors of their own, `init` should be a mixture or labels in their order. None
-        maximises the likelihood. See docs/priors.md.
+        can collapse, and few rows suffice: one, if `init` is a mixture. "default" is
+        ``ConjugatePrior()``, a weak one scaled by the rows [6]_. Objective, `history` and `tol` are
+        those of log-likelihood and log prior together; `GMMFit.log_likelihood`, and criteria, of
+        the likelihood alone. Where components have priors of their own, `init` should be a mixture
+        or labels in their order. None maximises the likelihood. See docs/priors.md.
     tol : float, nats per unit of weight
         Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
         early.
@@ -216,6 +216,8 @@ def fit_gmm(
         When `max_iter` ends the fit and `tol` is not 0.
     CheckpointWarning
         When `checkpoint` cannot be written during the fit, as on a full disk; once a fit.
+    SingularScaleWarning
+        When a `prior` without a `scale` meets no more rows than features.
     UnobservedPairsWarning
         When two features are never observed together and a family has their covariance.
     CoarseColumnsWarning
@@ -260,11 +262,13 @@ def fit_gmm(
     >>> round(fit.log_likelihood, 4), fit.converged
     (-1130.264, True)
     """
+    estimate = estimate_under(prior)
     call = Call.checked(
         X, n_components, columns=columns, sample_weight=sample_weight, labels=labels,
         groups=groups, noise_covariance=noise_covariance, projection=projection, init=init,
         missing=missing, rng=rng, n_threads=n_threads, backend=backend, callback=callback,
         checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose,
+        has_prior=estimate.has_prior,
     )  # fmt: skip
     family = family_named(covariance_type, call.source.n_features)
     settings = Settings(
@@ -277,7 +281,7 @@ def fit_gmm(
         on_collapse=check_option("on_collapse", on_collapse, ("reseed", "drop", "raise")),
         avoid_spurious=check_flag("avoid_spurious", avoid_spurious),
         fixed=check_fixed(fixed, call.n_components),
-        estimate=estimate_under(prior),
+        estimate=estimate,
     )
     fit, survey = call.run(
         settings,

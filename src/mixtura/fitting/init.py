@@ -16,7 +16,7 @@ from mixtura.mixture.table import counted
 from mixtura.starts import check_init
 from mixtura.starts.given import Means
 
-__all__ = ["check_begin", "names_of", "returned_begin"]
+__all__ = ["check_begin", "names_of", "returned_begin", "stands_for_mixture"]
 
 
 def check_begin(
@@ -66,6 +66,11 @@ def _mixture_of(init: Any) -> Any:
     """The mixture of a fit, a stream or a posterior; anything else as it is."""
     model = getattr(init, "model", None)
     return model if isinstance(model, GaussianMixture) else init
+
+
+def stands_for_mixture(init: Any) -> bool:
+    """Whether a start is a mixture or the fit of one, so that it needs no rows."""
+    return isinstance(_mixture_of(init), GaussianMixture)
 
 
 def names_of(init: Any) -> Names | None:

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import partial
 from types import CodeType
 from typing import Any
@@ -18,7 +18,7 @@ from mixtura.data.fingerprint import array_fingerprint
 from mixtura.data.frames import described
 from mixtura.files import Saveable
 
-__all__ = ["differences", "digest_of_text", "fingerprint"]
+__all__ = ["differences", "digest_of_text", "fingerprint", "parts_of"]
 
 DIGEST = re.compile(r", [0-9a-f]{24}$")
 
@@ -91,6 +91,17 @@ def _code_of(code: Any) -> Any:
     if not isinstance(code, CodeType):
         return repr(sorted(map(repr, code)) if isinstance(code, frozenset) else code)
     return [code.co_code.hex(), code.co_names, [_code_of(each) for each in code.co_consts]]
+
+
+def parts_of(name: str, value: Any) -> dict[str, Any]:
+    """Return a value by its name; each field of a dataclass under a name of its own.
+
+    So a message about two of them tells the fields that differ.
+    """
+    if not is_dataclass(value) or isinstance(value, type):
+        return {name: value}
+    own = {f"{name}.{field.name}": getattr(value, field.name) for field in fields(value)}
+    return {name: type(value).__name__, **own}
 
 
 def differences(saved: dict[str, Any], given: dict[str, Any]) -> list[str]:

@@ -6,7 +6,9 @@ take turns in maximising it, an E-step differs from that of a mixture by constan
     evidence lower bound = sum_i log sum_j exp(constant_j) N(x_i | mean_j, covariance_j)
                            - divergence of the laws from the prior,
 
-the log-likelihood of what the pass sees minus a penalty. It never falls, and no component fails.
+the log-likelihood of what the pass sees minus a penalty. Here constant_j is the expected logarithm
+of the weight, plus the expected log-density of a row less its log-density at the expected mean and
+precision, which is the same for all rows. The bound never falls, and no component fails.
 
 The laws follow from the prior and the rows' statistics alone, so the loop carries them as the
 parameters of a mixture: `means` are the expected means, `covariances` the inverses of the expected

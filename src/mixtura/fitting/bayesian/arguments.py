@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -79,7 +81,7 @@ def _above(name: str, value: float | None, least: float) -> float | None:
     """A number above the least, or None for the default."""
     if value is None:
         return None
-    number = check_number(name, value)
+    number = check_number(name, value, minimum=-math.inf)
     if not least < number <= LARGEST:
         raise ValueError(
             f"{name} must be above {least:g}, and at most {LARGEST:g}; got {number:g}. Pass such a "

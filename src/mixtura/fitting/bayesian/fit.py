@@ -174,8 +174,8 @@ def fit_bayesian_gmm(
     Notes
     -----
     An iteration costs what one of `fit_gmm` does, and O(k d^3) for the laws. Any number of rows
-    will do that is no smaller than `n_components`; there is no ridge, as the prior keeps
-    covariances from collapsing.
+    will do that is no smaller than `n_components`, and from a mixture or a fit as `init` one row;
+    there is no ridge, as the prior keeps covariances from collapsing.
 
     The prior: the precision of a component, the inverse of its covariance, has a Wishart law with
     `degrees_of_freedom` and the scale ``inv(covariance)``; for "diag" and "spherical" each variance
@@ -204,7 +204,7 @@ def fit_bayesian_gmm(
         X, n_components, columns=columns, sample_weight=sample_weight, labels=labels,
         groups=groups, noise_covariance=noise_covariance, projection=projection, init=init,
         missing=missing, rng=rng, n_threads=n_threads, backend=backend, callback=callback,
-        checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose,
+        checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose, has_prior=True,
     )  # fmt: skip
     d = call.source.n_features
     family = conjugate_family(covariance_type, d)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +14,7 @@ from mixtura.conjugate import log_normalisers, precision_law
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
 from mixtura.fitting.priors.prior import Prior, checked_model, frozen
+from mixtura.fitting.priors.sizes import Sizes, warn_of_few_rows
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
@@ -89,6 +90,12 @@ class ConjugatePrior(Prior):
     TypeError
         For what is not a number.
 
+    Warns
+    -----
+    SingularScaleWarning
+        In a fit, or `of_rows`, where `scale` is None and there are no more rows than features,
+        unless covariances are diagonal or spherical.
+
     Notes
     -----
     The covariance of the rows is that of largest likelihood, where numbers are missing or noisy,
@@ -112,6 +119,8 @@ class ConjugatePrior(Prior):
     >>> round(fit.log_likelihood, 2), round(fit.log_prior, 2)
     (-1132.44, -31.06)
     """
+
+    _centre: ClassVar[Sizes | None] = None  # of the mixture that `from_model` was given
 
     concentration: float | Floats | None = None
     mean: Floats | None = None
@@ -191,9 +200,12 @@ class ConjugatePrior(Prior):
                [ 0.17, -0.05]])
         """
         model = checked_model(model)
-        r = check_number("relevance", relevance)
-        if r == 0.0:
-            raise ValueError("relevance must be positive; got 0. Use prior=None for no prior.")
+        r = check_number("relevance", relevance, minimum=-math.inf)
+        if r <= 0.0:
+            raise ValueError(
+                f"relevance must be above 0, a number of rows; got {r:g}. Use prior=None for no "
+                f"prior."
+            )
         k, d = model.means.shape
         family = family_named(model.covariance_type, d)
         shape, laws = family.shape, k if family.is_one else 1
@@ -203,13 +215,15 @@ class ConjugatePrior(Prior):
         rows = laws * r * d / law.size(d)
         scale = rows * model.covariances
         one = scale[0] if family.is_one and not shape.is_shared else scale
-        return cls(
+        prior = cls(
             concentration=1.0 + r * k * model.weights,
             mean=model.means,
             shrinkage=r,
             dof=law.degrees_of_freedom(counts, d),
             scale=one,
         )
+        object.__setattr__(prior, "_centre", Sizes(family.name, k, d))
+        return prior
 
     @property
     def _is_regular(self) -> bool:
@@ -231,15 +245,21 @@ class ConjugatePrior(Prior):
             of_rows, covariance = survey.gaussian(family.shape.is_diagonal)
             mean = of_rows if mean is None else mean
             if scale is None:
+                warn_of_few_rows(survey.source.n_rows, d, family)
                 covariance = covariance + (ridge if covariance.ndim == 1 else np.diag(ridge))
                 spread = covariance.mean() if covariance.ndim == 1 else covariance
                 scale = spread / n_components ** (2.0 / d)
-        return replace(self, mean=mean, scale=scale, dof=d + 2.0 if self.dof is None else self.dof)
+        dof = d + 2.0 if self.dof is None else self.dof
+        filled = replace(self, mean=mean, scale=scale, dof=dof)
+        object.__setattr__(filled, "_centre", self._centre)
+        return filled
 
     def _pseudo_rows(
         self, family: CovarianceFamily, n_components: int, n_features: int, backend: Backend
     ) -> PseudoRows:
         """Return what the prior adds to statistics."""
+        if self._centre is not None:
+            self._centre.refuse_another(family, n_components, n_features)
         k, d, shape, law = n_components, n_features, family.shape, precision_law(family.shape)
         share = 1.0 / k if family.is_one else 1.0  # of one law for each component
         shrinkage = _of_each(self.shrinkage, "shrinkage", k)

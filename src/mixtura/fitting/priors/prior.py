@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from mixtura.updates import PseudoRows
 __all__ = ["Prior", "checked_model"]
 
 
+@dataclass(frozen=True, eq=False)
 class Prior(ABC):
     """A prior of all parameters of a mixture, of which parts may be open until rows are known."""
 
@@ -134,6 +136,19 @@ class Prior(ABC):
         backend = Backend()
         added = self._pseudo_rows(family, model.n_components, model.n_features, backend)
         return added.log_pdf(model._parameters(), backend.algebra)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        pairs = zip(self._values(), other._values(), strict=True)
+        return all(np.array_equal(one, each) for one, each in pairs)
+
+    def __hash__(self) -> int:
+        given = (np.ravel(each).tolist() for each in self._values() if each is not None)
+        return hash((type(self).__name__, *map(tuple, given)))
+
+    def _values(self) -> list[Any]:
+        return [getattr(self, field.name) for field in fields(self)]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({name: frozen(value) for name, value in state.items()})

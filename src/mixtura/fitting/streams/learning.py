@@ -15,6 +15,7 @@ units of the features, or the parts of a prior that were not given. That is the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -265,6 +266,12 @@ class ByPosterior:
         return True
 
     def check(self, options: Options) -> None:
+        if self.weight_sum is not None and math.isfinite(options.half_life):
+            raise ValueError(
+                f"{TOTAL} must be left out where half_life is given: the posterior then counts the "
+                f"rows of the memory, half_life / ln 2 at most; got {self.weight_sum:g} and "
+                f"half_life={options.half_life:g}. Leave out one of them."
+            )
         name, by = options.covariance_type, options.engine.algebra
         conjugate_family(name, 1 if name in ONE_COLUMN else 2)
         plain = {each: value for each, value in self.arguments.items() if each not in ARRAYS}
@@ -328,11 +335,11 @@ def check_bayesian(bayesian: Any) -> Learning:
     arguments = dict(bayesian)
     weight_sum = arguments.pop(TOTAL, None)
     if weight_sum is not None:
-        weight_sum = check_number(TOTAL, weight_sum)
-        if weight_sum == 0.0:
+        weight_sum = check_number(TOTAL, weight_sum, minimum=-math.inf)
+        if weight_sum <= 0.0:
             raise ValueError(
-                f"{TOTAL} must be positive, the weight of all rows; got 0. Leave it out for that "
-                f"of the rows so far."
+                f"{TOTAL} must be above 0, the weight of all rows; got {weight_sum:g}. Leave it "
+                f"out for that of the rows so far."
             )
     for name in ARRAYS:
         if arguments.get(name) is not None:

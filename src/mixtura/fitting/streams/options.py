@@ -170,9 +170,10 @@ def check_half_life(half_life: Any) -> float:
     """A positive weight of rows; inf for None."""
     if half_life is None:
         return math.inf
-    weight = check_number("half_life", half_life)
-    if weight == 0.0:
+    weight = check_number("half_life", half_life, minimum=-math.inf)
+    if weight <= 0.0:
         raise ValueError(
-            "half_life must be positive, a weight of rows; got 0. Pass None to forget nothing."
+            f"half_life must be above 0, a weight of rows; got {weight:g}. Pass None to forget "
+            f"nothing."
         )
     return weight

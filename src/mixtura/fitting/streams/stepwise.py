@@ -90,8 +90,8 @@ class StepwiseGMM(Answers):
         the arguments of `fit_bayesian_gmm` that describe the prior, such as
         ``{"concentration": 0.1}``. What they leave open is taken from the rows of the start, and
         stays. Its "weight_sum" is that of all rows that will come, if it is known; it is needed
-        where rows are read several times. There is no ridge, and a component without rows is no
-        collapse.
+        where rows are read several times, and refused with a `half_life`. There is no ridge, and a
+        component without rows is no collapse.
 
     Raises
     ------
@@ -293,10 +293,10 @@ class StepwiseGMM(Answers):
 
         Notes
         -----
-        It is no bound, but an estimate of one. Each batch was looked at under the laws before it
-        was learned from, so the estimate is lower than ``posterior.elbo`` of all rows: by about the
-        number of free parameters, and by what was learned since. Where rows drift, it tells of rows
-        like the last ones.
+        It is no bound, but an estimate of one. Each batch was looked at before it was learned from,
+        so the estimate is mostly lower than ``posterior.elbo`` of all rows: by about one nat for
+        each free parameter, and because the first of these batches were looked at under an older,
+        worse posterior. Where rows drift, it tells of rows like the last ones.
         """
         self._check_bayesian("elbo_estimate")
         n_batches = check_count("n_batches", n_batches, minimum=2)
