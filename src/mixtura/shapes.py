@@ -84,6 +84,22 @@ class Shape(ABC):
     def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Shape of an array of this kind."""
 
+    def single_shape(self, n_features: int) -> tuple[int, ...]:
+        """Shape of what one component has, without the axis of components."""
+        return self.array_shape(1, n_features)[not self.is_shared :]
+
+    def single(self, array: Floats) -> Floats:
+        """Return the array of one component without the axis of components."""
+        return array if self.is_shared else np.asarray(array[0])
+
+    @abstractmethod
+    def single_from_variances(self, variances: Floats) -> Floats:
+        """Return what one component has, from a variance of each feature."""
+
+    def repeated(self, single: Floats, n_components: int, n_features: int) -> Floats:
+        """Return the array of components that all have the same."""
+        return np.broadcast_to(single, self.array_shape(n_components, n_features)).copy()
+
     @abstractmethod
     def matrices(self, array: Floats, n_components: int, n_features: int) -> Floats:
         """Return the array written out as (n_components, n_features, n_features)."""
@@ -308,6 +324,9 @@ class Shape(ABC):
 
 class _Matrices(Shape):
     """What "full" and "tied" have in common: matrices, stacked or single."""
+
+    def single_from_variances(self, variances: Floats) -> Floats:
+        return np.diag(variances)
 
     def scatter(self, weighted: Floats, z: Floats) -> Floats:
         return weighted.T @ z
@@ -623,6 +642,9 @@ class _Diag(_Variances):
         variances: Floats = np.einsum("jaa->ja", matrices)
         return variances
 
+    def single_from_variances(self, variances: Floats) -> Floats:
+        return variances.copy()
+
     def of_features(self, array: Floats, features: NDArray[np.intp]) -> Floats:
         return array[:, features]
 
@@ -673,6 +695,9 @@ class _Spherical(_Variances):
     def from_matrices(self, matrices: Floats) -> Floats:
         kept: Floats = matrices[:, 0, 0]
         return kept
+
+    def single_from_variances(self, variances: Floats) -> Floats:
+        return np.asarray(variances.mean())
 
     def of_features(self, array: Floats, features: NDArray[np.intp]) -> Floats:  # noqa: ARG002
         return array

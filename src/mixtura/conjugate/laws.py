@@ -220,8 +220,7 @@ class PriorLaws:
 
     def _whole_scale(self, n_components: int) -> Floats:
         """The prior scatter as an array of `shape`."""
-        expected = self.shape.array_shape(n_components, len(self.mean))
-        return np.broadcast_to(self.covariance, expected)
+        return self.shape.repeated(self.covariance, n_components, len(self.mean))
 
 
 def _log_det(scatter: Floats) -> float:
