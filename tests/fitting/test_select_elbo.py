@@ -77,3 +77,11 @@ def test_selection_takes_weights_labels_and_missing_numbers() -> None:
     assert np.isnan(found.table[0, 0])  # there are three labels
     assert found.top(1)[0][:2] == (3, "VVV")
     assert found.best.n_labelled == 60
+
+
+def test_labels_of_one_component_and_of_two_are_compared() -> None:
+    labels = np.where(np.arange(len(X)) % 3, -1, 0)  # of one component they say nothing
+    for criterion in ("elbo", "bic"):
+        found = select_gmm(X, [1, 2], ["full"], criterion=criterion, labels=labels, rng=0)
+        assert np.isfinite(found.table).all()
+        assert (found.fits[2, "full"].predict(X)[labels == 0] == 0).mean() > 0.2
