@@ -285,6 +285,16 @@ class Shape(ABC):
         """Return the sum of traces of ``inv(covariance_j) @ scatter_j``."""
 
     @abstractmethod
+    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:
+        """Return ``U_j^T covariance U_j - I`` for a covariance of one component, exactly symmetric.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features, n_features), or (n, n_numbers) of diagonals
+            With n the number of components, or 1 where they share a covariance.
+        """
+
+    @abstractmethod
     def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
         """Return ``U^T z`` for rows z, under the factor of one component."""
 
@@ -417,6 +427,14 @@ class _Matrices(Shape):
         d = factors.shape[-1]
         factors = factors.reshape(-1, d, d)
         return float((by.multiply(scatter.reshape(-1, d, d), factors) * factors).sum())
+
+    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:
+        d = factors.shape[-1]
+        factors = factors.reshape(-1, d, d)
+        transposed = np.ascontiguousarray(factors.swapaxes(-1, -2))
+        off = by.multiply(transposed, by.multiply(single[None], factors)) - np.eye(d)
+        symmetric: Floats = 0.5 * (off + off.swapaxes(-1, -2))
+        return symmetric
 
     def least_stretch(
         self, covariances: Floats, factors: Floats, later: Floats, by: Algebra
@@ -579,6 +597,10 @@ class _Variances(Shape):
 
     def distances(self, factors: Floats, scatter: Floats, by: Algebra) -> float:  # noqa: ARG002
         return float((np.square(factors) * scatter).sum())
+
+    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:  # noqa: ARG002
+        off: Floats = (np.square(factors) * single - 1.0).reshape(len(factors), -1)
+        return off
 
     def below_diagonal(self, factors: Floats) -> Floats:
         return np.zeros(factors.shape)
