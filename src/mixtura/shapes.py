@@ -84,6 +84,22 @@ class Shape(ABC):
     def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Shape of an array of this kind."""
 
+    def single_shape(self, n_features: int) -> tuple[int, ...]:
+        """Shape of what one component has, without the axis of components."""
+        return self.array_shape(1, n_features)[not self.is_shared :]
+
+    def single(self, array: Floats) -> Floats:
+        """Return the array of one component without the axis of components."""
+        return array if self.is_shared else np.asarray(array[0])
+
+    @abstractmethod
+    def single_from_variances(self, variances: Floats) -> Floats:
+        """Return what one component has, from a variance of each feature."""
+
+    def repeated(self, single: Floats, n_components: int, n_features: int) -> Floats:
+        """Return the array of components that all have the same."""
+        return np.broadcast_to(single, self.array_shape(n_components, n_features)).copy()
+
     @abstractmethod
     def matrices(self, array: Floats, n_components: int, n_features: int) -> Floats:
         """Return the array written out as (n_components, n_features, n_features)."""
@@ -269,6 +285,16 @@ class Shape(ABC):
         """Return the sum of traces of ``inv(covariance_j) @ scatter_j``."""
 
     @abstractmethod
+    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:
+        """Return ``U_j^T covariance U_j - I`` for a covariance of one component, exactly symmetric.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features, n_features), or (n, n_numbers) of diagonals
+            With n the number of components, or 1 where they share a covariance.
+        """
+
+    @abstractmethod
     def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
         """Return ``U^T z`` for rows z, under the factor of one component."""
 
@@ -308,6 +334,9 @@ class Shape(ABC):
 
 class _Matrices(Shape):
     """What "full" and "tied" have in common: matrices, stacked or single."""
+
+    def single_from_variances(self, variances: Floats) -> Floats:
+        return np.diag(variances)
 
     def scatter(self, weighted: Floats, z: Floats) -> Floats:
         return weighted.T @ z
@@ -398,6 +427,14 @@ class _Matrices(Shape):
         d = factors.shape[-1]
         factors = factors.reshape(-1, d, d)
         return float((by.multiply(scatter.reshape(-1, d, d), factors) * factors).sum())
+
+    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:
+        d = factors.shape[-1]
+        factors = factors.reshape(-1, d, d)
+        transposed = np.ascontiguousarray(factors.swapaxes(-1, -2))
+        off = by.multiply(transposed, by.multiply(single[None], factors)) - np.eye(d)
+        symmetric: Floats = 0.5 * (off + off.swapaxes(-1, -2))
+        return symmetric
 
     def least_stretch(
         self, covariances: Floats, factors: Floats, later: Floats, by: Algebra
@@ -561,6 +598,10 @@ class _Variances(Shape):
     def distances(self, factors: Floats, scatter: Floats, by: Algebra) -> float:  # noqa: ARG002
         return float((np.square(factors) * scatter).sum())
 
+    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:  # noqa: ARG002
+        off: Floats = (np.square(factors) * single - 1.0).reshape(len(factors), -1)
+        return off
+
     def below_diagonal(self, factors: Floats) -> Floats:
         return np.zeros(factors.shape)
 
@@ -623,6 +664,9 @@ class _Diag(_Variances):
         variances: Floats = np.einsum("jaa->ja", matrices)
         return variances
 
+    def single_from_variances(self, variances: Floats) -> Floats:
+        return variances.copy()
+
     def of_features(self, array: Floats, features: NDArray[np.intp]) -> Floats:
         return array[:, features]
 
@@ -673,6 +717,9 @@ class _Spherical(_Variances):
     def from_matrices(self, matrices: Floats) -> Floats:
         kept: Floats = matrices[:, 0, 0]
         return kept
+
+    def single_from_variances(self, variances: Floats) -> Floats:
+        return np.asarray(variances.mean())
 
     def of_features(self, array: Floats, features: NDArray[np.intp]) -> Floats:  # noqa: ARG002
         return array

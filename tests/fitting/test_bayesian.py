@@ -263,6 +263,16 @@ def test_default_prior_follows_shifts_and_units(covariance_type: str) -> None:
     assert one.posterior.prior.covariance.shape == (d, d)[: one.posterior.prior.covariance.ndim]
 
 
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_default_prior_does_not_depend_on_the_order_of_features(covariance_type: str) -> None:
+    rows = X * [1.0, 100.0]
+    fit, turned = (
+        fit_bayesian_gmm(each, 3, covariance_type=covariance_type, init=LABELS)
+        for each in (rows, rows[:, ::-1])
+    )
+    assert turned.elbo == pytest.approx(fit.elbo, rel=1e-10)
+
+
 @pytest.mark.parametrize("weight_prior", WEIGHT_PRIORS)
 def test_default_scatter_and_mean_do_not_depend_on_the_number_of_components(
     weight_prior: str,

@@ -91,3 +91,11 @@ def test_prior_is_refused_as_evidence_has_one(prior: Any) -> None:
 def test_small_weights_give_a_warning() -> None:
     with pytest.warns(WeightsWarning, match="elbo count weights as rows"):
         select_gmm(X, 1, ["EEE"], criterion="elbo", sample_weight=np.full(len(X), 0.01), rng=0)
+
+
+def test_labels_of_one_component_and_of_two_are_compared() -> None:
+    labels = np.where(np.arange(len(X)) % 3, -1, 0)  # of one component they say nothing
+    for criterion in ("elbo", "bic"):
+        found = select_gmm(X, [1, 2], ["full"], criterion=criterion, labels=labels, rng=0)
+        assert np.isfinite(found.table).all()
+        assert (found.fits[2, "full"].predict(X)[labels == 0] == 0).mean() > 0.2

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.conjugate.laws import PriorLaws
-from mixtura.conjugate.precisions import log_normalisers
 from mixtura.shapes import FULL, Floats, Shape
 from mixtura.statistics import Statistics
 
@@ -92,15 +91,15 @@ def _gains_of_precisions(
         before = prior.covariance + scatter + pulls.sum(axis=0)
         after = before + added - pulls[one] - pulls[other]
         scales = np.concatenate([after, before[None]])
-        each = _log_normalisers(prior, shape, np.full(len(scales), resp_sum.sum()), scales, by)
+        each = _normaliser_gains(prior, shape, np.full(len(scales), resp_sum.sum()), scales, by)
         of_shared: Floats = each[:-1] - each[-1]
         return of_shared
     empty = np.broadcast_to(prior.covariance, shape.array_shape(1, len(prior.mean)))
-    merged = _log_normalisers(
+    merged = _normaliser_gains(
         prior, shape, joint, empty + scatter[one] + scatter[other] + added, by
     )
-    each = _log_normalisers(prior, shape, resp_sum, empty + scatter + pulls, by)
-    gains: Floats = merged + prior.log_normaliser - each[one] - each[other]
+    each = _normaliser_gains(prior, shape, resp_sum, empty + scatter + pulls, by)
+    gains: Floats = merged - each[one] - each[other]
     return gains
 
 
@@ -110,19 +109,18 @@ def _pulls(prior: PriorLaws, shape: Shape, resp_sum: Floats, from_prior: Floats)
     return shape.product(share[:, None] * from_prior, from_prior)
 
 
-def _log_normalisers(
+def _normaliser_gains(
     prior: PriorLaws, shape: Shape, resp_sum: Floats, scales: Floats, by: Algebra
 ) -> Floats:
     """Those of laws of precisions with these scales, each after rows of this weight."""
-    law, d = prior.precisions, len(prior.mean)
-    size = law.size(d)
     factors, _ = shape.factorise(np.ascontiguousarray(scales), by)
-    log_dets = -2.0 * (size / d) * shape.log_dets(factors, d)
-    return log_normalisers(law, prior.degrees_of_freedom + d / size * resp_sum, log_dets, d)
+    gained = prior.precisions.worth(resp_sum, len(prior.mean))
+    return prior.normaliser_gains(gained, prior.log_dets(factors, shape))
 
 
 def _of_weights(prior: PriorLaws, resp_sum: Floats) -> float:
-    return prior.weights.log_normaliser(prior.weights.posterior(prior.concentration, resp_sum))
+    law = prior.weights
+    return law.normaliser_gain(law.posterior(prior.concentration, resp_sum), prior.concentration)
 
 
 def _gains_of_weights(prior: PriorLaws, resp_sum: Floats, one: Indices, other: Indices) -> Floats:

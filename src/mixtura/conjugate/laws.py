@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.cached import cached_property
-from mixtura.conjugate.precisions import PrecisionLaw, log_normalisers, precision_law
+from mixtura.conjugate.gammas import STRONG, excess_of_trace
+from mixtura.conjugate.precisions import PrecisionLaw, precision_law
 from mixtura.conjugate.weights import WeightLaw
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats, Shape
@@ -165,9 +166,10 @@ class PriorLaws:
         Returns
         -------
         ndarray of shape (n_components,), nats
-            E log weight, what E log det precision / 2 exceeds log det of the expected precision / 2
-            by, and the uncertainty of the mean, -d / (2 mean_precision): (10.46), (10.64) to
-            (10.66) in [1]_.
+            The sum of three parts, (10.46) and (10.64) to (10.66) in [1]_: the expected logarithm
+            of the weight; half of the difference between the expected log det of the precision and
+            the log det of the expected precision; and ``-d / (2 mean_precision)``, for the
+            uncertainty of the mean.
         """
         d, dof = laws.means.shape[1], laws.degrees_of_freedom
         size = self.precisions.size(d)
@@ -194,12 +196,26 @@ class PriorLaws:
             + self._divergence_of_precisions(laws, by)
         )
 
+    def normaliser_gains(self, gained: Floats, log_dets: Floats) -> Floats:
+        """Return by how much log normalisers of laws of precisions exceed the prior's, nats.
+
+        Parameters
+        ----------
+        gained : ndarray of shape (n_laws,)
+            Degrees of freedom that each law has more than the prior.
+        log_dets : ndarray of shape (n_laws,)
+            log det of its scale.
+        """
+        d, law = len(self.mean), self.precisions
+        grown = log_dets - self._log_det
+        of_scales = 0.5 * gained * (law.size(d) * math.log(2.0) - log_dets)
+        gains: Floats = law.log_gamma_gains(self.degrees_of_freedom, gained, d) + of_scales
+        return gains - 0.5 * self.degrees_of_freedom * grown
+
     @cached_property
-    def log_normaliser(self) -> float:
-        """That of the prior's law of one precision, nats."""
-        d, dof = len(self.mean), np.array([self.degrees_of_freedom])
-        log_det = np.array([_log_det(self.covariance)])
-        return float(log_normalisers(self.precisions, dof, log_det, d)[0])
+    def _log_det(self) -> float:
+        """That of the prior scatter."""
+        return _log_det(self.covariance)
 
     def _divergence_of_means(self, laws: Laws) -> float:
         d, ratio = laws.means.shape[1], self.mean_precision / laws.mean_precision
@@ -209,21 +225,35 @@ class PriorLaws:
 
     def _divergence_of_precisions(self, laws: Laws, by: Algebra) -> float:
         (k, d), dof, law = laws.means.shape, laws.degrees_of_freedom, self.precisions
-        size = law.size(d)
+        size, before = law.size(d), self.degrees_of_freedom
+        gained, digammas = dof - before, law.digammas(dof, d)
+        if before >= STRONG:
+            # With covariances C and those of the prior C_0, and E = U^T C_0 U - I, what follows
+            # below is the same without differences of large numbers.
+            one = self.covariance / before
+            off = self.shape.whitened_less_one(laws.precisions_cholesky, one, by)
+            excess = excess_of_trace(off)
+            if excess is not None:
+                each = 0.5 * gained * (digammas - size) + 0.5 * before * excess
+                each += 0.5 * before * size * np.log1p(gained / before)
+                return float((each - law.log_gamma_gains(before, gained, d)).sum())
         log_dets = self.log_scale_dets(laws)
-        expected_logs = law.digammas(dof, d) + size * math.log(2.0) - log_dets
-        after = log_normalisers(law, dof, log_dets, d)
-        gained = 0.5 * (dof - self.degrees_of_freedom) * expected_logs
+        expected_logs = digammas + size * math.log(2.0) - log_dets
+        each = 0.5 * gained * expected_logs - self.normaliser_gains(gained, log_dets)
         traces = self.shape.distances(laws.precisions_cholesky, self._whole_scale(k), by)
-        known = len(dof) * self.log_normaliser + 0.5 * traces
-        return float((gained - after - 0.5 * size * dof).sum() + known)
+        return float((each - 0.5 * size * dof).sum() + 0.5 * traces)
 
     def log_scale_dets(self, laws: Laws) -> Floats:
         """Return log det of the scale of each law of precisions, one for each, nats."""
-        d, dof = laws.means.shape[1], laws.degrees_of_freedom
-        size = self.precisions.size(d)
-        log_dets = self.shape.log_dets(laws.precisions_cholesky, d)
-        of_scale: Floats = size * np.log(dof) - 2.0 * (size / d) * log_dets
+        size = self.precisions.size(len(self.mean))
+        log_dets = self.log_dets(laws.precisions_cholesky, self.shape)
+        of_scale: Floats = size * np.log(laws.degrees_of_freedom) + log_dets
+        return of_scale
+
+    def log_dets(self, factors: Floats, shape: Shape) -> Floats:
+        """Return log det of scales that have these precision factors, one for each law, nats."""
+        d = len(self.mean)
+        of_scale: Floats = -2.0 * (self.precisions.size(d) / d) * shape.log_dets(factors, d)
         return of_scale
 
     def _counted(self, scatter: Floats, n_components: int) -> Floats:  # noqa: ARG002
@@ -232,8 +262,7 @@ class PriorLaws:
 
     def _whole_scale(self, n_components: int) -> Floats:
         """The prior scatter as an array of `shape`."""
-        expected = self.shape.array_shape(n_components, len(self.mean))
-        return np.broadcast_to(self.covariance, expected)
+        return self.shape.repeated(self.covariance, n_components, len(self.mean))
 
 
 def _log_det(scatter: Floats) -> float:

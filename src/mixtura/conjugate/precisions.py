@@ -6,8 +6,8 @@ With nu degrees of freedom and a scale S, in each shape::
     diag         each precision ~ Gamma(nu/2, rate S/2)  density ~ p^(nu/2-1) exp(-S p/2)
     spherical    the same, of one precision for all features
 
-They are written alike: a law has D numbers on its diagonal, of which each stands for M features
-(D = d and M = 1, but D = 1 and M = d for "spherical"), and ::
+All have the same formulas, in which D is the number of diagonal entries of a scale, and M is the
+number of features that share one of them: D = d and M = 1, but D = 1 and M = d for "spherical"::
 
     E log det precision = M (digammas(nu) + D log 2 - log det S)
     log normaliser      = log_gammas(nu) + nu/2 (D log 2 - log det S)
@@ -29,6 +29,7 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from mixtura.algebra import Algebra
+from mixtura.conjugate.gammas import log_gamma_ratio
 from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats, Shape
 
 __all__ = ["PrecisionLaw", "Wishart", "log_normalisers", "precision_law"]
@@ -48,14 +49,23 @@ class PrecisionLaw(Protocol):
     def size(self, n_features: int) -> int:
         """Return D, the numbers on the diagonal of a scale."""
 
+    def worth(self, resp_sum: Floats, n_features: int) -> Floats:
+        """Return the degrees of freedom that rows of this weight add to one law."""
+
     def gained(self, resp_sum: Floats, n_features: int) -> Floats:
-        """Return the degrees of freedom that rows add, shape (n_components,) or (1,)."""
+        """Return those that rows of each component add, shape (n_components,) or (1,)."""
 
     def digammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
         """Return the sum of digamma functions in E log det precision, one for each law."""
 
     def log_gammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
         """Return the logarithm of the gamma functions in the normaliser, one for each law."""
+
+    def log_gamma_gains(self, degrees_of_freedom: float, gained: Floats, n_features: int) -> Floats:
+        """Return what `log_gammas` gains where degrees of freedom grow, one for each law.
+
+        All digits of it, even where it is much smaller than `log_gammas`.
+        """
 
     def least(self, n_features: int) -> float:
         """Return what degrees of freedom must exceed; those of one feature alone are the excess."""
@@ -96,6 +106,9 @@ class Wishart:
     def size(self, n_features: int) -> int:
         return n_features
 
+    def worth(self, resp_sum: Floats, n_features: int) -> Floats:  # noqa: ARG002
+        return resp_sum
+
     def gained(self, resp_sum: Floats, n_features: int) -> Floats:  # noqa: ARG002
         return resp_sum
 
@@ -105,6 +118,11 @@ class Wishart:
 
     def log_gammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
         total: Floats = gammaln(_halves(degrees_of_freedom, n_features)).sum(axis=-1)
+        return total
+
+    def log_gamma_gains(self, degrees_of_freedom: float, gained: Floats, n_features: int) -> Floats:
+        halves = _halves(degrees_of_freedom, n_features)
+        total: Floats = log_gamma_ratio(halves, 0.5 * gained[:, None]).sum(axis=-1)
         return total
 
     def least(self, n_features: int) -> float:
@@ -146,8 +164,11 @@ class _Gammas:
     def size(self, n_features: int) -> int:
         return n_features
 
-    def gained(self, resp_sum: Floats, n_features: int) -> Floats:
+    def worth(self, resp_sum: Floats, n_features: int) -> Floats:
         return resp_sum * (n_features / self.size(n_features))
+
+    def gained(self, resp_sum: Floats, n_features: int) -> Floats:
+        return self.worth(resp_sum, n_features)
 
     def digammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
         total: Floats = self.size(n_features) * digamma(0.5 * degrees_of_freedom)
@@ -155,6 +176,11 @@ class _Gammas:
 
     def log_gammas(self, degrees_of_freedom: Floats, n_features: int) -> Floats:
         total: Floats = self.size(n_features) * gammaln(0.5 * degrees_of_freedom)
+        return total
+
+    def log_gamma_gains(self, degrees_of_freedom: float, gained: Floats, n_features: int) -> Floats:
+        ratio = log_gamma_ratio(0.5 * degrees_of_freedom, 0.5 * gained)
+        total: Floats = self.size(n_features) * ratio
         return total
 
     def least(self, n_features: int) -> float:  # noqa: ARG002
@@ -188,7 +214,7 @@ class _OneGamma(_Gammas):
         return 1
 
 
-def _halves(degrees_of_freedom: Floats, n_features: int) -> Floats:
+def _halves(degrees_of_freedom: Floats | float, n_features: int) -> Floats:
     return 0.5 * (np.asarray(degrees_of_freedom)[..., None] - np.arange(n_features))
 
 

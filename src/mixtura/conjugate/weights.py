@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 from scipy.special import betaincinv, betaln, digamma, gammaln, xlogy
 
+from mixtura.conjugate.gammas import log_gamma_ratio
 from mixtura.shapes import Floats
 
 __all__ = ["WEIGHT_LAWS", "Dirichlet", "StickBreaking", "WeightLaw", "WeightPrior"]
@@ -59,6 +60,9 @@ class WeightLaw(Protocol):
 
     def log_normaliser(self, parameters: Floats) -> float:
         """Return the logarithm of the integral of the unnormalised density, nats."""
+
+    def normaliser_gain(self, parameters: Floats, concentration: float) -> float:
+        """Return by how much the log normaliser exceeds that of the prior, nats."""
 
     def divergence(self, parameters: Floats, concentration: float) -> float:
         """Return the Kullback-Leibler divergence from the prior, nats."""
@@ -121,10 +125,14 @@ class Dirichlet(_Kind):
     def log_normaliser(self, parameters: Floats) -> float:
         return float(gammaln(parameters).sum() - gammaln(parameters.sum()))
 
+    def normaliser_gain(self, parameters: Floats, concentration: float) -> float:
+        resp_sum = parameters - concentration
+        of_sum = log_gamma_ratio(len(parameters) * concentration, resp_sum.sum())
+        return float(log_gamma_ratio(concentration, resp_sum).sum() - of_sum)
+
     def divergence(self, parameters: Floats, concentration: float) -> float:
-        before = self.log_normaliser(np.full_like(parameters, concentration))
         gained = (parameters - concentration) @ self.expected_logs(parameters)
-        return float(before - self.log_normaliser(parameters) + gained)
+        return float(gained - self.normaliser_gain(parameters, concentration))
 
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         weights: Floats = rng.dirichlet(parameters)
@@ -181,11 +189,17 @@ class StickBreaking(_Kind):
     def log_normaliser(self, parameters: Floats) -> float:
         return float(betaln(*parameters).sum())
 
+    def normaliser_gain(self, parameters: Floats, concentration: float) -> float:
+        taken, left = parameters[0] - 1.0, parameters[1] - concentration
+        of_sums = log_gamma_ratio(1.0 + concentration, taken + left)
+        of_left = log_gamma_ratio(concentration, left)
+        return float((gammaln(parameters[0]) + of_left - of_sums).sum())
+
     def divergence(self, parameters: Floats, concentration: float) -> float:
         logs = digamma(parameters) - digamma(parameters.sum(axis=0))
         before = np.array([[1.0], [concentration]])
-        gained = ((parameters - before) * logs).sum(axis=0)
-        return float((betaln(1.0, concentration) - betaln(*parameters) + gained).sum())
+        gained = ((parameters - before) * logs).sum()
+        return float(gained - self.normaliser_gain(parameters, concentration))
 
     def draw(self, parameters: Floats, rng: np.random.Generator) -> Floats:
         shares: Floats = rng.beta(parameters[0], parameters[1])

@@ -212,8 +212,9 @@ def select_gmm(
     known, misfits = _known(labels, source, sizes)
     priors = {k: of_rows.prior for k, of_rows in known.items() if of_rows is not None}
     _check_init(init, sizes, criterion, source)
-    for of_rows in list(known.values())[:1]:  # codes are the same for all
-        source = source if of_rows is None else of_rows.marked(source)
+    # Codes are the same for all numbers of components; of one component, no label says anything.
+    telling = [of_rows for of_rows in known.values() if of_rows is not None]
+    source = telling[0].marked(source) if telling else source
     settings = Settings(
         n_init=check_count("n_init", n_init),
         reg_covar=check_reg_covar(reg_covar, source.n_features),

@@ -97,14 +97,12 @@ def checked_prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d
         if not least[each] < value < math.inf:
             raise ValueError(f"its prior_{each} is {value}")
     mean = numbers(arrays, "prior_mean", (d,))
-    # One for all components: what a shape keeps of one, without the axis of components.
-    kept = shape.array_shape(1, d)[not shape.is_shared :]
-    covariance = numbers(arrays, "prior_covariance", kept)
+    covariance = numbers(arrays, "prior_covariance", shape.single_shape(d))
     prior = PriorLaws(
         WEIGHT_LAWS[name], known["concentration"], known["mean_precision"], mean,
         known["degrees_of_freedom"], covariance, shape,
     )  # fmt: skip
-    whole = np.broadcast_to(covariance, shape.array_shape(1, d)).copy()
+    whole = shape.repeated(covariance, 1, d)
     if shape.factorise(whole, kernels)[1].any() or not np.allclose(covariance, covariance.T):
         raise ValueError("its prior_covariance is not symmetric and positive definite")
     return prior

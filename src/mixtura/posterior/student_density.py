@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from mixtura import kernels
-from mixtura.conjugate import precision_law
+from mixtura.conjugate import log_gamma_ratio, precision_law
 from mixtura.data import Block
 from mixtura.data.looks import RowByRow
 from mixtura.shapes import Floats, Shape
@@ -19,10 +18,9 @@ from mixtura.shapes import Floats, Shape
 if TYPE_CHECKING:
     from mixtura.posterior.student import StudentMixture
 
-__all__ = ["LogProb", "log_gamma_ratio", "student_log_density"]
+__all__ = ["LogProb", "student_log_density"]
 
 ELEMENTS_AT_ONCE = 1 << 16  # numbers of rows in memory while densities are computed
-LARGE = 1e5  # half the degrees of freedom: the next terms of Stirling's series are below 1e-17
 FAR = 1e200  # squared standard deviations: above, they may overflow
 
 
@@ -113,22 +111,11 @@ def student_log_density(z: Floats, factor: Floats, dof: float, shape: Shape) -> 
     """
     d = z.shape[1]
     size, number = (1, d) if precision_law(shape).has_own_scales else (d, 1)
-    constant = log_gamma_ratio(0.5 * dof, 0.5 * size) - 0.5 * size * math.log(dof * math.pi)
+    constant = float(log_gamma_ratio(0.5 * dof, 0.5 * size)) - 0.5 * size * math.log(dof * math.pi)
     log_det = float(shape.log_dets(factor, d)[0])
     powers = _log1p_squares(z, factor, dof, shape).sum(axis=1)
     density: Floats = number * constant + log_det - 0.5 * (dof + size) * powers
     return density
-
-
-def log_gamma_ratio(x: float, a: float) -> float:
-    """Return ``lgamma(x + a) - lgamma(x)``, with all digits where both are large.
-
-    By Stirling's series, whose largest terms are subtracted before they are computed.
-    """
-    if x < LARGE:
-        return float(gammaln(x + a) - gammaln(x))
-    ends = 1.0 / (12.0 * (x + a)) - 1.0 / (12.0 * x)
-    return (x + a - 0.5) * math.log1p(a / x) + a * math.log(x) - a + ends
 
 
 def _log1p_squares(z: Floats, factor: Floats, dof: float, shape: Shape) -> Floats:

@@ -99,11 +99,11 @@ def _positive(estimator: Any, name: str, default: float) -> float:
 
 def _covariance(values: Any, shape: Shape, n_features: int) -> Floats:
     """The covariance that the user gave, in the shape of one component."""
-    whole = shape.array_shape(1, n_features)
-    single, axes = (whole, shape.axes) if shape.is_shared else (whole[1:], shape.axes[1:])
+    single = shape.single_shape(n_features)
+    axes = shape.axes[len(shape.axes) - len(single) :]
     covariance = shaped(values, "covariance_prior", single, axes)
     try:
-        shape.from_precisions(covariance.reshape(whole))
+        shape.from_precisions(shape.repeated(covariance, 1, n_features))
     except np.linalg.LinAlgError as error:
         what = "positive" if shape.is_diagonal else "symmetric, positive-definite"
         raise ValueError(
@@ -115,13 +115,7 @@ def _covariance(values: Any, shape: Shape, n_features: int) -> Floats:
 
 def _ridge(shape: Shape, variance: float, n_features: int) -> Floats:
     """Return a variance in every feature, in the shape of one component."""
-    matrix = variance * np.eye(n_features)[None]
-    return _single(shape, shape.from_matrices(matrix))
-
-
-def _single(shape: Shape, array: Floats) -> Floats:
-    """Return an array of one component without its axis of components."""
-    return array if shape.is_shared else array[0]
+    return shape.single_from_variances(np.full(n_features, variance))
 
 
 def _moments(rows: RowsPass) -> tuple[Floats, Floats]:
@@ -139,4 +133,4 @@ def _moments(rows: RowsPass) -> tuple[Floats, Floats]:
         )
     shape, d = whole.shape, whole.source.n_features
     scatter = shape.per_feature(statistics.centred().resp_xx, d)
-    return centre[0], _single(shape, scatter / freedom)
+    return centre[0], shape.single(scatter / freedom)

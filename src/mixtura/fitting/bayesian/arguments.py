@@ -107,7 +107,7 @@ def _check_scatter(
     """The scatter of a prior in the shape of one component, exactly symmetric."""
     shape = family.shape
     array = contiguous(covariance, "covariance")
-    kept = shape.array_shape(1, n_features)[not shape.is_shared :]
+    kept = shape.single_shape(n_features)
     if array.shape != kept:
         what = f"have shape {kept}" if kept else "be a number"
         raise ValueError(
@@ -125,8 +125,7 @@ def _check_scatter(
             f"{array[b, a]} in ({b}, {a}). Average it with its transpose."
         )
     array = 0.5 * (array + array.T)
-    whole = np.broadcast_to(array, shape.array_shape(1, n_features)).copy()
-    if shape.factorise(whole, by)[1].any():
+    if shape.factorise(shape.repeated(array, 1, n_features), by)[1].any():
         raise ValueError(
             f"covariance must be positive definite to working precision; got {short(array)}. Pass "
             f"a scatter: the square of the spread that a component is expected to have, times "

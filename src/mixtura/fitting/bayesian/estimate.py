@@ -36,8 +36,9 @@ class VariationalBayes:
         None is 3 more than the limit below which there is no such law.
     covariance : ndarray or None
         In the family's shape, of one component. None is the variance of the numbers near the middle
-        of each feature, divided by ``10**(2 / n_features)``. It does not depend on the number of
-        components, so that bounds of several numbers can be compared.
+        of each feature, divided by ``10**(2 / n_features)``; for "spherical" the mean of these. It
+        does not depend on the number of components, so that bounds of several numbers can be
+        compared.
     """
 
     weight_prior: WeightPrior = "dirichlet"
@@ -66,8 +67,7 @@ class VariationalBayes:
         shape, d = family.shape, survey.source.n_features
         dof, covariance = self.degrees_of_freedom, self.covariance
         if covariance is None:
-            whole = shape.from_matrices(np.diag(PARTS ** (-2.0 / d) * survey.unit)[None])
-            covariance = whole if shape.is_shared else whole[0]
+            covariance = shape.single_from_variances(PARTS ** (-2.0 / d) * survey.unit)
         return PriorLaws(
             WEIGHT_LAWS[self.weight_prior],
             1.0 / n_components if self.concentration is None else self.concentration,

@@ -91,8 +91,8 @@ def fit_bayesian_gmm(
     covariance : array_like, optional
         Prior scatter, in squared units of the features; with the default `degrees_of_freedom`, the
         expected covariance of a component. Of shape (n_features, n_features) for "full" and "tied",
-        (n_features,) for "diag", a number for "spherical". None is the variance of each feature
-        divided by ``10**(2 / n_features)``, whatever `n_components` is.
+        (n_features,) for "diag", a number for "spherical". None is the variance of each feature, or
+        for "spherical" their mean, divided by ``10**(2 / n_features)``, whatever `n_components` is.
     columns : list of str or int, optional
         As for `fit_gmm`.
     sample_weight : array_like of shape (n_samples,), optional

@@ -214,7 +214,7 @@ class ConjugatePrior(Prior):
         counts = laws * (r - 1.0)
         rows = laws * r * d / law.size(d)
         scale = rows * model.covariances
-        one = scale[0] if family.is_one and not shape.is_shared else scale
+        one = shape.single(scale) if family.is_one else scale
         prior = cls(
             concentration=1.0 + r * k * model.weights,
             mean=model.means,
@@ -305,7 +305,7 @@ class ConjugatePrior(Prior):
             raise ValueError(OPEN.format(name="scale"))
         shape, scale = family.shape, np.asarray(self.scale)
         of_all = shape.array_shape(k, d)
-        of_one = of_all if shape.is_shared else of_all[1:]
+        of_one = shape.single_shape(d)
         allowed = {of_one} if family.is_one else {of_one, of_all}
         if scale.ndim == 0:
             scatter = shape.from_matrices(np.repeat(scale * np.eye(d)[None], k, axis=0))
