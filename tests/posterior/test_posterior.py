@@ -183,6 +183,7 @@ def test_posteriors_are_equal_where_their_laws_are() -> None:
     assert one != simple("full", "stick-breaking")
     assert one != simple("tied")
     assert one != dataclasses.replace(one, means=one.means + 1e-12)
+    assert one != dataclasses.replace(one, prior=dataclasses.replace(one.prior, mean_precision=0.5))
     assert one != one.model
     assert dataclasses.replace(one, feature_names=("a", "b")) == one
 

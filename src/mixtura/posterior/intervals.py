@@ -71,8 +71,11 @@ def credible_intervals(self: GMMPosterior, level: float = 0.95) -> CredibleInter
     variance is ``scale[a, a]`` over a chi-squared number with t degrees of freedom.
 
     Weights of sticks are divided by their sum, as sticks leave some probability for no component.
-    So they have no law in closed form: their ends are
-    quantiles of 20,000 draws from fixed random streams. They hold `level` within about 0.003.
+    So they have no law in closed form: their ends are quantiles of 20,000 draws from fixed random
+    streams. They hold `level` within about 0.003.
+
+    Intervals are too narrow where components overlap, numbers are missing or rows have noise: see
+    docs/posterior.md.
     """
     level = check_number("level", level)
     if level >= 1.0:
