@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from clusters import clustered
 
-from mixtura import ConjugatePrior, GaussianMixture, SingularScaleWarning, TracePrior, fit_gmm
+from mixtura import (
+    ConjugatePrior,
+    GaussianMixture,
+    SingularScaleWarning,
+    TracePrior,
+    fit_gmm,
+    select_gmm,
+)
 
 X, LABELS = clustered(150, 2, 3, spread=2.0)
 OWN = ConjugatePrior(mean=[0.0, 1.0], shrinkage=1.0, dof=6.0, scale=0.8)
@@ -175,6 +182,9 @@ def test_default_scale_of_no_more_rows_than_features_is_warned_of_once(prior: An
         with pytest.warns(SingularScaleWarning) as caught:
             fit_gmm(rows[:6], 2, prior=prior, covariance_type=covariance_type, rng=0)
         assert [(str(each.message), each.filename) for each in caught] == [(message, __file__)]
+    with pytest.warns(SingularScaleWarning) as caught:
+        select_gmm(rows[:6], [1, 2], ["VVV", "EEE", "VVI"], prior=prior, rng=0)
+    assert [each.filename for each in caught] == [__file__]
     with pytest.warns(SingularScaleWarning):
         ConjugatePrior().of_rows(rows[:6], 2)
     # No word where rows, family or user tell of all directions.

@@ -58,6 +58,7 @@ class Survey:
         self.source, self.backend, self.priors = source, backend, priors
         _, self._of_all = moments(source, backend)
         self._gaussians: dict[Shape, tuple[Floats, Floats]] = {}
+        self._said: set[type[Warning]] = set()
 
     @property
     def centre(self) -> Floats:
@@ -112,6 +113,12 @@ class Survey:
         if self.source.form not in ("incomplete", "noisy"):
             return None
         return np.square(LEAST_DEVIATION * self.scale)
+
+    def is_new(self, kind: type[Warning]) -> bool:
+        """Return whether a warning about the rows is asked for the first time."""
+        is_new = kind not in self._said
+        self._said.add(kind)
+        return is_new
 
     def gaussian(self, diagonal: bool) -> tuple[Floats, Floats]:
         """Return mean and covariance of all rows; found once.

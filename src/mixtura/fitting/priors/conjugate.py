@@ -245,7 +245,7 @@ class ConjugatePrior(Prior):
             of_rows, covariance = survey.gaussian(family.shape.is_diagonal)
             mean = of_rows if mean is None else mean
             if scale is None:
-                warn_of_few_rows(survey.source.n_rows, d, family)
+                warn_of_few_rows(survey, family)
                 covariance = covariance + (ridge if covariance.ndim == 1 else np.diag(ridge))
                 spread = covariance.mean() if covariance.ndim == 1 else covariance
                 scale = spread / n_components ** (2.0 / d)

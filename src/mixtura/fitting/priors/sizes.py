@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.exceptions import SingularScaleWarning, levels_inside
+from mixtura.fitting.survey import Survey
 from mixtura.mixture.table import counted
 
 __all__ = ["Sizes", "warn_of_few_rows"]
@@ -37,9 +38,10 @@ class Sizes(NamedTuple):
         return f"{components} of {features} with covariance_type {self.covariance_type!r}"
 
 
-def warn_of_few_rows(n_rows: int, d: int, family: CovarianceFamily) -> None:
-    """Warn where the covariance of all rows has directions without variance."""
-    if n_rows <= d and not family.shape.is_diagonal:
+def warn_of_few_rows(survey: Survey, family: CovarianceFamily) -> None:
+    """Warn, once, where the covariance of all rows has directions without variance."""
+    n_rows, d = survey.source.n_rows, survey.source.n_features
+    if n_rows <= d and not family.shape.is_diagonal and survey.is_new(SingularScaleWarning):
         warnings.warn(
             f"scale must be given where rows are no more than features: the default is their "
             f"covariance, singular but for reg_covar, and other rows get far too small densities; "
