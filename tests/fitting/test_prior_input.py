@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from clusters import clustered
 
@@ -222,3 +223,13 @@ def test_weight_that_stays_zero_under_a_prior_of_weights_is_refused() -> None:
         fit_gmm(X, 3, init=begin, fixed="weights", prior=prior)
     free = fit_gmm(X, 3, init=begin, fixed="means", prior=prior)
     assert free.weights[2] > 0.0
+
+
+def test_prior_centred_at_a_model_refuses_columns_of_other_names() -> None:
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    model = fit_gmm(frame, 2, rng=0).model
+    prior = ConjugatePrior.from_model(model)
+    assert fit_gmm(frame, 2, init=model, prior=prior).converged
+    with pytest.raises(ValueError, match="^X must have the columns 'a', 'b'; it has them in anot"):
+        fit_gmm(frame[["b", "a"]], 2, prior=prior)

@@ -119,9 +119,10 @@ def fit_gmm(
         labels (n_samples,), -1 for rows that take no part in the start, or boolean ones of two
         components; responsibilities (n_samples, n_components), rows summing to one; means
         (n_components, n_features), each row beginning with the nearest in units of the features'
-        standard deviations; a mixture or the fit of one, from which EM starts exactly, or from the
-        nearest mixture of `covariance_type`; a fit of k-means to these rows, for its labels; a tree
-        of them, cut into `n_components`; or a callable ``(X, n_components, rng)`` that returns any
+        standard deviations; a mixture or what has one as its `model` (a fit, a stream, a
+        posterior), from which EM starts exactly, or from the nearest mixture of `covariance_type`;
+        a fit of k-means to these rows, for its labels; a tree of them, cut into `n_components`; or
+        a callable ``(X, n_components, rng)`` that returns any
         of these. One-dimensional integers are labels; a table is known by its shape, and refused
         where rows, components and features are equally many. With `labels`, clusters get the
         numbers of the labels that they agree with best; "labels" shares out each row as its label
@@ -134,8 +135,8 @@ def fit_gmm(
         feature, so that a fit does not depend on units; an array is absolute, in squared units.
         0 is none.
     prior : ConjugatePrior, TracePrior, "default" or None
-        Prior of the parameters. Then the fit is that of largest posterior density, no component
-        can collapse, and few rows suffice: one, if `init` is a mixture. "default" is
+        Prior of the parameters. Then the fit is that of largest posterior density, no covariance
+        becomes singular, and few rows suffice: one, if `init` is a mixture. "default" is
         ``ConjugatePrior()``, a weak one scaled by the rows [6]_. Objective, `history` and `tol` are
         those of log-likelihood and log prior together; `GMMFit.log_likelihood`, and criteria, of
         the likelihood alone. Where components have priors of their own, `init` should be a mixture

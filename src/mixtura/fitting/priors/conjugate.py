@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from mixtura.conjugate import log_normalisers, precision_law
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
+from mixtura.data.row_checks import check_column_names
 from mixtura.fitting.priors.prior import Prior, checked_model, frozen
 from mixtura.fitting.priors.sizes import Sizes, warn_of_few_rows
 from mixtura.fitting.survey import Survey
@@ -222,7 +223,7 @@ class ConjugatePrior(Prior):
             dof=law.degrees_of_freedom(counts, d),
             scale=one,
         )
-        object.__setattr__(prior, "_centre", Sizes(family.name, k, d))
+        object.__setattr__(prior, "_centre", Sizes(family.name, k, d, model.feature_names))
         return prior
 
     @property
@@ -240,6 +241,8 @@ class ConjugatePrior(Prior):
         self, survey: Survey, family: CovarianceFamily, n_components: int, ridge: Floats
     ) -> Self:
         """Return the prior with its open parts taken from rows."""
+        if self._centre is not None:
+            check_column_names(survey.source.feature_names, self._centre.feature_names, "X")
         d, mean, scale = survey.source.n_features, self.mean, self.scale
         if mean is None or scale is None:
             of_rows, covariance = survey.gaussian(family.shape.is_diagonal)

@@ -6,6 +6,7 @@ import warnings
 from typing import NamedTuple
 
 from mixtura.covariance import CovarianceFamily, family_named
+from mixtura.data.frames import Names
 from mixtura.exceptions import SingularScaleWarning, levels_inside
 from mixtura.fitting.survey import Survey
 from mixtura.mixture.table import counted
@@ -19,6 +20,7 @@ class Sizes(NamedTuple):
     covariance_type: str
     n_components: int
     n_features: int
+    feature_names: Names | None = None
 
     def refuse_another(self, family: CovarianceFamily, n_components: int, n_features: int) -> None:
         """Refuse a fit whose parameters are of other kinds."""
