@@ -231,5 +231,5 @@ def test_prior_centred_at_a_model_refuses_columns_of_other_names() -> None:
     model = fit_gmm(frame, 2, rng=0).model
     prior = ConjugatePrior.from_model(model)
     assert fit_gmm(frame, 2, init=model, prior=prior).converged
-    with pytest.raises(ValueError, match="^X must have the columns 'a', 'b'; it has them in anot"):
+    with pytest.raises(ValueError, match=r"^X must have the columns 'a', 'b'; it has them"):
         fit_gmm(frame[["b", "a"]], 2, prior=prior)
