@@ -10,10 +10,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixtura.conjugate import log_normalisers, precision_law
+from mixtura.conjugate import log_normalisers, log_peaks, precision_law
+from mixtura.conjugate.gammas import STRONG
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
-from mixtura.fitting.priors.prior import Prior, checked_model, frozen
+from mixtura.fitting.priors.prior import Prior, checked_model, frozen, refuse_flags
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.table import counted
@@ -227,6 +228,8 @@ class ConjugatePrior(Prior):
     ) -> Self:
         """Return the prior with its open parts taken from rows."""
         d, mean, scale = survey.source.n_features, self.mean, self.scale
+        if mean is not None and mean.shape[-1] == d and np.any(self.shrinkage):
+            survey.refuse_far_mean(mean)
         if mean is None or scale is None:
             of_rows, covariance = survey.gaussian(family.shape.is_diagonal)
             mean = of_rows if mean is None else mean
@@ -248,13 +251,16 @@ class ConjugatePrior(Prior):
         self._refuse_fewer_rows(counts, shrinkage > 0.0, family, d)
         scatter = self._scatter(family, k, d, backend)
         factors, singular = shape.factorise(scatter, backend.algebra)
-        constants = np.zeros(len(singular))
+        constants, modes, peaks = np.zeros(len(singular)), None, None
         if dof > law.least(d):  # else it is improper, and so is a law of a singular scale
             size = law.size(d)
             with np.errstate(divide="ignore", invalid="ignore"):
                 log_dets = -2.0 * (size / d) * shape.log_dets(factors, d)
                 proper = -law.log_pi(d) - log_normalisers(law, np.array([dof]), log_dets, d)
             constants = np.where(singular, 0.0, proper)
+            if dof >= STRONG and not singular.any():
+                modes = shape.per_feature(scatter, d) / law.counts(dof, d)
+                peaks = share * np.broadcast_to(log_peaks(law, dof, log_dets, d), k)
         concentration = self.concentration
         return PseudoRows(
             None if concentration is None else _of_each(concentration, "concentration", k),
@@ -265,6 +271,8 @@ class ConjugatePrior(Prior):
             shape,
             family.is_one,
             share * np.broadcast_to(constants, k),
+            modes,
+            peaks,
         )
 
     def _means(self, shrinkage: Floats, k: int, d: int) -> Floats:
@@ -321,6 +329,7 @@ def _numbers(value: ArrayLike | None, name: str, axes: Sequence[str]) -> float |
     """Finite numbers, as a float where there is one."""
     if value is None:
         return None
+    refuse_flags(value, name)
     array = contiguous(value, name)
     if array.ndim > len(axes) or not array.size:
         raise ValueError(
