@@ -27,7 +27,7 @@ PriorOption = Prior | Literal["default"] | None
 
 
 class Estimate(Protocol):
-    """One way to estimate parameters: a small value, of which a checkpoint keeps a fingerprint."""
+    """One way to estimate parameters. A checkpoint keeps a fingerprint of it."""
 
     @property
     def has_prior(self) -> bool:
@@ -72,7 +72,7 @@ class MaximumLikelihood:
         return False
 
     def tells_apart(self, family: CovarianceFamily) -> bool:  # noqa: ARG002
-        """No: components are alike."""
+        """No: components differ only in their numbers from the rows."""
         return False
 
     def update(
