@@ -30,7 +30,7 @@ class Estimate(Protocol):
     """One way to estimate parameters. A checkpoint keeps a fingerprint of it."""
 
     @property
-    def has_prior(self) -> bool:
+    def is_regular(self) -> bool:
         """Whether something besides the rows decides: few rows suffice, and components without any.
 
         Then no event tells of a component without rows.
@@ -62,7 +62,7 @@ class MaximumLikelihood:
     """The parameters of largest likelihood, with a ridge."""
 
     @property
-    def has_prior(self) -> bool:
+    def is_regular(self) -> bool:
         """No: the rows decide alone."""
         return False
 
@@ -98,7 +98,7 @@ class MaximumAPosteriori:
     prior: Prior
 
     @property
-    def has_prior(self) -> bool:
+    def is_regular(self) -> bool:
         """Whether covariances have a prior that keeps them regular."""
         return self.prior._is_regular
 

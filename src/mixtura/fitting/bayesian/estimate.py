@@ -49,7 +49,7 @@ class VariationalBayes:
     covariance: Floats | None = None
 
     @property
-    def has_prior(self) -> bool:
+    def is_regular(self) -> bool:
         """Yes: few rows suffice, and components without any."""
         return True
 
