@@ -31,9 +31,9 @@ class Estimate(Protocol):
 
     @property
     def is_regular(self) -> bool:
-        """Whether something besides the rows decides: few rows suffice, and components without any.
+        """Whether no covariance can become singular, whatever the rows are.
 
-        Then no event tells of a component without rows.
+        Then few rows suffice, a component may have none, and no event tells of that.
         """
 
     @property
