@@ -626,8 +626,9 @@ class _Variances(Shape):
         return factors, np.asarray(~usable.reshape(len(usable), -1).all(axis=1))
 
     def mismatch(self, covariances: Floats, factors: Floats) -> tuple[Floats, Floats]:
-        off = np.abs(covariances * factors * factors - 1.0).reshape(len(factors), -1).max(axis=1)
-        return off, np.ones(len(factors))
+        with np.errstate(all="ignore"):
+            off = np.abs(covariances * factors * factors - 1.0)
+        return off.reshape(len(factors), -1).max(axis=1), np.ones(len(factors))
 
     def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
         whitened: Floats = z * factors[component]

@@ -287,8 +287,8 @@ def test_blocks_of_a_scan_are_batches() -> None:
     ("options", "message"),
     [
         ({"bayesian": {"strength": 1.0}}, "bayesian must have no other names than 'weight_prior'"),
-        ({"bayesian": {"concentration": 0.0}}, "concentration must be above 0"),
-        ({"bayesian": {"degrees_of_freedom": 0.0}}, "degrees_of_freedom must be above 0"),
+        ({"bayesian": {"concentration": 0.0}}, "concentration must be 1e-300 or more"),
+        ({"bayesian": {"degrees_of_freedom": 0.0}}, "degrees_of_freedom must be 1e-300 or"),
         ({"bayesian": {"weight_sum": 0.0}}, "weight_sum must be positive"),
         ({"bayesian": {"weight_prior": "x"}}, "weight_prior must be one of"),
         ({"bayesian": {"mean": [np.nan, 0.0]}}, "mean must be finite"),
