@@ -210,6 +210,8 @@ def read(path: AnyPath) -> tuple[str, Contents]:
             kind, version = str(facts["kind"]), fact(facts, "format_version", int)
             if facts["format"] != FORMAT:
                 raise ValueError(f"its format is {facts['format']!r}")
+            if version < 1:
+                raise ValueError(f"its format_version is {version}")
         except _Foreign as error:
             raise ValueError(str(error)) from None
         except DAMAGE as error:

@@ -285,8 +285,14 @@ class Shape(ABC):
         """Return the sum of traces of ``inv(covariance_j) @ scatter_j``."""
 
     @abstractmethod
-    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:
-        """Return ``U_j^T covariance U_j - I`` for a covariance of one component, exactly symmetric.
+    def whitened_less_one(self, factors: Floats, covariances: Floats, by: Algebra) -> Floats:
+        """Return ``U_j^T covariance_j U_j - I``, exactly symmetric.
+
+        Parameters
+        ----------
+        factors : ndarray of this shape
+        covariances : ndarray of this shape, or of one component
+        by : Algebra
 
         Returns
         -------
@@ -428,11 +434,12 @@ class _Matrices(Shape):
         factors = factors.reshape(-1, d, d)
         return float((by.multiply(scatter.reshape(-1, d, d), factors) * factors).sum())
 
-    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:
+    def whitened_less_one(self, factors: Floats, covariances: Floats, by: Algebra) -> Floats:
         d = factors.shape[-1]
         factors = factors.reshape(-1, d, d)
         transposed = np.ascontiguousarray(factors.swapaxes(-1, -2))
-        off = by.multiply(transposed, by.multiply(single[None], factors)) - np.eye(d)
+        products = by.multiply(covariances.reshape(-1, d, d), factors)
+        off = by.multiply(transposed, products) - np.eye(d)
         symmetric: Floats = 0.5 * (off + off.swapaxes(-1, -2))
         return symmetric
 
@@ -598,8 +605,13 @@ class _Variances(Shape):
     def distances(self, factors: Floats, scatter: Floats, by: Algebra) -> float:  # noqa: ARG002
         return float((np.square(factors) * scatter).sum())
 
-    def whitened_less_one(self, factors: Floats, single: Floats, by: Algebra) -> Floats:  # noqa: ARG002
-        off: Floats = (np.square(factors) * single - 1.0).reshape(len(factors), -1)
+    def whitened_less_one(
+        self,
+        factors: Floats,
+        covariances: Floats,
+        by: Algebra,  # noqa: ARG002
+    ) -> Floats:
+        off: Floats = (np.square(factors) * covariances - 1.0).reshape(len(factors), -1)
         return off
 
     def below_diagonal(self, factors: Floats) -> Floats:
@@ -614,8 +626,9 @@ class _Variances(Shape):
         return factors, np.asarray(~usable.reshape(len(usable), -1).all(axis=1))
 
     def mismatch(self, covariances: Floats, factors: Floats) -> tuple[Floats, Floats]:
-        off = np.abs(covariances * factors * factors - 1.0).reshape(len(factors), -1).max(axis=1)
-        return off, np.ones(len(factors))
+        with np.errstate(all="ignore"):
+            off = np.abs(covariances * factors * factors - 1.0)
+        return off.reshape(len(factors), -1).max(axis=1), np.ones(len(factors))
 
     def whiten(self, z: Floats, factors: Floats, component: int) -> Floats:
         whitened: Floats = z * factors[component]

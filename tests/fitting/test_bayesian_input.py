@@ -35,8 +35,8 @@ BAD: dict[str, Bad] = {
     "concentration zero": Bad(
         {"concentration": 0},
         ValueError,
-        "concentration must be above 0, and at most 1e+100; got 0. Pass such a number, or None for "
-        "the default.",
+        "concentration must be 1e-300 or more, and at most 1e+16, so that bounds have all their "
+        "digits; got 0. Pass such a number, or None for the default.",
     ),
     "concentration of each component": Bad(
         {"concentration": [0.5, 0.5]},
@@ -49,17 +49,20 @@ BAD: dict[str, Bad] = {
         "mean_precision must be above 0, and at most 1e+100; got -0.5. Pass such a number, or None",
     ),
     "mean_precision too large": Bad(
-        {"mean_precision": 1e200}, ValueError, "mean_precision must be above 0, and at most 1e+100"
+        {"mean_precision": 1e200},
+        ValueError,
+        "mean_precision must be 1e-300 or more, and at most 1e+16",
     ),
     "degrees_of_freedom too few for full": Bad(
         {"degrees_of_freedom": 1.0},
         ValueError,
-        "degrees_of_freedom must be above 1, and at most 1e+100; got 1. Pass such a number",
+        "degrees_of_freedom must be above 1, and at most 1e+16, so that bounds have all their "
+        "digits; got 1. Pass such a number",
     ),
     "degrees_of_freedom too few for diag": Bad(
         {"degrees_of_freedom": 0.0, "covariance_type": "diag"},
         ValueError,
-        "degrees_of_freedom must be above 0, and",
+        "degrees_of_freedom must be 1e-300 or more, and",
     ),
     "degrees_of_freedom nan": Bad(
         {"degrees_of_freedom": np.nan},
@@ -76,6 +79,17 @@ BAD: dict[str, Bad] = {
     ),
     "mean infinite": Bad(
         {"mean": [0.0, np.inf]}, ValueError, "mean must be finite; feature 1 is inf. Give a finite"
+    ),
+    "mean far away": Bad(
+        {"mean": [1e12, 1e12]},
+        ValueError,
+        "mean must be within 1e+06 standard deviations of the rows, as squares of longer "
+        "distances lose the digits of the rows; that of feature 0 is ",
+    ),
+    "concentration beyond floats": Bad(
+        {"concentration": 10**400},
+        ValueError,
+        "concentration must be a finite number, 0 or more; got an integer beyond floats.",
     ),
     "mean complex": Bad({"mean": [1j, 0.0]}, TypeError, "mean must hold real numbers; got an"),
     "covariance of each component": Bad(

@@ -40,6 +40,12 @@ BAD_PRIORS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a mean that is not finite": (
         {"mean": [0.0, np.nan]}, ValueError, "mean must be finite; feature 1 is nan.",
     ),
+    "a truth value": (
+        {"concentration": True}, TypeError, "concentration must be a number; got True (bool).",
+    ),
+    "a truth value of NumPy": (
+        {"shrinkage": np.True_}, TypeError, "shrinkage must be a number; got ",
+    ),
     "words": ({"dof": "many"}, TypeError, "dof must hold real numbers; got"),
     "several degrees": (
         {"dof": [3.0, 4.0]}, ValueError,
@@ -54,6 +60,10 @@ BAD_IN_FITS: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     "a number": (
         3.0, {}, TypeError,
         'prior must be a ConjugatePrior, a TracePrior, "default" or None; got 3.0 (float)',
+    ),
+    "a mean far away": (
+        ConjugatePrior(mean=[1e300, 1e300]), {}, ValueError,
+        "mean must be within 1e+06 standard deviations of the rows, as squares of longer",
     ),
     "means of other components": (
         ConjugatePrior(mean=np.zeros((2, 2))), {}, ValueError,

@@ -294,3 +294,37 @@ def test_arguments_of_fit_bayesian_gmm_are_the_same_law_under_other_names(
     added = 3.0 if covariance_type == "diag" else d + 2.0
     expected = laws.covariances * (degrees / (degrees + added))
     np.testing.assert_allclose(fit.covariances, expected, rtol=1e-10)
+
+
+# ---- strong priors ----
+
+
+@pytest.mark.parametrize(("dof", "exact"), [(1e16, 45.37), (1e20, 59.18)])
+def test_density_under_a_strong_prior_has_the_digits_of_mpmath(dof: float, exact: float) -> None:
+    model = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
+    prior = ConjugatePrior(mean=[0, 0], shrinkage=0.01, dof=dof, scale=dof * np.eye(2))
+    assert prior.log_pdf(model) == pytest.approx(exact, abs=5e-3)
+
+
+@every_family
+def test_density_near_the_mode_is_that_of_the_plain_formula(
+    covariance_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior = ConjugatePrior(dof=5e3, scale=5e3, concentration=2e3)
+    fit = fit_gmm(X, 3, covariance_type=covariance_type, init=LABELS, prior=prior)
+    filled = prior.of_rows(X, 3, covariance_type)
+    found = filled.log_pdf(fit.model)
+    monkeypatch.setattr("mixtura.fitting.priors.conjugate.STRONG", np.inf)
+    monkeypatch.setattr("mixtura.updates.pseudo.STRONG", np.inf)
+    assert filled.log_pdf(fit.model) == pytest.approx(found, abs=1e-7)
+    assert filled.log_pdf(fit.model) != found
+
+
+@every_family
+def test_objective_never_falls_under_a_strong_prior(covariance_type: str) -> None:
+    prior = ConjugatePrior(dof=1e15, scale=1e15, concentration=1e15)
+    fit = fit_gmm(
+        X, 3, covariance_type=covariance_type, init=LABELS, prior=prior, tol=0.0, max_iter=20,
+        accelerate=False,
+    )  # fmt: skip
+    assert np.diff(fit.history).min() > -1e-11

@@ -167,6 +167,10 @@ def test_rows_and_means_to_begin_with_must_be_such_as_a_stream_takes(tmp_path: P
     write(path, "StepwiseGMM", Contents(facts, arrays | {"waiting": rows}))
     with pytest.raises(ValueError, match="must be a complete file written by mixtura"):
         mixtura.load(path)
+    waiting, held = StepwiseGMM(K).update(X[: K + 1])._contents()
+    write(path, "StepwiseGMM", Contents(waiting, {"reg_covar": held["reg_covar"]}))
+    with pytest.raises(ValueError, match="it is of 4 rows, and holds neither these nor a fit"):
+        mixtura.load(path)
     for means in (X[:2], np.zeros((K, 0))):
         write(path, "StepwiseGMM", Contents(facts, arrays | {"init_means": means}))
         with pytest.raises(ValueError, match="must be a complete file written by mixtura"):

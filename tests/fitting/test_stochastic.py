@@ -292,7 +292,7 @@ def test_blocks_of_a_scan_are_batches() -> None:
         ({"bayesian": {"degrees_of_freedom": 0.0}}, "degrees_of_freedom must be above 0"),
         (
             {"bayesian": {"concentration": -1.0}},
-            "concentration must be above 0, and at most 1e+100",
+            "concentration must be above 0, and at most 1e+1",
         ),
         ({"bayesian": {"weight_sum": 0.0}}, "weight_sum must be above 0, the weight of all rows"),
         ({"bayesian": {"weight_sum": -1.0}}, "weight_sum must be above 0, the weight of all rows"),

@@ -265,6 +265,10 @@ BAD = {
     ),
     "header deep": (npz("[" * 100_000), ""),
     "header without kind": (npz(header(kind=...)), "'kind'"),
+    "version below one": (npz(header(format_version=-1)), "its format_version is -1"),
+    "factors whose squares overflow": (
+        npz(precisions_cholesky=np.full(2, 1e300)), f"{NO_INVERSE} @ U must be the identity",
+    ),
     "version no number": (npz(header(format_version="1")), "its format_version is '1'"),
     "objects": (npz(weights=np.array([Trap(), None])), NO_ARRAY),
     "records": (npz(weights=np.zeros(2, "f8,f8")), NO_ARRAY),

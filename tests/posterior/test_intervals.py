@@ -103,7 +103,22 @@ def test_quantiles_of_few_degrees_of_freedom_are_right_far_out() -> None:
                 assert share == pytest.approx(2.0 * tail, rel=1e-9)
     expected = np.log(0.025 * 0.006) + special.betaln(0.003, 0.5)
     assert np.log(-found[0, 0]) == pytest.approx(0.5 * np.log(0.006) - expected / 0.006, rel=1e-12)
-    assert t_quantiles(np.array([1e-4]), levels)[2] == np.inf
+    for tiny in (1e-300, 1e-100, 1e-10, 1e-4):
+        assert t_quantiles(np.array([tiny]), levels).tolist() == [-np.inf, 0.0, np.inf]
+    spread = t_quantiles(np.logspace(-300, 300, 200), np.array(0.6))
+    assert (spread[1:] <= spread[:-1] * (1.0 + 1e-12)).all()
+
+
+@every_law
+def test_intervals_of_levels_near_zero_and_one_are_in_order(shape: str, weights: str) -> None:
+    posterior = simple(shape, weights, d=3)
+    wide, narrow = (posterior.credible_intervals(level) for level in (1.0 - 1e-16, 1e-16))
+    for one, other in zip(wide[1:], narrow[1:], strict=True):
+        assert (other[..., 0] <= other[..., 1]).all()
+        assert (one[..., 0] <= other[..., 0]).all()
+        assert (other[..., 1] <= one[..., 1]).all()
+    assert np.isfinite(wide.means).all()
+    assert np.isfinite(wide.variances).all()
 
 
 def test_level_of_zero_gives_medians_and_levels_nest() -> None:

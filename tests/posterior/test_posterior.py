@@ -354,6 +354,27 @@ def test_damaged_files_are_refused(name: str, tmp_path: Path) -> None:
         mixtura.load(tmp_path / "p.npz")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("prior_concentration", 1e308, "its prior_concentration is 1e\\+308"),
+        ("prior_degrees_of_freedom", 1e308, "its prior_degrees_of_freedom is 1e\\+308"),
+        ("weight_concentration", np.full((2, 3), 1e-300), "its weight_concentration are"),
+        ("mean_precision", np.full(3, 1e-300), "its mean_precision are"),
+        ("means", np.full((3, 2), 1e300), "its means are"),
+        ("prior_mean", np.full(2, 1e300), "its means are"),
+    ],
+)
+def test_files_with_numbers_that_no_fit_has_are_refused(
+    name: str, value: Any, why: str, tmp_path: Path
+) -> None:
+    facts, arrays = simple("full", "stick-breaking")._contents()
+    (arrays if name in arrays else facts)[name] = value
+    files.write(tmp_path / "p.npz", "GMMPosterior", files.Contents(facts, arrays))
+    with pytest.raises(ValueError, match=rf"(?s)it is damaged or from another program: .*{why}"):
+        mixtura.load(tmp_path / "p.npz")
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 def test_files_without_one_of_the_values_are_refused(name: str, tmp_path: Path) -> None:
     facts, arrays = simple("full")._contents()

@@ -54,7 +54,8 @@ def stirling_rest(x: Floats | float, b: Floats | float) -> Floats:
 def _stirling(x: Floats | float) -> Floats | float:
     """Return what is left of ``lgamma(x)`` without ``(x - 1/2) log(x) - x + log(2 pi) / 2``."""
     inverse = 1.0 / x
-    return inverse * (1.0 / 12.0 - inverse * inverse / 360.0)
+    left: Floats | float = inverse * (1.0 / 12.0 - inverse * inverse / 360.0)
+    return left
 
 
 def excess_of_trace(off: Floats) -> Floats | None:

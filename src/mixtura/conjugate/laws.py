@@ -32,7 +32,10 @@ from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 from mixtura.text import short_repr
 
-__all__ = ["Laws", "PriorLaws"]
+__all__ = ["LARGEST", "LEAST", "Laws", "PriorLaws"]
+
+# Of a prior's numbers: between these, bounds are exact to far less than a nat.
+LEAST, LARGEST = 1e-300, 1e16
 
 
 class Laws(NamedTuple):

@@ -29,10 +29,10 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate.gammas import log_gamma_ratio
+from mixtura.conjugate.gammas import log_gamma_ratio, stirling_rest
 from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats, Shape
 
-__all__ = ["PrecisionLaw", "Wishart", "log_normalisers", "precision_law"]
+__all__ = ["PrecisionLaw", "Wishart", "log_normalisers", "log_peaks", "precision_law"]
 
 
 class PrecisionLaw(Protocol):
@@ -66,6 +66,9 @@ class PrecisionLaw(Protocol):
 
         All digits of it, even where it is much smaller than `log_gammas`.
         """
+
+    def log_gamma_rests(self, degrees_of_freedom: float, n_features: int) -> float:
+        """Return `log_gammas` of one law less ``D h (log(h) - 1)``, with h = nu/2."""
 
     def least(self, n_features: int) -> float:
         """Return what degrees of freedom must exceed; those of one feature alone are the excess."""
@@ -125,6 +128,10 @@ class Wishart:
         total: Floats = log_gamma_ratio(halves, 0.5 * gained[:, None]).sum(axis=-1)
         return total
 
+    def log_gamma_rests(self, degrees_of_freedom: float, n_features: int) -> float:
+        steps = 0.5 * np.arange(n_features, dtype=np.float64)
+        return float(stirling_rest(0.5 * degrees_of_freedom, steps).sum())
+
     def least(self, n_features: int) -> float:
         return n_features - 1.0
 
@@ -183,6 +190,9 @@ class _Gammas:
         total: Floats = self.size(n_features) * ratio
         return total
 
+    def log_gamma_rests(self, degrees_of_freedom: float, n_features: int) -> float:
+        return self.size(n_features) * float(stirling_rest(0.5 * degrees_of_freedom, 0.0))
+
     def least(self, n_features: int) -> float:  # noqa: ARG002
         return 0.0
 
@@ -215,7 +225,8 @@ class _OneGamma(_Gammas):
 
 
 def _halves(degrees_of_freedom: Floats | float, n_features: int) -> Floats:
-    return 0.5 * (np.asarray(degrees_of_freedom)[..., None] - np.arange(n_features))
+    dof: Floats = np.asarray(degrees_of_freedom, dtype=np.float64)
+    return 0.5 * (dof[..., None] - np.arange(n_features))
 
 
 LAWS: dict[Shape, PrecisionLaw] = {
@@ -248,3 +259,30 @@ def log_normalisers(
         0.5 * degrees_of_freedom * rest
     )
     return normalisers
+
+
+def log_peaks(
+    law: PrecisionLaw, degrees_of_freedom: float, log_dets: Floats, n_features: int
+) -> Floats:
+    """Return the logarithm of the density of covariances at its mode, one for each law, nats.
+
+    Parameters
+    ----------
+    law : PrecisionLaw
+    degrees_of_freedom : float
+        Of all of them.
+    log_dets : ndarray of shape (n_laws,)
+        log det S of each scale.
+    n_features : int
+
+    Notes
+    -----
+    The mode is S divided by ``nu + extra``, of each number on the diagonal. What grows with nu
+    cancels before it is computed.
+    """
+    size, nu = law.size(n_features), degrees_of_freedom
+    extra = law.counts(0.0, n_features) * n_features / size
+    grown = nu * math.log1p(extra / nu) + extra * (math.log(nu + extra) - 1.0)
+    known = 0.5 * size * grown - law.log_pi(n_features) - law.log_gamma_rests(nu, n_features)
+    peaks: Floats = known - 0.5 * extra * log_dets
+    return peaks

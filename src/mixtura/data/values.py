@@ -68,7 +68,12 @@ def check_number(name: str, value: object, *, minimum: float = 0.0) -> float:
     expected = f"{name} must be a finite number{f', {at_least}' if at_least else ''}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{expected}; got {described(value)}. Pass a float.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError as error:  # of Python's integers and fractions
+        raise ValueError(
+            f"{expected}; got an integer beyond floats. Pass a number below 1e308."
+        ) from error
     if not (math.isfinite(number) and number >= minimum):
         raise ValueError(f"{expected}; got {number}. Pass {at_least or 'such a number'}.")
     return number

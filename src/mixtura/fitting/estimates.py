@@ -27,13 +27,13 @@ PriorOption = Prior | Literal["default"] | None
 
 
 class Estimate(Protocol):
-    """One way to estimate parameters: a small value, of which a checkpoint keeps a fingerprint."""
+    """One way to estimate parameters. A checkpoint keeps a fingerprint of it."""
 
     @property
-    def has_prior(self) -> bool:
-        """Whether something besides the rows decides: few rows suffice, and components without any.
+    def is_regular(self) -> bool:
+        """Whether no covariance can become singular, whatever the rows are.
 
-        Then no event tells of a component without rows.
+        Then few rows suffice, a component may have none, and no event tells of that.
         """
 
     @property
@@ -62,7 +62,7 @@ class MaximumLikelihood:
     """The parameters of largest likelihood, with a ridge."""
 
     @property
-    def has_prior(self) -> bool:
+    def is_regular(self) -> bool:
         """No: the rows decide alone."""
         return False
 
@@ -72,7 +72,7 @@ class MaximumLikelihood:
         return False
 
     def tells_apart(self, family: CovarianceFamily) -> bool:  # noqa: ARG002
-        """No: components are alike."""
+        """No: components differ only in their numbers from the rows."""
         return False
 
     def update(
@@ -98,7 +98,7 @@ class MaximumAPosteriori:
     prior: Prior
 
     @property
-    def has_prior(self) -> bool:
+    def is_regular(self) -> bool:
         """Whether covariances have a prior that keeps them regular."""
         return self.prior._is_regular
 

@@ -89,7 +89,7 @@ class Search:
         for name in sorted(self.covariance_types, key=_freedom):
             needed = FAMILIES[name].least_rows(n_components, source.n_features)
             ridge = bool(np.any(self.settings.reg_covar))
-            enough = source.n_rows >= needed or self.settings.estimate.has_prior
+            enough = source.n_rows >= needed or self.settings.estimate.is_regular
             if enough or (ridge and not self.by_likelihood):
                 try:
                     check_memory(FAMILIES[name].shape, n_components, source)

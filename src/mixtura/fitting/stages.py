@@ -125,7 +125,7 @@ class Fitting:
         self._check_enough_rows()
         self._check_blocks()
         self._guard: Guard | None = None
-        if settings.avoid_spurious and not settings.estimate.has_prior:
+        if settings.avoid_spurious and not settings.estimate.is_regular:
             self._guard = Guard(survey.rounding, survey.unit, survey.backend.algebra)
 
     def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
@@ -137,7 +137,7 @@ class Fitting:
         if self.settings.estimate.is_ordered and self._reorders:
             self._put_in_order(outcome)
         outcome.events += _spurious_events(outcome, "kept")
-        if self.settings.estimate.has_prior:
+        if self.settings.estimate.is_regular:
             return outcome
         update = self.update_for(outcome)
         outcome.events += _stuck_events(outcome, update, self.survey.source.n_rows)
@@ -382,7 +382,7 @@ class Fitting:
 
     def _check_enough_rows(self) -> None:
         """Refuse what maximum likelihood cannot estimate from so few rows."""
-        if self.settings.estimate.has_prior:
+        if self.settings.estimate.is_regular:
             return
         k, d = self.n_components, self.survey.source.n_features
         if self.settings.fixed is not None:  # the others alone surely need so many

@@ -21,6 +21,7 @@ __all__ = ["NO_PRIORS", "Survey"]
 LEAST_DEVIATION = 1e-10  # of a feature's scale; of its sixteen digits, ten are equal
 GAUSSIAN_TOL = 1e-12  # nats per unit of weight, of the one Gaussian of rows that lack numbers
 GAUSSIAN_ITERATIONS = 1000
+MOST_DEVIATIONS = 1e6  # of a prior mean: beyond, bounds miss 1e-8 nats and more by rounding
 NO_PRIORS: Mapping[int, Floats] = {}  # nothing is known of any row
 
 
@@ -38,7 +39,7 @@ class Survey:
     Attributes
     ----------
     centre : ndarray of shape (n_features,)
-        A point amid the rows: the mean of the numbers near the middle of each feature.
+        A point among the rows: the mean of the numbers near the middle of each feature.
     variance : ndarray of shape (n_features,)
         Variance of these numbers, which outliers do not change (see `mixtura.data.middle`).
     unit : ndarray of shape (n_features,)
@@ -62,7 +63,7 @@ class Survey:
 
     @property
     def centre(self) -> Floats:
-        """A point amid the rows."""
+        """A point among the rows."""
         return self.source.middle.centre
 
     @cached_property
@@ -172,6 +173,29 @@ class Survey:
             centre=self.centre if self.single else None,
             single=self.single,
         )
+
+    def refuse_far_mean(self, mean: Floats) -> None:
+        """Refuse the mean of a prior whose distance from the rows leaves no digits for them.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n_features,) or (n_components, n_features)
+
+        Raises
+        ------
+        ValueError
+            For a mean that is more than a million standard deviations away in a feature.
+        """
+        unit = np.maximum(self.scale, self.spread)
+        with np.errstate(over="ignore"):
+            away = np.abs((mean / unit) - self.centre / unit).reshape(-1, len(unit)).max(axis=0)
+        a = int(np.argmax(away))
+        if not away[a] <= MOST_DEVIATIONS:
+            raise ValueError(
+                f"mean must be within {MOST_DEVIATIONS:g} standard deviations of the rows, as "
+                f"squares of longer distances lose the digits of the rows; that of feature {a} is "
+                f"{away[a]:.3g} away. Give a mean nearer to the rows, or None for theirs."
+            )
 
     def absolute_ridge(self, reg_covar: float | Floats) -> Floats:
         """Return the ridge in squared units of the features.

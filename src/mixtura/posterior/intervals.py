@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import betaln, gammainccinv, stdtrit
+from scipy.special import gammainccinv, gammaincinv, gammaln, stdtrit
 
 from mixtura.data.checks import check_number
 from mixtura.shapes import Floats
@@ -87,10 +87,16 @@ def credible_intervals(self: GMMPosterior, level: float = 0.95) -> CredibleInter
     freedom = np.broadcast_to(self.degrees_of_freedom, k) - self.prior.precisions.least(d)
     t = freedom[:, None, None]
     deviation = np.sqrt(scale / (self.mean_precision[:, None, None] * t))
-    means = self.means[:, :, None] + deviation * t_quantiles(t, ends)
+    # Of a level near one, what lies above the upper end has more digits than what lies below it.
+    below = t_quantiles(t, ends[:1])
+    means = self.means[:, :, None] + deviation * np.concatenate([below, -below], axis=-1)
+    quarter = ends[0] < 0.25
+    upper = gammaincinv(0.5 * t, ends[0]) if quarter else gammainccinv(0.5 * t, ends[1])
+    chi_squares = np.concatenate([gammainccinv(0.5 * t, ends[0]), upper], axis=-1)
     with np.errstate(divide="ignore", over="ignore"):  # of tiny t the upper end is beyond floats
-        variances = 0.5 * scale / gammainccinv(0.5 * t, ends)
-    return CredibleIntervals(level, weights, means, variances)
+        variances = 0.5 * scale / chi_squares
+    # Of a level near zero, rounding may change the order of the ends.
+    return CredibleIntervals(level, *(np.sort(each) for each in (weights, means, variances)))
 
 
 def t_quantiles(degrees_of_freedom: Floats, levels: Floats) -> Floats:
@@ -99,10 +105,11 @@ def t_quantiles(degrees_of_freedom: Floats, levels: Floats) -> Floats:
     Far out, x has the tail probability ``(nu / x^2)^(nu/2) / (nu B(nu/2, 1/2))``, to rounding.
     """
     quantiles: Floats = np.asarray(stdtrit(degrees_of_freedom, levels))
-    far = np.abs(quantiles) > FAR
-    if far.any():
-        nu, p = (np.broadcast_to(each, far.shape)[far] for each in (degrees_of_freedom, levels))
-        log_tail = np.log(np.minimum(p, 1.0 - p) * nu) + betaln(0.5 * nu, 0.5)
-        with np.errstate(over="ignore"):
-            quantiles[far] = np.sign(p - 0.5) * np.exp(0.5 * np.log(nu) - log_tail / nu)
+    nu, p = (np.broadcast_to(each, quantiles.shape) for each in (degrees_of_freedom, levels))
+    with np.errstate(divide="ignore", over="ignore"):
+        gammas = gammaln(1.0 + 0.5 * nu) + gammaln(0.5) - gammaln(0.5 + 0.5 * nu)
+        log_tail = np.log(2.0 * np.minimum(p, 1.0 - p)) + gammas  # of nu B(nu/2, 1/2), log 2 less
+        outer = np.exp(0.5 * np.log(nu) - log_tail / nu)
+    far = (outer > FAR * np.sqrt(np.maximum(nu, 1.0))) & (p != 0.5)
+    quantiles[far] = (np.sign(p - 0.5) * outer)[far]
     return quantiles

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura import kernels
-from mixtura.conjugate import WEIGHT_LAWS, Laws, PriorLaws, precision_law
+from mixtura.conjugate import LARGEST, LEAST, WEIGHT_LAWS, Laws, PriorLaws, precision_law
 from mixtura.covariance import family_named
 from mixtura.data.checks import check_option
 from mixtura.data.frames import Names
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ARRAYS", "checked", "checked_prior", "contents", "prior_contents"]
 
+MOST_AWAY = 1e150  # numbers whose squares are finite
+MOST_GROWN = 1e101  # more than weights of rows, and numbers of priors, can be together
 ARRAYS = (
     "weight_concentration",
     "mean_precision",
@@ -68,15 +70,20 @@ def checked(
     covariances = numbers(arrays, "covariances", kept)
     factors = numbers(arrays, "precisions_cholesky", kept)
     check_factored(family, np.full(k, 1.0 / k), means, covariances, factors)
+    none = np.zeros(k)
     laws = Laws(
-        _above(arrays, "weight_concentration", prior.weights.posterior(1.0, np.zeros(k)).shape),
-        _above(arrays, "mean_precision", (k,)),
+        _grown(arrays, "weight_concentration", prior.weights.posterior(prior.concentration, none)),
+        _grown(arrays, "mean_precision", prior.mean_precision + none),
         means,
-        _above(arrays, "degrees_of_freedom", law.gained(np.ones(k), d).shape, law.least(d)),
+        _grown(arrays, "degrees_of_freedom", prior.degrees_of_freedom + law.gained(none, d)),
         covariances,
         factors,
         shape,
     )
+    with np.errstate(over="ignore"):
+        away = shape.whitened_lengths(factors, means - prior.mean)
+    if not (away < MOST_AWAY).all() or np.abs(means).max() > MOST_AWAY:
+        raise ValueError(f"its means are {means} and its prior_mean {prior.mean}")
     resp_sum = numbers(arrays, "resp_sum", (k,))
     row_weight = fact(facts, "row_weight", float)
     if not (resp_sum >= 0.0).all() or not 0.0 < row_weight < math.inf:
@@ -94,7 +101,7 @@ def checked_prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d
     least["degrees_of_freedom"] = precision_law(shape).least(d)
     known = {each: fact(facts, f"prior_{each}", float) for each in least}
     for each, value in known.items():
-        if not least[each] < value < math.inf:
+        if not (least[each] < value <= LARGEST and value >= LEAST):
             raise ValueError(f"its prior_{each} is {value}")
     mean = numbers(arrays, "prior_mean", (d,))
     covariance = numbers(arrays, "prior_covariance", shape.single_shape(d))
@@ -108,11 +115,9 @@ def checked_prior(facts: dict[str, Any], arrays: dict[str, Any], shape: Shape, d
     return prior
 
 
-def _above(
-    arrays: dict[str, NDArray[Any]], name: str, shape: tuple[int, ...], least: float = 0.0
-) -> Floats:
-    """Numbers that are all above the least."""
-    array = numbers(arrays, name, shape)
-    if not (array > least).all():
+def _grown(arrays: dict[str, NDArray[Any]], name: str, least: Floats) -> Floats:
+    """Numbers of laws after rows, of which none is below the prior's."""
+    array = numbers(arrays, name, least.shape)
+    if not ((array >= least * (1.0 - 1e-9)) & (array < MOST_GROWN)).all():
         raise ValueError(f"its {name} are {array}")
     return array

@@ -1,4 +1,4 @@
-"""Moves: try whether fewer components reach a higher objective, which iterations do not find.
+"""Moves: try whether fewer components reach a higher objective than iterations alone do.
 
 Iterations lead to a maximum nearby, which may have a component too many: two that share the rows of
 one cluster, or one on a handful of rows between others. Where each component has a price, as in

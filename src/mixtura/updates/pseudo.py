@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
 from mixtura.algebra import Algebra
+from mixtura.conjugate.gammas import STRONG, excess_of_trace, stirling_rest
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
@@ -55,6 +56,10 @@ class PseudoRows:
         one prior.
     log_constants : ndarray of shape (n_components,), nats
         Of the laws of covariances; 0 where these are improper.
+    modes : ndarray of `shape`, or None
+        Of strong laws of covariances, where each is largest; None for others.
+    log_peaks : ndarray of shape (n_components,), nats, or None
+        The logarithm of the density there, which `log_constants` would lose in large differences.
     """
 
     concentration: Floats | None
@@ -65,6 +70,8 @@ class PseudoRows:
     shape: Shape
     is_common: bool
     log_constants: Floats
+    modes: Floats | None = None
+    log_peaks: Floats | None = None
 
     @property
     def counts_with_means(self) -> Floats:
@@ -84,7 +91,7 @@ class PseudoRows:
         -------
         statistics : Statistics
         lost : ndarray of shape (n_components,), bool
-            True where neither rows nor prior tell of the mean.
+            True where the mean is unknown: there are no rows, and the prior has no mean.
         """
         own, kappa = centred.resp_sum, self.shrinkage
         total = own + kappa
@@ -116,13 +123,27 @@ class PseudoRows:
         """
         weights, means, _, factors, shape = parameters
         (k, d), kappa = means.shape, self.shrinkage
-        log_dets = np.broadcast_to(shape.log_dets(factors, d), k)  # of U_j, half of the precisions
         apart = np.sqrt(kappa)[:, None] * (means - self.means)
         of_means = 0.5 * d * np.log(kappa[kappa > 0.0] / (2.0 * np.pi)).sum()
         of_means -= 0.5 * np.square(shape.whitened_lengths(factors, apart)).sum()
-        of_covariances = (self.counts_with_means * log_dets + self.log_constants).sum()
-        of_covariances -= 0.5 * shape.distances(factors, self.scatter, by)
+        log_dets = np.broadcast_to(shape.log_dets(factors, d), k)  # of U_j, half of the precisions
+        of_means += log_dets[kappa > 0.0].sum()
+        of_covariances = self._log_pdf_near_modes(factors, d, by)
+        if of_covariances is None:
+            of_covariances = (self.counts * log_dets + self.log_constants).sum()
+            of_covariances -= 0.5 * shape.distances(factors, self.scatter, by)
         return float(self._log_pdf_of_weights(weights) + of_means + of_covariances)
+
+    def _log_pdf_near_modes(self, factors: Floats, d: int, by: Algebra) -> float | None:
+        """That of covariances near the modes of strong laws; None for others."""
+        if self.modes is None or self.log_peaks is None:
+            return None
+        off = self.shape.whitened_less_one(factors, self.modes, by)
+        excess = excess_of_trace(off)
+        if excess is None:
+            return None
+        each = d / off.shape[-1] * excess  # of "spherical", one number stands for d features
+        return float((self.log_peaks - 0.5 * self.counts * each).sum())
 
     def given_means(self, means: Floats, fixed: Mask) -> PseudoRows:
         """Return what is added to the scatters about means of which some are known.
@@ -138,7 +159,7 @@ class PseudoRows:
         known = np.where(fixed[:, None], means, self.means)
         apart = known - self.means
         scatter = self.scatter + self.shape.product(self.shrinkage[:, None] * apart, apart)
-        return replace(self, means=known, scatter=scatter)
+        return replace(self, means=known, scatter=scatter, modes=None, log_peaks=None)
 
     def select(self, components: NDArray[np.intp]) -> PseudoRows:
         """Return the prior of some of the components."""
@@ -156,11 +177,18 @@ class PseudoRows:
             self.shape,
             self.is_common,
             more * self.log_constants[components],
+            None if self.modes is None else self.shape.select(self.modes, components),
+            None if self.log_peaks is None else more * self.log_peaks[components],
         )
 
     def _log_pdf_of_weights(self, weights: Floats) -> float:
         if self.concentration is None:
             return 0.0
-        a = self.concentration
+        a, counts = self.concentration, self.concentration - 1.0
+        if counts.min() >= STRONG:  # as for covariances, by the distance from the mode
+            off = weights * (counts.sum() / counts) - 1.0
+            if np.abs(off).max() < 0.5:
+                peak = stirling_rest(counts.sum(), -len(a)) - stirling_rest(counts, -1.0).sum()
+                return float(peak - (counts * (off - np.log1p(off))).sum())
         constant = gammaln(a.sum()) - gammaln(a).sum()
         return float(constant + xlogy(a - 1.0, weights).sum())

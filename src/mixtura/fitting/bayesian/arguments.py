@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.algebra import Algebra
-from mixtura.conjugate import WEIGHT_LAWS, WeightPrior, precision_law
+from mixtura.conjugate import LARGEST, LEAST, WEIGHT_LAWS, WeightPrior, precision_law
 from mixtura.covariance import FAMILIES, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.data.checks import check_number, check_option, contiguous
 from mixtura.data.values import refuse_non_finite, rounding_unit
@@ -18,7 +18,6 @@ from mixtura.text import short
 
 __all__ = ["check_prior", "conjugate_family"]
 
-LARGEST = 1e100  # of a prior's numbers: sums with the weight of rows keep their digits far below
 ROUNDINGS = 8.0  # of the largest number, that a symmetric matrix may be off
 
 
@@ -82,10 +81,11 @@ def _above(name: str, value: float | None, least: float) -> float | None:
     if value is None:
         return None
     number = check_number(name, value, minimum=-math.inf)
-    if not least < number <= LARGEST:
+    if not (least < number <= LARGEST and number >= LEAST):
+        above = f"{LEAST:g} or more" if least < number < LEAST else f"above {least:g}"
         raise ValueError(
-            f"{name} must be above {least:g}, and at most {LARGEST:g}; got {number:g}. Pass such a "
-            f"number, or None for the default."
+            f"{name} must be {above}, and at most {LARGEST:g}, so that bounds have all their "
+            f"digits; got {number:g}. Pass such a number, or None for the default."
         )
     return number
 

@@ -49,12 +49,12 @@ class VariationalBayes:
     covariance: Floats | None = None
 
     @property
-    def has_prior(self) -> bool:
+    def is_regular(self) -> bool:
         """Yes: few rows suffice, and components without any."""
         return True
 
     def tells_apart(self, family: CovarianceFamily) -> bool:  # noqa: ARG002
-        """No: components are alike."""
+        """No: all components have the same prior."""
         return False
 
     @property
@@ -63,9 +63,17 @@ class VariationalBayes:
         return WEIGHT_LAWS[self.weight_prior].is_ordered
 
     def prior(self, survey: Survey, family: CovarianceFamily, n_components: int) -> PriorLaws:
-        """Return the prior, with what was left open taken from the rows."""
+        """Return the prior, with what was left open taken from the rows.
+
+        Raises
+        ------
+        ValueError
+            For a mean that is too far from the rows.
+        """
         shape, d = family.shape, survey.source.n_features
         dof, covariance = self.degrees_of_freedom, self.covariance
+        if self.mean is not None:
+            survey.refuse_far_mean(self.mean)
         if covariance is None:
             covariance = shape.single_from_variances(PARTS ** (-2.0 / d) * survey.unit)
         return PriorLaws(

@@ -151,7 +151,8 @@ def fit_bayesian_gmm(
     Raises
     ------
     ValueError
-        For values that cannot be used, before any work is done; for a column without any number.
+        For values that cannot be used, before any work is done; for a column without any number;
+        for a `mean` more than a million standard deviations from the rows.
     TypeError
         For arguments of the wrong kind; for a lambda, a local function or a callable object as
         `init` together with `checkpoint`.

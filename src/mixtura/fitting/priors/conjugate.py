@@ -10,11 +10,12 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mixtura.conjugate import log_normalisers, precision_law
+from mixtura.conjugate import log_normalisers, log_peaks, precision_law
+from mixtura.conjugate.gammas import STRONG
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
 from mixtura.data.row_checks import check_column_names
-from mixtura.fitting.priors.prior import Prior, checked_model, frozen
+from mixtura.fitting.priors.prior import Prior, checked_model, frozen, refuse_flags
 from mixtura.fitting.priors.sizes import Sizes, warn_of_few_rows
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
@@ -244,6 +245,8 @@ class ConjugatePrior(Prior):
         if self._centre is not None:
             check_column_names(survey.source.feature_names, self._centre.feature_names, "X")
         d, mean, scale = survey.source.n_features, self.mean, self.scale
+        if mean is not None and mean.shape[-1] == d and np.any(self.shrinkage):
+            survey.refuse_far_mean(mean)
         if mean is None or scale is None:
             of_rows, covariance = survey.gaussian(family.shape.is_diagonal)
             mean = of_rows if mean is None else mean
@@ -271,13 +274,16 @@ class ConjugatePrior(Prior):
         self._refuse_fewer_rows(counts, shrinkage > 0.0, family, d)
         scatter = self._scatter(family, k, d, backend)
         factors, singular = shape.factorise(scatter, backend.algebra)
-        constants = np.zeros(len(singular))
+        constants, modes, peaks = np.zeros(len(singular)), None, None
         if dof > law.least(d):  # else it is improper, and so is a law of a singular scale
             size = law.size(d)
             with np.errstate(divide="ignore", invalid="ignore"):
                 log_dets = -2.0 * (size / d) * shape.log_dets(factors, d)
                 proper = -law.log_pi(d) - log_normalisers(law, np.array([dof]), log_dets, d)
             constants = np.where(singular, 0.0, proper)
+            if dof >= STRONG and not singular.any():
+                modes = shape.per_feature(scatter, d) / law.counts(dof, d)
+                peaks = share * np.broadcast_to(log_peaks(law, dof, log_dets, d), k)
         concentration = self.concentration
         return PseudoRows(
             None if concentration is None else _of_each(concentration, "concentration", k),
@@ -288,6 +294,8 @@ class ConjugatePrior(Prior):
             shape,
             family.is_one,
             share * np.broadcast_to(constants, k),
+            modes,
+            peaks,
         )
 
     def _means(self, shrinkage: Floats, k: int, d: int) -> Floats:
@@ -344,6 +352,7 @@ def _numbers(value: ArrayLike | None, name: str, axes: Sequence[str]) -> float |
     """Finite numbers, as a float where there is one."""
     if value is None:
         return None
+    refuse_flags(value, name)
     array = contiguous(value, name)
     if array.ndim > len(axes) or not array.size:
         raise ValueError(

@@ -154,6 +154,12 @@ class Prior(ABC):
         self.__dict__.update({name: frozen(value) for name, value in state.items()})
 
 
+def refuse_flags(value: Any, name: str) -> None:
+    """Refuse True and False where numbers are expected."""
+    if getattr(value, "dtype", type(value)) in (bool, np.dtype(bool)):
+        raise TypeError(f"{name} must be a number; got {described(value)}. Pass a float.")
+
+
 def frozen(value: Any) -> Any:
     """An array that cannot be written to; any other value as it is."""
     if isinstance(value, np.ndarray):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from mixtura.covariance import CovarianceFamily
 from mixtura.data.checks import check_flag, check_number, contiguous, refuse_non_finite
-from mixtura.fitting.priors.prior import Prior, frozen
+from mixtura.fitting.priors.prior import Prior, frozen, refuse_flags
 from mixtura.fitting.survey import Survey
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
@@ -76,6 +76,7 @@ class TracePrior(Prior):
     _repr_html_ = short_html
 
     def __init__(self, strength: float | ArrayLike, *, relative: bool = True) -> None:
+        refuse_flags(strength, "strength")
         array = contiguous(strength, "strength")
         if array.ndim > 1 or not array.size:
             raise ValueError(

@@ -239,6 +239,8 @@ def stream_of(contents: Contents) -> Stream:
         stream = replace(stream, waiting=(block,))
     if "resp_sum" in arrays and d is not None:
         stream = replace(stream, learner=_learner_of(contents, options, d))
+    if stream.n_samples and stream.learner is None and not stream.waiting:
+        raise ValueError(f"it is of {stream.n_samples} rows, and holds neither these nor a fit")
     return stream
 
 
