@@ -269,7 +269,7 @@ def fit_gmm(
         groups=groups, noise_covariance=noise_covariance, projection=projection, init=init,
         missing=missing, rng=rng, n_threads=n_threads, backend=backend, callback=callback,
         checkpoint=checkpoint, checkpoint_every=checkpoint_every, verbose=verbose,
-        has_prior=estimate.has_prior,
+        has_prior=estimate.is_regular,
     )  # fmt: skip
     family = family_named(covariance_type, call.source.n_features)
     settings = Settings(
