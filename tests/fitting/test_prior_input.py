@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from clusters import clustered
 
-from mixtura import ConjugatePrior, GaussianMixture, TracePrior, fit_gmm
+from mixtura import ConjugatePrior, GaussianMixture, TracePrior, fit_bayesian_gmm, fit_gmm
 
 X, LABELS = clustered(150, 2, 3, spread=2.0)
 OWN = ConjugatePrior(mean=[0.0, 1.0], shrinkage=1.0, dof=6.0, scale=0.8)
@@ -73,7 +73,7 @@ BAD_IN_FITS: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     ),
     "a scale that is not symmetric": (
         ConjugatePrior(scale=[[1.0, 0.5], [0.0, 1.0]]), {}, ValueError,
-        "scale must be symmetric; got another matrix. Pass (S + S.T) / 2.",
+        "scale must be symmetric; row 0, column 1 of component 0 is 0.5 and row 1, column 0 is",
     ),
     "a scale that is not positive": (
         ConjugatePrior(scale=[[1.0, 2.0], [2.0, 1.0]]), {}, ValueError,
@@ -155,3 +155,21 @@ def test_weight_that_stays_zero_under_a_prior_of_weights_is_refused() -> None:
         fit_gmm(X, 3, init=begin, fixed="weights", prior=prior)
     free = fit_gmm(X, 3, init=begin, fixed="means", prior=prior)
     assert free.weights[2] > 0.0
+
+
+def test_scales_symmetric_to_rounding_are_taken_as_symmetric() -> None:
+    options = {"init": LABELS, "covariance_type": "full"}
+    expected = fit_gmm(X, 3, prior=ConjugatePrior(scale=np.eye(2)), **options)
+    near = fit_gmm(X, 3, prior=ConjugatePrior(scale=[[1.0, 1e-17], [0.0, 1.0]]), **options)
+    np.testing.assert_allclose(near.model.covariances, expected.model.covariances, rtol=1e-12)
+    B = np.random.default_rng(0).normal(size=(2, 2)).astype(np.float32)
+    S = B @ np.diag(np.float32([1.0, 1e-3])) @ B.T
+    S[0, 1] *= np.float32(1.0 + 2e-7)
+    for scale in (S, S.tolist()):
+        assert fit_gmm(X, 3, prior=ConjugatePrior(scale=scale), **options).converged
+
+
+def test_covariances_symmetric_to_rounding_are_taken_as_symmetric() -> None:
+    fit = fit_bayesian_gmm(X, 3, init=LABELS, covariance=[[1.0, 1e-17], [0.0, 1.0]])
+    covariance = fit.posterior.prior.covariance
+    np.testing.assert_array_equal(covariance, covariance.T)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from mixtura.conjugate import LARGEST, LEAST, WEIGHT_LAWS, PriorLaws, WeightLaw, WeightPrior
+from mixtura.covariance import symmetric
 from mixtura.data.checks import check_number
+from mixtura.data.values import rounding_unit
 from mixtura.passes import RowsPass
 from mixtura.shapes import Floats, Shape
 from mixtura.sklearn.starts import shaped
@@ -107,6 +109,9 @@ def _covariance(values: Any, shape: Shape, n_features: int) -> Floats:
     single = shape.single_shape(n_features)
     axes = shape.axes[len(shape.axes) - len(single) :]
     covariance = shaped(values, "covariance_prior", single, axes)
+    if not shape.is_diagonal:
+        tolerance = np.sqrt(rounding_unit(values, "covariance_prior"))
+        covariance = symmetric(covariance, tolerance, "covariance_prior")
     try:
         shape.from_precisions(shape.repeated(covariance, 1, n_features))
     except np.linalg.LinAlgError as error:

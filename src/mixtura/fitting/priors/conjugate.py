@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from mixtura.conjugate import log_normalisers, log_peaks, precision_law
 from mixtura.conjugate.gammas import STRONG
-from mixtura.covariance import CovarianceFamily, family_named
+from mixtura.covariance import CovarianceFamily, family_named, symmetric
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
 from mixtura.fitting.priors.prior import Prior, checked_model, frozen, refuse_flags
 from mixtura.fitting.survey import Survey
@@ -27,6 +27,7 @@ from mixtura.updates.protocol import Mask
 __all__ = ["ConjugatePrior"]
 
 ROUNDING = 1e-9  # of a row
+ASYMMETRY = 1e-5  # of products of standard deviations: rounding, also of float32
 OPEN = (
     "{name} must be given, as None is taken from rows; got None. Use "
     "prior.of_rows(X, n_components, covariance_type) for what a fit to them takes."
@@ -306,6 +307,8 @@ class ConjugatePrior(Prior):
                 f"covariance_type {family.name!r} with these sizes; got shape {scale.shape}. "
                 f"Give one for all covariances, or each its own where they differ."
             )
+        if not shape.is_diagonal:
+            scatter = symmetric(scatter, ASYMMETRY, "scale")
         _refuse_indefinite(shape, scatter, k, d, backend)
         return scatter.copy()
 
@@ -363,8 +366,6 @@ def _refuse_indefinite(shape: Shape, scatter: Floats, k: int, d: int, backend: B
         least, size = scatter.min(), 0.0
     else:
         matrices = shape.matrices(scatter, k, d)
-        if not np.allclose(matrices, matrices.transpose(0, 2, 1), rtol=1e-9, atol=0.0):
-            raise ValueError("scale must be symmetric; got another matrix. Pass (S + S.T) / 2.")
         variances, _ = backend.algebra.eigh(matrices)
         least, size = variances.min(), np.abs(variances).max()
     if least < -d * EPS * size:
