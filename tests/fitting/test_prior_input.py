@@ -116,6 +116,7 @@ def test_fit_refuses_a_prior_that_is_not_of_its_parameters(name: str) -> None:
         (np.eye(2), {}, ValueError, "strength must be a number or have shape (n_features,); got"),
         (1.0, {"relative": 1}, TypeError, "relative must be True or False; got"),
         ("much", {}, TypeError, "strength must hold real numbers; got"),
+        (True, {}, TypeError, "strength must be a number; got True (bool)."),
     ],
 )
 def test_trace_prior_of_bad_values_is_refused(

@@ -178,7 +178,7 @@ def test_model_whose_fit_breaks_off_is_nan_with_the_reason(
 ) -> None:
     class Breaking(search.Fitting):
         def run(self, begin: object, rng: np.random.Generator) -> object:
-            if self._covariance_type == "VVE" and self._n_components == 2:
+            if self.covariance_type == "VVE" and self.n_components == 2:
                 raise error
             return super().run(begin, rng)
 

@@ -56,7 +56,8 @@ class ConjugatePrior(Prior):
     concentration : float or array_like of shape (n_components,), optional
         At least 1. None is no prior on the weights.
     mean : array_like of shape (n_features,) or (n_components, n_features), optional
-        None is the mean of the rows.
+        None is the mean of the rows. With shrinkage, a fit refuses one that is more than a million
+        standard deviations from its rows.
     shrinkage : float or array_like of shape (n_components,)
         Weight of the rows that `mean` counts for. 0 is no prior on the means.
     dof : float, optional
