@@ -119,7 +119,7 @@ BAD: dict[str, Bad] = {
     "covariance not symmetric": Bad(
         {"covariance": [[2.0, 1.0], [0.5, 2.0]]},
         ValueError,
-        "covariance must be symmetric; it has 1.0 in place (0, 1) and 0.5 in (1, 0). Average it",
+        "covariance must be symmetric; row 0, column 1 is 1.0 and row 1, column 0 is 0.5. Use",
     ),
     "covariance indefinite": Bad(
         {"covariance": [[1.0, 2.0], [2.0, 1.0]], "covariance_type": "tied"},

@@ -18,6 +18,7 @@ from mixtura import (
     GaussianMixture,
     SingularScaleWarning,
     TracePrior,
+    fit_bayesian_gmm,
     fit_gmm,
     select_gmm,
 )
@@ -83,7 +84,7 @@ BAD_IN_FITS: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     ),
     "a scale that is not symmetric": (
         ConjugatePrior(scale=[[1.0, 0.5], [0.0, 1.0]]), {}, ValueError,
-        "scale must be symmetric; got another matrix. Pass (S + S.T) / 2.",
+        "scale must be symmetric; row 0, column 1 of component 0 is 0.5 and row 1, column 0 is",
     ),
     "a scale that is not positive": (
         ConjugatePrior(scale=[[1.0, 2.0], [2.0, 1.0]]), {}, ValueError,
@@ -126,6 +127,7 @@ def test_fit_refuses_a_prior_that_is_not_of_its_parameters(name: str) -> None:
         (np.eye(2), {}, ValueError, "strength must be a number or have shape (n_features,); got"),
         (1.0, {"relative": 1}, TypeError, "relative must be True or False; got"),
         ("much", {}, TypeError, "strength must hold real numbers; got"),
+        (True, {}, TypeError, "strength must be a number; got True (bool)."),
     ],
 )
 def test_trace_prior_of_bad_values_is_refused(
@@ -243,3 +245,21 @@ def test_prior_centred_at_a_model_refuses_columns_of_other_names() -> None:
     assert fit_gmm(frame, 2, init=model, prior=prior).converged
     with pytest.raises(ValueError, match=r"^X must have the columns 'a', 'b'; it has them"):
         fit_gmm(frame[["b", "a"]], 2, prior=prior)
+
+
+def test_scales_symmetric_to_rounding_are_taken_as_symmetric() -> None:
+    options = {"init": LABELS, "covariance_type": "full"}
+    expected = fit_gmm(X, 3, prior=ConjugatePrior(scale=np.eye(2)), **options)
+    near = fit_gmm(X, 3, prior=ConjugatePrior(scale=[[1.0, 1e-17], [0.0, 1.0]]), **options)
+    np.testing.assert_allclose(near.model.covariances, expected.model.covariances, rtol=1e-12)
+    B = np.random.default_rng(0).normal(size=(2, 2)).astype(np.float32)
+    S = B @ np.diag(np.float32([1.0, 1e-3])) @ B.T
+    S[0, 1] *= np.float32(1.0 + 2e-7)
+    for scale in (S, S.tolist()):
+        assert fit_gmm(X, 3, prior=ConjugatePrior(scale=scale), **options).converged
+
+
+def test_covariances_symmetric_to_rounding_are_taken_as_symmetric() -> None:
+    fit = fit_bayesian_gmm(X, 3, init=LABELS, covariance=[[1.0, 1e-17], [0.0, 1.0]])
+    covariance = fit.posterior.prior.covariance
+    np.testing.assert_array_equal(covariance, covariance.T)

@@ -159,7 +159,8 @@ def test_many_components_end_as_many_as_there_are_clusters(
     outcome = run("kmeans", X, 9, covariance_type, weights)
     assert len(live(outcome)) == 3
     without = run("kmeans", X, 9, covariance_type, weights, moves=False)
-    assert len(live(without)) >= 3  # ordered sticks and round clusters may do without moves
+    # Components that sticks put last may lose their rows by iterations alone.
+    assert len(live(without)) > 3 or weights == "stick-breaking"
     assert outcome.objective >= without.objective - 1e-4
     best = run(LABELS, X, 9, covariance_type, weights)
     assert outcome.objective == pytest.approx(best.objective, abs=1e-4)

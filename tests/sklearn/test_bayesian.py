@@ -490,3 +490,43 @@ def _pass_over(rows: Any) -> Any:
     from mixtura.shapes import FULL
 
     return RowsPass(ArrayRows(rows), FULL, Backend())
+
+
+# ---- parameters that change after a fit ----
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"covariance_type": "diag"},
+        {"weight_concentration_prior_type": "dirichlet_distribution"},
+        {"exact": True},
+        {"n_components": 2},
+    ],
+)
+def test_answers_stay_after_set_params_and_a_warm_start_says_what_changed(
+    changed: dict[str, Any],
+) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    model = BayesianGaussianMixture(
+        n_components=3, random_state=0, warm_start=True, max_iter=500
+    ).fit(X)
+    before = model.score_samples(X), model.predict(X), model.model_
+    model.set_params(**changed)
+    np.testing.assert_array_equal(model.score_samples(X), before[0])
+    np.testing.assert_array_equal(model.predict(X), before[1])
+    assert model.model_ == before[2]
+    (name,) = changed
+    with pytest.raises(ValueError, match=f"^with warm_start=True, fit continues .* of {name}="):
+        model.fit(X)
+    model.set_params(warm_start=False).fit(X)
+
+
+@pytest.mark.parametrize(
+    "name", ["weight_concentration_prior", "mean_precision_prior", "degrees_of_freedom_prior"]
+)
+def test_number_of_the_prior_that_is_too_large_is_refused(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"^{name} must be between 1e-300 and 1e\\+16; got 1e\\+308"
+    ):
+        BayesianGaussianMixture(**{name: 1e308}).fit(np.eye(2))

@@ -10,7 +10,7 @@ and use "diag".
 
 from __future__ import annotations
 
-from mixtura.covariance.family import CovarianceFamily
+from mixtura.covariance.family import CovarianceFamily, symmetric
 from mixtura.covariance.rules import (
     each_its_own,
     equal,
@@ -24,7 +24,14 @@ from mixtura.covariance.volumes import with_common_matrix, with_common_variances
 from mixtura.data.checks import check_option
 from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, SPHERICAL, TIED
 
-__all__ = ["CELEUX_GOVAERT", "FAMILIES", "ONE_COLUMN", "CovarianceFamily", "family_named"]
+__all__ = [
+    "CELEUX_GOVAERT",
+    "FAMILIES",
+    "ONE_COLUMN",
+    "CovarianceFamily",
+    "family_named",
+    "symmetric",
+]
 
 # From the fewest parameters to the most, as tables show them.
 _FAMILIES = (

@@ -14,7 +14,7 @@ from mixtura.data.checks import contiguous, refuse_non_finite, rounding_unit
 from mixtura.shapes import EPS, SHAPES, Floats, Shape
 from mixtura.statistics import Statistics
 
-__all__ = ["CovarianceFamily", "Rule"]
+__all__ = ["CovarianceFamily", "Rule", "symmetric"]
 
 FREEDOM = "IEV"  # each letter allows what those before it allow
 FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
@@ -299,7 +299,7 @@ class CovarianceFamily:
         refuse_non_finite(array, "covariances", self.shape.axes, "Give a finite number.")
         if not self.shape.is_diagonal:
             # in units of standard deviations: a computed inverse is no better
-            array = _symmetric(array, np.sqrt(rounding))
+            array = symmetric(array, np.sqrt(rounding), "covariances")
         return array
 
     def _refuse_other_families(self, covariances: Floats, by: Algebra) -> None:
@@ -316,8 +316,22 @@ class CovarianceFamily:
             )
 
 
-def _symmetric(matrices: Floats, tolerance: float) -> Floats:
-    """Return the symmetric part of matrices that are symmetric to rounding."""
+def symmetric(matrices: Floats, tolerance: float, name: str) -> Floats:
+    """Return the symmetric part of matrices that are symmetric to rounding.
+
+    Parameters
+    ----------
+    matrices : ndarray of shape (n_features, n_features) or (n_matrices, n_features, n_features)
+    tolerance : float
+        Of the difference of two entries, in units of the standard deviations of their features.
+    name : str
+        What messages call them.
+
+    Raises
+    ------
+    ValueError
+        For matrices that are not symmetric.
+    """
     transposed = matrices.swapaxes(-1, -2)
     unequal = matrices != transposed
     if not unequal.any():
@@ -328,9 +342,10 @@ def _symmetric(matrices: Floats, tolerance: float) -> Floats:
     if len(wrong):
         *component, a, b = map(int, wrong[0])
         of = f"of component {component[0]} " if component else ""
+        one = name.removesuffix("s")
         raise ValueError(
-            f"covariances must be symmetric; row {a}, column {b} {of}is "
+            f"{name} must be symmetric; row {a}, column {b} {of}is "
             f"{matrices[tuple(wrong[0])]} and row {b}, column {a} is "
-            f"{transposed[tuple(wrong[0])]}. Use (covariance + covariance.T) / 2."
+            f"{transposed[tuple(wrong[0])]}. Use ({one} + {one}.T) / 2."
         )
     return np.where(unequal, 0.5 * matrices + 0.5 * transposed, matrices)

@@ -155,6 +155,12 @@ class BayesianGaussianMixture(MixtureEstimator):
     array([0, 1])
     """
 
+    _DESCRIBE_FIT = (
+        *MixtureEstimator._DESCRIBE_FIT,
+        "weight_concentration_prior_type",
+        "exact",
+    )
+
     def __init__(
         self,
         *,
@@ -298,7 +304,7 @@ class BayesianGaussianMixture(MixtureEstimator):
 
     def _seen(self) -> Seen:
         """What an E-step under the fitted laws evaluates."""
-        shape = SHAPES[self.covariance_type]
+        shape = SHAPES[self._fitted_as("covariance_type")]
         laws = Laws(
             np.array(self.weight_concentration_, dtype=np.float64),
             np.asarray(self.mean_precision_, dtype=np.float64),
@@ -308,8 +314,8 @@ class BayesianGaussianMixture(MixtureEstimator):
             np.ascontiguousarray(self.precisions_cholesky_, dtype=np.float64),
             shape,
         )
-        prior = prior_kind(self)(
-            weight_law(self),
+        prior = prior_kind(exact=self._fitted_as("exact"))(
+            weight_law(self._fitted_as("weight_concentration_prior_type")),
             float(self.weight_concentration_prior_),
             float(self.mean_precision_prior_),
             np.asarray(self.mean_prior_),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -36,8 +37,11 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
     """An estimator of a Gaussian mixture.
 
     A subclass says how it answers for rows that are checked, in `_labels`, `_resp`, `_log_prob` and
-    `_mean_log_prob`, and fits in `_fit`.
+    `_mean_log_prob`, and fits in `_fit`. `_DESCRIBE_FIT` names the parameters that say what the
+    fitted attributes are; `set_params` after a fit changes nothing of it.
     """
+
+    _DESCRIBE_FIT: tuple[str, ...] = ("covariance_type", "n_components")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -48,7 +52,9 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
     def model_(self) -> Mixture:
         """The mixture that the fitted attributes describe, frozen."""
         check_is_fitted(self)
-        return Mixture.from_sklearn(self)
+        fitted = copy.copy(self)
+        fitted.covariance_type = self._fitted_as("covariance_type")
+        return Mixture.from_sklearn(fitted)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Most probable component of each row.
@@ -189,6 +195,13 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     def _last_model(self, n_features: int) -> Mixture:
         """That of the last fit, which must have been of rows like these."""
+        for name in self._DESCRIBE_FIT:
+            last, given = self._fitted_as(name), getattr(self, name)
+            if last != given:
+                raise ValueError(
+                    f"with warm_start=True, fit continues from the last fit, of {name}={last!r}; "
+                    f"got {given!r}. Use the same, or warm_start=False."
+                )
         model = self.model_
         if model.n_features != n_features:
             raise ValueError(
@@ -196,6 +209,10 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
                 f"features; got {n_features}. Use the same features, or warm_start=False."
             )
         return model
+
+    def _fitted_as(self, name: str) -> Any:
+        """The value that a parameter had in the last fit, if that is known."""
+        return getattr(self, "_described", {}).get(name, getattr(self, name))
 
     def _keep_course(self, outcome: Outcome) -> None:
         """Set the fitted attributes that describe the best run."""
@@ -216,6 +233,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         for name in ("weights", "means", "covariances", "precisions_cholesky"):
             setattr(self, f"{name}_", getattr(parameters, name).astype(dtype))
         self.precisions_ = parameters.shape.precisions(self.precisions_cholesky_)
+        self._described = {name: getattr(self, name) for name in self._DESCRIBE_FIT}
 
     def _labels(self, X: NDArray[Any]) -> NDArray[Any]:
         raise NotImplementedError

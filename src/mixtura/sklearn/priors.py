@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mixtura.conjugate import WEIGHT_LAWS, PriorLaws, WeightLaw, WeightPrior
+from mixtura.conjugate import LARGEST, LEAST, WEIGHT_LAWS, PriorLaws, WeightLaw, WeightPrior
+from mixtura.covariance import symmetric
 from mixtura.data.checks import check_number
+from mixtura.data.values import rounding_unit
 from mixtura.passes import RowsPass
 from mixtura.shapes import Floats, Shape
 from mixtura.sklearn.starts import shaped
@@ -24,14 +26,14 @@ WEIGHT_PRIORS: dict[str, WeightPrior] = {
 }
 
 
-def weight_law(estimator: Any) -> WeightLaw:
-    """Return the law of the weights that an estimator has."""
-    return WEIGHT_LAWS[WEIGHT_PRIORS[estimator.weight_concentration_prior_type]]
+def weight_law(prior_type: str) -> WeightLaw:
+    """Return the law of the weights that scikit-learn calls so."""
+    return WEIGHT_LAWS[WEIGHT_PRIORS[prior_type]]
 
 
-def prior_kind(estimator: Any) -> type[PriorLaws]:
-    """Return the class of its prior."""
-    return PriorLaws if estimator.exact else PublishedPrior
+def prior_kind(*, exact: bool) -> type[PriorLaws]:
+    """Return the class of the prior of an estimator that is exact or not."""
+    return PriorLaws if exact else PublishedPrior
 
 
 def prior_of(estimator: Any, rows: RowsPass) -> PriorLaws:
@@ -59,8 +61,8 @@ def prior_of(estimator: Any, rows: RowsPass) -> PriorLaws:
         which have no covariance.
     """
     d, shape = rows.source.n_features, rows.shape
-    prior = prior_kind(estimator)(
-        weight_law(estimator),
+    prior = prior_kind(exact=estimator.exact)(
+        weight_law(estimator.weight_concentration_prior_type),
         _positive(estimator, "weight_concentration_prior", 1.0 / estimator.n_components),
         _positive(estimator, "mean_precision_prior", 1.0),
         np.zeros(d),
@@ -94,6 +96,11 @@ def _positive(estimator: Any, name: str, default: float) -> float:
     number = check_number(name, value)
     if number == 0.0:
         raise ValueError(f"{name} must be positive; got 0. Give a number above 0, or None.")
+    if not LEAST <= number <= LARGEST:
+        raise ValueError(
+            f"{name} must be between {LEAST:g} and {LARGEST:g}; got {number:g}. Give such a "
+            f"number, or None."
+        )
     return number
 
 
@@ -102,6 +109,9 @@ def _covariance(values: Any, shape: Shape, n_features: int) -> Floats:
     single = shape.single_shape(n_features)
     axes = shape.axes[len(shape.axes) - len(single) :]
     covariance = shaped(values, "covariance_prior", single, axes)
+    if not shape.is_diagonal:
+        tolerance = np.sqrt(rounding_unit(values, "covariance_prior"))
+        covariance = symmetric(covariance, tolerance, "covariance_prior")
     try:
         shape.from_precisions(shape.repeated(covariance, 1, n_features))
     except np.linalg.LinAlgError as error:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from mixtura.algebra import Algebra
 from mixtura.conjugate import LARGEST, LEAST, WEIGHT_LAWS, WeightPrior, precision_law
-from mixtura.covariance import FAMILIES, ONE_COLUMN, CovarianceFamily, family_named
+from mixtura.covariance import FAMILIES, ONE_COLUMN, CovarianceFamily, family_named, symmetric
 from mixtura.data.checks import check_number, check_option, contiguous
 from mixtura.data.values import refuse_non_finite, rounding_unit
 from mixtura.fitting.bayesian.estimate import VariationalBayes
@@ -17,8 +17,6 @@ from mixtura.shapes import SHAPE_NAMES, Floats
 from mixtura.text import short
 
 __all__ = ["check_prior", "conjugate_family"]
-
-ROUNDINGS = 8.0  # of the largest number, that a symmetric matrix may be off
 
 
 def conjugate_family(covariance_type: str, n_features: int) -> CovarianceFamily:
@@ -116,15 +114,9 @@ def _check_scatter(
         )
     if not np.isfinite(array).all():
         raise ValueError(f"covariance must be finite; got {short(array)}. Give finite numbers.")
-    largest, unit = np.abs(array).max(), rounding_unit(covariance, "covariance")
-    off = np.abs(array - array.T)
-    if (off > ROUNDINGS * unit * largest).any():
-        a, b = np.unravel_index(int(off.argmax()), off.shape)
-        raise ValueError(
-            f"covariance must be symmetric; it has {array[a, b]} in place ({a}, {b}) and "
-            f"{array[b, a]} in ({b}, {a}). Average it with its transpose."
-        )
-    array = 0.5 * (array + array.T)
+    if not shape.is_diagonal:
+        tolerance = math.sqrt(rounding_unit(covariance, "covariance"))
+        array = symmetric(array, tolerance, "covariance")
     if shape.factorise(shape.repeated(array, 1, n_features), by)[1].any():
         raise ValueError(
             f"covariance must be positive definite to working precision; got {short(array)}. Pass "

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from mixtura.conjugate import log_normalisers, log_peaks, precision_law
 from mixtura.conjugate.gammas import STRONG
-from mixtura.covariance import CovarianceFamily, family_named
+from mixtura.covariance import CovarianceFamily, family_named, symmetric
 from mixtura.data.checks import check_number, contiguous, refuse_non_finite
 from mixtura.data.row_checks import check_column_names
 from mixtura.fitting.priors.prior import Prior, checked_model, frozen, refuse_flags
@@ -29,6 +29,7 @@ from mixtura.updates.protocol import Mask
 __all__ = ["ConjugatePrior"]
 
 ROUNDING = 1e-9  # of a row
+ASYMMETRY = 1e-5  # of products of standard deviations: rounding, also of float32
 OPEN = (
     "{name} must be given, as None is taken from rows; got None. Use "
     "prior.of_rows(X, n_components, covariance_type) for what a fit to them takes."
@@ -57,7 +58,8 @@ class ConjugatePrior(Prior):
     concentration : float or array_like of shape (n_components,), optional
         At least 1. None is no prior on the weights.
     mean : array_like of shape (n_features,) or (n_components, n_features), optional
-        None is the mean of the rows.
+        None is the mean of the rows. With shrinkage, a fit refuses one that is more than a million
+        standard deviations from its rows.
     shrinkage : float or array_like of shape (n_components,)
         Weight of the rows that `mean` counts for. 0 is no prior on the means.
     dof : float, optional
@@ -329,6 +331,8 @@ class ConjugatePrior(Prior):
                 f"covariance_type {family.name!r} with these sizes; got shape {scale.shape}. "
                 f"Give one for all covariances, or each its own where they differ."
             )
+        if not shape.is_diagonal:
+            scatter = symmetric(scatter, ASYMMETRY, "scale")
         _refuse_indefinite(shape, scatter, k, d, backend)
         return scatter.copy()
 
@@ -386,8 +390,6 @@ def _refuse_indefinite(shape: Shape, scatter: Floats, k: int, d: int, backend: B
         least, size = scatter.min(), 0.0
     else:
         matrices = shape.matrices(scatter, k, d)
-        if not np.allclose(matrices, matrices.transpose(0, 2, 1), rtol=1e-9, atol=0.0):
-            raise ValueError("scale must be symmetric; got another matrix. Pass (S + S.T) / 2.")
         variances, _ = backend.algebra.eigh(matrices)
         least, size = variances.min(), np.abs(variances).max()
     if least < -d * EPS * size:
