@@ -38,7 +38,8 @@ class BayesianGMMFit(Found):
         fit that was interrupted during its starts, it is estimated from their sample.
     history : ndarray of shape (n_iter,), nats per unit of weight, read-only
         The bound after each iteration, divided by `weight_sum`. It never falls, except for
-        rounding.
+        rounding. For ``em="memoised"`` it is that of the responsibilities that blocks remember,
+        which the last pass may still raise: then `elbo` is a little higher.
     n_iter : int
         Iterations done, without those of brief runs from automatic starts.
     converged : bool
