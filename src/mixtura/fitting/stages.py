@@ -154,13 +154,13 @@ class Fitting:
     def _automatic(self, method: Start, rng: np.random.Generator) -> Outcome:
         """From an automatic start, and again with a larger ridge where that ends on ties."""
         rng_of_restart = copy.deepcopy(rng)
-        begun = self._resumed() or self._best_start(method, self._update, rng)
+        start = self._resumed() or self._best_start(method, self._update, rng)
         smoother = self._smoother()
         if smoother is None:
-            return self._iterate(self._update, begun)
-        if any(event.action == "smoothed" for event in begun.events):
-            return self._iterate(smoother, begun)
-        outcome = self._iterate(self._update, begun)
+            return self._iterate(self._update, start)
+        if any(event.action == "smoothed" for event in start.events):
+            return self._iterate(smoother, start)
+        outcome = self._iterate(self._update, start)
         if not outcome.spurious or outcome.stop_reason not in ("converged", "max_iter"):
             return outcome
         start = self._best_start(method, smoother, rng_of_restart)
@@ -280,11 +280,11 @@ class Fitting:
             self.survey.centre,
         )
 
-    def _iterate(self, update: Update, begun: Outcome) -> Outcome:
+    def _iterate(self, update: Update, start: Outcome) -> Outcome:
         """Iterate on all rows, with callback and checkpoint."""
         checkpoint = self._checkpoint
         return self._em(update).run(
-            begun,
+            start,
             self.settings.max_iter,
             callback=self._callback,
             follow=None if checkpoint is None else partial(checkpoint.follow, self._rows),

@@ -28,7 +28,7 @@ from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Collapse, Event, Update
 
-__all__ = ["MOST_KEPT", "Learner", "begun", "check_near", "continued"]
+__all__ = ["MOST_KEPT", "Learner", "check_near", "continued", "start_learner"]
 
 MOST_KEPT = 1000  # batches and events that are remembered
 START_TOL = 1e-4  # nats per unit of weight: what the start may leave to gain on its rows
@@ -157,7 +157,7 @@ class Learner:
         return after, renewed(selected(statistics, kept), after, moved), events
 
 
-def begun(options: Options, source: RowSource, *, number: int = 0) -> Learner:
+def start_learner(options: Options, source: RowSource, *, number: int = 0) -> Learner:
     """Return what the first rows teach: EM on these alone, until little is left to gain.
 
     Parameters
@@ -208,7 +208,7 @@ def begun(options: Options, source: RowSource, *, number: int = 0) -> Learner:
     counted = basis.counted(weight)
     return Learner(
         options,
-        basis.begun(_in_order(parameters, order), statistics, counted),
+        basis.at_start(_in_order(parameters, order), statistics, counted),
         statistics.scaled(1.0 / statistics.weight_sum),
         basis,
         survey.scale,

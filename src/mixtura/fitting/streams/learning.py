@@ -72,7 +72,7 @@ class Basis(Protocol):
     def counted(self, weight: float) -> float:
         """Return the weight of rows for which statistics stand; that of the memory is given."""
 
-    def begun(self, parameters: Parameters, statistics: Statistics, weight: float) -> Parameters:
+    def at_start(self, parameters: Parameters, statistics: Statistics, weight: float) -> Parameters:
         """Return the parameters after the start, whose statistics stand for rows of some weight."""
 
     def lost(self, running: Statistics, row_share: float) -> NDArray[np.bool_]:
@@ -147,7 +147,7 @@ class RidgeBasis:
     def counted(self, weight: float) -> float:
         return weight
 
-    def begun(
+    def at_start(
         self,
         parameters: Parameters,
         statistics: Statistics,  # noqa: ARG002
@@ -224,7 +224,7 @@ class PriorBasis:
     def counted(self, weight: float) -> float:
         return weight if self.weight_sum is None else self.weight_sum
 
-    def begun(self, parameters: Parameters, statistics: Statistics, weight: float) -> Parameters:
+    def at_start(self, parameters: Parameters, statistics: Statistics, weight: float) -> Parameters:
         if self.weight_sum is None:
             return parameters
         return self.update(weight).update(statistics)[0]

@@ -15,7 +15,7 @@ from mixtura.data.checks import check_option
 from mixtura.data.frames import Names
 from mixtura.exceptions import FitError
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
-from mixtura.fitting.streams.learner import Learner, begun, check_near
+from mixtura.fitting.streams.learner import Learner, check_near, start_learner
 from mixtura.fitting.streams.learning import PriorBasis, learning_of
 from mixtura.fitting.streams.options import Options
 from mixtura.mixture import GaussianMixture
@@ -91,7 +91,7 @@ class Stream:
         if learner is not None:
             learner = learner.learned(rows, self.weight_sum, number)
         elif n_samples >= self.options.start_rows(rows.n_features):
-            learner = begun(self.options, _opened((*self.waiting, block), self.options))
+            learner = start_learner(self.options, _opened((*self.waiting, block), self.options))
         else:
             check_near(block.X)  # or they would wait for a start that can never be made
             own = None if block.sample_weight is None else block.sample_weight.copy()
@@ -122,7 +122,7 @@ class Stream:
                 f"the mixture needs {counted(needed, 'row')} of positive weight or more; got "
                 f"{self.n_samples}. Call update with more rows."
             )
-        return begun(options, _opened(self.waiting, options))
+        return start_learner(options, _opened(self.waiting, options))
 
     @cached_property
     def model(self) -> GaussianMixture:
