@@ -32,7 +32,7 @@ from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 from mixtura.text import short_repr
 
-__all__ = ["LARGEST", "LEAST", "Laws", "PriorLaws"]
+__all__ = ["LARGEST", "LEAST", "Laws", "PriorLaws", "column"]
 
 # Of a prior's numbers: between these, bounds are exact to far less than a nat.
 LEAST, LARGEST = 1e-300, 1e16
@@ -67,7 +67,7 @@ class Laws(NamedTuple):
     @property
     def scale(self) -> Floats:
         """The scale of each law of precisions, as an array of `shape`."""
-        return self.covariances * _column(self.degrees_of_freedom, self.shape, self.covariances)
+        return self.covariances * column(self.degrees_of_freedom, self.shape, self.covariances)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ class PriorLaws:
             scatter = centred.resp_xx + self.shape.product(pulled, from_prior)
             scale = self.covariance + self._counted(scatter, k)
             dof = self.degrees_of_freedom + self.precisions.gained(resp_sum, d)
-            covariances = scale / _column(dof, self.shape, scale)
+            covariances = scale / column(dof, self.shape, scale)
             factors, failed = self.shape.factorise(covariances, by)
         concentration = self.weights.posterior(self.concentration, resp_sum)
         laws = Laws(concentration, mean_precision, means, dof, covariances, factors, self.shape)
@@ -284,7 +284,7 @@ def _log_det(scatter: Floats) -> float:
     return float(np.log(pivots).sum() + 2.0 * np.log(scale).sum())
 
 
-def _column(values: Floats, shape: Shape, array: Floats) -> Floats:
+def column(values: Floats, shape: Shape, array: Floats) -> Floats:
     """Numbers of each component, to be multiplied with an array of a shape."""
     if shape.is_shared:
         return np.asarray(values[0])

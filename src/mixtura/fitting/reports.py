@@ -26,6 +26,7 @@ def report(fitting: Fitting, outcome: Outcome, automatic: bool) -> GMMFit:
 
     Parameters
     ----------
+    fitting : Fitting
     outcome : Outcome
     automatic : bool
         Whether the start was: then the order of the components has no meaning, unless labels

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixtura.conjugate.laws import column
 from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 
@@ -48,9 +49,7 @@ def mode(self: GMMPosterior) -> GaussianMixture:
     # mean has the power of a row.
     dof = self.degrees_of_freedom
     power = dof + law.least(d) + 2.0 + law.gained(np.ones(k), d)
-    shrunk = (dof / power).reshape((-1,) + (1,) * (self.covariances.ndim - 1))
-    if self.prior.shape.is_shared:
-        shrunk = shrunk[0]
+    shrunk = column(dof / power, self.prior.shape, self.covariances)
     parameters = Parameters(
         weights,
         self.means,

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.parameters import NOTHING, Parameters
+from mixtura.schedules.changes import reordered
 from mixtura.statistics import Statistics
 
 __all__ = ["StepRule", "interpolated", "lost_components", "mixed", "renewed", "selected"]
@@ -163,15 +164,7 @@ def interpolated(running: Statistics, batch: Statistics, share: float) -> Statis
 
 def selected(statistics: Statistics, components: NDArray[np.intp]) -> Statistics:
     """Return the statistics of some components, in this order; of no log-likelihood."""
-    return replace(
-        statistics,
-        centres=statistics.centres[components],
-        resp_sum=statistics.resp_sum[components],
-        resp_x=statistics.resp_x[components],
-        resp_xx=statistics.shape.select(statistics.resp_xx, components),
-        log_likelihood=0.0,
-        extras=NOTHING,
-    )
+    return replace(reordered(statistics, components), log_likelihood=0.0, extras=NOTHING)
 
 
 def renewed(statistics: Statistics, parameters: Parameters, mask: NDArray[np.bool_]) -> Statistics:

@@ -272,7 +272,7 @@ class BayesianGaussianMixture(MixtureEstimator):
         last, before, n_runs = None, -np.inf, self.n_init
         if self.warm_start and hasattr(self, "converged_"):
             last, before, n_runs = self._last_parameters(X.shape[1]), self.lower_bound_, 1
-        begin = partial(_begun, self, X, weight, one_pass, update, last)
+        begin = partial(_started, self, X, weight, one_pass, update, last)
         collapse = Collapse("raise", survey.spread, by)
         outcome = Runs(self, one_pass, update, collapse, begin, bound).best(before, n_runs)
         self._keep_laws(prior, update.laws(outcome.parameters), X.dtype)
@@ -368,7 +368,7 @@ def _rule(
     return Variational(prior, weight_sum, by), EvidenceBound(weight_sum)
 
 
-def _begun(
+def _started(
     estimator: BayesianGaussianMixture,
     X: NDArray[Any],
     weight: Floats | None,

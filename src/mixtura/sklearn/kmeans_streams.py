@@ -58,7 +58,7 @@ class LearnsClusters:
         estimator: Any = self
         continuing = continues(estimator)
         rows = weighted_rows_of(estimator, X, sample_weight, reset=not continuing)
-        stream: ClusterStream = getattr(estimator, "_stream", None) or _begun(estimator)
+        stream: ClusterStream = getattr(estimator, "_stream", None) or _started(estimator)
         stream = stream.after(rows.X, rows.sample_weight, estimator._clustered)
         estimator._stream = stream
         estimator._learned_with = parameters_of(estimator, LEARNING)
@@ -78,7 +78,7 @@ class LearnsClusters:
         return hasattr(self, "cluster_centers_")
 
 
-def _begun(estimator: Any) -> ClusterStream:
+def _started(estimator: Any) -> ClusterStream:
     """Return a stream that has seen nothing, or the rows of the last fit."""
     half_life = check_half_life(estimator.half_life)
     if not hasattr(estimator, "_fitted_rows"):

@@ -75,7 +75,7 @@ class LearnsMixture:
                 "alone; got some. Pass y=None, or use_y=False."
             )
         own: StepwiseGMM | None = getattr(estimator, "_stream", None)
-        stream = _begun(estimator) if own is None else copy.copy(own)
+        stream = _started(estimator) if own is None else copy.copy(own)
         try:
             stream.update(rows.X, rows.sample_weight)
             # Until the start, rows are fitted whenever there are twice as many.
@@ -104,7 +104,7 @@ class LearnsMixture:
         return hasattr(self, "weights_")
 
 
-def _begun(estimator: Any) -> StepwiseGMM:
+def _started(estimator: Any) -> StepwiseGMM:
     """Return a stream that has seen nothing, or the rows of the last fit.
 
     Raises
