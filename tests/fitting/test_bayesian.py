@@ -392,3 +392,14 @@ def test_names_of_families_are_names_of_shapes() -> None:
         fit_bayesian_gmm(X[:, :1], 2, covariance_type=each, rng=0) for each in ("V", "full")
     )
     assert one.elbo == other.elbo
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_default_scatter_is_the_variance_over_ten_parts_of_the_space(covariance_type: str) -> None:
+    X = np.random.default_rng(0).uniform(size=(200, 3)) * [1.0, 20.0, 0.3]  # nothing far away
+    fit = fit_bayesian_gmm(X, 2, covariance_type=covariance_type, max_iter=1, tol=0.0, rng=0)
+    variances = X.var(axis=0) / 10.0 ** (2.0 / 3.0)
+    expected = {"diag": variances, "spherical": variances.mean()}
+    np.testing.assert_allclose(
+        fit.posterior.prior.covariance, expected.get(covariance_type, np.diag(variances)), rtol=1e-9
+    )

@@ -435,6 +435,7 @@ def test_statistics_give_the_model_and_are_copies() -> None:
     np.testing.assert_allclose(statistics.resp_sum, stream.weights, rtol=1e-12)
     statistics.resp_sum[:] = statistics.centres[:] = 0.0
     assert stream.statistics.resp_sum.all()
+    assert stream.statistics.log_likelihood == 0.0  # that of rows under other parameters
     assert stream.statistics.centres.any()
 
 
