@@ -124,6 +124,16 @@ class CovarianceFamily:
             return of_each_volume
         return 2 * k + d - 1 if self.letters == "VEV" else max(of_each_volume, k + d)
 
+    def least_rows_of_one(self, n_features: int) -> int:
+        """Return the number of rows below which what one component has of its own is singular.
+
+        Families without anything of its own but the mean need one row.
+        """
+        volume, shape, orientation = tuple(self.letters)
+        if n_features > 1 and shape == "V":
+            return 2 if orientation == "I" else n_features + 1
+        return 2 if volume == "V" else 1
+
     def update(self, statistics: Statistics, by: Algebra, previous: Floats | None = None) -> Floats:
         """Return the covariances of largest expected likelihood.
 

@@ -338,7 +338,7 @@ def _possible(
 
 def _ahead(brief: Sequence[Outcome]) -> list[Parameters]:
     """Where the best of some brief runs ended; nothing where there are none."""
-    ranked = sorted(brief, key=lambda outcome: (len(outcome.spurious), -outcome.objective))
+    ranked = sorted(brief, key=lambda outcome: (len(outcome.suspects), -outcome.objective))
     return [outcome.parameters for outcome in ranked[:1]]
 
 
@@ -353,8 +353,7 @@ def _split(parameters: Parameters, component: int, survey: Survey) -> Parameters
 
 def _rank(fit: GMMFit) -> tuple[int, float]:
     """The fewest spurious components first, then the highest likelihood."""
-    spurious = sum((e.cause, e.action) == ("spurious", "kept") for e in fit.events)
-    return -spurious, fit.log_likelihood
+    return -len(fit._suspects), fit.log_likelihood
 
 
 def _ratio(null: GMMFit, alternative: GMMFit) -> float:

@@ -72,6 +72,12 @@ class Found(Answers):
         self.__dict__.update(state)
         self.__post_init__()
 
+    @property
+    def _suspects(self) -> list[int]:
+        """Positions of the components that are spurious, or have few rows."""
+        kept = (event for event in self.events if event.action == "kept")
+        return sorted({event.component for event in kept if event.cause in ("spurious", "few")})
+
     def summary(self, feature_names: Sequence[str] | None = None) -> str:
         """The fit in a few readable lines, and the table of the mixture `model`.
 

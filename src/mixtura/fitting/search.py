@@ -325,7 +325,7 @@ def reason(error: Exception) -> str:
 
 def _rank(outcome: Outcome) -> tuple[int, float]:
     """The fewest spurious components first, then the highest objective."""
-    return -len(outcome.spurious), outcome.history[-1]
+    return -len(outcome.suspects), outcome.history[-1]
 
 
 def _freedom(name: str) -> int:

@@ -126,7 +126,9 @@ class Fitting:
         self._check_blocks()
         self._guard: Guard | None = None
         if settings.avoid_spurious and not settings.estimate.is_regular:
-            self._guard = Guard(survey.rounding, survey.unit, survey.backend.algebra)
+            least = family.least_rows_of_one(survey.source.n_features)
+            guard = Guard(survey.rounding, survey.unit, survey.backend.algebra, least_rows=least)
+            self._guard = guard.among(survey.source)
 
     def run(self, begin: Begin, rng: np.random.Generator) -> Outcome:
         """Go through the stages; the last events name components as they are in the end."""
@@ -137,6 +139,8 @@ class Fitting:
         if self.settings.estimate.is_ordered and self._reorders:
             self._put_in_order(outcome)
         outcome.events += _spurious_events(outcome, "kept")
+        few = (j for j in outcome.few if j not in outcome.spurious)
+        outcome.events += [Event(len(outcome.history), j, "few", "kept") for j in few]
         if self.settings.estimate.is_regular:
             return outcome
         update = self.update_for(outcome)
@@ -331,7 +335,8 @@ class Fitting:
         settings, scale = self.settings, self.survey.scale
         rows = self.survey.rows(self.family.shape, settings.kind.step, sample)
         schedule = settings.schedule(BRIEF_TOL, rows.rounding, scale)
-        return EM(rows, update, schedule, self._collapse("reseed"), self._guard)
+        guard = None if self._guard is None else self._guard.among(sample)
+        return EM(rows, update, schedule, self._collapse("reseed"), guard)
 
     def _collapse(self, action: OnCollapse) -> Collapse:
         """What is done with components that fail."""

@@ -89,6 +89,8 @@ class Outcome:
     events : list of Event
     spurious : list of int
         The spurious components of `parameters`.
+    few : list of int
+        Those that have few rows.
     statistics : Statistics or None
         Of the rows under `parameters`.
     inverse_temperature : float
@@ -105,10 +107,16 @@ class Outcome:
     stop_reason: StopReason = "max_iter"
     events: list[Event] = field(default_factory=list)
     spurious: list[int] = field(default_factory=list)
+    few: list[int] = field(default_factory=list)
     statistics: Statistics | None = None
     inverse_temperature: float = 1.0
     state: Any = None
     before: Point | None = None
+
+    @property
+    def suspects(self) -> list[int]:
+        """Components that are spurious or have few rows; outcomes with fewer are better."""
+        return sorted({*self.spurious, *self.few})
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +217,7 @@ class EM:
         _keep_best(outcome)
         if self.guard is not None:
             outcome.spurious = self.guard.spurious(outcome.parameters)
+            outcome.few = self.guard.few(outcome.parameters)
         return outcome
 
     def _look(

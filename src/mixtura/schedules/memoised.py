@@ -165,6 +165,7 @@ class Memoised:
             outcome.stop_reason = "interrupted"
         if self.guard is not None:
             outcome.spurious = self.guard.spurious(outcome.parameters)
+            outcome.few = self.guard.few(outcome.parameters)
         return outcome
 
     def _remembered(self, update: Update, outcome: Outcome) -> list[Kept]:

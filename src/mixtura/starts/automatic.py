@@ -314,4 +314,4 @@ class AutomaticStart:
 def _rank(outcome: Outcome) -> tuple[int, int, float]:
     """Lower is better; ends that differ by rounding alone are equal, and keep their order."""
     n_components = len(outcome.parameters.weights)  # some may have been dropped
-    return -n_components, len(outcome.spurious), -round(outcome.objective, 9)
+    return -n_components, len(outcome.suspects), -round(outcome.objective, 9)

@@ -21,7 +21,7 @@ from mixtura.updates.protocol import Mask, Update
 __all__ = ["Cause", "Collapse", "Event", "OnCollapse", "components_left", "split_heaviest"]
 
 OnCollapse = Literal["reseed", "drop", "raise"]
-Cause = Literal["empty", "singular", "spurious", "ridge", "identical"]
+Cause = Literal["empty", "singular", "spurious", "few", "ridge", "identical"]
 Action = Literal["reseeded", "dropped", "smoothed", "kept"]
 
 MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
@@ -37,12 +37,13 @@ class Event:
         Counted from 1; 0 is the start.
     component : int
         Its position at that time; where nothing was done ("kept"), its position in the model.
-    cause : {"empty", "singular", "spurious", "ridge", "identical"}
+    cause : {"empty", "singular", "spurious", "few", "ridge", "identical"}
         No weight left, or in the end ("kept") less than 1% of that of an average row; a covariance
         that is not positive definite; one so narrow that it sits on ties or on a handful of rows
-        (see `mixtura.updates.spurious`); one of which `reg_covar` makes more than a tenth in some
-        direction; or the mean and covariance of an earlier component, from which EM never separates
-        it.
+        (see `mixtura.updates.spurious`); one that has fewer than twice the rows that its own part
+        of the covariances needs, such as d + 1 for "full"; one of which `reg_covar` makes more than
+        a tenth in some direction; or the mean and covariance of an earlier component, from which EM
+        never separates it.
     action : {"reseeded", "dropped", "smoothed", "kept"}
         What was done. "smoothed": the fit was started again with each row spread over its cell of
         the grid to which the data are rounded. "kept": nothing.

@@ -16,19 +16,28 @@ rounding. Components of equal variance end there when each sits on one value.
 Neither depends on units, on the number of rows or on their weights: rows repeated are rows
 weighted, so a component may not be excused by how many equal rows it holds.
 
+A component may be wide enough and still follow a handful of rows: a plane through d + 1 of them, as
+narrow as the first bound allows. It has few rows where they are less than
+
+    ENOUGH times the rows below which its own part of the covariances is singular [3]_.
+
+Rows are counted by weight, but a weight below one does not make them fewer.
+
 .. [1] R. J. Hathaway, "A constrained formulation of maximum-likelihood estimation for normal
    mixture distributions", The Annals of Statistics 13, 795-800, 1985, equation (2.1).
 .. [2] D. F. Heitjan, "Inference from grouped continuous data: a review", Statistical Science 4,
    164-179, 1989, section 2.
+.. [3] G. McLachlan, D. Peel, "Finite Mixture Models", Wiley, 2000, section 3.10, for the idea.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mixtura.algebra import Algebra
+from mixtura.data import RowSource
 from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 
@@ -39,6 +48,7 @@ __all__ = ["Guard", "too_narrow"]
 LEAST_VARIANCE = 1e-4
 LEAST_ROUNDING = 0.01  # all but one row in a thousand have one value
 LEAST_AVERAGE = 0.99  # of the variance of rounding, to which smoothed components come down
+ENOUGH = 2.0  # times the least rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +62,28 @@ class Guard:
     unit : ndarray of shape (n_features,)
         Variance of each feature near its middle.
     algebra : Algebra
+    n_rows : float
+        Number of rows, or their total weight where that is more.
+    least_rows : int
+        Of a component: see `CovarianceFamily.least_rows_of_one`. 0 asks for none.
     """
 
     rounding: Floats
     unit: Floats
     algebra: Algebra
+    n_rows: float = 0.0
+    least_rows: int = 0
+
+    def among(self, source: RowSource) -> Guard:
+        """Return the guard of a fit to other rows, such as a sample."""
+        return replace(self, n_rows=max(float(source.n_rows), source.weight_sum))
+
+    def few(self, parameters: Parameters) -> list[int]:
+        """Positions of several components that have few rows."""
+        weights = parameters.weights
+        if len(weights) == 1:
+            return []
+        return np.flatnonzero(weights * self.n_rows < ENOUGH * self.least_rows).tolist()
 
     def spurious(self, parameters: Parameters) -> list[int]:
         """Positions of the spurious components.
