@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["emptied", "merged", "reordered"]
+__all__ = ["emptied", "merged", "placed", "reordered", "split"]
 
 
 def merged(statistics: Statistics, into: int, other: int) -> Statistics:
@@ -74,4 +75,59 @@ def reordered(statistics: Statistics, order: NDArray[np.intp]) -> Statistics:
         resp_sum=statistics.resp_sum[order],
         resp_x=statistics.resp_x[order],
         resp_xx=statistics.shape.select(statistics.resp_xx, order),
+    )
+
+
+def split(
+    statistics: Statistics, component: int, other: int, step: Floats, width: float = 1.0
+) -> Statistics:
+    """Return the statistics as if a component were two of half its weight.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    component, other : int
+        What is split, and the component without rows that gets one half.
+    step : ndarray of shape (n_features,)
+        From the mean of the component to that of one half; the other half is as far away on the
+        other side. Scatter about the common mean stays the same.
+    width : float
+        Share of the scatter that the half called `other` has more or less than the first: it gets
+        ``width`` times the average of both.
+    """
+    about = statistics.centred()
+    centres, resp_sum = about.centres.copy(), about.resp_sum.copy()
+    resp_sum[[component, other]] = 0.5 * resp_sum[component]
+    centres[other] = centres[component] + step
+    centres[component] = centres[component] - step
+    steps = np.zeros_like(centres)
+    steps[component] = step
+    lost = about.shape.product(about.resp_sum[:, None] * steps, steps)
+    scatter = about.shape.halved(about.resp_xx - lost, component, other, width)
+    return replace(
+        about, centres=centres, resp_sum=resp_sum, resp_x=np.zeros_like(centres), resp_xx=scatter
+    )
+
+
+def placed(
+    statistics: Statistics, component: int, row: Floats, weight: float, spread: float
+) -> Statistics:
+    """Return the statistics as if a component without rows had some about a point.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    component : int
+    row : ndarray of shape (n_features,)
+    weight : float
+    spread : float
+        Of the pooled scatter of all other components, by weight.
+    """
+    about = statistics.centred()
+    centres, resp_sum = about.centres.copy(), about.resp_sum.copy()
+    share = weight / float(resp_sum.sum())
+    centres[component], resp_sum[component] = row, weight
+    scatter = about.shape.lent(about.resp_xx, component, spread * share)
+    return replace(
+        about, centres=centres, resp_sum=resp_sum, resp_x=np.zeros_like(centres), resp_xx=scatter
     )

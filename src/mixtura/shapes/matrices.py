@@ -225,6 +225,12 @@ class _Tied(_Matrices):
     def emptied(self, scatter: Floats, component: int, share: float) -> Floats:  # noqa: ARG002
         return (1.0 - share) * scatter
 
+    def halved(self, scatter: Floats, component: int, other: int, width: float) -> Floats:  # noqa: ARG002
+        return scatter
+
+    def lent(self, scatter: Floats, component: int, share: float) -> Floats:  # noqa: ARG002
+        return (1.0 + share) * scatter
+
     def shrunk_to_pooled(self, scatter: Floats, resp_sum: Floats, share: float) -> Floats:  # noqa: ARG002
         return scatter
 

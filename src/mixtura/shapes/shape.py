@@ -164,6 +164,22 @@ class Shape(ABC):
         emptied[component] = 0.0
         return emptied
 
+    def halved(self, scatter: Floats, component: int, other: int, width: float) -> Floats:
+        """Return the scatters where a component has given half of its own to another.
+
+        The other gets `width` times the half.
+        """
+        halved = scatter.copy()
+        halved[other] = 0.5 * width * scatter[component]
+        halved[component] = 0.5 * (2.0 - width) * scatter[component]
+        return halved
+
+    def lent(self, scatter: Floats, component: int, share: float) -> Floats:
+        """Return the scatters where a component has a share of those of all others."""
+        lent = scatter.copy()
+        lent[component] = share * (scatter.sum(axis=0) - scatter[component])
+        return lent
+
     def per_feature(self, scatter: Floats, n_features: int) -> Floats:  # noqa: ARG002
         """Return a scatter as covariances times weights: a trace becomes the mean variance."""
         return scatter

@@ -1,0 +1,1 @@
+"""The search for the highest maximum: starts, and moves on the best."""
