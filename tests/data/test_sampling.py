@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mixtura.data import ArrayRows
+from mixtura.data import ArrayRows, BlockedRows, RowSource
 from mixtura.data.sampling import draw_rows, equal_rows
 from mixtura.shapes import Floats
 
@@ -128,3 +128,96 @@ def test_equal_rows_are_those_of_the_same_numbers() -> None:
     X = np.array([[1.0, 2.0], [1.0, 3.0], [1.0, 2.0], [2.0, 2.0]])
     assert equal_rows(X, X[0]).tolist() == [True, False, True, False]
     assert equal_rows(np.asfortranarray(X), X[3]).tolist() == [False, False, False, True]
+
+
+# ---- samples with rows of one's own choice ----
+
+
+def cut(rows: ArrayRows) -> RowSource:
+    """The same rows in blocks."""
+    weight = rows.sample_weight
+    parts = np.split(rows.X, [10, 10, 45])
+    weights = [None] * 4 if weight is None else np.split(weight, [10, 10, 45])
+    return BlockedRows(zip(parts, weights, strict=True))
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_asked_for_stand_for_themselves_and_the_others_for_all_others(
+    blocks: bool, weighted: bool
+) -> None:
+    X, times = rows_and_times()
+    whole = ArrayRows(X, times.astype(float) if weighted else None)
+    weight = times.astype(float) if weighted else np.ones(N)
+    source = cut(whole) if blocks else whole
+    size, also = 15, [58, 4, 3, 31, 4]
+    drawn, _ = source.thinned(size, np.random.default_rng(5))
+    assert set(drawn) & set(also)
+    assert set(also) - set(drawn)
+    positions, shares = source.thinned(size, np.random.default_rng(5), also)
+    assert positions.tolist() == sorted({*drawn, *also})
+    unit = size / weight.sum()
+    asked = np.isin(positions, also)
+    np.testing.assert_allclose(shares[asked], unit * weight[positions[asked]], rtol=1e-13)
+    assert shares.sum() == pytest.approx(size, rel=1e-13)
+    sample = ArrayRows.sample_of(source, size, np.random.default_rng(5), also)
+    np.testing.assert_array_equal(sample.X, X[positions])
+    np.testing.assert_allclose(sample.sample_weight, shares, rtol=1e-13)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_means_over_samples_with_rows_asked_for_are_not_biased(weighted: bool) -> None:
+    X, times = rows_and_times()
+    weight = times.astype(float) if weighted else np.ones(N)
+    X[[4, 17, 31]] = 40.0
+    source = ArrayRows(X, weight if weighted else None)
+    means = []
+    for seed in range(2000):
+        rows = ArrayRows.sample_of(source, 15, np.random.default_rng(seed), [4, 17, 31])
+        means.append(np.average(rows.X, axis=0, weights=rows.sample_weight))
+    error = np.std(means, axis=0) / np.sqrt(len(means))
+    difference = np.mean(means, axis=0) - np.average(X, axis=0, weights=weight)
+    assert (np.abs(difference) < 4.0 * error + 0.005).all()
+    assert (np.std(means, axis=0) < 0.5).all()  # rows at 40 are in each sample, counted alike
+
+
+def test_rows_added_to_an_earlier_sample_are_those_of_one_draw() -> None:
+    source = ArrayRows(np.random.default_rng(0).normal(size=(N, 2)))
+    earlier = source.thinned(15, np.random.default_rng(5))
+    positions, weight = source.with_rows(*earlier, [3, 9])
+    again = source.thinned(15, np.random.default_rng(5), [3, 9])
+    np.testing.assert_array_equal(positions, again[0])
+    np.testing.assert_allclose(weight, again[1], rtol=1e-13)
+    assert source.with_rows(*earlier, ()) == earlier
+
+
+def test_sample_whose_rows_were_all_asked_for_has_their_own_weights() -> None:
+    X, times = rows_and_times()
+    source = ArrayRows(X, times.astype(float))
+    present = np.flatnonzero(times)
+    positions, weight = source.thinned(N, np.random.default_rng(0), [4, 5])
+    np.testing.assert_array_equal(positions, present)
+    np.testing.assert_array_equal(weight, times[present])
+    positions, weight = source.thinned(5, np.random.default_rng(0), present)
+    np.testing.assert_array_equal(positions, present)
+    np.testing.assert_allclose(weight, 5.0 * times[present] / times.sum(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("form", ["whole", "incomplete", "noisy"])
+def test_sample_has_what_else_is_known_of_the_rows_asked_for(form: str) -> None:
+    X, _ = rows_and_times()
+    if form == "incomplete":
+        X[::3, 0] = np.nan
+    known = {"code": np.arange(N)}
+    if form == "noisy":
+        known |= {"noise": np.arange(2.0 * N).reshape(N, 2)}
+    for source in (ArrayRows(X), cut(ArrayRows(X))):
+        sample = ArrayRows.sample_of(
+            source.with_extras(form, known), 15, np.random.default_rng(0), [3, 9, 59]
+        )
+        assert sample.form == form
+        positions = sample.extras["code"]
+        assert {3, 9, 59} <= set(positions)
+        np.testing.assert_array_equal(sample.X, X[positions])
+        for name, array in known.items():
+            np.testing.assert_array_equal(sample.extras[name], array[positions], name)

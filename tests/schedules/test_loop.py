@@ -314,7 +314,7 @@ def test_fit_interrupted_before_its_first_iteration_has_nothing_to_keep() -> Non
 class SampledRows(ArrayRows):
     """Rows of which a sample is drawn with Ctrl-C."""
 
-    def thinned(self, size: int, rng: np.random.Generator) -> NoReturn:  # noqa: ARG002
+    def thinned(self, *_: Any) -> NoReturn:
         raise KeyboardInterrupt
 
 

@@ -55,9 +55,11 @@ class ArrayRows(RowSource):
         cls, source: RowSource, size: int, rng: np.random.Generator, also: Positions = ()
     ) -> ArrayRows:
         """Return copies of the rows that `thinned` chooses, and of those `also`, as float64."""
-        positions, weight = source.thinned(size, rng)
-        if len(also):
-            positions, weight = source.with_rows(positions, weight, also)
+        return cls.copied(source, *source.thinned(size, rng, also))
+
+    @classmethod
+    def copied(cls, source: RowSource, positions: Positions, weight: Floats) -> ArrayRows:
+        """Return copies of the rows at some positions, as float64, with the weights given."""
         X, _, _, extras = source.gather(positions)
         return cls(X, weight, source.feature_names, form=source.form, extras=extras)
 

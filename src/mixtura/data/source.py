@@ -365,33 +365,53 @@ class RowSource(ABC):
         rows, counts = np.unique(np.concatenate(list(self.map(of(draw)))), return_counts=True)
         return rows, counts.astype(np.float64)
 
-    def thinned(self, size: int, rng: np.random.Generator) -> tuple[Positions, Floats]:
+    def thinned(
+        self, size: int, rng: np.random.Generator, also: Positions = ()
+    ) -> tuple[Positions, Floats]:
         """Return positions of rows that stand for all, ascending, and their weights.
 
-        They are all rows of positive weight if there are at most `size`: see `drawn`. Else the rows
-        with the smallest or the largest value of a feature are added, if it is far from the middle:
-        a sample would miss them.
+        They are all rows of positive weight if there are at most `size`: see `drawn`. Else some
+        rows that a sample would miss are added by `with_rows`: those asked for by `also`, and those
+        with the smallest or the largest value of a feature, if it is far from the middle.
         """
         positions, weight = self.drawn(size, rng)
         if len(positions) == self.n_rows:
             return positions, weight
-        return self.with_rows(positions, weight, self._far_rows)
+        more = np.union1d(np.asarray(also, dtype=np.intp), self._far_rows)
+        return self.with_rows(positions, weight, more)
 
     def with_rows(
         self, positions: Positions, weight: Floats, more: Positions
     ) -> tuple[Positions, Floats]:
         """Return positions of a sample and of more rows, ascending, and their weights.
 
-        A row that is added counts as little as it does among all rows.
+        Each of the rows `more` stands for itself alone, as little as it counts among all rows. The
+        other rows of the sample stand for all others, as those of a stratified sample. So the
+        weight of all remains what it was, and means over the sample are not biased.
+
+        Parameters
+        ----------
+        positions : array_like of int
+            Of the sample, no row twice.
+        weight : ndarray
+            Of each row of the sample.
+        more : array_like of int
+            Positions of rows; some may be in the sample.
         """
-        added = np.setdiff1d(more, positions)
+        if not len(more):
+            return positions, weight
+        added: NDArray[np.intp] = np.unique(np.asarray(more, dtype=np.intp))
         own = np.ones(len(added))
-        if self.is_weighted and len(added):
+        if self.is_weighted:
             own = np.concatenate(list(self.map(sampling.Weights(added))))
-        together = np.concatenate([positions, added])
+        unit = weight.sum() / self.weight_sum
+        others = ~np.isin(positions, added)
+        left = weight[others]
+        if len(left):
+            left = left * (max(0.0, unit * (self.weight_sum - own.sum())) / left.sum())
+        together = np.concatenate([np.asarray(positions)[others], added])
         order = np.argsort(together)
-        own = own * (weight.sum() / self.weight_sum)
-        return together[order], np.concatenate([weight, own])[order]
+        return together[order], np.concatenate([left, unit * own])[order]
 
     @cached_property
     def middle(self) -> Middle:

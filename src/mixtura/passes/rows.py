@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from mixtura.data import Block, RowSource
 from mixtura.parameters import Seen
-from mixtura.passes import work
+from mixtura.passes import unlikely, work
 from mixtura.passes.backend import Backend
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds
+from mixtura.passes.unlikely import UnlikelyRows
 from mixtura.passes.work import FarRow, Marked, Part
 from mixtura.shapes import EPS, Floats, Shape
 from mixtura.statistics import Statistics, total
@@ -174,6 +175,32 @@ class RowsPass:
         here = partial(work.farthest, self.em, seen, self.backend.n_threads, n_rows)
         found = [row for of_block in self._map(here) for row in of_block]
         return _different(sorted(found, key=lambda row: (row.log_prob, row.position)), n_rows)
+
+    def least_likely(self, seen: Seen, n_rows: int) -> UnlikelyRows:
+        """Return the rows of positive weight that have the lowest densities.
+
+        Parameters
+        ----------
+        seen : Seen
+            With its covariances, unless rows are whole.
+        n_rows : int
+            Most rows. Half of them have the lowest log-densities; the others have the lowest ones
+            in comparison with rows of the same component, and some are both. Of equal rows, the
+            first are taken.
+
+        Returns
+        -------
+        UnlikelyRows
+
+        Notes
+        -----
+        The cost is that of a pass, and for rows with missing numbers or noise of one factorisation
+        for each pattern or row. No array has an entry a row. See `mixtura.passes.unlikely` for how
+        rows are compared.
+        """
+        most = ((n_rows + 1) // 2, n_rows // 2)
+        rows_of, em = self._engine.rows, self.em
+        return self._total(partial(unlikely.least_likely, rows_of, em, seen, self.backend, most))
 
     def given(self, shares: NDArray[Any], centres: Floats) -> Statistics:
         """Return the statistics under given labels (n,) or responsibilities (n, k)."""

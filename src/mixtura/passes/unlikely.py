@@ -1,0 +1,198 @@
+"""The rows that a mixture explains worst: where a component may be missing.
+
+Rows are put in two orders, and the first of both are taken. The log-density finds a cluster far
+away whose density some wide component makes larger than its distance suggests, as where the other
+rows have heavy tails. The log-density less what rows of the same component have on average finds a
+cluster that is far from a narrow component, while all rows of a wide one have lower densities.
+
+Densities of rows of which not the same is observed cannot be compared: they differ in units, and a
+number with much noise has a low one. So each is first moved to that of a whole row. Under component
+j, of which S_ij is the covariance of the m_i numbers that are observed of row i with their noise,
+rows have on average::
+
+    e_ij = log weight_j - 1/2 (m_i (1 + log 2 pi) + log det S_ij)
+    e_j  = log weight_j - 1/2 (d   (1 + log 2 pi) + log det covariance_j)
+
+With j the most probable component of the row, the first order is that of
+``log_prob_i + e_j - e_ij``, and the second that of ``log_prob_i - e_ij``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.algebra import Algebra
+from mixtura.data.block import CHUNK, Block
+from mixtura.parameters import Seen
+from mixtura.passes.backend import Backend
+from mixtura.passes.work import Part
+from mixtura.reference.noisy import as_matrices
+from mixtura.shapes import Floats
+
+__all__ = ["UnlikelyRows", "least_likely"]
+
+LOG_SPREAD = 0.5 * (1.0 + math.log(2.0 * math.pi))  # a unit normal number has less on average
+MOST_NUMBERS = 1 << 21  # of matrices that are factorised at one time
+
+
+class UnlikelyRows(NamedTuple):
+    """Rows of low density, their positions ascending.
+
+    Attributes
+    ----------
+    positions : ndarray of shape (m,), int
+        Among all rows.
+    log_prob : ndarray of shape (m,), nats
+    components : ndarray of shape (m,), int
+        The most probable component of each.
+    scores : ndarray of shape (2, m), nats
+        What the rows are ordered by: the log-density of a row as if it were whole, and what its
+        log-density has more than is to be expected under its component.
+    most : tuple of int
+        How many rows are taken by each score.
+    """
+
+    positions: NDArray[np.intp]
+    log_prob: Floats
+    components: NDArray[np.int64]
+    scores: Floats
+    most: tuple[int, int]
+
+    def __add__(self, other: UnlikelyRows) -> UnlikelyRows:  # type: ignore[override]
+        """Return the unlikely rows of two groups, of which the other comes later."""
+        scores = np.concatenate([self.scores, other.scores], axis=1)
+        first = [_lowest(score, most) for score, most in zip(scores, self.most, strict=True)]
+        kept = np.unique(np.concatenate(first))
+        return UnlikelyRows(
+            np.concatenate([self.positions, other.positions])[kept],
+            np.concatenate([self.log_prob, other.log_prob])[kept],
+            np.concatenate([self.components, other.components])[kept],
+            scores[:, kept],
+            self.most,
+        )
+
+
+def least_likely(
+    rows_of: Callable[[Block], Any],
+    em: str,
+    seen: Seen,
+    backend: Backend,
+    most: tuple[int, int],
+    part: Part,
+) -> UnlikelyRows:
+    """Return the rows of one block that have the lowest of each score.
+
+    Parameters
+    ----------
+    rows_of : callable
+        From some rows to those of an engine; no array has an entry for each row of a large block.
+    em : str
+    seen : Seen
+        With its covariances, unless rows are whole.
+    backend : Backend
+    most : tuple of int
+        See `UnlikelyRows`.
+    part : Part
+    """
+    nothing = np.empty(0, dtype=np.intp)
+    found = UnlikelyRows(nothing, np.empty(0), nothing.astype(np.int64), np.empty((2, 0)), most)
+    for begin in range(0, len(part.block.X), CHUNK):
+        block = part.block.part(slice(begin, begin + CHUNK))
+        log_prob, components = np.empty(len(block.X)), np.zeros(len(block.X), dtype=np.int64)
+        rows_of(block).evaluate(em, seen, backend.n_threads, log_prob=log_prob, labels=components)
+        here = np.arange(len(block.X))
+        if block.sample_weight is not None:  # rows of weight zero may have no density
+            here = np.flatnonzero(block.sample_weight)
+        log_prob, components = log_prob[here], components[here]
+        scores = _scores(block, here, log_prob, components, seen, backend.algebra)
+        found += UnlikelyRows(block.start + here, log_prob, components, scores, most)
+    return found
+
+
+def _lowest(score: Floats, most: int) -> NDArray[np.intp]:
+    """Return where the lowest numbers are; of equal ones, the first."""
+    if not most:
+        return np.empty(0, dtype=np.intp)
+    places = np.arange(len(score))
+    if most < len(score):
+        places = np.flatnonzero(score <= np.partition(score, most - 1)[most - 1])
+    return places[np.argsort(score[places], kind="stable")[:most]]
+
+
+def _scores(
+    block: Block,
+    here: NDArray[np.intp],
+    log_prob: Floats,
+    components: NDArray[np.int64],
+    seen: Seen,
+    by: Algebra,
+) -> Floats:
+    """Return both scores of some rows of a block, shape (2, m)."""
+    k, d = seen.means.shape
+    log_dets = seen.shape.log_dets(seen.precisions_cholesky, d)
+    of_whole = (log_dets - d * LOG_SPREAD + np.zeros(k))[components]  # e_j less log weight_j
+    of_row = of_whole
+    if block.extras.get("noise") is not None or np.isnan(block.X).any():
+        of_row = _expected(block, here, components, seen, by)
+    score = log_prob + (of_whole - of_row)
+    with np.errstate(invalid="ignore"):  # a weight of zero, for rows of density zero
+        more = log_prob - of_row - seen.log_weights[components]
+    more[np.isnan(more)] = -np.inf
+    return np.stack([score, more])
+
+
+def _expected(
+    block: Block,
+    here: NDArray[np.intp],
+    components: NDArray[np.int64],
+    seen: Seen,
+    by: Algebra,
+) -> Floats:
+    """Return e_ij less the log-weight of each row under its component.
+
+    It is computed once for the rows of a component that lack the same numbers.
+    """
+    noise = block.extras.get("noise")
+    holes = np.isnan(block.X[here])
+    which, rows = np.arange(len(here)), np.arange(len(here))
+    if noise is None:
+        alike = np.column_stack([components, np.packbits(holes, axis=1)])
+        _, rows, which = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+    matrices = seen.shape.matrices(seen.covariances, *seen.means.shape)
+    expected = np.empty(len(rows))
+    step = max(1, MOST_NUMBERS // matrices[0].size)
+    for begin in range(0, len(rows), step):
+        some = rows[begin : begin + step]
+        S = matrices[components[some]]
+        if noise is None:
+            S[holes[some, :, None] | holes[some, None, :]] = 0.0
+            np.einsum("iaa->ia", S)[holes[some]] = 1.0  # its logarithm is zero
+        else:
+            S = _with_noise(S, block, here[some], by)
+        n_observed = S.shape[1] - np.count_nonzero(holes[some], axis=1) * (noise is None)
+        expected[begin : begin + step] = _log_roots(S, by) - n_observed * LOG_SPREAD
+    return expected[which.reshape(-1)]
+
+
+def _with_noise(S: Floats, block: Block, rows: NDArray[np.intp], by: Algebra) -> Floats:
+    """Return covariances of what is observed of rows, from those of the true rows."""
+    if "projection" in block.extras:
+        R = np.asarray(block.extras["projection"][rows], dtype=np.float64)
+        S = by.multiply(by.multiply(R, S), R.swapaxes(1, 2))
+    return S + as_matrices(block.extras["noise"][rows], S.shape[1])
+
+
+def _log_roots(S: Floats, by: Algebra) -> Floats:
+    """Return half the log-determinants of precisions; of a singular one, those of its diagonal."""
+    variances = np.einsum("iaa->ia", S)
+    factors, failed = by.factorise(S)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_factors = np.log(np.einsum("iaa->ia", factors)).sum(axis=1)
+        of_diagonal = -0.5 * np.log(variances).sum(axis=1)
+    log_roots: Floats = np.where(failed, of_diagonal, of_factors)
+    return log_roots
