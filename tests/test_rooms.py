@@ -27,6 +27,7 @@ FLOORS: list[set[str]] = [
     {"posterior"},
     {"schedules"},
     {"starts"},
+    {"search"},
     {"fitting"},
     EDGES,
 ]

@@ -39,7 +39,8 @@ from mixtura.mixture.table import counted
 from mixtura.passes import Backend
 from mixtura.passes.backend import BACKENDS, BackendName
 from mixtura.schedules import Outcome, State
-from mixtura.starts import HierarchicalTree, StartInterrupted, begin_from_labels
+from mixtura.search import SearchInterrupted
+from mixtura.starts import HierarchicalTree, begin_from_labels
 
 __all__ = ["Call"]
 
@@ -212,7 +213,7 @@ class Call:
                 fit = report(fitting, outcome, isinstance(begin, str))
                 if follower is not None and fit.stop_reason != "interrupted":
                     follower.remove()
-        except StartInterrupted as interrupted:
+        except SearchInterrupted as interrupted:
             fit = report(fitting, interrupted.outcome, True)
         except KeyboardInterrupt:
             raise FitInterrupted(None) from None

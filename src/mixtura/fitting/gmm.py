@@ -57,7 +57,7 @@ def fit_gmm(
     groups: ArrayLike | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
-    init: Init | Literal["labels"] = "kmeans",
+    init: Init | Literal["labels"] = "mixed",
     n_init: int = 10,
     reg_covar: float | ArrayLike = 1e-6,
     prior: PriorOption = None,

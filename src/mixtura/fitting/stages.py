@@ -40,8 +40,9 @@ from mixtura.schedules import (
     State,
 )
 from mixtura.schedules.changes import reordered
+from mixtura.search import MaximumSearch, SearchReport
 from mixtura.shapes import Floats
-from mixtura.starts import AutomaticStart, FromLabels, Means, Start, given_start
+from mixtura.starts import Beginnings, FromLabels, Means, Start, given_start
 from mixtura.updates import (
     Cause,
     Collapse,
@@ -124,6 +125,7 @@ class Fitting:
         self._update = self._update_with(family, self._ridge)
         self._check_enough_rows()
         self._check_blocks()
+        self.search: SearchReport | None = None  # what the search for the start has found
         self._guard: Guard | None = None
         if settings.avoid_spurious and not settings.estimate.is_regular:
             least = family.least_rows_of_one(survey.source.n_features)
@@ -158,7 +160,7 @@ class Fitting:
     def _automatic(self, method: Start, rng: np.random.Generator) -> Outcome:
         """From an automatic start, and again with a larger ridge where that ends on ties."""
         rng_of_restart = copy.deepcopy(rng)
-        start = self._resumed() or self._best_start(method, self._update, rng)
+        start = self._resumed() or self._best_start(method, self._update, self._ridge, rng)
         smoother = self._smoother()
         if smoother is None:
             return self._iterate(self._update, start)
@@ -167,7 +169,7 @@ class Fitting:
         outcome = self._iterate(self._update, start)
         if not outcome.spurious or outcome.stop_reason not in ("converged", "max_iter"):
             return outcome
-        start = self._best_start(method, smoother, rng_of_restart)
+        start = self._best_start(method, smoother, self._larger_ridge(), rng_of_restart)
         start.events = _spurious_events(outcome, "smoothed") + start.events
         return self._iterate(smoother, start)
 
@@ -251,18 +253,22 @@ class Fitting:
         max_iter = self.settings.max_iter
         return self._checkpoint.resume(self._rows, schedule, self.n_components, max_iter)
 
-    def _best_start(self, method: Start, update: Update, rng: np.random.Generator) -> Outcome:
+    def _best_start(
+        self, method: Start, update: Update, ridge: Floats, rng: np.random.Generator
+    ) -> Outcome:
         """The best automatic start, and which components are lost at all of them."""
-        start = AutomaticStart(
-            method,
-            self.settings.n_init,
-            self.n_components,
+        family, estimate, k = self.family, self.settings.estimate, self.n_components
+        beginnings = Beginnings(method, k, self.survey.backend, self.prior)
+        moves = k > 1 and self._judge is None and not estimate.tells_apart(family)
+        search = MaximumSearch(
+            beginnings,
+            1 if k == 1 else self.settings.n_init,
             partial(self._brief_em, update),
-            self.survey.backend,
+            estimate.update(self.survey, family, 2, ridge) if moves else None,
+            self.survey.scale,
             None if self._progress is None else self._progress.report_run,
-            self.prior,
         )
-        best, k = start.best(self.survey.source, rng), self.n_components
+        best, self.search = search.best(self.survey.source, rng)
         lost = range(len(best.weights), k)
         if lost and self.settings.on_collapse == "raise":
             raise FitError(
@@ -358,15 +364,20 @@ class Fitting:
         """The update for rows spread over their cells of the data's grid, if that differs."""
         if self._guard is None or not self._ridge.any():
             return None
-        larger = np.maximum(self._ridge, self._guard.rounding)
+        larger = self._larger_ridge()
         return self._update_with(self.family, larger) if (larger > self._ridge).any() else None
+
+    def _larger_ridge(self) -> Floats:
+        """The ridge of rows spread over their cells of the data's grid."""
+        assert self._guard is not None
+        return np.maximum(self._ridge, self._guard.rounding)
 
     def ridge_of(self, outcome: Outcome) -> Floats:
         """Return the ridge with which an outcome was found, in squared units of the features."""
         smoothed = any(event.action == "smoothed" for event in outcome.events)
         if not smoothed or self._guard is None:
             return self._ridge
-        return np.maximum(self._ridge, self._guard.rounding)
+        return self._larger_ridge()
 
     # ---- before and after ----
 

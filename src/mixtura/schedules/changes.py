@@ -11,10 +11,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.parameters import NOTHING
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["emptied", "merged", "placed", "reordered", "split"]
+__all__ = ["alone", "emptied", "merged", "placed", "reordered", "replaced", "split"]
 
 
 def merged(statistics: Statistics, into: int, other: int) -> Statistics:
@@ -128,6 +129,48 @@ def placed(
     share = weight / float(resp_sum.sum())
     centres[component], resp_sum[component] = row, weight
     scatter = about.shape.lent(about.resp_xx, component, spread * share)
+    return replace(
+        about, centres=centres, resp_sum=resp_sum, resp_x=np.zeros_like(centres), resp_xx=scatter
+    )
+
+
+def alone(statistics: Statistics, component: int) -> Statistics:
+    """Return the statistics of one component, and of another without rows.
+
+    Of a shared scatter the component has its share by weight.
+    """
+    about = statistics.centred()
+    twice = np.array([component, component])
+    share = float(about.resp_sum[component] / about.resp_sum.sum())
+    scatter = about.shape.parted(about.resp_xx, twice, share)
+    both = replace(
+        about,
+        centres=about.centres[twice],
+        resp_sum=about.resp_sum[twice],
+        resp_x=about.resp_x[twice],
+        resp_xx=scatter,
+        extras=NOTHING,
+    )
+    both.resp_sum[1] = 0.0
+    return both
+
+
+def replaced(statistics: Statistics, components: tuple[int, int], parts: Statistics) -> Statistics:
+    """Return the statistics with two parts in place of a component.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    components : tuple of int
+        That is replaced, and one without rows.
+    parts : Statistics
+        Of both parts; they get the weight of the component. A shared scatter stays as it is.
+    """
+    about, parts, both = statistics.centred(), parts.centred(), list(components)
+    share = float(about.resp_sum[both].sum() / parts.resp_sum.sum())
+    centres, resp_sum = about.centres.copy(), about.resp_sum.copy()
+    centres[both], resp_sum[both] = parts.centres, share * parts.resp_sum
+    scatter = about.shape.replaced(about.resp_xx, both, share * parts.resp_xx)
     return replace(
         about, centres=centres, resp_sum=resp_sum, resp_x=np.zeros_like(centres), resp_xx=scatter
     )

@@ -1,1 +1,6 @@
-"""The search for the highest maximum: starts, and moves on the best."""
+"""The search for the highest maximum: starts of several kinds, and moves on the best of them."""
+
+from mixtura.search.report import Maximum, SearchReport
+from mixtura.search.search import MaximumSearch, SearchInterrupted
+
+__all__ = ["Maximum", "MaximumSearch", "SearchInterrupted", "SearchReport"]

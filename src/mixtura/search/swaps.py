@@ -1,44 +1,67 @@
-"""Random swaps: a component is taken from where it is and put elsewhere."""
+"""Random swaps: a component is taken from where it is, and put anywhere else.
+
+Nothing is estimated before. So moves are found that no estimate would rank high [1]_ [2]_.
+
+.. [1] P. Fränti, "Efficiency of random swap clustering", Journal of Big Data 5, 13, 2018.
+.. [2] Q. Zhao, V. Hautamäki, I. Kärkkäinen, P. Fränti, "Random swap EM algorithm for Gaussian
+   mixture models", Pattern Recognition Letters 33, 2120-2126, 2012.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from mixtura.data.sampling import draw_rows
-from mixtura.schedules.changes import emptied, merged, placed, split
+from mixtura.algebra import Algebra
+from mixtura.data import RowSource, draw_rows
+from mixtura.schedules import Outcome
+from mixtura.schedules.changes import placed
+from mixtura.search.losses import ward
+from mixtura.search.moves import without
+from mixtura.search.splits import cut
+from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
+__all__ = ["swapped"]
 
-def nearest(statistics: Statistics, j: int, scale) -> int:
-    means = statistics.means() / scale
-    n = statistics.resp_sum
-    ward = n * n[j] / (n + n[j]) * np.square(means - means[j]).sum(axis=1)
-    ward[j] = np.inf
-    return int(np.argmin(ward))
+SPREADS = (0.2, 1.0)  # scatter of a component about a row, in pooled ones
+WEIGHTS = (0.3, 1.0)  # of such a component, in average ones
 
 
-def freed(statistics, j, scale, rng):
-    if len(statistics.resp_sum) > 1 and rng.random() < 0.5:
-        return merged(statistics, nearest(statistics, j, scale), j)
-    return emptied(statistics, j)
+def swapped(
+    outcome: Outcome,
+    source: RowSource,
+    scale: Floats,
+    by: Algebra,
+    rng: np.random.Generator,
+    *,
+    splits: bool,
+) -> Statistics:
+    """Return the statistics after a random swap.
 
-
-def swapped(outcome, source, weight, scale, by, rng, i, info=None):
-    info = {} if info is None else info
+    Parameters
+    ----------
+    outcome : Outcome
+        With two components or more.
+    source : RowSource
+        The rows of which it is an outcome.
+    scale : ndarray of shape (n_features,)
+        Units of the features.
+    by : Algebra
+    rng : Generator
+    splits : bool
+        Whether the component is put beside another, by halving one drawn by weight; else about a
+        row drawn by weight.
+    """
+    assert outcome.statistics is not None
     statistics = outcome.statistics.centred()
-    k = len(statistics.resp_sum)
-    n = statistics.resp_sum.sum()
-    j = int(rng.integers(k))
-    a = statistics.resp_sum[j] / n
-    s = freed(statistics, j, scale, rng)
-    info.update(wj=a * k, merged=not np.array_equal(s.centres, statistics.centres))
-    if i % 2 == 0:
-        h = int(draw_rows(s.resp_sum, 1, rng)[0])
-        dev = outcome.parameters.shape.widest(outcome.parameters.covariances, h, scale, by)
-        info.update(kind="split", wh=s.resp_sum[h] / n * k)
-        return split(s, h, j, 0.8 * dev)
-    row = source.take(draw_rows(weight, 1, rng))[0]
-    spread = (0.2, 1.0)[int(rng.integers(2))]
-    share = (0.3, 1.0)[int(rng.integers(2))]
-    info.update(kind="placed", spread=spread, share=share)
-    return placed(s, j, row, share / k * n, spread)
+    k, total = len(statistics.resp_sum), float(statistics.resp_sum.sum())
+    freed, merges = int(rng.integers(k)), bool(rng.integers(2))
+    into = int(np.argmin(ward(statistics, scale)[freed])) if merges else None
+    left = without(statistics, freed, into)
+    if splits:
+        donor = int(draw_rows(left.resp_sum, 1, rng)[0])
+        return cut(left, outcome.parameters, donor, freed, scale, by)
+    weight = source.weights()
+    row = draw_rows(np.ones(source.n_samples) if weight is None else weight, 1, rng)
+    spread, share = SPREADS[rng.integers(2)], WEIGHTS[rng.integers(2)]
+    return placed(left, freed, source.take(row)[0], share * total / k, spread)

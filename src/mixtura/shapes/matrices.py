@@ -228,6 +228,12 @@ class _Tied(_Matrices):
     def halved(self, scatter: Floats, component: int, other: int, width: float) -> Floats:  # noqa: ARG002
         return scatter
 
+    def parted(self, scatter: Floats, components: NDArray[np.intp], share: float) -> Floats:  # noqa: ARG002
+        return share * scatter
+
+    def replaced(self, scatter: Floats, components: list[int], own: Floats) -> Floats:  # noqa: ARG002
+        return scatter
+
     def lent(self, scatter: Floats, component: int, share: float) -> Floats:  # noqa: ARG002
         return (1.0 + share) * scatter
 

@@ -174,6 +174,16 @@ class Shape(ABC):
         halved[component] = 0.5 * (2.0 - width) * scatter[component]
         return halved
 
+    def parted(self, scatter: Floats, components: NDArray[np.intp], share: float) -> Floats:  # noqa: ARG002
+        """Return the scatters of some components, which have a share of the rows."""
+        return self.select(scatter, components)
+
+    def replaced(self, scatter: Floats, components: list[int], own: Floats) -> Floats:
+        """Return the scatters with those of some components replaced."""
+        replaced = scatter.copy()
+        replaced[components] = own
+        return replaced
+
     def lent(self, scatter: Floats, component: int, share: float) -> Floats:
         """Return the scatters where a component has a share of those of all others."""
         lent = scatter.copy()

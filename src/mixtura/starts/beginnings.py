@@ -48,7 +48,10 @@ KINDS: dict[Start, tuple[tuple[Kind, Metric], ...]] = {
         ("random", "whitened"),
         ("kmeans++", "whitened"),
     ),
-    **{kind: tuple((kind, metric) for metric in METRICS) for kind in ("kmeans", "kmeans++", "random")},
+    **{
+        kind: tuple((kind, metric) for metric in METRICS)
+        for kind in ("kmeans", "kmeans++", "random")
+    },
 }
 SAMPLE_PER_PARAMETER = 20  # rows for each component and feature, at least
 SAMPLE_WORK = 400_000  # multiply-adds of a pass that costs as much as the Python around it

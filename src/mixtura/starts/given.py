@@ -28,7 +28,7 @@ from mixtura.parameters import Parameters, Seen
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
 from mixtura.shapes import DIAG, EPS, FULL, Floats, Shape
-from mixtura.starts.automatic import INIT_METHODS, Start
+from mixtura.starts.beginnings import INIT_METHODS, Start
 from mixtura.starts.hierarchical import HierarchicalTree
 from mixtura.starts.labels import FromLabels, statistics_of_labels
 from mixtura.starts.whole import whole_pass

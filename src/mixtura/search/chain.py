@@ -1,0 +1,108 @@
+"""A chain: a few starts against each other, then moves on the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mixtura.algebra import Algebra
+from mixtura.parameters import Parameters
+from mixtura.schedules import Outcome
+from mixtura.search.contest import Contest, Verdict
+from mixtura.search.moves import Move, ranked_moves
+from mixtura.search.report import Record
+from mixtura.search.swaps import swapped
+from mixtura.shapes import Floats
+from mixtura.statistics import Statistics
+from mixtura.updates import Update
+
+__all__ = ["Chain"]
+
+FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
+SWAPS = 4  # random ones, after ranked moves
+
+
+class Chain:
+    """One climb: it never goes back, and knows nothing of other chains.
+
+    Parameters
+    ----------
+    contest : Contest
+    starts : iterator of Parameters
+    pair : Update or None
+        For two components, which ranks moves; None for no moves.
+    record : Record
+    scale : ndarray of shape (n_features,)
+        Units of the features.
+    by : Algebra
+    rng : Generator
+        For swaps.
+    """
+
+    def __init__(
+        self,
+        contest: Contest,
+        starts: Iterator[Parameters],
+        pair: Update | None,
+        record: Record,
+        scale: Floats,
+        by: Algebra,
+        rng: np.random.Generator,
+    ) -> None:
+        self.contest, self._starts, self._pair, self._record = contest, starts, pair, record
+        self._scale, self._by, self._rng = scale, by, rng
+
+    @property
+    def leader(self) -> Outcome | None:
+        """The best run so far."""
+        return self.contest.leader
+
+    def start(self) -> Verdict | None:
+        """Run from the next start; None where there is none."""
+        start = next(self._starts, None)
+        if start is None:
+            return None
+        self._record.n_starts += 1
+        return self.contest.run(start)
+
+    def move(self) -> None:
+        """Try moves: ranked ones after each success, then random ones."""
+        if self._pair is None or self.leader is None or len(self.leader.parameters.weights) < 2:
+            return
+        self._ranked()
+        source = self.contest.em.rows.source  # type: ignore[attr-defined]
+        for swap in range(SWAPS):
+            changed = swapped(
+                self.leader, source, self._scale, self._by, self._rng, splits=swap % 2 == 0
+            )
+            if self._try(changed) == "leads":
+                self._ranked()
+
+    def _ranked(self) -> None:
+        """Try the most promising moves on the leader, and on what becomes the leader by them."""
+        assert self._pair is not None
+        em = self.contest.em
+        moves: Iterator[Move] = iter(())
+        ranked: Outcome | None = None
+        failures = 0
+        while failures < FAILURES:
+            leader = self.leader
+            assert leader is not None
+            assert leader.statistics is not None
+            if leader is not ranked:
+                ranked = leader
+                moves = iter(ranked_moves(leader, em, self._pair, self._scale, self._by))
+            move = next(moves, None)
+            if move is None:
+                return
+            succeeds = self._try(move.applied(leader.statistics)) == "leads"
+            failures = 0 if succeeds else failures + 1
+
+    def _try(self, changed: Statistics) -> Verdict:
+        """Run from changed statistics, if parameters follow from them."""
+        assert self.leader is not None
+        self._record.n_moves += 1
+        update = self.contest.em.update
+        parameters, failed = update.update(changed, self.leader.parameters)
+        return "failed" if failed.any() else self.contest.run(parameters)

@@ -1,0 +1,144 @@
+"""What is lost without a component: the less of two estimates.
+
+Its rows may be left to the others as they are. Then a row of which it had the share r loses
+``-log(1 - r)``, and the weights of the others grow. Or it may be merged with another one. Then
+Runnalls' bound [1]_ says what is lost if no row was shared between the two, and the entropy of
+shared rows is taken from it.
+
+.. [1] A. R. Runnalls, "Kullback-Leibler approach to Gaussian mixture reduction", IEEE Transactions
+   on Aerospace and Electronic Systems 43, 989-999, 2007, equation (21).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixtura.algebra import Algebra
+from mixtura.search.shares import LEAST_SHARE, Shares
+from mixtura.shapes import EPS, FULL, Floats
+from mixtura.statistics import Statistics
+
+__all__ = ["Merging", "losses_of_deletion", "losses_of_merging"]
+
+TINY = float(np.finfo(np.float64).tiny)
+PARTNERS = 3  # of each component, with which merging is looked at closely
+NEIGHBOURS = 20  # of each component, of which the partners are chosen
+
+
+class Merging(NamedTuple):
+    """The components with which each one loses least when it is merged.
+
+    Attributes
+    ----------
+    partner : ndarray of shape (n_components, n_partners), int
+    loss : ndarray of shape (n_components, n_partners), nats
+        Infinite where nothing can be said.
+    """
+
+    partner: NDArray[np.intp]
+    loss: Floats
+
+
+def losses_of_deletion(shares: Shares, weights: Floats) -> Floats:
+    """Return what the rows lose without each component, nats, shape (n_components,)."""
+    rest = np.maximum(1.0 - shares.resp, TINY)
+    grown = -np.log1p(-np.minimum(weights, 1.0 - EPS))
+    losses: Floats = -np.einsum("i,ij->j", shares.weight, np.log(rest))
+    losses -= shares.weight.sum() * grown
+    return losses
+
+
+def losses_of_merging(
+    statistics: Statistics, shares: Shares, scale: Floats, by: Algebra
+) -> Merging:
+    """Return what the rows lose where two components become one.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        About the means.
+    shares : Shares
+    scale : ndarray of shape (n_features,)
+        Units of the features.
+    by : Algebra
+
+    Notes
+    -----
+    O(k^2 d + k d^3), for the `NEIGHBOURS` of each component that are nearest by Ward's distance.
+    """
+    k = len(statistics.resp_sum)
+    one, other = _pairs(statistics, scale)
+    table = np.full((k, k), np.inf)
+    with np.errstate(all="ignore"):  # of sums that leave a float's range, nothing can be said
+        losses = _runnalls(statistics, one, other, by)
+    losses[~np.isfinite(losses)] = np.inf
+    table[one, other] = table[other, one] = losses
+    partner = np.argsort(table, axis=1, kind="stable")[:, : min(PARTNERS, k - 1)]
+    loss = np.take_along_axis(table, partner, axis=1)
+    unsure = shares.resp.max(axis=1) < 1.0 - LEAST_SHARE
+    r, weight = shares.resp[unsure], shares.weight[unsure]
+    for c in range(partner.shape[1]):
+        mate = r[:, partner[:, c]]
+        entropy = _times_log(r + mate) - _times_log(r) - _times_log(mate)
+        loss[:, c] -= np.einsum("i,ij->j", weight, entropy)
+    return Merging(partner, loss)
+
+
+def _pairs(statistics: Statistics, scale: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pairs of components, each with those nearest to it; every pair of few components."""
+    k = len(statistics.resp_sum)
+    if k <= NEIGHBOURS + 1:
+        return np.triu_indices(k, 1)
+    near = np.argsort(ward(statistics, scale), axis=1, kind="stable")[:, :NEIGHBOURS]
+    pairs = np.stack([np.repeat(np.arange(k), NEIGHBOURS), near.ravel()], axis=1)
+    one, other = np.unique(np.sort(pairs, axis=1), axis=0).T
+    return one, other
+
+
+def ward(statistics: Statistics, scale: Floats) -> Floats:
+    """Ward's distance of each two components; infinite from one to itself."""
+    means, N = statistics.means() / scale, statistics.resp_sum
+    squares = np.zeros((len(N), len(N)))
+    for column in means.T:  # no array is larger than this
+        squares += np.square(column[:, None] - column)
+    both = N[:, None] + N
+    distances = np.divide(N[:, None] * N, both, out=np.zeros_like(both), where=both > 0) * squares
+    np.fill_diagonal(distances, np.inf)
+    return distances
+
+
+def _runnalls(
+    statistics: Statistics, one: NDArray[np.intp], other: NDArray[np.intp], by: Algebra
+) -> Floats:
+    """Runnalls' bound for pairs of components with covariances of their own, else shared ones."""
+    N, scatter = statistics.resp_sum, statistics.resp_xx
+    d, is_shared = statistics.centres.shape[1], statistics.shape.is_shared
+    shape = FULL if is_shared else statistics.shape  # of the scatter of one pair
+    joint = N[one] + N[other]
+    apart = statistics.centres[one] - statistics.centres[other]
+    between = shape.product((N[one] * N[other] / joint)[:, None] * apart, apart)
+
+    def log_dets(scatters: Floats, counts: Floats) -> Floats:
+        column = counts.reshape((-1,) + (1,) * (scatters.ndim - 1))
+        covariances = shape.per_feature(scatters / column, d)
+        factors, failed = shape.factorise(np.ascontiguousarray(covariances), by)
+        return np.where(failed, np.nan, -2.0 * shape.log_dets(factors, d))
+
+    if is_shared:
+        each = log_dets(np.concatenate([scatter + between, scatter[None]]), N.sum() + 0.0 * N[:1])
+        loss = 0.5 * N.sum() * (each[:-1] - each[-1])
+    else:
+        each = N * log_dets(scatter, N)
+        both = joint * log_dets(scatter[one] + scatter[other] + between, joint)
+        loss = 0.5 * (both - each[one] - each[other])
+    losses: Floats = loss - (_times_log(joint) - _times_log(N[one]) - _times_log(N[other]))
+    return losses
+
+
+def _times_log(x: Floats) -> Floats:
+    """Return ``x log x``, 0 for 0."""
+    product: Floats = x * np.log(np.maximum(x, TINY))
+    return product

@@ -1,0 +1,62 @@
+"""The share of each component in each row, under the leader: what moves are ranked by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixtura.data import ArrayRows
+from mixtura.passes import Backend, RowsPass
+from mixtura.schedules import EM, Outcome
+from mixtura.shapes import Floats
+
+__all__ = ["LEAST_SHARE", "Shares"]
+
+LEAST_SHARE = 0.01  # of a row; rows of which a component has less say nothing of its inside
+MOST_SHARES = 1 << 22  # that are looked at
+
+
+class Shares:
+    """Responsibilities of the rows of a sample, or of some of them where there are many.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    em : EM
+        Of which it is the outcome.
+
+    Attributes
+    ----------
+    resp : ndarray of shape (n_samples, n_components)
+        Of rows, not times their weight.
+    weight : ndarray of shape (n_samples,)
+        Of rows; their sum is the total weight of the sample.
+    backend : Backend
+    """
+
+    resp: Floats
+    weight: Floats
+    backend: Backend
+
+    def __init__(self, outcome: Outcome, em: EM) -> None:
+        rows, parameters = em.rows, outcome.parameters
+        assert isinstance(rows, RowsPass)
+        self.backend, k = rows.backend, len(parameters.weights)
+        self._source = source = rows.source
+        if source.n_samples * k > MOST_SHARES:
+            size = max(MOST_SHARES // k, 1)
+            self._source = ArrayRows.sample_of(source, size, np.random.default_rng(0))
+        weight = self._source.weights()
+        n = self._source.n_samples
+        self.weight = np.ones(n) if weight is None else weight
+        self.weight = self.weight * (source.weight_sum / self.weight.sum())
+        self.resp = np.empty((n, k))
+        seen, _ = em.update.as_seen(parameters)
+        alike = self._source.reweighted(np.ones(n))
+        RowsPass(alike, parameters.shape, self.backend).evaluate(seen, resp=self.resp)
+
+    def rows_of(self, component: int) -> ArrayRows:
+        """The rows in which a component has a share, weighted by it."""
+        rows = np.flatnonzero(self.resp[:, component] > LEAST_SHARE)
+        X, _, _, extras = self._source.gather(rows)
+        weight = self.weight[rows] * self.resp[rows, component]
+        return ArrayRows(X, weight, form=self._source.form, extras=extras)

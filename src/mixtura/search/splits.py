@@ -1,0 +1,117 @@
+"""What splitting a component gains: a few iterations with two on the rows of the one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from mixtura.algebra import Algebra
+from mixtura.exceptions import FitError
+from mixtura.parameters import Parameters
+from mixtura.passes import RowsPass
+from mixtura.schedules import EM, Outcome, Plain
+from mixtura.schedules.changes import alone, split
+from mixtura.search.shares import Shares
+from mixtura.shapes import Floats
+from mixtura.statistics import Statistics
+from mixtura.updates import Collapse, Update
+
+__all__ = ["Split", "best_split", "cut"]
+
+LOOKS = 2  # iterations from each cut: more rank moves no better
+LEAST_ROWS = 4
+APART = 0.8  # deviations from the middle to the mean of either half
+HALO = 1.7  # times the average scatter, for the outer of two parts with one mean
+
+
+class Split(NamedTuple):
+    """Two parts of a component.
+
+    Attributes
+    ----------
+    gain : float, nats
+        Of the log-likelihood of the component's rows.
+    halves : Statistics
+        Of the parts.
+    """
+
+    gain: float
+    halves: Statistics
+
+
+def best_split(
+    outcome: Outcome,
+    component: int,
+    shares: Shares,
+    pair: Update,
+    scale: Floats,
+    by: Algebra,
+) -> Split | None:
+    """Return how a component is best split; None where it cannot be.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    component : int
+    shares : Shares
+        Of the rows in the components.
+    pair : Update
+        For two components.
+    scale : ndarray of shape (n_features,)
+        Units of the features.
+    by : Algebra
+
+    Notes
+    -----
+    It costs a few passes over the rows in which the component has a share. Where covariances are
+    shared, each part has the shared one at first.
+    """
+    own = shares.rows_of(component)
+    if own.n_samples < LEAST_ROWS:
+        return None
+    assert outcome.statistics is not None
+    parameters = outcome.parameters
+    one = parameters.select(np.array([component]))
+    rows = RowsPass(own, parameters.shape, shares.backend)
+    before = rows.accumulate(one.seen()).log_likelihood
+    em = EM(rows, pair, Plain(0.0), Collapse("drop", scale, by))
+    both = alone(outcome.statistics, component)
+    best: Split | None = None
+    for cut_in_two in _cuts(both, parameters, component, scale, by):
+        start, failed = pair.update(cut_in_two, one.select(np.zeros(2, dtype=np.intp)))
+        if failed.any():
+            continue
+        try:
+            end = em.run(start, LOOKS)
+        except FitError:
+            continue
+        if len(end.parameters.weights) == 2 and end.statistics is not None:
+            gain = end.statistics.log_likelihood - before
+            if best is None or gain > best.gain:
+                best = Split(gain, end.statistics)
+    return best
+
+
+def cut(
+    statistics: Statistics,
+    parameters: Parameters,
+    component: int,
+    other: int,
+    scale: Floats,
+    by: Algebra,
+) -> Statistics:
+    """Return the statistics with a component cut across its widest direction."""
+    deviation = parameters.shape.widest(parameters.covariances, component, scale, by)
+    return split(statistics, component, other, APART * deviation)
+
+
+def _cuts(
+    both: Statistics, parameters: Parameters, component: int, scale: Floats, by: Algebra
+) -> Iterator[Statistics]:
+    """Yield statistics of two halves side by side, and of a core and its halo."""
+    deviation = parameters.shape.widest(parameters.covariances, component, scale, by)
+    yield split(both, 0, 1, APART * deviation)
+    if not parameters.shape.is_shared:
+        yield split(both, 0, 1, 0.0 * deviation, HALO)
