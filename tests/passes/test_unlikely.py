@@ -208,6 +208,7 @@ def test_rows_with_missing_numbers_are_compared_with_rows_that_lack_the_same(
     engine: Any, covariance_type: str, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unlikely, "MOST_NUMBERS", 20)
+    monkeypatch.setattr(unlikely, "MOST_KINDS", 3)
     mixture = mixture_of(covariance_type)
     X = with_holes(rows_of(mixture))
     weight = np.random.default_rng(0).choice([0.0, 1.0, 2.5], len(X)) if weighted else None
