@@ -141,9 +141,7 @@ def _scores(
     if block.extras.get("noise") is not None or np.isnan(block.X).any():
         of_row = _expected(block, here, components, seen, by)
     score = log_prob + (of_whole - of_row)
-    with np.errstate(invalid="ignore"):  # a weight of zero, for rows of density zero
-        more = log_prob - of_row - seen.log_weights[components]
-    more[np.isnan(more)] = -np.inf
+    more = log_prob - of_row - seen.log_weights[components]  # never of a weight of zero
     return np.stack([score, more])
 
 
