@@ -190,6 +190,18 @@ def test_rows_of_density_zero_come_first(engine: Any) -> None:
     assert np.isneginf(rows.log_prob).all()
 
 
+@engines
+def test_scores_of_rows_of_density_zero_are_numbers(engine: Any) -> None:
+    """Also where the component that they are given has the weight zero."""
+    seen = seen_of(GaussianMixture([0.5, 0.5], [[0.0], [1.0]], [1.0, 1.0], "spherical"))
+    seen = seen._replace(log_weights=np.array([-np.inf, 0.0]))
+    rows = RowsPass(ArrayRows(np.array([[0.0], [1e200]])), SPHERICAL, Backend(engine, 1))
+    least = rows.least_likely(seen, 4)
+    assert least.positions.tolist() == [0, 1]
+    assert not np.isnan(least.scores).any()
+    assert np.isneginf(least.scores[:, 1]).all()
+
+
 def test_pass_over_distances_finds_the_farthest_rows() -> None:
     X = np.random.default_rng(0).normal(size=(300, 2))
     rows = RowsPass(ArrayRows(X), SPHERICAL, ONE_THREAD, em="nearest")
@@ -208,6 +220,7 @@ def test_rows_with_missing_numbers_are_compared_with_rows_that_lack_the_same(
     engine: Any, covariance_type: str, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unlikely, "MOST_NUMBERS", 20)
+    monkeypatch.setattr(unlikely, "MOST_KINDS", 3)
     mixture = mixture_of(covariance_type)
     X = with_holes(rows_of(mixture))
     weight = np.random.default_rng(0).choice([0.0, 1.0, 2.5], len(X)) if weighted else None

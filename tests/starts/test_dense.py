@@ -8,7 +8,7 @@ from mixtura.data import ArrayRows
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import FULL, Floats
-from mixtura.starts.dense import DenseGroup, densest
+from mixtura.starts.dense import DenseGroup, _nearest, densest
 
 
 def groups_of(
@@ -63,6 +63,12 @@ def test_equal_rows_have_a_finite_gain() -> None:
     first = groups_of(X)[0]
     assert np.isfinite(first.gain)
     assert first.rows[0] >= 82
+
+
+def test_each_of_equal_rows_comes_first_in_its_own_group() -> None:
+    near, squares = _nearest(np.ones((20, 2)), 3)
+    assert near[:, 0].tolist() == list(range(20))
+    assert (squares == 0.0).all()
 
 
 def test_groups_of_many_rows_are_those_of_one_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ from mixtura.shapes import Floats
 __all__ = ["UnlikelyRows", "least_likely"]
 
 LOG_SPREAD = 0.5 * (1.0 + math.log(2.0 * math.pi))  # a unit normal number has less on average
+MOST_KINDS = 1 << 61  # of rows, which twice as many would still have numbers of 64 bits
 MOST_NUMBERS = 1 << 21  # of matrices that are factorised at one time
 
 
@@ -140,9 +141,7 @@ def _scores(
     if block.extras.get("noise") is not None or np.isnan(block.X).any():
         of_row = _expected(block, here, components, seen, by)
     score = log_prob + (of_whole - of_row)
-    with np.errstate(invalid="ignore"):  # a weight of zero, for rows of density zero
-        more = log_prob - of_row - seen.log_weights[components]
-    more[np.isnan(more)] = -np.inf
+    more = log_prob - of_row - seen.log_weights[components]  # never of a weight of zero
     return np.stack([score, more])
 
 
@@ -161,8 +160,9 @@ def _expected(
     holes = np.isnan(block.X[here])
     which, rows = np.arange(len(here)), np.arange(len(here))
     if noise is None:
-        alike = np.column_stack([components, np.packbits(holes, axis=1)])
-        _, rows, which = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        _, rows, which = np.unique(
+            _kinds(components, holes), return_index=True, return_inverse=True
+        )
     matrices = seen.shape.matrices(seen.covariances, *seen.means.shape)
     expected = np.empty(len(rows))
     step = max(1, MOST_NUMBERS // matrices[0].size)
@@ -176,7 +176,18 @@ def _expected(
             S = _with_noise(S, block, here[some], by)
         n_observed = S.shape[1] - np.count_nonzero(holes[some], axis=1) * (noise is None)
         expected[begin : begin + step] = _log_roots(S, by) - n_observed * LOG_SPREAD
-    return expected[which.reshape(-1)]
+    of_rows: Floats = expected[which]
+    return of_rows
+
+
+def _kinds(components: NDArray[np.int64], holes: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return a number for each row: equal ones have the same component and lack the same."""
+    kinds = components
+    for column in holes.T:
+        if kinds.max(initial=0) > MOST_KINDS:
+            kinds = np.unique(kinds, return_inverse=True)[1].astype(np.int64)
+        kinds = 2 * kinds + column
+    return kinds
 
 
 def _with_noise(S: Floats, block: Block, rows: NDArray[np.intp], by: Algebra) -> Floats:
