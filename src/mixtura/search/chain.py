@@ -66,13 +66,13 @@ class Chain:
         self._record.n_starts += 1
         return self.contest.run(start)
 
-    def move(self) -> None:
+    def move(self, swaps: int = SWAPS) -> None:
         """Try moves: ranked ones after each success, then random ones."""
         if self._pair is None or self.leader is None or len(self.leader.parameters.weights) < 2:
             return
         self._ranked()
         source = self.contest.em.rows.source  # type: ignore[attr-defined]
-        for swap in range(SWAPS):
+        for swap in range(swaps):
             changed = swapped(
                 self.leader, source, self._scale, self._by, self._rng, splits=swap % 2 == 0
             )
