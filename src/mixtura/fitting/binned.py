@@ -95,6 +95,8 @@ class BinnedFit(GMMFit):
         0.
     log_prior : float, nats
         0: there is no prior.
+    search : SearchReport or None
+        What the search for the start has found; see `GMMFit`.
     lower : ndarray of shape (n_bins, n_features), read-only
         Lower end of each bin; bins of several features are in C order of the counts.
     upper : ndarray of shape (n_bins, n_features), read-only
@@ -300,7 +302,7 @@ def fit_binned(
     *,
     covariance_type: str = "full",
     feature_names: Sequence[str] | None = None,
-    init: Init = "kmeans",
+    init: Init = "mixed",
     n_init: int = 10,
     reg_covar: float | ArrayLike = 1e-6,
     tol: float = 1e-6,
@@ -342,7 +344,7 @@ def fit_binned(
         As for `fit_gmm`; labels and responsibilities are those of the bins. Automatic starts
         cluster the middles of the bins.
     n_init : int
-        Automatic starts that are tried briefly.
+        Effort of the search for a start, as for `fit_gmm`.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance: a number is relative to the variance of the
         middles of the bins, an array is absolute. 0 is none.

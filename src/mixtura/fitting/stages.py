@@ -251,7 +251,9 @@ class Fitting:
             return None
         schedule = self._em(self._update).schedule
         max_iter = self.settings.max_iter
-        return self._checkpoint.resume(self._rows, schedule, self.n_components, max_iter)
+        outcome = self._checkpoint.resume(self._rows, schedule, self.n_components, max_iter)
+        self.search = self._checkpoint.search
+        return outcome
 
     def _best_start(
         self, method: Start, update: Update, ridge: Floats, rng: np.random.Generator
@@ -269,6 +271,8 @@ class Fitting:
             None if self._progress is None else self._progress.report_run,
         )
         best, self.search = search.best(self.survey.source, rng)
+        if self._checkpoint is not None:
+            self._checkpoint.search = self.search
         lost = range(len(best.weights), k)
         if lost and self.settings.on_collapse == "raise":
             raise FitError(

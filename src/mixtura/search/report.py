@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mixtura.mixture.table import counted
 from mixtura.schedules import Outcome
+from mixtura.text import short_html, short_repr
 
 __all__ = ["Maximum", "Record", "SearchReport"]
 
@@ -29,15 +30,16 @@ class Maximum(NamedTuple):
     times: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchReport:
-    """What the search for a start has found.
+    """What the search for a start has found. `str` makes one line of it.
 
     Attributes
     ----------
     maxima : tuple of Maximum
-        The different ones, the best first. Those with spurious components, or with fewer components
-        than asked for, come last.
+        The different ones, the best first: each has an `objective`, in nats per unit of weight, and
+        the number of `times` that runs have ended there. Those with spurious components, or with
+        fewer components than asked for, come last.
     n_starts : int
         Runs from starts.
     n_moves : int
@@ -55,23 +57,67 @@ class SearchReport:
     n_given_up: int
     n_rows: int
 
+    __repr__ = short_repr
+    _repr_html_ = short_html
+
     def __str__(self) -> str:
         runs = counted(self.n_starts, "start")
         if self.n_moves:
             runs += f" and {counted(self.n_moves, 'move')}"
+        if not self.maxima:
+            return f"search: {runs} found no maximum"
         best = ", ".join(f"{each.objective:.6f}" for each in self.maxima[:SHOWN])
-        times = counted(self.maxima[0].times, "time") if self.maxima else "never"
-        count = len(self.maxima)
-        found = f"1 maximum, {times}" if count == 1 else f"{count} maxima, the best {times}"
-        return f"search: {runs} found {found} ({best} nats per row)"
+        if len(self.maxima) > SHOWN:
+            best = f"best {SHOWN}: {best}"
+        times, count = self.maxima[0].times, len(self.maxima)
+        often = "once" if times == 1 else f"{times} times"
+        what = "1 maximum" if count == 1 else f"{count} maxima, the best"
+        return f"search: {runs} found {what} {often} ({best} nats per row)"
 
     def to_facts(self) -> dict[str, Any]:
-        """Return it as what a file of a fit holds."""
+        """Return it as what a file holds.
+
+        Returns
+        -------
+        dict
+            Numbers, and lists of them.
+        """
         return {**vars(self), "maxima": [list(each) for each in self.maxima]}
 
     @classmethod
+    def of_file(cls, facts: dict[str, Any]) -> SearchReport | None:
+        """Return the report under "search" in a file.
+
+        Parameters
+        ----------
+        facts : dict
+            Of the whole file.
+
+        Returns
+        -------
+        SearchReport or None
+            None in files of earlier versions, and where there was no search.
+
+        Raises
+        ------
+        ValueError
+            For what no search has found.
+        """
+        search = facts.get("search")
+        return None if search is None else cls.from_facts(search)
+
+    @classmethod
     def from_facts(cls, facts: Any) -> SearchReport:
-        """Return what a file holds.
+        """Return the report that `to_facts` has written.
+
+        Parameters
+        ----------
+        facts : object
+            From a file, which may hold anything.
+
+        Returns
+        -------
+        SearchReport
 
         Raises
         ------
@@ -85,6 +131,7 @@ class SearchReport:
             if isinstance(pairs, list) and all(
                 isinstance(pair, list)
                 and [type(each) for each in pair] == [float, int]
+                and pair[0] == pair[0]  # no NaN
                 and pair[1] > 0
                 for pair in pairs
             ):
