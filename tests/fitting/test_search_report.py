@@ -36,8 +36,11 @@ Fit = Callable[..., GMMFit | BayesianGMMFit]
 BOTH = pytest.mark.parametrize("function", [fit_gmm, fit_bayesian_gmm])
 
 
-def report(*maxima: tuple[float, int], n_starts: int = 10, n_moves: int = 14) -> SearchReport:
-    return SearchReport(tuple(Maximum(*each) for each in maxima), n_starts, n_moves, 3, 240)
+def report(
+    *maxima: tuple[float, int] | tuple[float, int, int], n_starts: int = 10, n_moves: int = 14
+) -> SearchReport:
+    found = tuple(Maximum(each[0], each[1], 4, *each[2:]) for each in maxima)
+    return SearchReport(found, n_starts, n_moves, 3, 240)
 
 
 # The line
@@ -63,6 +66,13 @@ def report(*maxima: tuple[float, int], n_starts: int = 10, n_moves: int = 14) ->
         (
             report((-1.0, 3), n_starts=3, n_moves=0),
             "search: 3 starts found 1 maximum 3 times (-1.000000 nats per row)",
+        ),
+        (
+            report((-2.0, 3), (-3.0, 1), (-1.0, 1, 1), (-0.5, 2, 2)),
+            (
+                "search: 10 starts and 14 moves found 2 maxima, the best 3 times "
+                "(-2.000000, -3.000000 nats per row), and ruled out 2"
+            ),
         ),
         (report(n_starts=1, n_moves=0), "search: 1 start found no maximum"),
     ],
@@ -109,6 +119,15 @@ def test_summary_of_many_rows_says_that_the_search_saw_a_sample() -> None:
     assert fit.search is not None
     assert f"{fit.search}, in a sample of {fit.search.n_rows} rows\n" in fit.summary()
     assert fit.search.n_rows < 40_000
+
+
+def test_search_puts_spurious_maxima_last_and_does_not_show_them() -> None:
+    search = fit_gmm(mixtura.datasets.load_iris().data, 4, rng=0).search
+    assert search is not None
+    suspects = [each.n_suspects for each in search.maxima]
+    assert suspects == sorted(suspects)
+    assert suspects[-1] > suspects[0]
+    assert f"{search.maxima[-1].objective:.6f}" not in str(search)
 
 
 def test_search_says_how_much_effort_it_took() -> None:
@@ -191,10 +210,12 @@ FACTS = report((-1.0, 3)).to_facts()
         {**FACTS, "more": 1},
         {**FACTS, "maxima": 7},
         {**FACTS, "maxima": [[-1.0]]},
-        {**FACTS, "maxima": [[-1.0, 0]]},
-        {**FACTS, "maxima": [[-1, 2]]},
-        {**FACTS, "maxima": [["-1.0", 2]]},
-        {**FACTS, "maxima": [[float("nan"), 2]]},
+        {**FACTS, "maxima": [[-1.0, 0, 3, 0]]},
+        {**FACTS, "maxima": [[-1.0, 2, 0, 0]]},
+        {**FACTS, "maxima": [[-1.0, 2, 3, -1]]},
+        {**FACTS, "maxima": [[-1, 2, 3, 0]]},
+        {**FACTS, "maxima": [["-1.0", 2, 3, 0]]},
+        {**FACTS, "maxima": [[float("nan"), 2, 3, 0]]},
     ],
 )
 def test_file_with_a_search_that_is_none_is_refused(facts: Any, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def results() -> dict[str, Any]:
             X, fit.weights, fit.means, factors, covariance_type="full"
         ),
         "event": Event(3, 1, "empty", "dropped"),
-        "search": SearchReport(tuple(Maximum(-float(i), 1) for i in range(30)), 10, 14, 3, 240),
+        "search": SearchReport(tuple(Maximum(-float(i), 1, 3) for i in range(30)), 10, 14, 3, 240),
         "state": states[-1],
         "parameters": states[-1].parameters,
         "scan": mixtura.scan([X, X]),
