@@ -20,7 +20,6 @@ from mixtura.updates import Update
 __all__ = ["Chain"]
 
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
-SWAPS = 4  # random ones, after ranked moves
 
 
 class Chain:
@@ -66,13 +65,13 @@ class Chain:
         self._record.n_starts += 1
         return self.contest.run(start)
 
-    def move(self, swaps: int = SWAPS) -> None:
-        """Try moves: ranked ones after each success, then random ones."""
+    def move(self, n_swaps: int) -> None:
+        """Try moves: ranked ones after each success, and some random ones."""
         if self._pair is None or self.leader is None or len(self.leader.parameters.weights) < 2:
             return
         self._ranked()
         source = self.contest.em.rows.source  # type: ignore[attr-defined]
-        for swap in range(swaps):
+        for swap in range(n_swaps):
             changed = swapped(
                 self.leader, source, self._scale, self._by, self._rng, splits=swap % 2 == 0
             )

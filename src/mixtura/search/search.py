@@ -38,6 +38,7 @@ from mixtura.updates import Update
 __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
 
 STARTS = 5  # of a chain
+SWAPS = 4  # random ones, at its end
 AGREE = 3  # starts that must lead to one maximum to end the search, at least
 SHARE_AGREES = 4  # one in so many of the starts, else
 UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
@@ -126,7 +127,7 @@ class MaximumSearch:
         chain.contest.run(best.parameters)
         before = chain.leader
         try:
-            chain.move(swaps=0)
+            chain.move(n_swaps=0)
         except SearchInterrupted:
             raise SearchInterrupted(best) from None
         if chain.leader is None or before is None:
@@ -156,7 +157,7 @@ class MaximumSearch:
                 else:
                     agree = self.n_init
                 if place == STARTS - 1:
-                    chain.move()
+                    chain.move(SWAPS)
                 if not agree:
                     break
         except SearchInterrupted as interrupted:
