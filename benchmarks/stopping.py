@@ -32,7 +32,7 @@ from mixtura.passes import RowsPass
 TOL = 1e-6
 MOST_ITERATIONS = 20_000  # from a stop
 SAME = 10.0 * TOL  # ends that differ by no more are the same
-RANDOM, BEGUN = "random responsibilities", "labels, k-means, trees, rows"
+RANDOM, BEGUN = "random responsibilities or labels", "k-means, trees, rows"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Start:
     @property
     def group(self) -> str:
         """Which line of the tables it belongs to."""
-        return RANDOM if self.kind == "resp" else BEGUN
+        return RANDOM if self.kind in ("resp", "random labels") else BEGUN
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
 from mixtura.schedules.lower_bound import Bound, LowerBound
 from mixtura.schedules.memoised import Memoised
 from mixtura.schedules.moves import Judge, Moves, MovesState
+from mixtura.schedules.parting import Parting
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
 from mixtura.schedules.squarem import Squarem, SquaremState
@@ -28,6 +29,7 @@ __all__ = [
     "Memoised",
     "Moves",
     "Outcome",
+    "Parting",
     "Plain",
     "Point",
     "Schedule",
