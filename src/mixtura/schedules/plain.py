@@ -12,6 +12,7 @@ from mixtura.schedules.protocol import Look, Point, Step
 __all__ = ["Plain", "PlainState", "predicted_gains"]
 
 EPS = float(np.finfo(np.float64).eps)
+CAUTION = 20.0  # as many times the last rise of the predicted limit may still come
 
 
 class PlainState(NamedTuple):
@@ -91,8 +92,11 @@ class Plain:
             return self.tol > 0.0
         if max(before.predicted_gain, after.predicted_gain) > self.tol:
             return False
-        gain: float = after.recent[-1] - after.recent[-2]
-        return bool(gain + after.predicted_gain <= 2.0 * before.predicted_gain)
+        gain = after.recent[-1] - after.recent[-2]
+        rise = gain + after.predicted_gain - before.predicted_gain
+        return bool(
+            rise <= before.predicted_gain and after.predicted_gain + CAUTION * rise <= self.tol
+        )
 
 
 def predicted_gains(

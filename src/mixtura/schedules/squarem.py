@@ -28,6 +28,7 @@ TINY = float(np.finfo(np.float64).tiny)
 PATIENCE = 10  # plain iterations before the first leap: most fits need none
 FIRST_LENGTH = 4.0  # of the longest leap, in iterations
 STRETCH = 4.0  # the longest leap grows by this when one of that length is taken, else shrinks
+CONFIRM = 2
 LEAST_LENGTH = 1.5  # of the longest leap
 
 
@@ -58,6 +59,7 @@ class SquaremState(NamedTuple):
     longest: float = FIRST_LENGTH
     slowest: float = 0.0
     gain: float = 0.0
+    confirming: int = 0
 
     @property
     def inverse_temperature(self) -> float:
@@ -102,10 +104,34 @@ class Squarem(Plain):
 
     def step(self, state: SquaremState, point: Point, look: Look) -> Step:  # type: ignore[override]
         gain = point.objective - state.recent[-1] if state.recent else state.gain
-        leapt, point = self._leap(state._replace(plain=state.plain + 1, gain=gain), point, look)
-        recent = (*leapt.recent[-2:], point.objective)
-        after = leapt._replace(recent=recent, predicted_gain=self._predict(leapt, recent))
-        return Step(after, point, self.is_over(state, after))
+        after = state._replace(plain=state.plain + 1, gain=gain)
+        if not state.confirming:
+            after, point = self._leap(after, point, look)
+        recent = (*after.recent[-2:], point.objective)
+        after = after._replace(recent=recent, predicted_gain=self._predict(after, recent))
+        if state.slowest == 0.0 or after.predicted_gain == 0.0:
+            return Step(after, point, self.is_over(state, after))
+        if state.confirming:
+            return self._confirm(state, after, point)
+        if self._leaps_are_over(state, after):
+            after = after._replace(confirming=1, seen=())
+        return Step(after, point, finished=False)
+
+    def _leaps_are_over(self, before: SquaremState, after: SquaremState) -> bool:
+        if max(before.predicted_gain, after.predicted_gain) > self.tol:
+            return False
+        gain: float = after.recent[-1] - after.recent[-2]
+        return bool(gain + after.predicted_gain <= 2.0 * before.predicted_gain)
+
+    def _confirm(self, before: SquaremState, after: SquaremState, point: Point) -> Step:
+        n = before.confirming
+        if n >= 2:
+            aitken = self.aitken(after.recent)
+            if max(aitken, after.predicted_gain) > self.tol:
+                return Step(after._replace(confirming=0), point, finished=False)
+            if n == CONFIRM:
+                return Step(after, point, finished=True)
+        return Step(after._replace(confirming=n + 1), point, finished=False)
 
     def _predict(self, state: SquaremState, recent: tuple[float, ...]) -> float:
         aitken = self.aitken(recent)
