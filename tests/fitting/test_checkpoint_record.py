@@ -32,7 +32,7 @@ DAMAGED = r"c must be a checkpoint of fit_gmm; it is foreign or damaged: .+ Dele
 REFUSED = (
     rf"{DAMAGED}|c must be "
     r"(the checkpoint of this fit; it is of another one: .+\. Pass what it was to continue|"
-    r"a checkpoint of record version 2; it has version .+\. Continue with that version|"
+    r"a checkpoint of record version 3; it has version .+\. Continue with that version|"
     r"a complete file written by mixtura; it is damaged or from another program: |"
     r"of format version 1 or earlier; )"
 )

@@ -24,35 +24,64 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.parameters import Parameters
-from mixtura.schedules.protocol import Look, Point, Schedule, Step
+from mixtura.schedules.plain import Plain
+from mixtura.schedules.protocol import Look, Point, Step
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["Parting", "alike"]
+__all__ = ["Parting", "PartingState", "alike"]
 
 ALIKE = 0.5  # deviations between means; relative difference of the variances in any direction
 LEAST_SHARE = 1e-3  # of all weight; a lighter component is not parted from others
 LOOKS = 10  # iterations from where components were parted
 APART = 1.3  # deviations between the outermost means of many components; half for two
+SOON = 16  # iterations before gains below the tolerance are taken for those of a plateau
 POWERS = 30  # of a covariance, to find its widest direction
 
 Indices = NDArray[np.intp]
 
 
-class Parting:
-    """Follow another schedule; where it stops, part components that are alike and go on.
+class PartingState(NamedTuple):
+    """The inner state, and how long ago components were parted.
 
-    It keeps nothing: its states are those of the other schedule.
+    Attributes
+    ----------
+    inner : object
+        State of the inner schedule.
+    since : int
+        Iterations since the start, the last disturbance or the last parting.
+    """
+
+    inner: Any
+    since: int = 0
+
+    @property
+    def inverse_temperature(self) -> float:
+        """The inner schedule's."""
+        return float(self.inner.inverse_temperature)
+
+    @property
+    def predicted_gain(self) -> float:
+        """The inner schedule's: what a parting gains is not predicted."""
+        return float(self.inner.predicted_gain)
+
+    def is_possible(self) -> bool:
+        """Whether the schedule can have come to this state."""
+        return self.inner is not None
+
+
+class Parting:
+    """Follow another schedule; where it would stop, part components that are alike.
 
     Parameters
     ----------
-    inner : Schedule
+    inner : Plain
         Of ordinary iterations.
     tol : float, nats per unit of weight
         What the inner schedule may leave to gain; no parting that gains less is taken.
@@ -62,24 +91,32 @@ class Parting:
         Units of the features, in which directions are compared.
     """
 
-    def __init__(self, inner: Schedule, tol: float, rounding: float, scale: Floats) -> None:
-        self.inner = inner
+    def __init__(self, inner: Plain, tol: float, rounding: float, scale: Floats) -> None:
+        self._inner = inner
         self._tol, self._rounding, self._scale = tol, rounding, scale
 
-    def begin(self, start: Point) -> Any:
-        return self.inner.begin(start)
+    def begin(self, start: Point) -> PartingState:
+        return PartingState(self._inner.begin(start))
 
-    def disturbed(self, state: Any) -> Any:
-        return self.inner.disturbed(state)
+    def disturbed(self, state: PartingState) -> PartingState:
+        return PartingState(self._inner.disturbed(state.inner))
 
-    def step(self, state: Any, point: Point, look: Look) -> Step:
-        step = self.inner.step(state, point, look)
-        if not step.finished:
-            return step
-        better = self._parted(step.point, look)
+    def step(self, state: PartingState, point: Point, look: Look) -> Step:
+        inner = self._inner.step(state.inner, point, look)
+        after = PartingState(inner.state, state.since + 1)
+        if not (inner.finished or self._is_slow(after)):
+            return Step(after, inner.point, finished=False)
+        better = self._parted(inner.point, look)
         if better is None:
-            return step
-        return Step(self.inner.disturbed(step.state), better, finished=False)
+            return Step(after, inner.point, inner.finished)
+        return Step(self.disturbed(after), better, finished=False)
+
+    def _is_slow(self, state: PartingState) -> bool:
+        """Whether gains are below `tol`; asked after `SOON`, twice, four times ... iterations."""
+        times, recent = state.since / SOON, state.inner.recent
+        if times < 1.0 or not math.log2(times).is_integer() or len(recent) < 2:
+            return False
+        return bool(recent[-1] - recent[-2] <= self._tol)
 
     def _parted(self, point: Point, look: Look) -> Point | None:
         """Where the best way to part a group of components leads, if that is higher."""
