@@ -25,7 +25,8 @@ from mixtura.statistics import Statistics
 __all__ = ["Squarem", "SquaremState"]
 
 TINY = float(np.finfo(np.float64).tiny)
-PATIENCE = 10  # plain iterations before the first leap: most fits need none
+PATIENCE = 8  # plain iterations before the first leap: most fits need none
+LARGE_GAIN = 3e-4  # nats per unit of weight; while iterations gain more, none is left out
 FIRST_LENGTH = 4.0  # of the longest leap, in iterations
 STRETCH = 4.0  # the longest leap grows by this when one of that length is taken, else shrinks
 CONFIRM = 2
@@ -141,8 +142,8 @@ class Squarem(Plain):
 
     def _leap(self, state: SquaremState, point: Point, look: Look) -> tuple[SquaremState, Point]:
         """Where a leap ends if that is no lower, else the point given; and the state after it."""
-        if state.plain <= PATIENCE:
-            return state, point
+        if state.plain <= PATIENCE or state.gain > LARGE_GAIN:
+            return state._replace(seen=()), point
         seen = (*state.seen, point.statistics)
         if len(seen) < 3:
             return state._replace(seen=seen), point
