@@ -76,10 +76,10 @@ BLOCKS = mixtura.scan(np.array_split(MANY, 3))
 CASES = {
     "plain": Case(CLUSTERED, 3, 5, "PlainState", {"accelerate": False, "tol": 1e-12}),
     "tied": Case(CLUSTERED, 3, 5, "PlainState", {"covariance_type": "tied", "tol": 0.0}),
-    "squarem": Case(OVERLAPPING, 3, 15, "state_inner_seen_1", {"init": LABELS, "tol": 1e-12}),
+    "squarem": Case(OVERLAPPING, 3, 28, "state_inner_seen_1", {"init": LABELS, "tol": 1e-12}),
     "annealed": Case(OVERLAPPING, 3, 4, "AnnealedState", {"em": "annealed", "init": LABELS}),
     "annealed-squarem": Case(
-        OVERLAPPING, 3, 22, "state_inner_inner_seen_0", {"em": "annealed", "init": LABELS, "tol": 1e-12}
+        OVERLAPPING, 3, 35, "state_inner_inner_seen_0", {"em": "annealed", "init": LABELS, "tol": 1e-12}
     ),
     "hard": Case(OVERLAPPING, 3, 3, "PlainState", {"em": "hard", "init": LABELS}),
     "before": Case(CLUSTERED, 2, 4, "before_means", {"covariance_type": "spherical", "init": FAR}),

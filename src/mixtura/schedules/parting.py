@@ -41,7 +41,7 @@ ALIKE = 0.5  # deviations between means; relative difference of the variances in
 LEAST_SHARE = 1e-3  # of all weight; a lighter component is not parted from others
 LOOKS = 10  # iterations from where components were parted
 APART = 1.3  # deviations between the outermost means of many components; half for two
-SOON = 16  # iterations before gains below the tolerance are taken for those of a plateau
+SOON = 8  # iterations, none of them accelerated, before small gains are those of a plateau
 POWERS = 30  # of a covariance, to find its widest direction
 
 Indices = NDArray[np.intp]

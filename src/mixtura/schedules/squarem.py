@@ -114,15 +114,9 @@ class Squarem(Plain):
             return Step(after, point, self.is_over(state, after))
         if state.confirming:
             return self._confirm(state, after, point)
-        if self._leaps_are_over(state, after):
+        if after.predicted_gain <= self.tol:
             after = after._replace(confirming=1, seen=())
         return Step(after, point, finished=False)
-
-    def _leaps_are_over(self, before: SquaremState, after: SquaremState) -> bool:
-        if max(before.predicted_gain, after.predicted_gain) > self.tol:
-            return False
-        gain: float = after.recent[-1] - after.recent[-2]
-        return bool(gain + after.predicted_gain <= 2.0 * before.predicted_gain)
 
     def _confirm(self, before: SquaremState, after: SquaremState, point: Point) -> Step:
         n = before.confirming
