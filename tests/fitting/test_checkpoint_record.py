@@ -76,7 +76,7 @@ BLOCKS = mixtura.scan(np.array_split(MANY, 3))
 CASES = {
     "plain": Case(CLUSTERED, 3, 5, "PlainState", {"accelerate": False, "tol": 1e-12}),
     "tied": Case(CLUSTERED, 3, 5, "PlainState", {"covariance_type": "tied", "tol": 0.0}),
-    "squarem": Case(OVERLAPPING, 3, 28, "state_inner_seen_1", {"init": LABELS, "tol": 1e-12}),
+    "squarem": Case(OVERLAPPING, 3, 29, "state_inner_seen_1", {"init": LABELS, "tol": 1e-12}),
     "annealed": Case(OVERLAPPING, 3, 4, "AnnealedState", {"em": "annealed", "init": LABELS}),
     "annealed-squarem": Case(
         OVERLAPPING, 3, 35, "state_inner_inner_seen_0", {"em": "annealed", "init": LABELS, "tol": 1e-12}
@@ -378,7 +378,7 @@ STATISTICS = {"statistics": "state_inner_seen_0"}
                 ("1", None, "inverse_temperature of its schedule is '1'"),
                 (1.0, 3.0, "inner of its schedule is 3.0"),
                 (
-                    1.0, {"PlainState": {"recent": [], "predicted_gain": 1.0}},
+                    1.0, parting({"PlainState": {"recent": [], "predicted_gain": 1.0}}),
                     "its state is not one of this schedule",
                 ),
             )

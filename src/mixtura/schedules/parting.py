@@ -1,22 +1,22 @@
-"""Part components that are alike: what iterations alone leave hardly ever, or never.
+"""Parting: give components that are alike different places where iterations would stop.
 
-Where two components have one mean and one covariance, every row is shared out alike and EM stays
-for ever. Where they have nearly the same, as after random responsibilities, EM leaves so slowly
-that its gains are below any tolerance for thousands of iterations: it is at a saddle of the
-objective, or on a plateau beside one. No rule on gains can tell that from a maximum. The
-components can. Fits that were at a maximum of nine problems had none nearer than .7 deviations.
+Two components with one mean and one covariance share every row in the same way, so EM never
+separates them. Two with almost the same mean and covariance, as after random responsibilities, are
+near a saddle of the objective or on a plateau. EM leaves it so slowly that each gain is below any
+tolerance, for thousands of iterations. No rule on gains can tell this from a maximum. The
+components can: fits that had reached a maximum of one of eleven problems had none nearer to each
+other than .7 deviations (`benchmarks/stopping.py`), but for families with equal variances.
 
-So, when the schedule of ordinary iterations would stop and some components are alike, they are
-parted in the statistics. These are of as many rows, with the same sums over all components, so one
-`look` shows what follows. There are three ways to part a group of components:
+So components that are alike are parted in the statistics, where the inner schedule would stop, and
+where gains are below the tolerance and do not end. Parted statistics keep the weight, the mean and
+the scatter of the group, so they are those of possible rows. A group can be parted in three ways:
 
-- along the line from one mean to another, in which iterations have begun to part them;
-- along the widest direction of their covariance, in units of the features;
-- by their scatter, where each has its own: a core and a halo.
+- along the line between two of its means, in both directions, as the weights differ;
+- along the widest direction of a covariance, in units of the features, in both directions;
+- by the sizes of its scatters, where each component has its own.
 
-From each a few iterations are made, and the best is taken if its objective is higher by more than
-what was still expected. The fit goes on from there. So the objective never falls, and a fit whose
-components are alike because the rows say so stops where it is.
+From each some iterations are made. The best end is taken if its objective is higher by more than
+`tol`. So the objective never falls, and components that the rows want to be alike stay so.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Parting:
 
 
 def alike(parameters: Parameters) -> list[Indices]:
-    """Groups of components of which each is like the first, the heaviest; the heaviest groups first.
+    """Groups of components that are like their first; the heaviest come first.
 
     Notes
     -----

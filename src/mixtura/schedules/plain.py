@@ -12,7 +12,7 @@ from mixtura.schedules.protocol import Look, Point, Step
 __all__ = ["Plain", "PlainState", "predicted_gains"]
 
 EPS = float(np.finfo(np.float64).eps)
-CAUTION = 20.0  # as many times the last rise of the predicted limit may still come
+CAUTION = 20.0  # rises as large as the last one by which the predicted limit may still change
 
 
 class PlainState(NamedTuple):
@@ -38,7 +38,8 @@ class Plain:
     what is left is g2 c / (1 - c) (Aitken's extrapolation [1]_). After one large step any small one
     looks like the end, and near the limit the first steps shrink faster than the later ones. So two
     predictions in a row have to be within `tol`, and the first must have predicted at least half of
-    what was gained since and is still predicted.
+    what was gained since and is still predicted. Where fast directions fade, the predicted limit
+    rises from iteration to iteration: `CAUTION` times its last rise is added to what is left.
 
     Parameters
     ----------

@@ -25,11 +25,11 @@ from mixtura.statistics import Statistics
 __all__ = ["Squarem", "SquaremState"]
 
 TINY = float(np.finfo(np.float64).tiny)
-PATIENCE = 8  # plain iterations before the first leap: most fits need none
+PATIENCE = 8  # plain iterations before the first leap
 LARGE_GAIN = 3e-4  # nats per unit of weight; while iterations gain more, none is left out
 FIRST_LENGTH = 4.0  # of the longest leap, in iterations
 STRETCH = 4.0  # the longest leap grows by this when one of that length is taken, else shrinks
-CONFIRM = 2
+CONFIRM = 2  # plain iterations after leaps, before the end
 LEAST_LENGTH = 1.5  # of the longest leap
 
 
@@ -51,6 +51,8 @@ class SquaremState(NamedTuple):
         Largest |r| / |v| so far (see `Squarem`); 0 before the first.
     gain : float
         Of the last plain iteration.
+    confirming : int
+        One more than the plain iterations since an end was predicted; 0 while none is.
     """
 
     recent: tuple[float, ...] = ()
@@ -80,8 +82,13 @@ class Squarem(Plain):
     many iterations as a direction takes that shrinks at that rate. A bound on it grows and
     shrinks with success.
 
+    While iterations gain much, there is no leap: where components still change places, a leap may
+    lead to another maximum, and that is lower more often than higher.
+
     Leaps spoil Aitken's extrapolation. After the first of them, what is left to gain is taken to be
-    the gain of the last plain iteration times the largest |r| / |v| so far.
+    the gain of the last plain iteration times the largest |r| / |v| so far. Once that is within
+    `tol`, `CONFIRM` plain iterations follow. Their gains show a plateau, on which gains grow: the
+    fit ends if Aitken's extrapolation of them is within `tol`, too, else leaps go on.
 
     Parameters
     ----------
@@ -119,6 +126,7 @@ class Squarem(Plain):
         return Step(after, point, finished=False)
 
     def _confirm(self, before: SquaremState, after: SquaremState, point: Point) -> Step:
+        """Decide after a plain iteration that follows a predicted end."""
         n = before.confirming
         if n >= 2:
             aitken = self.aitken(after.recent)
