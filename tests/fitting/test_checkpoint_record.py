@@ -79,7 +79,11 @@ CASES = {
     "squarem": Case(OVERLAPPING, 3, 29, "state_inner_seen_1", {"init": LABELS, "tol": 1e-12}),
     "annealed": Case(OVERLAPPING, 3, 4, "AnnealedState", {"em": "annealed", "init": LABELS}),
     "annealed-squarem": Case(
-        OVERLAPPING, 3, 35, "state_inner_inner_seen_0", {"em": "annealed", "init": LABELS, "tol": 1e-12}
+        OVERLAPPING,
+        3,
+        35,
+        "state_inner_inner_seen_0",
+        {"em": "annealed", "init": LABELS, "tol": 1e-12},
     ),
     "hard": Case(OVERLAPPING, 3, 3, "PlainState", {"em": "hard", "init": LABELS}),
     "before": Case(CLUSTERED, 2, 4, "before_means", {"covariance_type": "spherical", "init": FAR}),
@@ -341,7 +345,10 @@ STATISTICS = {"statistics": "state_inner_seen_0"}
         ("blocks", {"bounds": [[7, 13]] * 2}, "there are bounds of 2 blocks for 3"),
         ("order", {"bounds": [[7, -1]]}, "-1 stands for a count in it"),
         ("plain", {"state": None}, "its state is not one of this schedule"),
-        ("plain", {"state": parting({"SquaremState": SQUAREM})}, "its state is not one of this schedule"),
+        (
+            "plain", {"state": parting({"SquaremState": SQUAREM})},
+            "its state is not one of this schedule",
+        ),
         ("plain", {"state": {"PlainState": {"recent": []}}}, "PlainState has the fields recent"),
         (
             "squarem", {"state": parting({"PlainState": {"recent": [], "predicted_gain": 1.0}})},
@@ -349,7 +356,10 @@ STATISTICS = {"statistics": "state_inner_seen_0"}
         ),
         ("squarem", {"state": {"Statistics": {}}}, "'Statistics'"),
         *(
-            ("squarem", {"state": parting({"SquaremState": SQUAREM | changed})}, f"{next(iter(changed))} of")
+            (
+                "squarem", {"state": parting({"SquaremState": SQUAREM | changed})},
+                f"{next(iter(changed))} of",
+            )
             for changed in (
                 {"recent": 1.0}, {"recent": [None]}, {"predicted_gain": "1"}, {"plain": -1},
                 {"plain": 1.0}, {"plain": True}, {"seen": [1.0]}, {"slowest": None},

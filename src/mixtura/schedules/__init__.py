@@ -43,5 +43,6 @@ __all__ = [
 
 # The states that a checkpoint can hold.
 STATES: dict[str, type[Any]] = {
-    state.__name__: state for state in (PlainState, SquaremState, PartingState, AnnealedState, MovesState)
+    state.__name__: state
+    for state in (PlainState, SquaremState, PartingState, AnnealedState, MovesState)
 }
