@@ -312,7 +312,7 @@ SQUAREM = {"recent": [], "predicted_gain": 1.0, "plain": 3, "seen": [], "longest
 
 def parting(inner: Any) -> dict[str, Any]:
     """The state of every schedule of soft iterations, with an inner one."""
-    return {"PartingState": {"inner": inner, "since": 3}}
+    return {"PartingState": {"inner": inner, "since": 3, "partings": 0}}
 
 
 STATISTICS = {"statistics": "state_inner_seen_0"}

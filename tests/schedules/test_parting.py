@@ -11,7 +11,7 @@ from mixtura import GaussianMixture, datasets, fit_gmm
 from mixtura.covariance import FAMILIES
 from mixtura.parameters import Parameters
 from mixtura.schedules import Look, Parting, Plain, PlainState, Point, Step
-from mixtura.schedules.parting import SOON, PartingState, alike
+from mixtura.schedules.parting import MOST_PARTINGS, SOON, PartingState, alike
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
@@ -134,7 +134,7 @@ def test_parting_that_gains_no_more_than_tol_is_not_taken() -> None:
         assert step.finished != taken
         assert (step.point.objective > point.objective) == taken
         inner = PlainState() if taken else PlainState((-4.0,), 0.5)
-        assert step.state == PartingState(inner, 0 if taken else 1)
+        assert step.state == PartingState(inner, 0 if taken else 1, int(taken))
 
 
 def test_parting_whose_gains_fade_is_given_up() -> None:
@@ -167,10 +167,19 @@ def test_parting_is_tried_where_gains_below_tol_do_not_end() -> None:
         assert tried == expected
 
 
+def test_fit_whose_parted_component_failed_parts_no_more() -> None:
+    point = stopped("tied", [FAITHFUL.mean(axis=0)] * 2)
+    look = Recorded(point, *[0.0] * 10)
+    state = PartingState(PlainState(), 5, MOST_PARTINGS)
+    assert parting().step(state, point, look).finished
+    assert not look.asked
+
+
 def test_parting_after_a_disturbance_begins_anew() -> None:
     rule = Parting(Plain(1e-6), 1e-6, 1e-16, np.ones(1))
     state = PartingState(PlainState((1.0,), 2.0), 7)
     assert rule.begin(at(0.0)) == rule.disturbed(state) == PartingState(PlainState())
+    assert rule.disturbed(state._replace(partings=1)).partings == MOST_PARTINGS
     assert state.inverse_temperature == 1.0
     assert state.predicted_gain == 2.0
 

@@ -42,6 +42,7 @@ LEAST_SHARE = 1e-3  # of all weight; a lighter component is not parted from othe
 LOOKS = 10  # iterations from where components were parted
 APART = 1.3  # deviations between the outermost means of many components; half for two
 SOON = 8  # iterations, none of them accelerated, before small gains are those of a plateau
+MOST_PARTINGS = 20  # in one fit
 POWERS = 30  # of a covariance, to find its widest direction
 
 Indices = NDArray[np.intp]
@@ -56,10 +57,13 @@ class PartingState(NamedTuple):
         State of the inner schedule.
     since : int
         Iterations since the start, the last disturbance or the last parting.
+    partings : int
+        Partings so far, or `MOST_PARTINGS` where a component has failed after one.
     """
 
     inner: Any
     since: int = 0
+    partings: int = 0
 
     @property
     def inverse_temperature(self) -> float:
@@ -99,17 +103,21 @@ class Parting:
         return PartingState(self._inner.begin(start))
 
     def disturbed(self, state: PartingState) -> PartingState:
-        return PartingState(self._inner.disturbed(state.inner))
+        # What is parted, fails and is replaced would come to be alike again, without end.
+        partings = MOST_PARTINGS if state.partings else 0
+        return PartingState(self._inner.disturbed(state.inner), partings=partings)
 
     def step(self, state: PartingState, point: Point, look: Look) -> Step:
         inner = self._inner.step(state.inner, point, look)
-        after = PartingState(inner.state, state.since + 1)
-        if not (inner.finished or self._is_slow(after)):
-            return Step(after, inner.point, finished=False)
+        after = PartingState(inner.state, state.since + 1, state.partings)
+        is_due = inner.finished or self._is_slow(after)
+        if not is_due or after.partings >= MOST_PARTINGS:
+            return Step(after, inner.point, inner.finished)
         better = self._parted(inner.point, look)
         if better is None:
             return Step(after, inner.point, inner.finished)
-        return Step(self.disturbed(after), better, finished=False)
+        parted = PartingState(self._inner.disturbed(after.inner), partings=after.partings + 1)
+        return Step(parted, better, finished=False)
 
     def _is_slow(self, state: PartingState) -> bool:
         """Whether gains are below `tol`; asked after `SOON`, twice, four times ... iterations."""
@@ -123,7 +131,9 @@ class Parting:
         rounding = 4.0 * self._rounding * max(1.0, abs(point.objective))
         needed = point.objective + self._tol + rounding
         for group in alike(point.parameters):
-            ends = [_ahead(each, look, needed) for each in self._ways(point, group)]
+            with np.errstate(over="ignore", invalid="ignore"):
+                ways = list(self._ways(point, group))
+            ends = [_ahead(each, look, needed) for each in ways if _is_possible(each)]
             found = [end for end in ends if end is not None]
             if found:
                 return max(found, key=lambda end: end.objective)
@@ -236,6 +246,11 @@ def _places(resp_sum: Floats, order: Floats) -> Floats:
     places = np.empty(len(order))
     places[by] = 2.0 * np.cumsum(share[by]) - share[by] - 1.0
     return places
+
+
+def _is_possible(statistics: Statistics) -> bool:
+    """Whether all sums are finite; a far row can have the square of a distance overflow."""
+    return bool(np.isfinite(statistics.resp_x).all() and np.isfinite(statistics.resp_xx).all())
 
 
 def _ahead(start: Statistics, look: Look, needed: float) -> Point | None:
