@@ -37,6 +37,11 @@ class Chain:
     by : Algebra
     rng : Generator
         For swaps.
+
+    Attributes
+    ----------
+    hits : int
+        Starts that have led to the leader.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Chain:
     ) -> None:
         self.contest, self._starts, self._pair, self._record = contest, starts, pair, record
         self._scale, self._by, self._rng = scale, by, rng
+        self.hits = 0
 
     @property
     def leader(self) -> Outcome | None:
@@ -63,7 +69,16 @@ class Chain:
         if start is None:
             return None
         self._record.n_starts += 1
-        return self.contest.run(start)
+        return self._run(start)
+
+    def _run(self, start: Parameters, hit: int = 1) -> Verdict:
+        """Run against the leader, and count what has led to it."""
+        verdict = self.contest.run(start)
+        if verdict == "leads":
+            self.hits = hit
+        elif verdict == "same":
+            self.hits += hit
+        return verdict
 
     def move(self, n_swaps: int) -> None:
         """Try moves: ranked ones after each success, and some random ones."""
@@ -104,4 +119,4 @@ class Chain:
         self._record.n_moves += 1
         update = self.contest.em.update
         parameters, failed = update.update(changed, self.leader.parameters)
-        return "failed" if failed.any() else self.contest.run(parameters)
+        return "failed" if failed.any() else self._run(parameters, hit=0)

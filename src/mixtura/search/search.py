@@ -6,8 +6,9 @@ runs against each other, then moves on the best. Chains know nothing of each oth
 numbers of its own, and within a chain only what is better is kept. So what is found with one
 `n_init` is found with every larger one, too.
 
-Where the first starts, which are of different kinds, all lead to one maximum, the search is over.
-How many must agree grows with `n_init`.
+The search is over where the first starts, which are of different kinds, all lead to one maximum;
+and after a chain of which the leader was found by several starts, and by moves nothing better. How
+many must agree grows with `n_init`.
 
 A sample misses small clusters far away. So one pass over all rows finds those that the best mixture
 explains worst. With them in the sample, each standing for itself alone, moves are tried once more;
@@ -144,22 +145,20 @@ class MaximumSearch:
         """The best of all chains, and why there is none."""
         best: Outcome | None = None
         chain: Chain | None = None
-        agree = max(AGREE, self.n_init // SHARE_AGREES)
+        enough = max(AGREE, self.n_init // SHARE_AGREES)
         try:
             for i in range(self.n_init):
                 number, place = divmod(i, STARTS)
                 if chain is None or place == 0:
+                    if chain is not None and chain.hits >= enough:
+                        break
                     best = _better(best, chain)
                     chain = self._chain(em, source, record, (seed, number))
-                verdict = chain.start()
-                if i == 0 or verdict in ("same", "leads"):
-                    agree -= verdict is not None and (i == 0 or verdict == "same")
-                else:
-                    agree = self.n_init
+                chain.start()
+                if number == 0 and chain.hits == i + 1 >= enough:
+                    break
                 if place == STARTS - 1:
                     chain.move(SWAPS)
-                if not agree:
-                    break
         except SearchInterrupted as interrupted:
             raise SearchInterrupted(_better(best, chain) or interrupted.outcome) from None
         assert chain is not None
