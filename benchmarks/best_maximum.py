@@ -171,9 +171,9 @@ def _share(one: Evaluation | None) -> str:
 def _summary(
     judgements: dict[str, dict[str, Evaluation]], methods: list[str], known: dict[str, Known]
 ) -> str:
-    """Means over problems: those that all methods have, and all that a method has."""
-    groups = {
-        "all": lambda name: True,  # noqa: ARG005
+    """Means over the problems whose family a method has."""
+    groups: dict[str, Callable[[str], bool]] = {
+        "all": lambda _: True,
         "real": lambda name: PROBLEMS[name].is_real,
         "held back": lambda name: PROBLEMS[name].held_back,
         "no small component": lambda name: known[name].is_large,
@@ -183,37 +183,31 @@ def _summary(
     }
     lines = [_head(["mean over problems"], methods)]
     for title, belongs in groups.items():
-        cells, n_problems = [], sum(map(belongs, judgements))
-        if not n_problems:
-            continue
-        for method in methods:
-            of = [done[method] for name, done in judgements.items() if belongs(name) and method in done]
-            cells.append(f"{np.mean([each.share for each in of]):.3f}" if of else "-")
-        lines.append(_row([f"share of hits: {title} ({n_problems})", *cells]))
-    by_method = {m: [done[m] for done in judgements.values() if m in done] for m in methods}
-    near = [sum(np.median(e.gaps) < WITHIN for e in by_method[m]) for m in methods]
-    lines.append(
-        _row(
-            [
-                f"problems with median gap below {WITHIN:g}",
-                *(f"{n} of {len(by_method[m])}" for n, m in zip(near, methods, strict=True)),
-            ]
-        )
+        here = [done for name, done in judgements.items() if belongs(name)]
+        shares = [[done[method].share for done in here if method in done] for method in methods]
+        cells = [f"{np.mean(each):.3f}" if each else "-" for each in shares]
+        lines.append(_row([f"share of hits: {title} ({len(here)})", *cells]))
+    near, spurious, passes, times, worst = [], [], [], [], []
+    for method in methods:
+        each = [done[method] for done in judgements.values() if method in done]
+        n_near = sum(np.median(one.gaps) < WITHIN for one in each)
+        near.append(f"{n_near} of {len(each)}")
+        spurious.append(_cell(np.mean([one.spurious for one in each])))
+        passes.append(_cell(np.mean([one.passes for one in each])))
+        both = [done for done in judgements.values() if {method, STANDARD} <= {*done}]
+        ratios = [done[method].cpu / done[STANDARD].cpu for done in both] or [np.nan]
+        times.append(_cell(np.exp(np.mean(np.log(ratios)))))
+        worst.append(_cell(max(ratios)))
+    return "\n".join(
+        [
+            *lines,
+            _row([f"problems with median gap below {WITHIN:g}", *near]),
+            _row(["share of spurious fits", *spurious]),
+            _row(["passes", *passes]),
+            _row([f"time / {STANDARD}, geometric mean", *times]),
+            _row([f"time / {STANDARD}, worst", *worst]),
+        ]
     )
-    spurious = [np.mean([each.spurious for each in by_method[m]]) for m in methods]
-    lines.append(_row(["share of spurious fits", *map(_cell, spurious)]))
-    passes = [np.mean([each.passes for each in by_method[m]]) for m in methods]
-    lines.append(_row(["passes", *map(_cell, passes)]))
-    ratios = [
-        [done[m].cpu / done[STANDARD].cpu for done in judgements.values() if {m, STANDARD} <= {*done}]
-        for m in methods
-    ]
-    if any(ratios):
-        means = [np.exp(np.mean(np.log(each))) if each else np.nan for each in ratios]
-        lines.append(_row([f"time / {STANDARD}, geometric mean", *map(_cell, means)]))
-        worst = [max(each) if each else np.nan for each in ratios]
-        lines.append(_row([f"time / {STANDARD}, worst", *map(_cell, worst)]))
-    return "\n".join(lines)
 
 
 def comparison(one: Runs, other: Runs) -> str:

@@ -155,7 +155,9 @@ def sklearn(name: str, seed: int, *, n_init: int) -> Run | None:
         return None
     begun = time.process_time()
     try:
-        model = GaussianMixture(k, covariance_type=covariance_type, n_init=n_init, random_state=seed)
+        model = GaussianMixture(
+            k, covariance_type=covariance_type, n_init=n_init, random_state=seed
+        )
         model.fit(X)
     except ValueError:
         return _failed(time.process_time() - begun)
@@ -222,16 +224,10 @@ def _from_r(name: str, answer: dict[str, Any]) -> Run:
     if "pro" not in answer:
         return _failed(answer["cpu"])
     k, d = PROBLEMS[name].n_components, PROBLEMS[name].X.shape[1]
-    means = np.array(answer["mean"]).reshape(d, k).T if d == 1 else _by_rows(answer["mean"], k, d)
-    matrices = np.array(answer["sigma"]).reshape(k, d, d)  # symmetric: either order of a matrix
-    return _continued(
-        name, np.array(answer["pro"]), means, matrices, answer["loglik"], answer["cpu"]
-    )
-
-
-def _by_rows(numbers: list[float], k: int, d: int) -> Array:
-    """R writes columns: those of the transposed means are features."""
-    return np.array(numbers).reshape(d, k).T
+    means = np.array(answer["mean"]).reshape(d, k).T  # R writes columns
+    matrices = np.array(answer["sigma"]).reshape(k, d, d)
+    parts = np.array(answer["pro"]), means, matrices
+    return _continued(name, *parts, answer["loglik"], answer["cpu"])
 
 
 def several(

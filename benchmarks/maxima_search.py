@@ -1,12 +1,14 @@
 """A long search for the best maximum of each problem, which fills ``best_known.json``.
 
     nice -n 19 python -m benchmarks.maxima_search [--seconds 60] [--only NAMES] [--seed 0]
+        [--models FOLDER]
 
 For each problem, fits begin in many ways: at random responsibilities of different sharpness, random
 rows, k-means and k-means++, trees, and fits of scikit-learn. Then components of good fits are moved
 at random: one is deleted, and another is split or a new one put at a row, until many moves in
 succession have failed. All of it is plain Python over `fit_gmm`, and takes `--seconds` of CPU time
-a problem. Only models without spurious components count.
+a problem. `--models` keeps the best model of each problem, from which another search goes on. Only
+models without spurious components count.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 
@@ -26,9 +29,11 @@ from mixtura.exceptions import FitError
 
 Array = np.ndarray
 Begin = Callable[[Array, int, np.random.Generator], object]
+Parts = tuple[Array, Array, Array]  # weights, means, covariance matrices
 
 FAILURES = 40  # moves in succession, after which a chain ends
 LEAST_GAIN = 1e-6  # nats per row
+MOST_ROWS = 20_000  # among which rows of low density are looked for
 
 
 def _shares(sharpness: float) -> Begin:
@@ -75,13 +80,16 @@ BEGINNINGS: dict[str, Begin] = {
 class Search:
     """The search on one problem."""
 
-    def __init__(self, name: str, seed: int, seconds: float) -> None:
+    def __init__(self, name: str, seed: int, seconds: float, models: Path | None = None) -> None:
         self.name, problem = name, PROBLEMS[name]
         self.X, self.k, self.family = problem.X, problem.n_components, problem.covariance_type
         self.rng = np.random.default_rng([seed, len(name), *name.encode()])
         self.end = time.process_time() + seconds
         self.n_fits = 0
         self.best: mixtura.GMMFit | None = None
+        self.file = None if models is None else models / f"{name.replace(' ', '-')}.npz"
+        if self.file is not None and self.file.exists():
+            self.fit(mixtura.load(self.file), "continued")
 
     @property
     def is_over(self) -> bool:
@@ -102,6 +110,8 @@ class Search:
         if self.best is None or fit.log_likelihood > self.best.log_likelihood:
             self.best = fit
             improve(self.name, fit, method)
+            if self.file is not None:
+                fit.model.save(self.file)
         return fit
 
     def run(self) -> None:
@@ -127,110 +137,97 @@ class Search:
     def _chain(self, fit: mixtura.GMMFit, kind: str) -> None:
         """Moves from a fit until many have failed."""
         failures = 0
-        for move, begin in self._moves(lambda: fit.model):
+        for move in cycle(("split", "insertion", "core and halo")):
             if self.is_over or failures == FAILURES:
                 return
-            moved = self.fit(begin, f"{kind}, {move}")
+            moved = self.fit(self._moved(fit.model, move), f"{kind}, {move}")
             least = fit.log_likelihood + LEAST_GAIN * len(self.X)
             if moved is not None and moved.log_likelihood > least:
                 fit, failures = moved, 0
             else:
                 failures += 1
 
-    def _moves(
-        self, current: Callable[[], mixtura.GaussianMixture]
-    ) -> Iterator[tuple[str, mixtura.GaussianMixture]]:
-        """Random moves of one component of the current model."""
-        kinds: list[tuple[str, Callable[..., tuple[Array, Array, Array]]]] = [
-            ("split", self._split), ("insertion", self._insertion), ("core", self._core),
-        ]  # fmt: skip
-        for name, move in cycle(kinds):
-            model = current()
-            parts = model.weights.copy(), model.means.copy(), model.covariance_matrices().copy()
-            parts = self._deleted(*parts)
-            weights, means, matrices = move(*parts)
-            yield (
-                name,
-                mixtura.GaussianMixture(
-                    weights / weights.sum(), means, matrices, covariance_type="full"
-                ),
-            )
+    def _moved(self, model: mixtura.GaussianMixture, move: str) -> mixtura.GaussianMixture:
+        """The mixture after a random move of one component."""
+        make = {"split": self._split, "insertion": self._insertion, "core and halo": self._core}
+        parts = model.weights.copy(), model.means.copy(), model.covariance_matrices().copy()
+        return _mixture(*make[move](*self._deleted(*parts)))
 
-    def _deleted(self, weights: Array, means: Array, matrices: Array) -> tuple[Array, ...]:
+    def _deleted(self, weights: Array, means: Array, matrices: Array) -> Parts:
         """Without a random component; half the time it is merged with its nearest."""
         j = int(self.rng.integers(len(weights)))
-        if self.rng.random() < 0.5 and len(weights) > 1:
+        if self.rng.random() < 0.5:
             apart = means - means[j]
             far = np.einsum("ja,jab,jb->j", apart, np.linalg.inv(matrices + matrices[j]), apart)
             far[j] = np.inf
-            h, pair = int(np.argmin(far)), [j, 0]
-            pair[1] = h
+            h = int(np.argmin(far))
+            pair = [j, h]
             share = weights[pair] / weights[pair].sum()
             mean = share @ means[pair]
             off = means[pair] - mean
             matrices[h] = np.einsum("j,jab->ab", share, matrices[pair])
             matrices[h] += np.einsum("j,ja,jb->ab", share, off, off)
             weights[h], means[h] = weights[pair].sum(), mean
-        return tuple(np.delete(each, j, axis=0) for each in (weights, means, matrices))
+        weights, means, matrices = (
+            np.delete(each, j, axis=0) for each in (weights, means, matrices)
+        )
+        return weights, means, matrices
 
-    def _one(self, weights: Array) -> int:
+    def _heavy(self, weights: Array) -> int:
         """A random component, heavy ones more often."""
-        return int(self.rng.choice(len(weights), p=weights / weights.sum())) if len(weights) else 0
+        return int(self.rng.choice(len(weights), p=weights / weights.sum()))
 
-    def _split(self, weights: Array, means: Array, matrices: Array) -> tuple[Array, ...]:
-        h = self._one(weights)
+    def _split(self, weights: Array, means: Array, matrices: Array) -> Parts:
+        """Two components in place of one, side by side along one of its axes."""
+        h = self._heavy(weights)
         values, axes = np.linalg.eigh(matrices[h])
         b = int(self.rng.choice(len(values), p=np.sqrt(values) / np.sqrt(values).sum()))
         step = 0.8 * np.sqrt(values[b]) * axes[:, b]
         narrow = matrices[h] - 0.6 * values[b] * np.outer(axes[:, b], axes[:, b])
-        return self._pair(
-            weights, means, matrices, h, (means[h] - step, means[h] + step), (narrow, narrow)
-        )
+        means[h], matrices[h] = means[h] - step, narrow
+        return self._joined((weights, means, matrices), h, means[h] + 2.0 * step, narrow)
 
-    def _core(self, weights: Array, means: Array, matrices: Array) -> tuple[Array, ...]:
-        h, matrix = self._one(weights), matrices[self._one(weights)]
-        matrix = matrices[h]
-        return self._pair(
-            weights, means, matrices, h, (means[h], means[h]), (0.3 * matrix, 1.7 * matrix)
-        )
+    def _core(self, weights: Array, means: Array, matrices: Array) -> Parts:
+        """A narrow and a wide component in place of one."""
+        h = self._heavy(weights)
+        wide = 1.7 * matrices[h]
+        matrices[h] *= 0.3
+        return self._joined((weights, means, matrices), h, means[h], wide)
 
     @staticmethod
-    def _pair(weights, means, matrices, h, two_means, two_matrices) -> tuple[Array, ...]:
-        weights, means, matrices = weights.copy(), means.copy(), matrices.copy()
+    def _joined(parts: Parts, h: int, mean: Array, matrix: Array) -> Parts:
+        """With one component more, which gets half the weight of component h."""
+        weights, means, matrices = parts
         weights[h] *= 0.5
-        means[h], matrices[h] = two_means[0], two_matrices[0]
-        return (
-            np.append(weights, weights[h]),
-            np.concatenate([means, two_means[1][None]]),
-            np.concatenate([matrices, two_matrices[1][None]]),
-        )
+        return _with(weights, means, matrices, weights[h], mean, matrix)
 
-    def _insertion(self, weights: Array, means: Array, matrices: Array) -> tuple[Array, ...]:
-        """A new component at a random row; half the time at one of low density."""
-        pooled = np.tensordot(weights / weights.sum(), matrices, 1)
+    def _insertion(self, weights: Array, means: Array, matrices: Array) -> Parts:
+        """A new component at a random row, half the time at one of low density."""
         i = int(self.rng.integers(len(self.X)))
         if self.rng.random() < 0.5:
-            rest = mixtura.GaussianMixture(
-                weights / weights.sum(), means, matrices, covariance_type="full"
-            )
-            some = self.rng.permutation(len(self.X))[:20_000]
-            log_prob = rest.log_prob(self.X[some])
-            lowest = some[np.argsort(log_prob)[: max(5, len(some) // 20)]]
-            i = int(self.rng.choice(lowest))
-        scale = float(self.rng.choice([0.02, 0.2, 1.0]))
-        weight = float(self.rng.choice([0.3, 1.0])) / self.k
-        return (
-            np.append(weights * (1.0 - weight), weight),
-            np.concatenate([means, self.X[i][None]]),
-            np.concatenate([matrices, scale * pooled[None]]),
-        )
+            some = self.rng.permutation(len(self.X))[:MOST_ROWS]
+            log_prob = _mixture(weights, means, matrices).log_prob(self.X[some])
+            lowest = np.argsort(log_prob)[: max(5, len(some) // 20)]
+            i = int(some[self.rng.choice(lowest)])
+        scatter = self.rng.choice([0.02, 0.2, 1.0]) * np.tensordot(weights, matrices, 1)
+        weight = self.rng.choice([0.3, 1.0]) / self.k
+        parts = weights * (1.0 - weight), means, matrices
+        return _with(*parts, weight, self.X[i], scatter / weights.sum())
 
 
-def search(name: str, seed: int, seconds: float) -> Search:
-    """Search on one problem for some CPU time."""
-    one = Search(name, seed, seconds)
-    one.run()
-    return one
+def _with(
+    weights: Array, means: Array, matrices: Array, weight: float, mean: Array, matrix: Array
+) -> Parts:
+    """With one component more."""
+    return (
+        np.append(weights, weight),
+        np.concatenate([means, mean[None]]),
+        np.concatenate([matrices, matrix[None]]),
+    )
+
+
+def _mixture(weights: Array, means: Array, matrices: Array) -> mixtura.GaussianMixture:
+    return mixtura.GaussianMixture(weights / weights.sum(), means, matrices, covariance_type="full")
 
 
 def main() -> None:
@@ -238,11 +235,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", type=Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     for name in arguments.only:
         before = best_known().get(name)
-        one = search(name, arguments.seed, arguments.seconds)
+        one = Search(name, arguments.seed, arguments.seconds, arguments.models)
+        one.run()
         after = best_known().get(name)
         if after is None:
             print(f"{name}: {one.n_fits} fits, none sound", flush=True)
