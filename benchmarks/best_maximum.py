@@ -73,6 +73,7 @@ def evaluate(
     seeds: int | Iterable[int] = 20,
     *,
     most_seconds: float = np.inf,
+    update: str = "",
     **fit_options: Any,
 ) -> Evaluation:
     """Fit a problem from several seeds with options of `mixtura.fit_gmm`.
@@ -84,11 +85,14 @@ def evaluate(
     seeds : int or iterable of int
     most_seconds : float
         CPU time after which no more fits are begun.
+    update : str
+        If not empty, better models go into ``best_known.json`` as found by this.
     **fit_options
         Handed to `fit_gmm`.
     """
     seeds = range(seeds) if isinstance(seeds, int) else seeds
-    runs = several(partial(ours, **fit_options), problem_name, seeds, most_seconds)
+    fit = partial(ours, update=update, **fit_options)
+    runs = several(fit, problem_name, seeds, most_seconds)
     return judged(problem_name, runs, best_known()[problem_name])
 
 
