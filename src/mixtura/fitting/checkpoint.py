@@ -45,7 +45,7 @@ from mixtura.updates import Event
 __all__ = ["Checkpoint", "digest_of_record"]
 
 KIND = "checkpoint"
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
 
 

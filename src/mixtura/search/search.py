@@ -6,8 +6,9 @@ runs against each other, then moves on the best. Chains know nothing of each oth
 numbers of its own, and within a chain only what is better is kept. So what is found with one
 `n_init` is found with every larger one, too.
 
-Where the first starts, which are of different kinds, all lead to one maximum, the search is over.
-How many must agree grows with `n_init`.
+The search is over where the first starts, which are of different kinds, all lead to one maximum;
+and after a chain of which the leader was found by several starts, and by moves nothing better. How
+many must agree grows with `n_init`.
 
 A sample misses small clusters far away. So one pass over all rows finds those that the best mixture
 explains worst. With them in the sample, each standing for itself alone, moves are tried once more;
@@ -38,6 +39,7 @@ from mixtura.updates import Update
 __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
 
 STARTS = 5  # of a chain
+SWAPS = 4  # random ones, at its end
 AGREE = 3  # starts that must lead to one maximum to end the search, at least
 SHARE_AGREES = 4  # one in so many of the starts, else
 UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
@@ -126,7 +128,7 @@ class MaximumSearch:
         chain.contest.run(best.parameters)
         before = chain.leader
         try:
-            chain.move(swaps=0)
+            chain.move(n_swaps=0)
         except SearchInterrupted:
             raise SearchInterrupted(best) from None
         if chain.leader is None or before is None:
@@ -143,22 +145,20 @@ class MaximumSearch:
         """The best of all chains, and why there is none."""
         best: Outcome | None = None
         chain: Chain | None = None
-        agree = max(AGREE, self.n_init // SHARE_AGREES)
+        enough = max(AGREE, self.n_init // SHARE_AGREES)
         try:
             for i in range(self.n_init):
                 number, place = divmod(i, STARTS)
                 if chain is None or place == 0:
+                    if chain is not None and chain.hits >= enough:
+                        break
                     best = _better(best, chain)
                     chain = self._chain(em, source, record, (seed, number))
-                verdict = chain.start()
-                if i == 0 or verdict in ("same", "leads"):
-                    agree -= verdict is not None and (i == 0 or verdict == "same")
-                else:
-                    agree = self.n_init
-                if place == STARTS - 1:
-                    chain.move()
-                if not agree:
+                chain.start()
+                if number == 0 and chain.hits == i + 1 >= enough:
                     break
+                if place == STARTS - 1:
+                    chain.move(SWAPS)
         except SearchInterrupted as interrupted:
             raise SearchInterrupted(_better(best, chain) or interrupted.outcome) from None
         assert chain is not None
