@@ -37,7 +37,7 @@ from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.starts.whole import whole_rows
 from mixtura.statistics import Statistics
 
-__all__ = ["FAILURES", "Search", "reason"]
+__all__ = ["FAILURES", "Models", "reason"]
 
 LIKELIHOOD_OF_FEW = (
     "; with fewer, reg_covar alone decides its likelihood. "
@@ -50,7 +50,7 @@ BRIEF_ITERATIONS = 5  # of each start, before the best is run to convergence
 
 
 @dataclass(frozen=True)
-class Search:
+class Models:
     """How the models for one set of rows are found.
 
     Attributes
@@ -119,8 +119,8 @@ class Search:
             else:
                 yield name, done[name]
 
-    def on(self, source: RowSource) -> Search:
-        """Return the same search among other rows."""
+    def on(self, source: RowSource) -> Models:
+        """Return the same models of other rows."""
         return replace(self, survey=Survey(source, self.survey.backend, self.survey.priors))
 
     def _run(
