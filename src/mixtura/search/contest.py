@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -41,7 +42,7 @@ class SearchInterrupted(KeyboardInterrupt):
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__("the search was interrupted")
-        self.outcome = outcome
+        self.outcome = replace(outcome, stop_reason="interrupted", statistics=None)
 
 
 class Contest:
