@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import COVARIANCE_TYPES
-from searches import log_joint, outcome_from, overlapping
 from scipy.special import softmax
+from searches import log_joint, outcome_from, overlapping
 
 from mixtura.search import shares
 from mixtura.search.shares import LEAST_SHARE, Shares
