@@ -46,6 +46,7 @@ from mixtura.kernels import build_config
 from mixtura.mixture import GaussianMixture
 from mixtura.posterior import GMMPosterior, StudentMixture
 from mixtura.schedules import State
+from mixtura.search import SearchReport
 from mixtura.starts import HierarchicalTree, hierarchical
 from mixtura.statistics import Statistics
 from mixtura.updates import Event
@@ -70,6 +71,7 @@ __all__ = [
     "IgnoredClassesWarning",
     "KMeansFit",
     "RowsChangedError",
+    "SearchReport",
     "SelectionInterrupted",
     "SingularScaleWarning",
     "State",

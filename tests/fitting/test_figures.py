@@ -129,7 +129,10 @@ def test_fit_from_labels_of_one_row_alone_says_that_it_cannot_start(
         converged(load("acidity").data, k, covariance_type, init=labels, on_collapse="raise")
     fit = converged(load("acidity").data, k, covariance_type, init=labels)
     assert (fit.events[0].iteration, fit.events[0].action) == (0, "reseeded")
-    assert fit.model.n_components == k
+    # Of five, two end alike; parted, one of them collapses again and again until it is dropped.
+    dropped = [event for event in fit.events if event.action == "dropped"]
+    assert fit.model.n_components == k - len(dropped)
+    assert len(dropped) == (k == 5)
 
 
 def test_fit_where_mclust_gives_up_on_a_component_says_so_or_recovers() -> None:

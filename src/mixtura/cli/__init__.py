@@ -188,7 +188,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_seed(fit)
     _add_out(fit, "mixtura-fit")
-    fit.add_argument("--n-init", type=int, metavar="N", help="number of starts")
+    fit.add_argument(
+        "--n-init", type=int, metavar="N", help="effort of the search: number of starts"
+    )
     fit.add_argument("--max-iter", type=int, metavar="N", help="largest number of iterations")
     fit.add_argument(
         "--tol",

@@ -95,6 +95,8 @@ class BinnedFit(GMMFit):
         0.
     log_prior : float, nats
         0: there is no prior.
+    search : SearchReport or None
+        What the search for the start has found; see `GMMFit`.
     lower : ndarray of shape (n_bins, n_features), read-only
         Lower end of each bin; bins of several features are in C order of the counts.
     upper : ndarray of shape (n_bins, n_features), read-only
@@ -300,7 +302,7 @@ def fit_binned(
     *,
     covariance_type: str = "full",
     feature_names: Sequence[str] | None = None,
-    init: Init = "kmeans",
+    init: Init = "mixed",
     n_init: int = 10,
     reg_covar: float | ArrayLike = 1e-6,
     tol: float = 1e-6,
@@ -342,7 +344,7 @@ def fit_binned(
         As for `fit_gmm`; labels and responsibilities are those of the bins. Automatic starts
         cluster the middles of the bins.
     n_init : int
-        Automatic starts that are tried briefly.
+        Effort of the search for a start, as for `fit_gmm`.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance: a number is relative to the variance of the
         middles of the bins, an array is absolute. 0 is none.
@@ -412,7 +414,7 @@ def fit_binned(
     >>> crabs = mixtura.datasets.load_naples_crabs()
     >>> fit = mixtura.fit_binned(crabs.edges, crabs.sample_weight, 2, reg_covar=0, tol=1e-9, rng=0)
     >>> round(fit.log_likelihood, 4), round(fit.chi_squared().p_value, 3)
-    (-2953.8818, 0.494)
+    (-2953.8818, 0.495)
     """
     bins = Bins(edges, counts)
     d = bins.n_features

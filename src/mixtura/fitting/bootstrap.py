@@ -111,7 +111,7 @@ def bootstrap_lrt(
     *,
     covariance_type: str = "full",
     n_bootstrap: int = 199,
-    init: str | Callable[..., Any] = "kmeans++",
+    init: str | Callable[..., Any] = "mixed",
     n_init: int = 5,
     reg_covar: float | ArrayLike = 1e-6,
     tol: float = 1e-6,
@@ -146,7 +146,7 @@ def bootstrap_lrt(
     init : str or callable
         As for `fit_gmm`, by name; a callable is called for every fit.
     n_init : int
-        Automatic starts of each fit, beside those above.
+        Effort of the search for the start of each fit, as for `fit_gmm`; beside the starts above.
     reg_covar : float or array_like of shape (n_features,)
         As for `fit_gmm`.
     tol : float, nats per row

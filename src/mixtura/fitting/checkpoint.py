@@ -37,6 +37,7 @@ from mixtura.parameters import Parameters, Seen
 from mixtura.passes import RowsPass
 from mixtura.passes.bounds import BoundsRecord
 from mixtura.schedules import STATES, Outcome, Point, Schedule
+from mixtura.search import SearchReport
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Event
@@ -44,7 +45,7 @@ from mixtura.updates import Event
 __all__ = ["Checkpoint", "digest_of_record"]
 
 KIND = "checkpoint"
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
 
 
@@ -63,6 +64,8 @@ class Checkpoint:
     ----------
     seed : int
         For a fit that was given none: drawn when the file was first written.
+    search : SearchReport or None
+        What the search for the start has found, which is kept with the state.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Checkpoint:
         self._file = self._path.absolute()  # wherever the process goes
         self._problem = {name: fingerprint(name, value) for name, value in problem.items()}
         self._found: Contents | None = None
+        self.search: SearchReport | None = None
         self._has_warned = False
         self._last_saved = time.monotonic()
         self._lock = Lock(path)
@@ -162,6 +166,7 @@ class Checkpoint:
         try:
             reader = _Reader(self._found, rows)
             outcome, bounds = reader.outcome(n_components), reader.bounds()
+            self.search = SearchReport.of_file(self._found.facts)
             if not _is_state_of(schedule, outcome.state):
                 raise ValueError("its state is not one of this schedule")
             if fact(self._found.facts, "producer", str) == PRODUCER:
@@ -182,6 +187,8 @@ class Checkpoint:
             writer = _Writer()
             writer.outcome(outcome)
             writer.bounds(rows.record())
+            if self.search is not None:
+                writer.facts["search"] = self.search.to_facts()
             try:
                 self._save(writer)
             except OSError as error:

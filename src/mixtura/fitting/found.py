@@ -27,6 +27,7 @@ from mixtura.mixture.table import (
     title,
 )
 from mixtura.schedules import StopReason
+from mixtura.search import SearchReport
 from mixtura.shapes import Floats
 from mixtura.text import short_repr
 from mixtura.updates import Event
@@ -58,6 +59,7 @@ class Found(Answers):
     entropy: float
     n_labelled: int
     n_missing: int
+    search: SearchReport | None
 
     __repr__ = short_repr
     save = files.save
@@ -138,12 +140,17 @@ class Found(Answers):
                 f"entropy of the assignments {self.entropy:.6g} nats, {share:.2%} of the most "
                 f"that {k} components can have"
             )
+        if k > 1 and self.search is not None:  # one component has one maximum
+            few = self.search.n_rows < self.n_samples
+            sample = f", in a sample of {counted(self.search.n_rows, 'row')}" * few
+            lines.append(f"{self.search}{sample}")
         return [*lines, *map(str, self.events)]
 
     def _contents_with(self, held: Contents, *measures: str) -> Contents:
         """Return the contents of what the fit has found, with those of the fit added."""
         facts = {name: getattr(self, name) for name in (*measures, *FACTS)}
         facts["events"] = [astuple(event) for event in self.events]
+        facts["search"] = None if self.search is None else self.search.to_facts()
         return Contents(held.facts | facts, {**held.arrays, "history": self.history})
 
 
@@ -175,4 +182,5 @@ def checked(contents: Contents) -> dict[str, Any]:
         "n_labelled": count(facts, "n_labelled"),
         "has_noise": fact(facts, "has_noise", bool),
         "n_missing": count(facts, "n_missing"),
+        "search": SearchReport.of_file(facts),
     }

@@ -115,21 +115,23 @@ def fit_gmm(
         With `noise_covariance`: row i of X is ``projection[i] @ v + noise`` of a row v of the
         mixture. None is the identity.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
-        "kmeans" (default), "kmeans++", "random" or "hierarchical" for automatic starts; integer
-        labels (n_samples,), -1 for rows that take no part in the start, or boolean ones of two
-        components; responsibilities (n_samples, n_components), rows summing to one; means
-        (n_components, n_features), each row beginning with the nearest in units of the features'
-        standard deviations; a mixture or what has one as its `model` (a fit, a stream, a
-        posterior), from which EM starts exactly, or from the nearest mixture of `covariance_type`;
-        a fit of k-means to these rows, for its labels; a tree of them, cut into `n_components`; or
-        a callable ``(X, n_components, rng)`` that returns any
+        "mixed" (default: starts of different kinds in turn), "kmeans", "kmeans++", "random" or
+        "hierarchical" for automatic starts; integer labels (n_samples,), -1 for rows that take no
+        part in the start, or boolean ones of two components; responsibilities (n_samples,
+        n_components), rows summing to one; means (n_components, n_features), each row beginning
+        with the nearest in units of the features' standard deviations; a mixture or what has one as
+        its `model` (a fit, a stream, a posterior), from which EM starts exactly, or from the
+        nearest mixture of `covariance_type`; a fit of k-means to these rows, for its labels; a tree
+        of them, cut into `n_components`; or a callable ``(X, n_components, rng)`` that returns any
         of these. One-dimensional integers are labels; a table is known by its shape, and refused
         where rows, components and features are equally many. With `labels`, clusters get the
         numbers of the labels that they agree with best; "labels" shares out each row as its label
         says, in equal parts where that says nothing.
     n_init : int
-        Automatic starts that are tried briefly; the best is run to convergence. Of hierarchical
-        trees there are at most three, each in other coordinates.
+        Effort of the search for a start: the number of automatic starts. After each five of them,
+        moves of components are tried on the best. For one seed, the search never ends lower with a
+        larger number. Of hierarchical trees there are at most three, each in other coordinates. See
+        docs/starts.md.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance. A number is relative to the variance of each
         feature, so that a fit does not depend on units; an array is absolute, in squared units.
@@ -158,8 +160,8 @@ def fit_gmm(
         split the heaviest component instead (ten times; then it is dropped), continue without it,
         or raise.
     avoid_spurious : bool
-        Avoid components that sit on ties or on a handful of rows; False lets the likelihood decide
-        alone.
+        Avoid components that sit on ties, or that have fewer than twice the rows that their own
+        part of the covariances needs; False lets the likelihood decide alone.
     fixed : str, sequence of str, array_like of shape (n_components,), bool, or dict, optional
         What stays as in the mixture that `init` is: "weights", "means", "covariances" or several
         of them; a mask of components that stay altogether; or a dict from these names to masks, or
@@ -208,8 +210,8 @@ def fit_gmm(
     MemoryError
         For full or tied covariances that need more memory than the machine has, before any work.
     FitInterrupted
-        On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the starts, `fit` is the best of
-        the brief runs, and its history that of their sample.
+        On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the search for a start, `fit` is
+        the best of its runs, and its history that of their sample.
 
     Warns
     -----

@@ -263,7 +263,7 @@ class Progress:
 
 
 class FitProgress(Progress):
-    """Progress of `fit_gmm`: brief runs of the starts, then iterations.
+    """Progress of `fit_gmm`: runs of the search for a start, then iterations.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ class FitProgress(Progress):
         self._took = 0.0
 
     def report_run(self, outcome: Outcome) -> None:
-        """Report a brief run from an automatic start."""
+        """Report a run of the search for a start, from a start or after a move."""
         if self._silent:
             return
         self._runs += 1
@@ -288,9 +288,9 @@ class FitProgress(Progress):
         self._best = max(self._best, objective)
         self._done(
             lambda seconds: Step(
-                f"run {self._runs} of the starts: objective {objective:.6f} nats per row, best "
+                f"run {self._runs} of the search: objective {objective:.6f} nats per row, best "
                 f"{self._best:.6f}, {seconds:.1f} s",
-                "starts", "run", self._runs, None, f"objective {objective:.6f}",
+                "search", "run", self._runs, None, f"objective {objective:.6f}",
             )
         )  # fmt: skip
 

@@ -54,6 +54,7 @@ def report(fitting: Fitting, outcome: Outcome, automatic: bool) -> GMMFit:
         source.form == "noisy",
         fitting.survey.n_missing,
         0.0 - fitting.update_for(outcome).penalty(outcome.parameters, 1.0),
+        fitting.search,
     )
 
 

@@ -11,6 +11,7 @@ from mixtura.files import Contents, fact
 from mixtura.fitting.found import Found, checked
 from mixtura.mixture import GaussianMixture
 from mixtura.schedules import StopReason
+from mixtura.search import SearchReport
 from mixtura.shapes import Floats
 from mixtura.updates import Event
 
@@ -45,7 +46,7 @@ class GMMFit(Found):
         temperature it never falls, except for rounding and in iterations named in `events`. Where a
         recovery ends lower than what was before, the model is that of before.
     n_iter : int
-        Iterations done, without those of brief runs from automatic starts.
+        Iterations done, without those of the search for a start.
     converged : bool
         Whether no more than about `tol` was left to gain.
     stop_reason : {"converged", "max_iter", "callback", "interrupted"}
@@ -70,6 +71,10 @@ class GMMFit(Found):
     log_prior : float, nats
         Of the prior at the parameters of `model`, with constants: see `prior` of `fit_gmm`. 0
         without a prior.
+    search : SearchReport or None
+        What the search for the start has found: how many maxima, how often, and how good. Its
+        `str` is a line of `summary`. None where the user gave the start, and where Ctrl-C ended the
+        search.
     """
 
     model: GaussianMixture
@@ -86,6 +91,7 @@ class GMMFit(Found):
     has_noise: bool = False
     n_missing: int = 0
     log_prior: float = 0.0
+    search: SearchReport | None = None
 
     def _measure(self) -> str:
         return f"log-likelihood {self.log_likelihood:.3f}, {self.n_parameters} parameters"

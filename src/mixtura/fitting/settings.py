@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.fitting.estimates import MAXIMUM_LIKELIHOOD, Estimate
-from mixtura.schedules import Annealed, Plain, Schedule, Squarem
+from mixtura.schedules import Annealed, Parting, Plain, Schedule, Squarem
 from mixtura.shapes import Floats
 from mixtura.updates import OnCollapse
 
@@ -71,6 +71,10 @@ class Settings:
 
     def schedule(self, tol: float, rounding: float, scale: Floats) -> Schedule:
         """Return the schedule of ordinary iterations that may leave `tol` to gain."""
-        if self.accelerate and tol > 0.0 and self.kind.leaps:
-            return Squarem(tol, rounding, scale)
-        return Plain(tol, rounding)
+        inner = self.brief_schedule(tol, rounding, scale)
+        return Parting(inner, tol, rounding, scale) if tol > 0.0 else inner
+
+    def brief_schedule(self, tol: float, rounding: float, scale: Floats) -> Plain:
+        """Return that of runs of which only the best is continued: no components are parted."""
+        leaps = self.accelerate and tol > 0.0 and self.kind.leaps
+        return Squarem(tol, rounding, scale) if leaps else Plain(tol, rounding)

@@ -13,6 +13,7 @@ from mixtura.schedules.loop import EM, Outcome, State, StopReason, stops
 from mixtura.schedules.lower_bound import Bound, LowerBound
 from mixtura.schedules.memoised import Memoised
 from mixtura.schedules.moves import Judge, Moves, MovesState
+from mixtura.schedules.parting import Parting, PartingState
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
 from mixtura.schedules.protocol import Look, Point, Schedule, Step
 from mixtura.schedules.squarem import Squarem, SquaremState
@@ -28,6 +29,7 @@ __all__ = [
     "Memoised",
     "Moves",
     "Outcome",
+    "Parting",
     "Plain",
     "Point",
     "Schedule",
@@ -41,5 +43,6 @@ __all__ = [
 
 # The states that a checkpoint can hold.
 STATES: dict[str, type[Any]] = {
-    state.__name__: state for state in (PlainState, SquaremState, AnnealedState, MovesState)
+    state.__name__: state
+    for state in (PlainState, SquaremState, PartingState, AnnealedState, MovesState)
 }

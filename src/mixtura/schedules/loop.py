@@ -220,6 +220,10 @@ class EM:
             outcome.few = self.guard.few(outcome.parameters)
         return outcome
 
+    def objective(self, parameters: Parameters) -> float:
+        """Return what EM makes higher, at these parameters, nats per unit of weight: one pass."""
+        return self._point(self.update, parameters, 1.0).objective
+
     def _look(
         self, update: Update, at: Point, inverse_temperature: float, statistics: Statistics
     ) -> Point | None:

@@ -12,6 +12,7 @@ from mixtura.schedules.protocol import Look, Point, Step
 __all__ = ["Plain", "PlainState", "predicted_gains"]
 
 EPS = float(np.finfo(np.float64).eps)
+CAUTION = 20.0  # rises as large as the last one by which the predicted limit may still change
 
 
 class PlainState(NamedTuple):
@@ -37,7 +38,8 @@ class Plain:
     what is left is g2 c / (1 - c) (Aitken's extrapolation [1]_). After one large step any small one
     looks like the end, and near the limit the first steps shrink faster than the later ones. So two
     predictions in a row have to be within `tol`, and the first must have predicted at least half of
-    what was gained since and is still predicted.
+    what was gained since and is still predicted. Where fast directions fade, the predicted limit
+    rises from iteration to iteration: `CAUTION` times its last rise is added to what is left.
 
     Parameters
     ----------
@@ -91,8 +93,11 @@ class Plain:
             return self.tol > 0.0
         if max(before.predicted_gain, after.predicted_gain) > self.tol:
             return False
-        gain: float = after.recent[-1] - after.recent[-2]
-        return bool(gain + after.predicted_gain <= 2.0 * before.predicted_gain)
+        gain = after.recent[-1] - after.recent[-2]
+        rise = gain + after.predicted_gain - before.predicted_gain
+        return bool(
+            rise <= before.predicted_gain and after.predicted_gain + CAUTION * rise <= self.tol
+        )
 
 
 def predicted_gains(

@@ -25,9 +25,11 @@ from mixtura.statistics import Statistics
 __all__ = ["Squarem", "SquaremState"]
 
 TINY = float(np.finfo(np.float64).tiny)
-PATIENCE = 10  # plain iterations before the first leap: most fits need none
+PATIENCE = 8  # plain iterations before the first leap
+LARGE_GAIN = 3e-4  # nats per unit of weight; while iterations gain more, none is left out
 FIRST_LENGTH = 4.0  # of the longest leap, in iterations
 STRETCH = 4.0  # the longest leap grows by this when one of that length is taken, else shrinks
+CONFIRM = 2  # plain iterations after leaps, before the end
 LEAST_LENGTH = 1.5  # of the longest leap
 
 
@@ -49,6 +51,8 @@ class SquaremState(NamedTuple):
         Largest |r| / |v| so far (see `Squarem`); 0 before the first.
     gain : float
         Of the last plain iteration.
+    confirming : int
+        One more than the plain iterations since an end was predicted; 0 while none is.
     """
 
     recent: tuple[float, ...] = ()
@@ -58,6 +62,7 @@ class SquaremState(NamedTuple):
     longest: float = FIRST_LENGTH
     slowest: float = 0.0
     gain: float = 0.0
+    confirming: int = 0
 
     @property
     def inverse_temperature(self) -> float:
@@ -77,8 +82,13 @@ class Squarem(Plain):
     many iterations as a direction takes that shrinks at that rate. A bound on it grows and
     shrinks with success.
 
+    While iterations gain much, there is no leap: where components still change places, a leap may
+    lead to another maximum, and that is lower more often than higher.
+
     Leaps spoil Aitken's extrapolation. After the first of them, what is left to gain is taken to be
-    the gain of the last plain iteration times the largest |r| / |v| so far.
+    the gain of the last plain iteration times the largest |r| / |v| so far. Once that is within
+    `tol`, `CONFIRM` plain iterations follow. Their gains show a plateau, on which gains grow: the
+    fit ends if Aitken's extrapolation of them is within `tol`, too, else leaps go on.
 
     Parameters
     ----------
@@ -102,10 +112,29 @@ class Squarem(Plain):
 
     def step(self, state: SquaremState, point: Point, look: Look) -> Step:  # type: ignore[override]
         gain = point.objective - state.recent[-1] if state.recent else state.gain
-        leapt, point = self._leap(state._replace(plain=state.plain + 1, gain=gain), point, look)
-        recent = (*leapt.recent[-2:], point.objective)
-        after = leapt._replace(recent=recent, predicted_gain=self._predict(leapt, recent))
-        return Step(after, point, self.is_over(state, after))
+        after = state._replace(plain=state.plain + 1, gain=gain)
+        if not state.confirming:
+            after, point = self._leap(after, point, look)
+        recent = (*after.recent[-2:], point.objective)
+        after = after._replace(recent=recent, predicted_gain=self._predict(after, recent))
+        if state.slowest == 0.0 or after.predicted_gain == 0.0:
+            return Step(after, point, self.is_over(state, after))
+        if state.confirming:
+            return self._confirm(state, after, point)
+        if after.predicted_gain <= self.tol:
+            after = after._replace(confirming=1, seen=())
+        return Step(after, point, finished=False)
+
+    def _confirm(self, before: SquaremState, after: SquaremState, point: Point) -> Step:
+        """Decide after a plain iteration that follows a predicted end."""
+        n = before.confirming
+        if n >= 2:
+            aitken = self.aitken(after.recent)
+            if max(aitken, after.predicted_gain) > self.tol:
+                return Step(after._replace(confirming=0), point, finished=False)
+            if n == CONFIRM:
+                return Step(after, point, finished=True)
+        return Step(after._replace(confirming=n + 1), point, finished=False)
 
     def _predict(self, state: SquaremState, recent: tuple[float, ...]) -> float:
         aitken = self.aitken(recent)
@@ -115,8 +144,8 @@ class Squarem(Plain):
 
     def _leap(self, state: SquaremState, point: Point, look: Look) -> tuple[SquaremState, Point]:
         """Where a leap ends if that is no lower, else the point given; and the state after it."""
-        if state.plain <= PATIENCE:
-            return state, point
+        if state.plain <= PATIENCE or state.gain > LARGE_GAIN:
+            return state._replace(seen=()), point
         seen = (*state.seen, point.statistics)
         if len(seen) < 3:
             return state._replace(seen=seen), point

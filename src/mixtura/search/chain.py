@@ -19,8 +19,8 @@ from mixtura.updates import Update
 
 __all__ = ["Chain"]
 
+SWAPS = 4  # random ones of a chain
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
-SWAPS = 4  # random ones, after ranked moves
 
 
 class Chain:
@@ -38,6 +38,11 @@ class Chain:
     by : Algebra
     rng : Generator
         For swaps.
+
+    Attributes
+    ----------
+    hits : int
+        Starts that have led to the leader.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Chain:
     ) -> None:
         self.contest, self._starts, self._pair, self._record = contest, starts, pair, record
         self._scale, self._by, self._rng = scale, by, rng
+        self.hits = 0
 
     @property
     def leader(self) -> Outcome | None:
@@ -64,15 +70,24 @@ class Chain:
         if start is None:
             return None
         self._record.n_starts += 1
-        return self.contest.run(start)
+        return self._run(start)
 
-    def move(self) -> None:
-        """Try moves: ranked ones after each success, then random ones."""
+    def _run(self, start: Parameters, hit: int = 1) -> Verdict:
+        """Run against the leader, and count what has led to it."""
+        verdict = self.contest.run(start)
+        if verdict == "leads":
+            self.hits = hit
+        elif verdict == "same":
+            self.hits += hit
+        return verdict
+
+    def move(self, n_swaps: int = SWAPS) -> None:
+        """Try moves: ranked ones after each success, and some random ones."""
         if self._pair is None or self.leader is None or len(self.leader.parameters.weights) < 2:
             return
         self._ranked()
         source = self.contest.em.rows.source  # type: ignore[attr-defined]
-        for swap in range(SWAPS):
+        for swap in range(n_swaps):
             changed = swapped(
                 self.leader, source, self._scale, self._by, self._rng, splits=swap % 2 == 0
             )
@@ -105,4 +120,4 @@ class Chain:
         self._record.n_moves += 1
         update = self.contest.em.update
         parameters, failed = update.update(changed, self.leader.parameters)
-        return "failed" if failed.any() else self.contest.run(parameters)
+        return "failed" if failed.any() else self._run(parameters, hit=0)

@@ -25,7 +25,7 @@ __all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "rank"]
 
 Verdict = Literal["leads", "same", "behind", "failed"]
 
-PATIENCE = 10.0  # steps of the size of the last one
+PATIENCE = 20.0  # steps of the size of the last one
 EVERY = 4  # iterations from look to look
 SLOWER = 4  # times as many where numbers are missing, because EM is slower
 MOST_ITERATIONS = 200  # of one run

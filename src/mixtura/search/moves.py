@@ -1,6 +1,7 @@
-"""Moves on the leader: a component is taken away where it is needed least, another one is split.
+"""Moves on the leader: a component is taken from where it is needed least to where one is missing.
 
-What a split gains and what taking away loses are estimated one by one, under the leader. Their
+Another component is split, or a group of rows that the leader explains badly gets one of its own.
+What that gains and what taking away loses are estimated one by one, under the leader. Their
 difference ranks moves; where a move leads is seen by iterating from the changed statistics [1]_
 [2]_. So a move is the same for every family of covariances.
 
@@ -16,10 +17,11 @@ from typing import NamedTuple
 
 from mixtura.algebra import Algebra
 from mixtura.schedules import EM, Outcome
-from mixtura.schedules.changes import emptied, merged, replaced
+from mixtura.schedules.changes import emptied, merged, placed, replaced
+from mixtura.search.groups import Group, unlikely_groups
 from mixtura.search.losses import losses_of_deletion, losses_of_merging
 from mixtura.search.shares import Shares
-from mixtura.search.splits import best_split
+from mixtura.search.splits import Split, best_split
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Update
@@ -30,16 +32,14 @@ KEPT = 20  # moves
 
 
 class Move(NamedTuple):
-    """Split one component, and take away another.
+    """Take away a component, and put it where one is missing.
 
     Attributes
     ----------
     score : float, nats
         What is gained and lost, before the other components adapt.
-    component : int
-        That is split.
-    halves : Statistics
-        Of its two parts.
+    target : Split or Group
+        The component that is split, or the rows that get one of their own.
     freed : int
         The component that is taken away.
     into : int or None
@@ -47,15 +47,16 @@ class Move(NamedTuple):
     """
 
     score: float
-    component: int
-    halves: Statistics
+    target: Split | Group
     freed: int
     into: int | None
 
     def applied(self, statistics: Statistics) -> Statistics:
         """Return the statistics as if the move had been made."""
-        left = without(statistics, self.freed, self.into)
-        return replaced(left, (self.component, self.freed), self.halves)
+        left, target = without(statistics, self.freed, self.into), self.target
+        if isinstance(target, Group):
+            return placed(left, self.freed, target.row, target.weight, 1.0)
+        return replaced(left, (target.component, self.freed), target.halves)
 
 
 def without(statistics: Statistics, freed: int, into: int | None) -> Statistics:
@@ -88,11 +89,12 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
     shares, weights = Shares(outcome, em), outcome.parameters.weights
     deleted = losses_of_deletion(shares, weights)
     merging = losses_of_merging(outcome.statistics.centred(), shares, scale, by)
+    splits = (best_split(outcome, j, shares, pair, scale, by) for j in range(len(weights)))
+    targets = [each for each in splits if each is not None]
     moves: dict[tuple[int, frozenset[int | None]], Move] = {}
-    for component in range(len(weights)):
-        best = best_split(outcome, component, shares, pair, scale, by)
-        if best is None:
-            continue
+    every: list[Split | Group] = [*targets, *unlikely_groups(outcome, em)]
+    for place, target in enumerate(every):
+        component = target.component if isinstance(target, Split) else -1
         for freed in range(len(weights)):
             if freed == component:
                 continue
@@ -100,6 +102,6 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
             for partner, of_pair in zip(merging.partner[freed], merging.loss[freed], strict=True):
                 if partner != component and of_pair < loss:
                     loss, into = float(of_pair), int(partner)
-            key = component, frozenset((freed, into))
-            moves.setdefault(key, Move(best.gain - loss, component, best.halves, freed, into))
+            move = Move(target.gain - loss, target, freed, into)
+            moves.setdefault((place, frozenset((freed, into))), move)
     return sorted(moves.values(), key=lambda move: -move.score)[:KEPT]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mixtura.mixture.table import counted
 from mixtura.schedules import Outcome
+from mixtura.text import short_html, short_repr
 
 __all__ = ["Maximum", "Record", "SearchReport"]
 
@@ -23,21 +24,34 @@ class Maximum(NamedTuple):
         Of the rows that the search looked at.
     times : int
         Runs that ended there.
+    n_components : int
+        Components that were not lost.
+    n_suspects : int
+        Those of them that are spurious or have few rows: see `avoid_spurious` of `fit_gmm`.
     """
 
     objective: float
     times: int
+    n_components: int
+    n_suspects: int = 0
+
+    @property
+    def _rank(self) -> tuple[int, int, float]:
+        """The best has the lowest."""
+        return -self.n_components, self.n_suspects, -self.objective
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchReport:
-    """What the search for a start has found.
+    """What the search for a start has found. `str` makes one line of it.
 
     Attributes
     ----------
     maxima : tuple of Maximum
-        The different ones, the best first. Those with spurious components, or with fewer components
-        than asked for, come last.
+        The different ones, the best first: each has an `objective`, in nats per unit of weight, the
+        number of `times` that runs have ended there, `n_components` and `n_suspects`, of which
+        `avoid_spurious` of `fit_gmm` speaks. Those with fewer components come last, and before them
+        those with more suspects.
     n_starts : int
         Runs from starts.
     n_moves : int
@@ -55,23 +69,69 @@ class SearchReport:
     n_given_up: int
     n_rows: int
 
+    __repr__ = short_repr
+    _repr_html_ = short_html
+
     def __str__(self) -> str:
         runs = counted(self.n_starts, "start")
         if self.n_moves:
             runs += f" and {counted(self.n_moves, 'move')}"
-        best = ", ".join(f"{each.objective:.6f}" for each in self.maxima[:SHOWN])
-        times = counted(self.maxima[0].times, "time") if self.maxima else "never"
-        count = len(self.maxima)
-        found = f"1 maximum, {times}" if count == 1 else f"{count} maxima, the best {times}"
-        return f"search: {runs} found {found} ({best} nats per row)"
+        if not self.maxima:
+            return f"search: {runs} found no maximum"
+        sound = [each for each in self.maxima if each._rank[:2] == self.maxima[0]._rank[:2]]
+        count, others = len(sound), len(self.maxima) - len(sound)
+        best = ", ".join(f"{each.objective:.6f}" for each in sound[:SHOWN])
+        if count > SHOWN:
+            best = f"best {SHOWN}: {best}"
+        often = "once" if sound[0].times == 1 else f"{sound[0].times} times"
+        what = "1 maximum" if count == 1 else f"{count} maxima, the best"
+        line = f"search: {runs} found {what} {often} ({best} nats per row)"
+        return f"{line}, and ruled out {others}" if others else line
 
     def to_facts(self) -> dict[str, Any]:
-        """Return it as what a file of a fit holds."""
+        """Return it as what a file holds.
+
+        Returns
+        -------
+        dict
+            Numbers, and lists of them.
+        """
         return {**vars(self), "maxima": [list(each) for each in self.maxima]}
 
     @classmethod
+    def of_file(cls, facts: dict[str, Any]) -> SearchReport | None:
+        """Return the report under "search" in a file.
+
+        Parameters
+        ----------
+        facts : dict
+            Of the whole file.
+
+        Returns
+        -------
+        SearchReport or None
+            None in files of earlier versions, and where there was no search.
+
+        Raises
+        ------
+        ValueError
+            For what no search has found.
+        """
+        search = facts.get("search")
+        return None if search is None else cls.from_facts(search)
+
+    @classmethod
     def from_facts(cls, facts: Any) -> SearchReport:
-        """Return what a file holds.
+        """Return the report that `to_facts` has written.
+
+        Parameters
+        ----------
+        facts : object
+            From a file, which may hold anything.
+
+        Returns
+        -------
+        SearchReport
 
         Raises
         ------
@@ -81,14 +141,15 @@ class SearchReport:
         counts = ("n_starts", "n_moves", "n_given_up", "n_rows")
         known = isinstance(facts, dict) and set(facts) == {"maxima", *counts}
         if known and all(type(facts[name]) is int and facts[name] >= 0 for name in counts):
-            pairs = facts["maxima"]
-            if isinstance(pairs, list) and all(
-                isinstance(pair, list)
-                and [type(each) for each in pair] == [float, int]
-                and pair[1] > 0
-                for pair in pairs
+            values = facts["maxima"]
+            if isinstance(values, list) and all(
+                isinstance(value, list)
+                and [type(each) for each in value] == [float, int, int, int]
+                and value[0] == value[0]  # no NaN
+                and min(value[1], value[2], value[3] + 1) > 0
+                for value in values
             ):
-                return cls(tuple(Maximum(*pair) for pair in pairs), *(facts[n] for n in counts))
+                return cls(tuple(Maximum(*value) for value in values), *(facts[n] for n in counts))
         raise ValueError(f"its search is {facts!r}")
 
 
@@ -105,7 +166,7 @@ class Record:
     n_starts: int = 0
     n_moves: int = 0
     n_given_up: int = 0
-    _found: list[tuple[tuple[int, int], float, int]] = field(default_factory=list)
+    _found: list[Maximum] = field(default_factory=list)
 
     def note(
         self, outcome: Outcome, verdict: str, leader: Outcome | None, *, given_up: bool
@@ -119,15 +180,16 @@ class Record:
             self._count(outcome)
 
     def _count(self, outcome: Outcome) -> None:
-        order = -len(outcome.parameters.weights), len(outcome.suspects)
-        for i, (other, objective, times) in enumerate(self._found):
-            if other == order and abs(objective - outcome.objective) <= SAME:
-                self._found[i] = order, max(objective, outcome.objective), times + 1
+        objective = float(outcome.objective)
+        found = Maximum(objective, 1, len(outcome.parameters.weights), len(outcome.suspects))
+        for i, other in enumerate(self._found):
+            if other[2:] == found[2:] and abs(other.objective - objective) <= SAME:
+                higher = max(objective, other.objective)
+                self._found[i] = other._replace(objective=higher, times=other.times + 1)
                 return
-        self._found.append((order, outcome.objective, 1))
+        self._found.append(found)
 
     def report(self, n_rows: int) -> SearchReport:
         """Return what was found among so many rows."""
-        found = sorted(self._found, key=lambda each: (each[0], -each[1]))
-        maxima = tuple(Maximum(float(objective), times) for _, objective, times in found)
+        maxima = tuple(sorted(self._found, key=lambda each: each._rank))
         return SearchReport(maxima, self.n_starts, self.n_moves, self.n_given_up, n_rows)

@@ -1,13 +1,18 @@
 """The search for the parameters from which all rows are iterated.
 
 It looks at a sample of rows that is large beside the number of parameters but not beside a large
-data set. `n_init` starts are tried. Each `STARTS` of them make a chain (`mixtura.search.chain`): runs
-against each other, then moves on the best. Chains know nothing of each other, each has random
+data set. `n_init` starts are tried. Each `STARTS` of them make a chain (`mixtura.search.chain`):
+runs against each other, then moves on the best. Chains know nothing of each other, each has random
 numbers of its own, and within a chain only what is better is kept. So what is found with one
 `n_init` is found with every larger one, too.
 
-Where the first starts, which are of different kinds, all lead to one maximum, the search is over.
-How many must agree grows with `n_init`.
+The search is over where the first starts, which are of different kinds, all lead to one maximum;
+and after a chain of which the leader was found by several starts, and by moves nothing better. How
+many must agree grows with `n_init`.
+
+A sample misses small clusters far away. So one pass over all rows finds those that the best mixture
+explains worst. With them in the sample, each standing for itself alone, moves are tried once more;
+they are kept if the objective of all rows is higher.
 """
 
 from __future__ import annotations
@@ -19,7 +24,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mixtura.data import ArrayRows, RowSource
+from mixtura.data.source import Positions
 from mixtura.parameters import Parameters
+from mixtura.passes import RowsPass
 from mixtura.schedules import EM, Outcome
 from mixtura.search.chain import Chain
 from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank
@@ -34,6 +41,10 @@ __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
 STARTS = 5  # of a chain
 AGREE = 3  # starts that must lead to one maximum to end the search, at least
 SHARE_AGREES = 4  # one in so many of the starts, else
+UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
+UNLIKELY_PER_FEATURE = 20
+
+Drawn = tuple[Positions, Floats]  # a sample: positions and weights
 
 
 class Found(NamedTuple):
@@ -88,17 +99,44 @@ class MaximumSearch:
         SearchInterrupted
             On Ctrl-C after the first run.
         """
-        sample = self._sample(source, rng)
+        size, prior = self.beginnings.sample_size(source.n_features), self.beginnings.prior
+        known = () if prior is None else labelled_rows(source, prior, size)
+        drawn = source.thinned(size, rng, known)
+        sample = ArrayRows.copied(source, *drawn)
         record, em = Record(), self.make_em(sample)
         best, failure = self._climbed(em, source, record, int(rng.integers(1 << 62)))
         if best is None:
             raise failure
+        if source.n_rows > sample.n_samples:
+            best = self._with_unlikely_rows(source, drawn, best, record)
         return Found(best.parameters, record.report(sample.n_samples))
 
-    def _sample(self, source: RowSource, rng: np.random.Generator) -> ArrayRows:
-        size, prior = self.beginnings.sample_size(source.n_features), self.beginnings.prior
-        known = () if prior is None else labelled_rows(source, prior, size)
-        return ArrayRows.sample_of(source, size, rng, known)
+    def _with_unlikely_rows(
+        self, source: RowSource, drawn: Drawn, best: Outcome, record: Record
+    ) -> Outcome:
+        """Look for components that the sample missed, among rows that have low densities."""
+        of_all = self.make_em(source)
+        assert isinstance(of_all.rows, RowsPass)
+        n_rows = max(UNLIKELY_ROWS, UNLIKELY_PER_FEATURE * source.n_features)
+        unlikely = of_all.rows.least_likely(of_all.update.as_plain(best.parameters), n_rows)
+        positions, weight = source.with_rows(*drawn, unlikely.positions)
+        # In rows of all, as the guard counts them.
+        weight = weight * (max(float(source.n_rows), source.weight_sum) / weight.sum())
+        em = self.make_em(ArrayRows.copied(source, positions, weight))
+        chain = self._chain(em, source, record, (0, 1))
+        chain.contest.run(best.parameters)
+        before = chain.leader
+        try:
+            chain.move(n_swaps=0)
+        except SearchInterrupted:
+            raise SearchInterrupted(best) from None
+        if chain.leader is None or before is None:
+            return best
+        after = chain.leader
+        if after is not before:
+            gain = of_all.objective(after.parameters) - of_all.objective(before.parameters)
+            return after if gain > 0.0 else before
+        return before
 
     def _climbed(
         self, em: EM, source: RowSource, record: Record, seed: int
@@ -106,22 +144,20 @@ class MaximumSearch:
         """The best of all chains, and why there is none."""
         best: Outcome | None = None
         chain: Chain | None = None
-        agree = max(AGREE, self.n_init // SHARE_AGREES)
+        enough = max(AGREE, self.n_init // SHARE_AGREES)
         try:
             for i in range(self.n_init):
                 number, place = divmod(i, STARTS)
                 if chain is None or place == 0:
+                    if chain is not None and chain.hits >= enough:
+                        break
                     best = _better(best, chain)
                     chain = self._chain(em, source, record, (seed, number))
-                verdict = chain.start()
-                if i == 0 or verdict in ("same", "leads"):
-                    agree -= verdict is not None and (i == 0 or verdict == "same")
-                else:
-                    agree = self.n_init
+                chain.start()
+                if number == 0 and chain.hits == i + 1 >= enough:
+                    break
                 if place == STARTS - 1:
                     chain.move()
-                if not agree:
-                    break
         except SearchInterrupted as interrupted:
             raise SearchInterrupted(_better(best, chain) or interrupted.outcome) from None
         assert chain is not None

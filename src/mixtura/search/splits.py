@@ -33,11 +33,13 @@ class Split(NamedTuple):
     ----------
     gain : float, nats
         Of the log-likelihood of the component's rows.
+    component : int
     halves : Statistics
         Of the parts.
     """
 
     gain: float
+    component: int
     halves: Statistics
 
 
@@ -92,7 +94,7 @@ def best_split(
         if len(end.parameters.weights) == 2 and end.statistics is not None:
             gain = end.statistics.log_likelihood - before
             if best is None or gain > best.gain:
-                best = Split(gain, end.statistics)
+                best = Split(gain, component, end.statistics)
     return best
 
 

@@ -45,7 +45,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         How covariances are restricted, as for `fit_gmm`. With "diag" and "spherical", and one
         component, a missing value becomes the mean of its feature.
     n_init : int
-        Automatic starts that are tried briefly.
+        Effort of the search for the start of the fit, as for `fit_gmm`.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance, relative to the variance of each feature; an array
         is absolute.

@@ -49,6 +49,7 @@ LEAST_VARIANCE = 1e-4
 LEAST_ROUNDING = 0.01  # all but one row in a thousand have one value
 LEAST_AVERAGE = 0.99  # of the variance of rounding, to which smoothed components come down
 ENOUGH = 2.0  # times the least rows
+ALMOST = 0.01  # rows: shares are rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class Guard:
         weights = parameters.weights
         if len(weights) == 1:
             return []
-        return np.flatnonzero(weights * self.n_rows < ENOUGH * self.least_rows).tolist()
+        return np.flatnonzero(weights * self.n_rows < ENOUGH * self.least_rows - ALMOST).tolist()
 
     def spurious(self, parameters: Parameters) -> list[int]:
         """Positions of the spurious components.

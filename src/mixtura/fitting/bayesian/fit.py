@@ -44,7 +44,7 @@ def fit_bayesian_gmm(
     groups: ArrayLike | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
-    init: Init | Literal["labels"] = "kmeans",
+    init: Init | Literal["labels"] = "mixed",
     n_init: int = 10,
     tol: float = 1e-6,
     max_iter: int = 1000,
@@ -106,7 +106,7 @@ def fit_bayesian_gmm(
     init : str, array_like, GaussianMixture, KMeansFit, HierarchicalTree or callable
         As for `fit_gmm`. A fit, a stream or a posterior stands for the mixture that is its `model`.
     n_init : int
-        Automatic starts that are tried briefly; that of the largest bound is run to convergence.
+        Automatic starts that are tried; that of the largest bound is run to convergence.
     tol : float, nats per unit of weight
         Stop when the predicted remaining gain of the bound is no more than this. 0 never stops
         early.

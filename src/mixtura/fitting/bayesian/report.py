@@ -71,4 +71,5 @@ def report_posterior(fitting: Fitting, outcome: Outcome, automatic: bool) -> Bay
         n_labelled(fitting),
         source.form == "noisy",
         survey.n_missing,
+        fitting.search,
     )

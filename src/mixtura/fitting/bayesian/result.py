@@ -13,6 +13,7 @@ from mixtura.mixture.answers import answered
 from mixtura.mixture.table import counted
 from mixtura.posterior import GMMPosterior, StudentMixture
 from mixtura.schedules import StopReason
+from mixtura.search import SearchReport
 from mixtura.shapes import Floats
 from mixtura.updates import Event
 
@@ -41,7 +42,7 @@ class BayesianGMMFit(Found):
         rounding. For ``em="memoised"`` it is that of the responsibilities that blocks remember,
         which the last pass may still raise: then `elbo` is a little higher.
     n_iter : int
-        Iterations done, without those of brief runs from automatic starts.
+        Iterations done, without those of the search for a start.
     converged : bool
         Whether no more than about `tol` was left to gain.
     stop_reason : {"converged", "max_iter", "callback", "interrupted"}
@@ -63,6 +64,10 @@ class BayesianGMMFit(Found):
         need it.
     n_missing : int
         Numbers that were missing in rows of positive weight.
+    search : SearchReport or None
+        What the search for the start has found: how many maxima, how often, and how good. Its
+        `str` is a line of `summary`. None where the user gave the start, and where Ctrl-C ended the
+        search.
     """
 
     posterior: GMMPosterior
@@ -78,6 +83,7 @@ class BayesianGMMFit(Found):
     n_labelled: int = 0
     has_noise: bool = False
     n_missing: int = 0
+    search: SearchReport | None = None
 
     log_likelihood = answered(GaussianMixture.log_likelihood)
 

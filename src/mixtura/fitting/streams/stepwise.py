@@ -65,10 +65,10 @@ class StepwiseGMM(Answers):
         For rows that drift: the weight of rows in which the past loses half its weight. The memory
         grows no longer than that. None is for rows that do not drift.
     init : str, array_like of shape (n_components, n_features), GaussianMixture or GMMFit
-        How EM starts on the first rows: "kmeans", "kmeans++", "random", "hierarchical", means, or a
-        mixture or the fit of one; see `fit_gmm`.
+        How EM starts on the first rows: "mixed", "kmeans", "kmeans++", "random", "hierarchical",
+        means, or a mixture or the fit of one; see `fit_gmm`.
     n_init : int
-        Automatic starts that are tried briefly.
+        Effort of the search for the start, as for `fit_gmm`.
     n_start : int, optional
         Rows of positive weight that the start waits for. Batches are kept until there are so many.
         None is 100 for each component.
@@ -149,7 +149,7 @@ class StepwiseGMM(Answers):
         reg_covar: float | ArrayLike = 1e-6,
         step_power: float = STEP_POWER,
         half_life: float | None = None,
-        init: Start | ArrayLike | GaussianMixture | GMMFit = "kmeans",
+        init: Start | ArrayLike | GaussianMixture | GMMFit = "mixed",
         n_init: int = 10,
         n_start: int | None = None,
         on_collapse: OnCollapse = "reseed",
