@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,8 @@ def test_move_whose_parameters_cannot_be_estimated_fails_alone(monkeypatch: Any)
         parameters, failed = update.update(statistics, previous)
         return parameters, np.ones_like(failed)
 
-    wrapped = type("U", (), {"update": staticmethod(update_failing), "as_seen": update.as_seen})()
+    parts = {name: getattr(update, name) for name in ("as_seen", "as_plain")}
+    wrapped = SimpleNamespace(update=update_failing, **parts)
     em = chain.contest.em
     monkeypatch.setattr(chain.contest, "em", type(em)(
         em.rows, wrapped, em.schedule, em.collapse, em.guard  # type: ignore[arg-type]
