@@ -74,6 +74,13 @@ def report(
                 "(-2.000000, -3.000000 nats per row), and ruled out 2"
             ),
         ),
+        (
+            report((-2.0, 3, 1), (-1.0, 1, 2), n_starts=3, n_moves=0),
+            (
+                "search: 3 starts found 1 suspect maximum 3 times (-2.000000 nats per row), "
+                "and ruled out 1"
+            ),
+        ),
         (report(n_starts=1, n_moves=0), "search: 1 start found no maximum"),
     ],
 )
