@@ -68,7 +68,7 @@ def test_memory_of_what_is_asked_does_not_grow_with_the_rows(
     def refuse(*_: object) -> None:
         raise AssertionError("this has an entry a row")
 
-    monkeypatch.setattr("mixtura.fitting.search.ROWS_OF_TREES", 2_000)
+    monkeypatch.setattr("mixtura.fitting.models.ROWS_OF_TREES", 2_000)
     for method in ("weights", "extra", "equal_rows"):
         monkeypatch.setattr(RowsElsewhere, method, refuse)
     assert peak(lambda: ASKS[name](scan(blocks))) < MOST

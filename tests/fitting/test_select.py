@@ -27,7 +27,7 @@ from mixtura import (
     select_gmm,
 )
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
-from mixtura.fitting import search, select
+from mixtura.fitting import models, select
 from mixtura.shapes import Floats
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 
@@ -176,13 +176,13 @@ def test_model_that_is_singular_is_nan_with_the_reason() -> None:
 def test_model_whose_fit_breaks_off_is_nan_with_the_reason(
     faithful: Floats, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str, criterion: str
 ) -> None:
-    class Breaking(search.Fitting):
+    class Breaking(models.Fitting):
         def run(self, begin: object, rng: np.random.Generator) -> object:
             if self.covariance_type == "VVE" and self.n_components == 2:
                 raise error
             return super().run(begin, rng)
 
-    monkeypatch.setattr(search, "Fitting", Breaking)
+    monkeypatch.setattr(models, "Fitting", Breaking)
     options = QUICK | {"criterion": criterion, "n_folds": 2}
     found = select_gmm(faithful, [1, 2], ["EEI", "VVE"], **options)
     assert np.isnan(found.table).tolist() == [[False, False], [False, True]]
@@ -319,7 +319,7 @@ def test_interrupted_cross_validation_keeps_what_was_done(
     """In the last fold, the models of one component are done, and those of two are not."""
     fitted: list[tuple[int, str]] = []
 
-    class Interrupted(search.Search):
+    class Interrupted(models.Models):
         def fits(self, n_components: int, rng: np.random.Generator) -> object:
             for name, end in super().fits(n_components, rng):
                 fitted.append((n_components, name))
@@ -327,7 +327,7 @@ def test_interrupted_cross_validation_keeps_what_was_done(
                     raise KeyboardInterrupt
                 yield name, end
 
-    monkeypatch.setattr(select, "Search", Interrupted)
+    monkeypatch.setattr(select, "Models", Interrupted)
     options = QUICK | {"criterion": "cv", "n_folds": 3}
     with pytest.raises(SelectionInterrupted) as caught:
         select_gmm(faithful, [1, 2], ["EEI", "VVV"], **options)
@@ -388,7 +388,7 @@ def test_trees_are_grown_once_for_all_numbers_of_components(
         grown.append(options["transform"])
         return mixtura.hierarchical(X, **options)
 
-    monkeypatch.setattr(search, "hierarchical", counted)
+    monkeypatch.setattr(models, "hierarchical", counted)
     found = select_gmm(faithful, range(1, 4), ["EEE", "VVV"], init="hierarchical", rng=0)
     assert sorted(grown) == sorted(UNITLESS_TRANSFORMS)
     assert f"{found.top(1)[0][2]:.2f}" == "2314.30"

@@ -14,8 +14,8 @@ from mixtura.data.reweighed import Fold, Reweighed
 from mixtura.exceptions import FitError
 from mixtura.fitting.bayesian.labellings import log_labellings
 from mixtura.fitting.bayesian.result import BayesianGMMFit
+from mixtura.fitting.models import FAILURES, Models, reason
 from mixtura.fitting.progress import Counter
-from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.selection import AnyFit, Criterion, GMMSelection, criterion_name
 from mixtura.fitting.survey import Survey
 from mixtura.mixture import GaussianMixture
@@ -27,11 +27,11 @@ __all__ = ["cross_validate", "ends", "value_of"]
 
 
 def ends(
-    search: Search, sizes: tuple[int, ...], rng: np.random.Generator, count: Counter
+    models: Models, sizes: tuple[int, ...], rng: np.random.Generator, count: Counter
 ) -> Iterator[tuple[int, str, AnyFit | str]]:
-    """Yield every model of a search; each number of components has random numbers of its own."""
+    """Yield every model; each number of components has random numbers of its own."""
     for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
-        for name, end in search.fits(k, stream):
+        for name, end in models.fits(k, stream):
             count(f"{name}, {counted(k, 'component')}")
             yield k, name, end
 
@@ -78,13 +78,13 @@ def _value_of_callable(criterion: Callable[..., float], fit: AnyFit, source: Row
 
 def cross_validate(
     selection: GMMSelection,
-    search: Search,
+    models: Models,
     sizes: tuple[int, ...],
     streams: list[np.random.Generator],
     count: Counter,
 ) -> None:
     """Enter minus twice the log-likelihood of held-out rows, when all folds of a model are done."""
-    source, n_folds = search.survey.source, len(streams)
+    source, n_folds = models.survey.source, len(streams)
     deviances = {model: np.full(n_folds, np.nan) for model in selection.fits}
     share = np.empty(n_folds)
     for fold, (stream, (held, others)) in enumerate(
@@ -94,7 +94,7 @@ def cross_validate(
         try:
             if not 0.0 < share[fold] < source.weight_sum:
                 raise ValueError("it has all rows of positive weight, or none. Use fewer folds")
-            training = search.on(others)
+            training = models.on(others)
         except ValueError as error:  # as where no row that is left has a number in some column
             selection.reasons.update(dict.fromkeys(deviances, f"fold {fold}: {error}"))
             return
@@ -103,7 +103,7 @@ def cross_validate(
                 continue
             deviance = deviances[k, name]
             try:
-                deviance[fold] = _deviance(end, held, search.survey.backend.n_threads)
+                deviance[fold] = _deviance(end, held, models.survey.backend.n_threads)
             except FAILURES as error:
                 selection.reasons[k, name] = f"fold {fold}: {reason(error)}"
                 del deviances[k, name]

@@ -32,10 +32,10 @@ from mixtura.fitting.criterion import cross_validate, ends, value_of
 from mixtura.fitting.estimates import PriorOption, estimate_under
 from mixtura.fitting.gmm import Init, check_reg_covar
 from mixtura.fitting.init import check_begin, names_of
+from mixtura.fitting.models import FAILURES, Models, reason
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.reports import report
-from mixtura.fitting.search import FAILURES, Search, reason
 from mixtura.fitting.selection import CRITERIA, Criterion, GMMSelection, criterion_name
 from mixtura.fitting.settings import Settings
 from mixtura.fitting.survey import Survey
@@ -246,7 +246,7 @@ def select_gmm(
     survey = Survey(source, Backend(n_threads=n_threads), priors)
     settings = replace(settings, reg_covar=survey.absolute_ridge(settings.reg_covar))
     *streams, seed = generator.spawn(n_folds + 2)
-    search = Search(
+    models = Models(
         survey,
         names,
         init,
@@ -269,7 +269,7 @@ def select_gmm(
     count = Counter(n_models, "model", verbose)
     try:
         count.start()
-        for k, name, end in ends(search, sizes, streams[-1], count):
+        for k, name, end in ends(models, sizes, streams[-1], count):
             if isinstance(end, str):
                 selection.reasons[k, name] = end
                 continue
@@ -280,7 +280,7 @@ def select_gmm(
                 except FAILURES as error:
                     selection.reasons[k, name] = reason(error)
         if criterion == "cv":
-            cross_validate(selection, search, sizes, streams[:-1], count)
+            cross_validate(selection, models, sizes, streams[:-1], count)
     except KeyboardInterrupt:
         raise SelectionInterrupted(selection) from None
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -40,7 +40,7 @@ from mixtura.schedules import (
     State,
 )
 from mixtura.schedules.changes import reordered
-from mixtura.search import MaximumSearch, SearchReport
+from mixtura.search import MaximumSearch, SearchReport, climb
 from mixtura.shapes import Floats
 from mixtura.starts import Beginnings, FromLabels, Means, Start, given_start
 from mixtura.updates import (
@@ -259,14 +259,13 @@ class Fitting:
         self, method: Start, update: Update, ridge: Floats, rng: np.random.Generator
     ) -> Outcome:
         """The best automatic start, and which components are lost at all of them."""
-        family, estimate, k = self.family, self.settings.estimate, self.n_components
+        k = self.n_components
         beginnings = Beginnings(method, k, self.survey.backend, self.prior)
-        moves = k > 1 and self._judge is None and not estimate.tells_apart(family)
         search = MaximumSearch(
             beginnings,
             1 if k == 1 else self.settings.n_init,
             partial(self._brief_em, update),
-            estimate.update(self.survey, family, 2, ridge) if moves else None,
+            self._pair(ridge),
             self.survey.scale,
             None if self._progress is None else self._progress.report_run,
         )
@@ -281,6 +280,68 @@ class Fitting:
                 f'on_collapse="drop".'
             )
         return Outcome(best, events=[Event(0, j, "singular", "dropped") for j in lost])
+
+    def climb(
+        self,
+        begins: Sequence[Begin],
+        sample: RowSource | None,
+        rng: np.random.Generator,
+        *,
+        moved: bool,
+    ) -> Parameters:
+        """Return the best parameters that given starts and moves lead to.
+
+        Parameters
+        ----------
+        begins : sequence of parameters, mixtures, means, labels or responsibilities
+        sample : RowSource or None
+            Rows on which starts are compared and moved; None compares them on all rows, and makes
+            no moves.
+        rng : Generator
+        moved : bool
+            Whether the first start was found by moves. If nothing is better, it is returned as it
+            is, and no moves are tried.
+
+        Raises
+        ------
+        FitError
+            When every start fails.
+        """
+        starts: list[Parameters] = []
+        failure = FitError("a component was lost at every start")
+        for begin in begins:
+            assert not isinstance(begin, str)
+            try:
+                if isinstance(begin, Parameters):
+                    start = begin
+                else:
+                    start = self._started(self._update, begin).parameters
+            except FitError as error:
+                failure = error
+                continue
+            if len(start.weights) == self.n_components:
+                starts.append(start)
+        if not starts:
+            raise failure
+        best = climb(
+            starts,
+            self._brief_em(self._update, self.survey.source if sample is None else sample),
+            None if sample is None else self._pair(self._ridge),
+            self.survey.scale,
+            self.survey.backend.algebra,
+            rng,
+            moved=moved,
+        )
+        if len(best.weights) < self.n_components:
+            raise failure
+        return best
+
+    def _pair(self, ridge: Floats) -> Update | None:
+        """The update for two components, which ranks moves; None where there are no moves."""
+        family, estimate = self.family, self.settings.estimate
+        if self.n_components == 1 or self._judge is not None or estimate.tells_apart(family):
+            return None
+        return estimate.update(self.survey, family, 2, ridge)
 
     def _started(self, update: Update, begin: Given) -> Outcome:
         """The parameters that the user's start stands for."""

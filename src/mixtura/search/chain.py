@@ -19,6 +19,7 @@ from mixtura.updates import Update
 
 __all__ = ["Chain"]
 
+SWAPS = 4  # random ones of a chain
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
 
 
@@ -80,7 +81,7 @@ class Chain:
             self.hits += hit
         return verdict
 
-    def move(self, n_swaps: int) -> None:
+    def move(self, n_swaps: int = SWAPS) -> None:
         """Try moves: ranked ones after each success, and some random ones."""
         if self._pair is None or self.leader is None or len(self.leader.parameters.weights) < 2:
             return

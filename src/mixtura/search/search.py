@@ -39,7 +39,6 @@ from mixtura.updates import Update
 __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
 
 STARTS = 5  # of a chain
-SWAPS = 4  # random ones, at its end
 AGREE = 3  # starts that must lead to one maximum to end the search, at least
 SHARE_AGREES = 4  # one in so many of the starts, else
 UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
@@ -158,7 +157,7 @@ class MaximumSearch:
                 if number == 0 and chain.hits == i + 1 >= enough:
                     break
                 if place == STARTS - 1:
-                    chain.move(SWAPS)
+                    chain.move()
         except SearchInterrupted as interrupted:
             raise SearchInterrupted(_better(best, chain) or interrupted.outcome) from None
         assert chain is not None

@@ -8,9 +8,9 @@ their ends as well, so that it never ends lower. The most promising start is run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,12 +32,13 @@ from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
 from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, Floats, Shape
-from mixtura.starts import HierarchicalTree, hierarchical
+from mixtura.starts import Beginnings, HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
+from mixtura.starts.labels import labelled_rows
 from mixtura.starts.whole import whole_rows
 from mixtura.statistics import Statistics
 
-__all__ = ["FAILURES", "Search", "reason"]
+__all__ = ["FAILURES", "Models", "reason"]
 
 LIKELIHOOD_OF_FEW = (
     "; with fewer, reg_covar alone decides its likelihood. "
@@ -46,11 +47,33 @@ LIKELIHOOD_OF_FEW = (
 # What may end the fit of one model, and leaves the others as they are.
 FAILURES = (FitError, np.linalg.LinAlgError, MemoryError)
 ROWS_OF_TREES = 20_000  # where others are not in memory
-BRIEF_ITERATIONS = 5  # of each start, before the best is run to convergence
+
+
+class Cell(NamedTuple):
+    """One model, and what its fit starts from besides scouts.
+
+    Attributes
+    ----------
+    name : str
+        The covariance type.
+    n_components : int
+    parents : list of GMMFit or BayesianGMMFit
+        Fits of the largest families that this one contains.
+    sample : RowSource or None
+        Rows that stand for all while starts are compared; None where starts are not automatic.
+    seed : tuple of int
+        Of random moves.
+    """
+
+    name: str
+    n_components: int
+    parents: list[AnyFit]
+    sample: RowSource | None
+    seed: tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Search:
+class Models:
     """How the models for one set of rows are found.
 
     Attributes
@@ -100,27 +123,50 @@ class Search:
                 continue
             few = f"{name} needs at least {needed} rows, and there are {source.n_rows}"
             yield name, few + LIKELIHOOD_OF_FEW * ridge
+        seed = int(rng.integers(1 << 62))
         try:
             automatic, scouted, starts = self._starts(n_components, possible, rng)
+            sample = self._sample(n_components, seed) if automatic else None
         except FAILURES as error:
             yield from ((name, reason(error)) for name in possible)
             return
-        done: dict[str, AnyFit] = {}
+        twice = automatic and n_components > 1
+        shape, ends, done = self._shape(possible), dict(starts), dict[str, AnyFit]()
         for name in possible:
-            inits: list[Begin | None] = []
+            seeds = seed, _freedom(name)
+            cell = Cell(name, n_components, _parents(name, done), sample, seeds)
+            begins = [self._maximised(ends[one], name) for one in ends if one != name]
             if name in scouted:
-                inits.append(scouted[name].parameters)
+                begins.insert(0, scouted[name].parameters)
             try:
-                inits += [self._maximised(start, name) for start in starts]
-                inits += [self._written_as(name, done[one].model) for one in _parents(name, done)]
-                done[name] = self._clear_of_ties(name, n_components, inits, automatic)
+                done[name] = self._clear_of_ties(cell, begins, moved=name in scouted)
             except FAILURES as error:
                 yield name, reason(error)
-            else:
+                continue
+            if not twice:
                 yield name, done[name]
+            elif name not in scouted:
+                ends[name] = self._under(done[name].model._parameters(), shape)
+        if not twice:
+            return
+        for name in list(done):
+            seeds = seed, _freedom(name)
+            cell = Cell(name, n_components, _parents(name, done), sample, seeds)
+            done[name] = self._improved(cell, done[name], _after(name, ends, scouted))
+            yield name, done[name]
 
-    def on(self, source: RowSource) -> Search:
-        """Return the same search among other rows."""
+    def _improved(self, cell: Cell, fit: AnyFit, ends: Sequence[Statistics]) -> AnyFit:
+        """The fit, or a better one from where families with more parameters have ended."""
+        begins = [self._maximised(end, cell.name) for end in ends]
+        ridge = self.survey.absolute_ridge(self.settings.reg_covar)
+        try:
+            other = self._best(cell, [fit.model._parameters(), *begins], ridge, moved=True)
+        except FAILURES:
+            return fit
+        return max(fit, other, key=_rank_of_fit)
+
+    def on(self, source: RowSource) -> Models:
+        """Return the same models of other rows."""
         return replace(self, survey=Survey(source, self.survey.backend, self.survey.priors))
 
     def _run(
@@ -143,10 +189,13 @@ class Search:
 
     def _starts(
         self, n_components: int, possible: list[str], rng: np.random.Generator
-    ) -> tuple[bool, dict[str, Outcome], list[Any]]:
-        """Whether starts are automatic, fits of scouts, and statistics or an init for all."""
+    ) -> tuple[bool, dict[str, Outcome], dict[Any, Any]]:
+        """Whether starts are automatic, fits of scouts, and statistics or an init for all.
+
+        Those of scouts have their names.
+        """
         init: Any = self.init
-        shape = DIAG if all(FAMILIES[name].shape.is_diagonal for name in possible) else FULL
+        shape = self._shape(possible)
         if callable(init):
             init = returned_begin(init, self.survey.source, n_components, rng)
         elif not isinstance(init, str):
@@ -154,15 +203,19 @@ class Search:
             begin = check_begin(init, self.survey.source, n_components, labelled=labelled)
             init = self._matched(begin, n_components)
         if isinstance(init, GaussianMixture):
-            return False, {}, [self._under(init._parameters(), shape)]
+            return False, {}, {0: self._under(init._parameters(), shape)}
         if not isinstance(init, str):
-            return False, {}, [init]
+            return False, {}, {0: init}
         if init == "hierarchical":
             trees = self._trees(n_components)
-            return True, {}, [self._cut(tree, n_components, shape) for tree in trees]
+            return True, {}, {i: self._cut(t, n_components, shape) for i, t in enumerate(trees)}
         scouted = self._scouted(init, n_components, possible, rng)
-        starts = [self._under(outcome.parameters, shape) for outcome in scouted.values()]
+        starts = {name: self._under(end.parameters, shape) for name, end in scouted.items()}
         return True, scouted, starts
+
+    def _shape(self, possible: list[str]) -> Shape:
+        """The shape of scatters from which all families can be estimated."""
+        return DIAG if all(FAMILIES[name].shape.is_diagonal for name in possible) else FULL
 
     def _scouted(
         self, init: Any, n_components: int, possible: list[str], rng: np.random.Generator
@@ -191,6 +244,14 @@ class Search:
         rows = RowsPass(whole_rows(sample, self.survey.backend), shape, self.survey.backend)
         centres = np.tile(self.survey.centre, (n_components, 1))
         return rows.given(begin, rows.given(begin, centres).means())
+
+    def _sample(self, n_components: int, seed: int) -> RowSource:
+        """The rows on which starts are compared, as for an automatic start of one fit."""
+        source, prior = self.survey.source, self.survey.priors.get(n_components)
+        beginnings = Beginnings("mixed", n_components, self.survey.backend, prior)
+        size = beginnings.sample_size(source.n_features)
+        known = () if prior is None else labelled_rows(source, prior, size)
+        return ArrayRows.sample_of(source, size, np.random.default_rng(seed), known)
 
     @cached_property
     def _rows_of_trees(self) -> RowSource:
@@ -266,18 +327,16 @@ class Search:
         """The same mixture as one of a family that contains its own."""
         return self._with_shape(mixture._parameters(), FAMILIES[name].shape)
 
-    def _clear_of_ties(
-        self, name: str, n_components: int, inits: Sequence[Begin | None], automatic: bool
-    ) -> AnyFit:
+    def _clear_of_ties(self, cell: Cell, begins: Sequence[Begin | None], *, moved: bool) -> AnyFit:
         """The best fit; started again with a larger ridge where it is spurious."""
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        fit = self._best(name, n_components, inits, ridge, automatic)
+        fit = self._best(cell, begins, ridge, moved=moved)
         kept = [e for e in fit.events if (e.cause, e.action) == ("spurious", "kept")]
         if not kept or not isinstance(self.init, str) or not ridge.any():
             return fit
         try:
             larger = np.maximum(ridge, self.survey.rounding)
-            again = self._best(name, n_components, inits, larger, automatic)
+            again = self._best(cell, begins, larger, moved=moved)
         except FAILURES:
             return fit
         smoothed = (replace(event, action="smoothed") for event in kept)
@@ -285,32 +344,26 @@ class Search:
         return replace(again, events=(*smoothed, *others))
 
     def _best(
-        self,
-        name: str,
-        n_components: int,
-        inits: Sequence[Begin | None],
-        ridge: Floats,
-        automatic: bool,
+        self, cell: Cell, begins: Sequence[Begin | None], ridge: Floats, *, moved: bool
     ) -> AnyFit:
-        """Fit from the start that is ahead after a few iterations."""
-        ahead: Outcome | None = None
-        failure: Exception = FitError("its covariances are singular at every start")
-        for init in inits:
-            if init is None:
-                continue
-            try:
-                _, brief = self._run(
-                    name, n_components, init, reg_covar=ridge, max_iter=BRIEF_ITERATIONS, tol=0.0
-                )
-            except FAILURES as error:
-                failure = error
-                continue
-            if ahead is None or _rank(brief) > _rank(ahead):
-                ahead = brief
-        if ahead is None:
-            raise failure
-        fitting, outcome = self._run(name, n_components, ahead.parameters, reg_covar=ridge)
-        fit = self.report(fitting, outcome, automatic)
+        """Fit from the best of all starts and moves, and from parents that are better still."""
+        name, k = cell.name, cell.n_components
+        fitting = Fitting(self.survey, replace(self.settings, reg_covar=ridge), name, k)
+        of_parents = [self._written_as(name, parent.model) for parent in cell.parents]
+        possible = [begin for begin in (*begins, *of_parents) if begin is not None]
+        if not possible:
+            raise FitError("its covariances are singular at every start")
+        rng = np.random.default_rng(cell.seed)
+        begin = fitting.climb(possible, cell.sample, rng, moved=moved)
+        fitting, outcome = self._run(name, k, begin, reg_covar=ridge)
+        for parent, own in zip(cell.parents, of_parents, strict=True):
+            if outcome.suspects or parent.history[-1] > outcome.history[-1]:
+                try:
+                    _, other = self._run(name, k, own, reg_covar=ridge)
+                except FAILURES:
+                    continue
+                outcome = max(outcome, other, key=_rank)
+        fit = self.report(fitting, outcome, cell.sample is not None)
         if fit.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return fit
@@ -332,12 +385,26 @@ def _freedom(name: str) -> int:
     return CELEUX_GOVAERT.index(FAMILIES[name].letters)
 
 
-def _parents(name: str, done: dict[str, AnyFit]) -> list[str]:
-    """The largest of the fitted families that this one contains."""
-    family = FAMILIES[name]
-    inside = [other for other in done if family.contains(FAMILIES[other])]
+def _rank_of_fit(fit: AnyFit) -> tuple[int, float]:
+    """The same, of what users get."""
+    return -len(fit._suspects), float(fit.history[-1])
+
+
+def _after(name: str, ends: dict[Any, Statistics], scouted: Container[str]) -> list[Statistics]:
+    """Where later families have ended, which the first fit of this one did not start from."""
     return [
-        one
+        end
+        for other, end in ends.items()
+        if other not in scouted and _freedom(other) > _freedom(name)
+    ]
+
+
+def _parents(name: str, done: dict[str, AnyFit]) -> list[AnyFit]:
+    """Fits of the largest of the fitted families that this one contains."""
+    family = FAMILIES[name]
+    inside = [other for other in done if other != name and family.contains(FAMILIES[other])]
+    return [
+        done[one]
         for one in inside
         if not any(other != one and FAMILIES[other].contains(FAMILIES[one]) for other in inside)
     ]
