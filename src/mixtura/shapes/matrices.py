@@ -28,12 +28,13 @@ class _Matrices(Shape):
         limited: Floats = covariances * scale[..., :, None] * scale[..., None, :]
         return limited
 
-    def widest(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
+    def deviations(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
         covariance = self.matrix(covariances, component, len(scale))
         units, size = scale / scale.min(), covariance.max()  # so that nothing overflows
         (variances,), (axes,) = by.eigh((covariance / size / units / units[:, None])[None])
-        deviation: Floats = np.sqrt(variances[-1]) * np.sqrt(size) * axes[:, -1] * units
-        return deviation
+        lengths = np.sqrt(np.maximum(variances, 0.0)) * np.sqrt(size)
+        deviations: Floats = (lengths * axes * units[:, None])[:, ::-1].T
+        return deviations
 
     def difference(
         self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int
