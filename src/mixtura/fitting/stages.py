@@ -82,7 +82,7 @@ class Fitting:
         The family, as the user named it.
     n_components : int
     progress : FitProgress, optional
-        Reports brief runs and iterations.
+        Reports runs of the search for a start, and iterations.
     callback : callable, optional
         Called with a `State` after each iteration; a true result stops the fit.
     checkpoint : Checkpoint, optional
