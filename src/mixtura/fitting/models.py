@@ -8,17 +8,18 @@ their ends as well, so that it never ends lower. The most promising start is run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mixtura.cached import cached_property
-from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
+from mixtura.covariance import FAMILIES
 from mixtura.data import ArrayRows, RowSource
 from mixtura.data.labels import matched
 from mixtura.exceptions import FitError
+from mixtura.fitting.cells import Cell, Ends, freedom, parents, rank, rank_of_fit
 from mixtura.fitting.init import check_begin, returned_begin
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.memory import check_memory
@@ -47,29 +48,6 @@ LIKELIHOOD_OF_FEW = (
 # What may end the fit of one model, and leaves the others as they are.
 FAILURES = (FitError, np.linalg.LinAlgError, MemoryError)
 ROWS_OF_TREES = 20_000  # where others are not in memory
-
-
-class Cell(NamedTuple):
-    """One model, and what its fit starts from besides scouts.
-
-    Attributes
-    ----------
-    name : str
-        The covariance type.
-    n_components : int
-    parents : list of GMMFit or BayesianGMMFit
-        Fits of the largest families that this one contains.
-    sample : RowSource or None
-        Rows that stand for all while starts are compared; None where starts are not automatic.
-    seed : tuple of int
-        Of random moves.
-    """
-
-    name: str
-    n_components: int
-    parents: list[AnyFit]
-    sample: RowSource | None
-    seed: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -109,7 +87,7 @@ class Models:
         """Fit each covariance type, the simpler ones first; yield its name, and why it failed."""
         possible = []
         source = self.survey.source
-        for name in sorted(self.covariance_types, key=_freedom):
+        for name in sorted(self.covariance_types, key=freedom):
             needed = FAMILIES[name].least_rows(n_components, source.n_features)
             ridge = bool(np.any(self.settings.reg_covar))
             enough = source.n_rows >= needed or self.settings.estimate.is_regular
@@ -131,11 +109,15 @@ class Models:
             yield from ((name, reason(error)) for name in possible)
             return
         twice = automatic and n_components > 1
-        shape, ends, done = self._shape(possible), dict(starts), dict[str, AnyFit]()
+        shape, ends = self._shape(possible), Ends(self.survey.scale)
+        for one, start in starts.items():
+            ends.add(one, start)
+        done: dict[str, AnyFit] = {}
+        known: dict[str, int] = {}
         for name in possible:
-            seeds = seed, _freedom(name)
-            cell = Cell(name, n_components, _parents(name, done), sample, seeds)
-            begins = [self._maximised(ends[one], name) for one in ends if one != name]
+            seeds = seed, freedom(name)
+            cell = Cell(name, n_components, parents(name, done), sample, seeds)
+            begins = [self._maximised(end, name) for end in ends.of_others(name)]
             if name in scouted:
                 begins.insert(0, scouted[name].parameters)
             try:
@@ -145,25 +127,29 @@ class Models:
                 continue
             if not twice:
                 yield name, done[name]
-            elif name not in scouted:
-                ends[name] = self._under(done[name].model._parameters(), shape)
+                continue
+            known[name] = len(ends)
+            ends.add(name, self._under(done[name].model._parameters(), shape))
         if not twice:
             return
         for name in list(done):
-            seeds = seed, _freedom(name)
-            cell = Cell(name, n_components, _parents(name, done), sample, seeds)
-            done[name] = self._improved(cell, done[name], _after(name, ends, scouted))
+            seeds = seed, freedom(name)
+            cell = Cell(name, n_components, parents(name, done), sample, seeds)
+            done[name] = self._improved(cell, done[name], ends.of_others(name, known[name]))
             yield name, done[name]
 
     def _improved(self, cell: Cell, fit: AnyFit, ends: Sequence[Statistics]) -> AnyFit:
         """The fit, or a better one from where families with more parameters have ended."""
         begins = [self._maximised(end, cell.name) for end in ends]
+        higher = [one for one in cell.parents if one.history[-1] > fit.history[-1]]
+        if not begins and not higher:
+            return fit
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         try:
             other = self._best(cell, [fit.model._parameters(), *begins], ridge, moved=True)
         except FAILURES:
             return fit
-        return max(fit, other, key=_rank_of_fit)
+        return max(fit, other, key=rank_of_fit)
 
     def on(self, source: RowSource) -> Models:
         """Return the same models of other rows."""
@@ -350,7 +336,7 @@ class Models:
         name, k = cell.name, cell.n_components
         fitting = Fitting(self.survey, replace(self.settings, reg_covar=ridge), name, k)
         of_parents = [self._written_as(name, parent.model) for parent in cell.parents]
-        possible = [begin for begin in (*begins, *of_parents) if begin is not None]
+        possible = [begin for begin in begins if begin is not None] or of_parents
         if not possible:
             raise FitError("its covariances are singular at every start")
         rng = np.random.default_rng(cell.seed)
@@ -362,7 +348,7 @@ class Models:
                     _, other = self._run(name, k, own, reg_covar=ridge)
                 except FAILURES:
                     continue
-                outcome = max(outcome, other, key=_rank)
+                outcome = max(outcome, other, key=rank)
         fit = self.report(fitting, outcome, cell.sample is not None)
         if fit.stop_reason == "interrupted":
             raise KeyboardInterrupt
@@ -374,37 +360,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, FitError):
         return str(error)
     return f"{str(error) or 'not enough memory'} ({type(error).__name__})"
-
-
-def _rank(outcome: Outcome) -> tuple[int, float]:
-    """The fewest spurious components first, then the highest objective."""
-    return -len(outcome.suspects), outcome.history[-1]
-
-
-def _freedom(name: str) -> int:
-    return CELEUX_GOVAERT.index(FAMILIES[name].letters)
-
-
-def _rank_of_fit(fit: AnyFit) -> tuple[int, float]:
-    """The same, of what users get."""
-    return -len(fit._suspects), float(fit.history[-1])
-
-
-def _after(name: str, ends: dict[Any, Statistics], scouted: Container[str]) -> list[Statistics]:
-    """Where later families have ended, which the first fit of this one did not start from."""
-    return [
-        end
-        for other, end in ends.items()
-        if other not in scouted and _freedom(other) > _freedom(name)
-    ]
-
-
-def _parents(name: str, done: dict[str, AnyFit]) -> list[AnyFit]:
-    """Fits of the largest of the fitted families that this one contains."""
-    family = FAMILIES[name]
-    inside = [other for other in done if other != name and family.contains(FAMILIES[other])]
-    return [
-        done[one]
-        for one in inside
-        if not any(other != one and FAMILIES[other].contains(FAMILIES[one]) for other in inside)
-    ]

@@ -62,7 +62,7 @@ def select_gmm(
     labels: ArrayLike | None = None,
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
-    init: Init = "kmeans++",
+    init: Init = "mixed",
     n_init: int = 5,
     n_folds: int = 5,
     reg_covar: float | ArrayLike = 1e-6,
