@@ -49,11 +49,15 @@ class Ends:
     ----------
     scale : ndarray of shape (n_features,)
         Units of the features.
+    starts : mapping
+        The first ones, by name. Starts that are not statistics all count as different.
     """
 
-    def __init__(self, scale: Floats) -> None:
+    def __init__(self, scale: Floats, starts: Mapping[Any, Any]) -> None:
         self._scale = scale
         self._found: list[tuple[Any, Any]] = []
+        for name, start in starts.items():
+            self.add(name, start)
 
     def add(self, name: Any, start: Any) -> None:
         """Remember what a model ended with, or any other start, if it is new."""

@@ -1,9 +1,12 @@
 """Many mixtures of the same rows: each is fitted from where related ones have ended.
 
-For one number of components, a few scouts find where the clusters lie, by the starts that `fit_gmm`
-tries. One pass under each scout returns full scatters, and from these every family gets its
-maximum-likelihood start without another look at the rows. A family that contains others starts at
-their ends as well, so that it never ends lower. The most promising start is run to convergence.
+For one number of components, a few scouts find where the clusters lie, by the search of `fit_gmm`.
+One pass under each scout returns full scatters, and from these every family gets its
+maximum-likelihood start without another look at the rows. Ends of other families give starts in the
+same way. The most promising are run against each other, and moves are tried on the best: see
+`mixtura.search`. A family that contains others starts at their ends where these are higher, so that
+it never ends lower. In the end each family gets starts from the ends of those that were fitted
+after it.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
-from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, Floats, Shape
+from mixtura.shapes import DIAG, FULL, Floats, Shape
 from mixtura.starts import Beginnings, HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.starts.labels import labelled_rows
@@ -86,21 +89,12 @@ class Models:
     ) -> Iterator[tuple[str, AnyFit | str]]:
         """Fit each covariance type, the simpler ones first; yield its name, and why it failed."""
         possible = []
-        source = self.survey.source
         for name in sorted(self.covariance_types, key=freedom):
-            needed = FAMILIES[name].least_rows(n_components, source.n_features)
-            ridge = bool(np.any(self.settings.reg_covar))
-            enough = source.n_rows >= needed or self.settings.estimate.is_regular
-            if enough or (ridge and not self.by_likelihood):
-                try:
-                    check_memory(FAMILIES[name].shape, n_components, source)
-                except MemoryError as error:
-                    yield name, reason(error)
-                else:
-                    possible.append(name)
-                continue
-            few = f"{name} needs at least {needed} rows, and there are {source.n_rows}"
-            yield name, few + LIKELIHOOD_OF_FEW * ridge
+            why = self._impossible(name, n_components)
+            if why is None:
+                possible.append(name)
+            else:
+                yield name, why
         seed = int(rng.integers(1 << 62))
         try:
             automatic, scouted, starts = self._starts(n_components, possible, rng)
@@ -108,35 +102,46 @@ class Models:
         except FAILURES as error:
             yield from ((name, reason(error)) for name in possible)
             return
-        twice = automatic and n_components > 1
-        shape, ends = self._shape(possible), Ends(self.survey.scale)
-        for one, start in starts.items():
-            ends.add(one, start)
+        ends, known = Ends(self.survey.scale, starts), dict[str, int]()
         done: dict[str, AnyFit] = {}
-        known: dict[str, int] = {}
+        twice, shape = automatic and n_components > 1, self._shape(possible)
+
+        def cell(name: str) -> Cell:
+            return Cell(name, n_components, parents(name, done), sample, (seed, freedom(name)))
+
         for name in possible:
-            seeds = seed, freedom(name)
-            cell = Cell(name, n_components, parents(name, done), sample, seeds)
+            known[name] = len(ends)
             begins = [self._maximised(end, name) for end in ends.of_others(name)]
             if name in scouted:
                 begins.insert(0, scouted[name].parameters)
             try:
-                done[name] = self._clear_of_ties(cell, begins, moved=name in scouted)
+                done[name] = self._clear_of_ties(cell(name), begins, moved=name in scouted)
             except FAILURES as error:
                 yield name, reason(error)
                 continue
-            if not twice:
+            if twice:
+                ends.add(name, self._under(done[name].model._parameters(), shape))
+            else:
                 yield name, done[name]
-                continue
-            known[name] = len(ends)
-            ends.add(name, self._under(done[name].model._parameters(), shape))
-        if not twice:
-            return
-        for name in list(done):
-            seeds = seed, freedom(name)
-            cell = Cell(name, n_components, parents(name, done), sample, seeds)
-            done[name] = self._improved(cell, done[name], ends.of_others(name, known[name]))
+        for name in list(done) if twice else ():
+            later = ends.of_others(name, known[name])
+            done[name] = self._improved(cell(name), done[name], later)
             yield name, done[name]
+
+    def _impossible(self, name: str, n_components: int) -> str | None:
+        """Why a model cannot be fitted, if nothing but its size is needed to know."""
+        family, source = FAMILIES[name], self.survey.source
+        needed = family.least_rows(n_components, source.n_features)
+        ridge = bool(np.any(self.settings.reg_covar))
+        enough = source.n_rows >= needed or self.settings.estimate.is_regular
+        if not enough and (self.by_likelihood or not ridge):
+            few = f"{name} needs at least {needed} rows, and there are {source.n_rows}"
+            return few + LIKELIHOOD_OF_FEW * ridge
+        try:
+            check_memory(family.shape, n_components, source)
+        except MemoryError as error:
+            return reason(error)
+        return None
 
     def _improved(self, cell: Cell, fit: AnyFit, ends: Sequence[Statistics]) -> AnyFit:
         """The fit, or a better one from where families with more parameters have ended."""
@@ -206,8 +211,8 @@ class Models:
     def _scouted(
         self, init: Any, n_components: int, possible: list[str], rng: np.random.Generator
     ) -> dict[str, Outcome]:
-        """Fits of the families that have a shape's own name, or else of the first and the last."""
-        plain = [name for name in possible if FAMILIES[name].name in SHAPE_NAMES]
+        """Fits of the families whose updates are fast, or else of the first and the last."""
+        plain = [name for name in possible if FAMILIES[name].is_closed]
         failure: Exception = FitError("no start")
         for scouts in (plain, dict.fromkeys(possible[:1] + possible[-1:])):
             scouted: dict[str, Outcome] = {}
