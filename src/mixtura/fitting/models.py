@@ -111,11 +111,12 @@ class Models:
 
         for name in possible:
             known[name] = len(ends)
-            begins = [self._maximised(end, name) for end in ends.of_others(name)]
-            if name in scouted:
-                begins.insert(0, scouted[name].parameters)
+            others = ends.of_others(name)
             try:
-                done[name] = self._clear_of_ties(cell(name), begins, moved=name in scouted)
+                if name in scouted:
+                    done[name] = self._improved(cell(name), scouted[name], others)
+                else:
+                    done[name] = self._clear_of_ties(cell(name), others)
             except FAILURES as error:
                 yield name, reason(error)
                 continue
@@ -143,15 +144,14 @@ class Models:
             return reason(error)
         return None
 
-    def _improved(self, cell: Cell, fit: AnyFit, ends: Sequence[Statistics]) -> AnyFit:
-        """The fit, or a better one from where families with more parameters have ended."""
-        begins = [self._maximised(end, cell.name) for end in ends]
-        higher = [one for one in cell.parents if one.history[-1] > fit.history[-1]]
-        if not begins and not higher:
+    def _improved(self, cell: Cell, fit: AnyFit, ends: Sequence[Any]) -> AnyFit:
+        """The fit, or a better one from where others have ended."""
+        higher = any(one.history[-1] > fit.history[-1] for one in cell.parents)
+        if not ends and not higher:
             return fit
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         try:
-            other = self._best(cell, [fit.model._parameters(), *begins], ridge, moved=True)
+            other = self._best(cell, ends, ridge, fit)
         except FAILURES:
             return fit
         return max(fit, other, key=rank_of_fit)
@@ -180,7 +180,7 @@ class Models:
 
     def _starts(
         self, n_components: int, possible: list[str], rng: np.random.Generator
-    ) -> tuple[bool, dict[str, Outcome], dict[Any, Any]]:
+    ) -> tuple[bool, dict[str, AnyFit], dict[Any, Any]]:
         """Whether starts are automatic, fits of scouts, and statistics or an init for all.
 
         Those of scouts have their names.
@@ -201,8 +201,12 @@ class Models:
             trees = self._trees(n_components)
             return True, {}, {i: self._cut(t, n_components, shape) for i, t in enumerate(trees)}
         scouted = self._scouted(init, n_components, possible, rng)
-        starts = {name: self._under(end.parameters, shape) for name, end in scouted.items()}
-        return True, scouted, starts
+        fits = {name: self.report(*end, True) for name, end in scouted.items()}
+        return (
+            True,
+            fits,
+            {name: self._under(fit.model._parameters(), shape) for name, fit in fits.items()},
+        )
 
     def _shape(self, possible: list[str]) -> Shape:
         """The shape of scatters from which all families can be estimated."""
@@ -210,15 +214,15 @@ class Models:
 
     def _scouted(
         self, init: Any, n_components: int, possible: list[str], rng: np.random.Generator
-    ) -> dict[str, Outcome]:
+    ) -> dict[str, tuple[Fitting, Outcome]]:
         """Fits of the families whose updates are fast, or else of the first and the last."""
         plain = [name for name in possible if FAMILIES[name].is_closed]
         failure: Exception = FitError("no start")
         for scouts in (plain, dict.fromkeys(possible[:1] + possible[-1:])):
-            scouted: dict[str, Outcome] = {}
+            scouted: dict[str, tuple[Fitting, Outcome]] = {}
             for name in scouts:
                 try:
-                    scouted[name] = self._run(name, n_components, init, rng)[1]
+                    scouted[name] = self._run(name, n_components, init, rng)
                 except FAILURES as error:
                     failure = error
             if scouted:
@@ -318,16 +322,16 @@ class Models:
         """The same mixture as one of a family that contains its own."""
         return self._with_shape(mixture._parameters(), FAMILIES[name].shape)
 
-    def _clear_of_ties(self, cell: Cell, begins: Sequence[Begin | None], *, moved: bool) -> AnyFit:
+    def _clear_of_ties(self, cell: Cell, ends: Sequence[Any]) -> AnyFit:
         """The best fit; started again with a larger ridge where it is spurious."""
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        fit = self._best(cell, begins, ridge, moved=moved)
+        fit = self._best(cell, ends, ridge)
         kept = [e for e in fit.events if (e.cause, e.action) == ("spurious", "kept")]
         if not kept or not isinstance(self.init, str) or not ridge.any():
             return fit
         try:
             larger = np.maximum(ridge, self.survey.rounding)
-            again = self._best(cell, begins, larger, moved=moved)
+            again = self._best(cell, ends, larger)
         except FAILURES:
             return fit
         smoothed = (replace(event, action="smoothed") for event in kept)
@@ -335,29 +339,41 @@ class Models:
         return replace(again, events=(*smoothed, *others))
 
     def _best(
-        self, cell: Cell, begins: Sequence[Begin | None], ridge: Floats, *, moved: bool
+        self, cell: Cell, ends: Sequence[Any], ridge: Floats, fit: AnyFit | None = None
     ) -> AnyFit:
-        """Fit from the best of all starts and moves, and from parents that are better still."""
+        """Fit from the best of all ends and moves, and from parents that are better still.
+
+        An earlier fit is returned where nothing else is better on the sample.
+        """
         name, k = cell.name, cell.n_components
         fitting = Fitting(self.survey, replace(self.settings, reg_covar=ridge), name, k)
-        of_parents = [self._written_as(name, parent.model) for parent in cell.parents]
-        possible = [begin for begin in begins if begin is not None] or of_parents
-        if not possible:
+        begins: list[Begin] = [] if fit is None else [fit.model._parameters()]
+        begins += [begin for end in ends if (begin := self._maximised(end, name)) is not None]
+        of_parents: list[Begin] = [self._written_as(name, one.model) for one in cell.parents]
+        if not begins and not of_parents:
             raise FitError("its covariances are singular at every start")
         rng = np.random.default_rng(cell.seed)
-        begin = fitting.climb(possible, cell.sample, rng, moved=moved)
-        fitting, outcome = self._run(name, k, begin, reg_covar=ridge)
+        begin = fitting.climb(begins or of_parents, cell.sample, rng, moved=fit is not None)
+        outcome: Outcome | None = None
+        if fit is None or begin is not begins[0]:
+            fitting, outcome = self._run(name, k, begin, reg_covar=ridge)
+            height, suspects = outcome.history[-1], outcome.suspects
+        else:
+            height, suspects = fit.history[-1], fit._suspects
         for parent, own in zip(cell.parents, of_parents, strict=True):
-            if outcome.suspects or parent.history[-1] > outcome.history[-1]:
+            if suspects or parent.history[-1] > height:
                 try:
                     _, other = self._run(name, k, own, reg_covar=ridge)
                 except FAILURES:
                     continue
-                outcome = max(outcome, other, key=rank)
-        fit = self.report(fitting, outcome, cell.sample is not None)
-        if fit.stop_reason == "interrupted":
+                outcome = other if outcome is None else max(outcome, other, key=rank)
+        if outcome is None:
+            assert fit is not None
+            return fit
+        found = self.report(fitting, outcome, cell.sample is not None)
+        if found.stop_reason == "interrupted":
             raise KeyboardInterrupt
-        return fit
+        return found
 
 
 def reason(error: Exception) -> str:
