@@ -111,6 +111,20 @@ class CovarianceFamily:
         pairs = zip(other.letters, self.letters, strict=True)
         return all(FREEDOM.index(a) <= FREEDOM.index(b) for a, b in pairs)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the covariances of largest likelihood follow in one step, not by iterations.
+
+        These need iterations if a common shape has volumes of its own, or common axes have shapes
+        of their own [1]_.
+
+        References
+        ----------
+        .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition
+           28, 781-793, 1995, table 1.
+        """
+        return self.letters[:2] != "VE" and self.letters[1:] != "VE"
+
     def least_rows(self, n_components: int, n_features: int) -> int:
         """Return the number of rows below which some covariance is singular in any partition."""
         k, d = n_components, n_features
