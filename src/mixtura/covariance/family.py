@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -169,11 +170,13 @@ class CovarianceFamily:
         """
         counts = statistics.resp_sum
         scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
+        if not self.is_shared and counts.min() > 0.0:  # then each is its scatter over its weight
+            return self.rule(scatter, counts, previous, by)
         # As shares to within a power of two: in another such unit of weight, rules that take
         # logarithms would round otherwise.
-        exponent = -np.frexp(counts.sum())[1]
+        exponent = -math.frexp(counts.sum())[1]
         counts, scatter = np.ldexp(counts, exponent), np.ldexp(scatter, exponent)
-        if self.shape.is_shared or (counts.min() > 0.0 and np.isfinite(scatter.sum())):
+        if self.shape.is_shared or (counts.min() > 0.0 and math.isfinite(scatter.sum())):
             return self.rule(scatter, counts, previous, by)
         present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))
         covariances = np.full(scatter.shape, np.nan)
