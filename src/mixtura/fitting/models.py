@@ -38,7 +38,6 @@ from mixtura.schedules import Outcome
 from mixtura.shapes import DIAG, FULL, Floats, Shape
 from mixtura.starts import Beginnings, HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
-from mixtura.starts.labels import labelled_rows
 from mixtura.starts.whole import whole_rows
 from mixtura.statistics import Statistics
 
@@ -244,9 +243,8 @@ class Models:
         """The rows on which starts are compared, as for an automatic start of one fit."""
         source, prior = self.survey.source, self.survey.priors.get(n_components)
         beginnings = Beginnings("mixed", n_components, self.survey.backend, prior)
-        size = beginnings.sample_size(source.n_features)
-        known = () if prior is None else labelled_rows(source, prior, size)
-        return ArrayRows.sample_of(source, size, np.random.default_rng(seed), known)
+        drawn = beginnings.drawn(source, np.random.default_rng(seed))
+        return ArrayRows.copied(source, *drawn)
 
     @cached_property
     def _rows_of_trees(self) -> RowSource:

@@ -71,10 +71,6 @@ class Settings:
 
     def schedule(self, tol: float, rounding: float, scale: Floats) -> Schedule:
         """Return the schedule of ordinary iterations that may leave `tol` to gain."""
-        inner = self.brief_schedule(tol, rounding, scale)
-        return Parting(inner, tol, rounding, scale) if tol > 0.0 else inner
-
-    def brief_schedule(self, tol: float, rounding: float, scale: Floats) -> Plain:
-        """Return that of runs of which only the best is continued: no components are parted."""
         leaps = self.accelerate and tol > 0.0 and self.kind.leaps
-        return Squarem(tol, rounding, scale) if leaps else Plain(tol, rounding)
+        inner = Squarem(tol, rounding, scale) if leaps else Plain(tol, rounding)
+        return Parting(inner, tol, rounding, scale) if tol > 0.0 else inner

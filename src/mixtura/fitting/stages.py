@@ -407,7 +407,7 @@ class Fitting:
         """The algorithm of brief runs on a sample of the rows."""
         settings, scale = self.settings, self.survey.scale
         rows = self.survey.rows(self.family.shape, settings.kind.step, sample)
-        schedule = settings.brief_schedule(BRIEF_TOL, rows.rounding, scale)
+        schedule = settings.schedule(BRIEF_TOL, rows.rounding, scale)
         guard = None if self._guard is None else self._guard.among(sample)
         return EM(rows, update, schedule, self._collapse("reseed"), guard)
 

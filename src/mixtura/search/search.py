@@ -33,7 +33,6 @@ from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank
 from mixtura.search.report import Record, SearchReport
 from mixtura.shapes import Floats
 from mixtura.starts import Beginnings
-from mixtura.starts.labels import labelled_rows
 from mixtura.updates import Update
 
 __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
@@ -99,9 +98,7 @@ class MaximumSearch:
         SearchInterrupted
             On Ctrl-C after the first run.
         """
-        size, prior = self.beginnings.sample_size(source.n_features), self.beginnings.prior
-        known = () if prior is None else labelled_rows(source, prior, size)
-        drawn = source.thinned(size, rng, known)
+        drawn = self.beginnings.drawn(source, rng)
         sample = ArrayRows.copied(source, *drawn)
         record, em = Record(), self.make_em(sample)
         best, failure = self._climbed(em, source, record, int(rng.integers(1 << 62)))

@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows, Middle, RowSource
 from mixtura.data.labels import RowLabels, matched, restrictive
+from mixtura.data.source import Positions
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend, RowsPass
 from mixtura.schedules import EM
 from mixtura.shapes import SPHERICAL, Floats
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS, hierarchical, most_leaves
+from mixtura.starts.labels import labelled_rows
 from mixtura.starts.seeding import Metric, kmeans_plusplus, lloyd, random_rows, standardised
 from mixtura.starts.whole import whole_versions
 
@@ -84,13 +86,21 @@ class Beginnings:
         default_factory=dict, init=False, repr=False
     )
 
-    def sample_size(self, d: int) -> int:
-        """Rows of the sample: enough for the parameters, and as many as cost no more time."""
-        k = self.n_components
+    def drawn(self, source: RowSource, rng: np.random.Generator) -> tuple[Positions, Floats]:
+        """Return positions and weights of rows that stand for all while starts are compared.
+
+        They are enough for the parameters, and as many as cost no more time; and all rows where
+        those are at most twice as many. Rows with labels are among them.
+        """
+        k, d = self.n_components, source.n_features
         if self.method == "hierarchical":
-            return max(most_leaves("VVV", d), SAMPLE_PER_PARAMETER * k)
-        work_per_row = k * (d * (d + 1) + EXPONENTIAL_WORK)
-        return max(SAMPLE_PER_PARAMETER * k * (d + 1), SAMPLE_WORK // work_per_row)
+            size = max(most_leaves("VVV", d), SAMPLE_PER_PARAMETER * k)
+        else:
+            work_per_row = k * (d * (d + 1) + EXPONENTIAL_WORK)
+            size = max(SAMPLE_PER_PARAMETER * k * (d + 1), SAMPLE_WORK // work_per_row)
+            size = source.n_rows if source.n_rows <= 2 * size else size
+        known = () if self.prior is None else labelled_rows(source, self.prior, size)
+        return source.thinned(size, rng, known)
 
     def parameters(
         self, em: EM, middle: Middle, rng: np.random.Generator, *, seeded: bool
