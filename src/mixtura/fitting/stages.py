@@ -67,7 +67,7 @@ LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of i
 LEAST_IN_BLOCK = 1000  # rows, of which a pass takes as long as an update
 ROWS_PER_MEAN = 20  # in a block, for each component and feature, as in samples for starts
 MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
-BRIEF_TOL = 1e-4  # nats per unit of weight; what a brief run may leave to gain
+BRIEF_TOL = 1e-4  # nats per unit of weight; what a run of the search may leave to gain
 
 
 class Fitting:
