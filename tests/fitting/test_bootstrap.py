@@ -213,8 +213,8 @@ def test_fits_of_the_rows_that_are_not_finished_are_reported() -> None:
         ({"covariance_type": "W"}, ValueError, "covariance_type must be one of"),
         ({"n_threads": 0}, ValueError, "n_threads must be an integer, 1 or more"),
         ({"n_components": 4}, ValueError, "X must have at least 5 rows"),
-        ({"init": "centre"}, ValueError, "init must be one of 'kmeans++'"),
-        ({"init": np.zeros(4, dtype=int)}, TypeError, "init must be one of 'kmeans++'"),
+        ({"init": "centre"}, ValueError, "init must be one of 'mixed', 'kmeans'"),
+        ({"init": np.zeros(4, dtype=int)}, TypeError, "init must be one of 'mixed', 'kmeans'"),
     ],
 )
 def test_argument_that_is_bad_is_refused(
