@@ -149,7 +149,7 @@ def failing_in(X: np.ndarray, fails: Callable[[int], bool]) -> Callable[..., str
         calls.append(n_components)
         if not np.shares_memory(rows, X) and fails(len(calls)):
             raise FitError("singular")
-        return "kmeans++"
+        return "mixed"
 
     return init
 
@@ -191,7 +191,7 @@ def test_samples_that_are_fitted_leave_the_warning_filters_alone() -> None:
 
     def init(*_: object) -> str:
         during.append(list(warnings.filters))
-        return "kmeans++"
+        return "mixed"
 
     bootstrap_lrt(X, 1, n_bootstrap=4, init=init, rng=0, n_threads=2, **QUICK)
     assert during == [before] * 10
