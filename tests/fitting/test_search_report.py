@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import re
 from collections.abc import Callable
@@ -74,6 +75,13 @@ def report(
                 "(-2.000000, -3.000000 nats per row), and ruled out 2"
             ),
         ),
+        (
+            report((-2.0, 3, 1), (-1.0, 1, 2), n_starts=3, n_moves=0),
+            (
+                "search: 3 starts found 1 suspect maximum 3 times (-2.000000 nats per row), "
+                "and ruled out 1"
+            ),
+        ),
         (report(n_starts=1, n_moves=0), "search: 1 start found no maximum"),
     ],
 )
@@ -119,6 +127,25 @@ def test_summary_of_many_rows_says_that_the_search_saw_a_sample() -> None:
     assert fit.search is not None
     assert f"{fit.search}, in a sample of {fit.search.n_rows} rows\n" in fit.summary()
     assert fit.search.n_rows < 40_000
+
+
+def test_fits_of_a_selection_have_no_search_as_they_start_from_each_other() -> None:
+    assert mixtura.select_gmm(X, [2, 3], ["EEE", "VVV"], rng=0).best.search is None
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        fit_gmm,
+        fit_bayesian_gmm,
+        fit_binned,
+        mixtura.select_gmm,
+        mixtura.bootstrap_lrt,
+        mixtura.StepwiseGMM,
+    ],
+)
+def test_starts_are_of_mixed_kinds_by_default(function: Callable[..., Any]) -> None:
+    assert inspect.signature(function).parameters["init"].default == "mixed"
 
 
 def test_search_puts_spurious_maxima_last_and_does_not_show_them() -> None:

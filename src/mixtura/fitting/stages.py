@@ -82,7 +82,7 @@ class Fitting:
         The family, as the user named it.
     n_components : int
     progress : FitProgress, optional
-        Reports brief runs and iterations.
+        Reports runs of the search for a start, and iterations.
     callback : callable, optional
         Called with a `State` after each iteration; a true result stops the fit.
     checkpoint : Checkpoint, optional
@@ -141,12 +141,14 @@ class Fitting:
         if self.settings.estimate.is_ordered and self._reorders:
             self._put_in_order(outcome)
         outcome.events += _spurious_events(outcome, "kept")
-        few = (j for j in outcome.few if j not in outcome.spurious)
-        outcome.events += [Event(len(outcome.history), j, "few", "kept") for j in few]
         if self.settings.estimate.is_regular:
             return outcome
         update = self.update_for(outcome)
-        outcome.events += _stuck_events(outcome, update, self.survey.source.n_rows)
+        stuck = _stuck_events(outcome, update, self.survey.source.n_rows)
+        told = {*outcome.spurious, *(event.component for event in stuck), *self._held(outcome)}
+        few = (j for j in outcome.few if j not in told)
+        outcome.events += [Event(len(outcome.history), j, "few", "kept") for j in few]
+        outcome.events += stuck
         final: dict[Cause, list[int]] = {
             "ridge": update.blurred(outcome.parameters),
             "identical": identical(outcome.parameters),
@@ -419,6 +421,13 @@ class Fitting:
         update = estimate.update(self.survey, family, k, ridge)
         self._judge = update if isinstance(update, Judge) else None
         return update if self.prior is None else Labelled(update, self.prior)
+
+    def _held(self, outcome: Outcome) -> list[int]:
+        """Components whose covariances are not estimated."""
+        if self.settings.fixed is None:
+            return []
+        left = components_left(outcome.events, len(outcome.parameters.weights))
+        return np.flatnonzero(self.settings.fixed[2][left]).tolist()
 
     def update_for(self, outcome: Outcome) -> Update:
         """The update for the components that are left."""

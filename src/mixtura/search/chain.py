@@ -10,7 +10,7 @@ from mixtura.algebra import Algebra
 from mixtura.parameters import Parameters
 from mixtura.schedules import Outcome
 from mixtura.search.contest import Contest, Verdict
-from mixtura.search.moves import Move, ranked_moves
+from mixtura.search.moves import Move, ranked_moves, widened
 from mixtura.search.report import Record
 from mixtura.search.swaps import swapped
 from mixtura.shapes import Floats
@@ -19,7 +19,7 @@ from mixtura.updates import Update
 
 __all__ = ["Chain"]
 
-SWAPS = 4  # random ones of a chain
+SWAPS = 3  # random ones of a chain
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
 
 
@@ -64,6 +64,11 @@ class Chain:
         """The best run so far."""
         return self.contest.leader
 
+    @property
+    def n_agree(self) -> int:
+        """Starts that have led to the leader; 0 where it has suspects."""
+        return 0 if self.leader is None or self.leader.suspects else self.hits
+
     def start(self) -> Verdict | None:
         """Run from the next start; None where there is none."""
         start = next(self._starts, None)
@@ -106,6 +111,8 @@ class Chain:
             assert leader is not None
             assert leader.statistics is not None
             if leader is not ranked:
+                if leader.suspects and self._try(widened(leader)) == "leads":
+                    continue
                 ranked = leader
                 moves = iter(ranked_moves(leader, em, self._pair, self._scale, self._by))
             move = next(moves, None)

@@ -2,8 +2,8 @@
 
 Its rows may be left to the others as they are. Then a row of which it had the share r loses
 ``-log(1 - r)``, and the weights of the others grow. Or it may be merged with another one. Then
-Runnalls' bound [1]_ says what is lost if no row was shared between the two, and the entropy of
-shared rows is taken from it.
+Runnalls' bound [1]_ says what is lost if no row was shared between the two. Where rows were shared,
+their log-likelihood was higher by the entropy of the shares, which is lost as well.
 
 .. [1] A. R. Runnalls, "Kullback-Leibler approach to Gaussian mixture reduction", IEEE Transactions
    on Aerospace and Electronic Systems 43, 989-999, 2007, equation (21).
@@ -83,7 +83,7 @@ def losses_of_merging(
     for c in range(partner.shape[1]):
         mate = r[:, partner[:, c]]
         entropy = _times_log(r + mate) - _times_log(r) - _times_log(mate)
-        loss[:, c] -= np.einsum("i,ij->j", weight, entropy)
+        loss[:, c] += np.einsum("i,ij->j", weight, entropy)
     return Merging(partner, loss)
 
 

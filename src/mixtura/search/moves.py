@@ -26,7 +26,7 @@ from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Update
 
-__all__ = ["Move", "ranked_moves", "without"]
+__all__ = ["Move", "ranked_moves", "widened", "without"]
 
 KEPT = 20  # moves
 
@@ -64,6 +64,16 @@ def without(statistics: Statistics, freed: int, into: int | None) -> Statistics:
     if into is None:
         return emptied(statistics, freed)
     return merged(statistics, into, freed)
+
+
+def widened(outcome: Outcome) -> Statistics:
+    """Return the statistics with pooled scatter in place of that of suspects."""
+    assert outcome.statistics is not None
+    statistics = outcome.statistics.centred()
+    for j in outcome.suspects:
+        weight = float(statistics.resp_sum[j])
+        statistics = placed(statistics, j, statistics.centres[j], weight, 1.0)
+    return statistics
 
 
 def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Algebra) -> list[Move]:

@@ -84,7 +84,8 @@ class SearchReport:
         if count > SHOWN:
             best = f"best {SHOWN}: {best}"
         often = "once" if sound[0].times == 1 else f"{sound[0].times} times"
-        what = "1 maximum" if count == 1 else f"{count} maxima, the best"
+        kind = "suspect " if sound[0].n_suspects else ""
+        what = f"1 {kind}maximum" if count == 1 else f"{count} {kind}maxima, the best"
         line = f"search: {runs} found {what} {often} ({best} nats per row)"
         return f"{line}, and ruled out {others}" if others else line
 

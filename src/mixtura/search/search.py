@@ -149,12 +149,12 @@ class MaximumSearch:
             for i in range(self.n_init):
                 number, place = divmod(i, STARTS)
                 if chain is None or place == 0:
-                    if chain is not None and chain.hits >= enough:
+                    if chain is not None and chain.n_agree >= enough:
                         break
                     best = _better(best, chain)
                     chain = self._chain(em, source, record, (seed, number))
                 chain.start()
-                if number == 0 and chain.hits == i + 1 >= enough:
+                if number == 0 and chain.n_agree == i + 1 >= enough:
                     break
                 if place == STARTS - 1:
                     chain.move()

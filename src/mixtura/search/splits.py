@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mixtura.algebra import Algebra
+from mixtura.data import ArrayRows
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
@@ -81,7 +82,8 @@ def best_split(
     em = EM(rows, pair, Plain(0.0), Collapse("drop", scale, by))
     both = alone(outcome.statistics, component)
     best: Split | None = None
-    for cut_in_two in _cuts(both, parameters, component, scale, by):
+    deviations = parameters.shape.deviations(parameters.covariances, component, scale, by)
+    for cut_in_two in _cuts(both, own, deviations, parameters.means[component], by):
         start, failed = pair.update(cut_in_two, one.select(np.zeros(2, dtype=np.intp)))
         if failed.any():
             continue
@@ -112,10 +114,24 @@ def cut(
 
 
 def _cuts(
-    both: Statistics, parameters: Parameters, component: int, scale: Floats, by: Algebra
+    both: Statistics, own: ArrayRows, deviations: Floats, mean: Floats, by: Algebra
 ) -> Iterator[Statistics]:
-    """Yield statistics of two halves side by side, and of a core and its halo."""
-    deviation = parameters.shape.widest(parameters.covariances, component, scale, by)
-    yield split(both, 0, 1, APART * deviation)
-    if not parameters.shape.is_shared:
-        yield split(both, 0, 1, 0.0 * deviation, HALO)
+    """Yield statistics of two halves side by side, across two axes, and of a core and its halo."""
+    yield split(both, 0, 1, APART * deviations[0])
+    if own.form == "whole" and (axis := _most_bimodal(own, deviations, mean, by)):
+        yield split(both, 0, 1, APART * deviations[axis])
+    if not both.shape.is_shared:
+        yield split(both, 0, 1, 0.0 * deviations[0], HALO)
+
+
+def _most_bimodal(own: ArrayRows, deviations: Floats, mean: Floats, by: Algebra) -> int:
+    """The axis along which rows have the least kurtosis: two clusters side by side have little."""
+    lengths = np.square(deviations).sum(axis=1, keepdims=True)
+    along = deviations / np.maximum(lengths, np.finfo(np.float64).tiny)
+    squares = np.square(by.multiply((own.X - mean)[None], along.T[None])[0])
+    weight = own.sample_weight
+    assert weight is not None
+    second, fourth = (np.einsum("i,ia->a", weight, each) for each in (squares, squares * squares))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kurtosis = weight.sum() * fourth / np.square(second)
+    return int(np.argmin(np.where(np.isfinite(kurtosis), kurtosis, np.inf)))

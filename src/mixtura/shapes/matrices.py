@@ -28,12 +28,13 @@ class _Matrices(Shape):
         limited: Floats = covariances * scale[..., :, None] * scale[..., None, :]
         return limited
 
-    def widest(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
+    def deviations(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
         covariance = self.matrix(covariances, component, len(scale))
         units, size = scale / scale.min(), covariance.max()  # so that nothing overflows
         (variances,), (axes,) = by.eigh((covariance / size / units / units[:, None])[None])
-        deviation: Floats = np.sqrt(variances[-1]) * np.sqrt(size) * axes[:, -1] * units
-        return deviation
+        lengths = np.sqrt(np.maximum(variances, 0.0)) * np.sqrt(size)
+        deviations: Floats = (lengths * axes * units[:, None])[:, ::-1].T
+        return deviations
 
     def difference(
         self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int
@@ -157,12 +158,14 @@ class _Full(_Matrices):
 
     def product(self, left: Floats, right: Floats) -> Floats:
         product = left[:, :, None] * right[:, None, :]
-        symmetric: Floats = 0.5 * (product + product.transpose(0, 2, 1))
+        symmetric: Floats = product + product.transpose(0, 2, 1)
+        symmetric *= 0.5
         return symmetric
 
     def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
-        blurred = scatter.copy()
-        np.einsum("jaa->ja", blurred)[...] += resp_sum[:, None] * variance
+        blurred, d = scatter.copy(), len(variance)
+        diagonals = blurred.reshape(-1, d * d)[:, :: d + 1]
+        diagonals += resp_sum[:, None] * variance
         return blurred
 
     def coarsened(self, scatter: Floats) -> Floats:
@@ -212,7 +215,8 @@ class _Tied(_Matrices):
 
     def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
         blurred = scatter.copy()
-        np.einsum("aa->a", blurred)[...] += resp_sum.sum() * variance
+        diagonal = blurred.reshape(-1)[:: len(variance) + 1]
+        diagonal += resp_sum.sum() * variance
         return blurred
 
     def coarsened(self, scatter: Floats) -> Floats:

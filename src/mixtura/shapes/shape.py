@@ -100,12 +100,17 @@ class Shape(ABC):
         return np.broadcast_to(self.diagonal(array), (n_components, n_features)).copy()
 
     @abstractmethod
-    def widest(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
-        """Return one standard deviation of a component along its widest direction.
+    def deviations(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
+        """Return one standard deviation of a component along each of its axes, the widest first.
 
         Which one is the widest depends on the scale of the features; the result, of shape
-        (n_features,), is in the features' own units.
+        (n_features, n_features), is in the features' own units. Axes are rows.
         """
+
+    def widest(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
+        """Return one standard deviation along the widest axis, shape (n_features,)."""
+        widest: Floats = self.deviations(covariances, component, scale, by)[0]
+        return widest
 
     @abstractmethod
     def difference(

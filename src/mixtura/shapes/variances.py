@@ -16,7 +16,7 @@ class _Variances(Shape):
 
     is_diagonal = True
 
-    def widest(
+    def deviations(
         self,
         covariances: Floats,
         component: int,
@@ -24,8 +24,8 @@ class _Variances(Shape):
         by: Algebra,  # noqa: ARG002
     ) -> Floats:
         deviations = np.broadcast_to(np.sqrt(covariances[component]), len(scale))
-        widest = np.argmax(deviations / scale)
-        return np.where(np.arange(len(scale)) == widest, deviations, 0.0)
+        order = np.argsort(-deviations / scale, kind="stable")
+        return np.diag(deviations)[order]
 
     def difference(
         self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int
