@@ -18,6 +18,8 @@ NAMES_ALL = re.compile(
     r"|the fit cannot (start|continue): component \d+ has (no weight|a singular covariance)"
     r"( at iteration \d+)?(, constant in feature \d+)?(, and no other is left)?\. "
     r"Use (reg_covar > 0, )?fewer components.*\."
+    r"|the fit cannot start: \d+ of \d+ components had a singular covariance or no weight at every "
+    r"start\. Use reg_covar > 0, fewer components, or on_collapse=\"drop\"\."
     r"|covariance_type '\w+' cannot be estimated: .+; got \d+\. Use reg_covar > 0, .+\."
 )
 

@@ -60,7 +60,7 @@ def expected_loss(
 ) -> float:
     """Log-likelihood of rows whose components are known, with two and with one in their place.
 
-    Of rows that are shared it is known only that they are of either: their entropy is added.
+    The log-likelihood of rows whose components are not known is higher by the entropy of shares.
     """
     d, shares = X.shape[1], resp * weight[:, None]
 
@@ -85,13 +85,13 @@ def expected_loss(
     unsure = resp.max(axis=1) < 1.0 - LEAST_SHARE
     r, s = resp[:, one], resp[:, other]
     entropy = xlogy(r + s, r + s) - xlogy(r, r) - xlogy(s, s)
-    return complete(shares) - complete(joined) - float((weight * entropy)[unsure].sum())
+    return complete(shares) - complete(joined) + float((weight * entropy)[unsure].sum())
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("d", [1, 2])
-def test_loss_of_merging_is_that_of_known_components_less_entropy(
+def test_loss_of_merging_is_that_of_known_components_and_the_entropy(
     covariance_type: str, k: int, d: int
 ) -> None:
     X, labels = overlapping(d=d, k=k)
