@@ -171,8 +171,9 @@ def main() -> None:
     print(
         f"all: {len(values)} cells, within {np.mean(values <= SAME):.3f}, worse "
         f"{np.sum(values > SAME)}, better {np.sum(values < -SAME)}, apart "
-        f"{sum(one.apart for one in done.values())}; {sum(one.seconds for one in done.values()):.1f}"
-        f" s and {sum(one.seconds_of_fits for one in done.values()):.1f} s"
+        f"{sum(one.apart for one in done.values())}; "
+        f"{sum(one.seconds for one in done.values()):.1f} s and "
+        f"{sum(one.seconds_of_fits for one in done.values()):.1f} s"
     )
     for place in sorted(gaps, key=lambda place: -gaps[place])[: options.worst]:
         if gaps[place] > SAME:

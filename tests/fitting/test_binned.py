@@ -706,7 +706,7 @@ def test_summary_shows_bins_chi_squared_and_what_is_outside() -> None:
         "Gaussian mixture: 2 components, full covariances, 1 feature, 1000 rows in 29 bins"
     )
     assert lines[1] == "log-likelihood -2953.881842 nats, 5 parameters"
-    assert lines[2] == "chi-squared 17.419 of 24 cells on 18 degrees of freedom, p = 0.494"
+    assert lines[2] == "chi-squared 17.418 of 24 cells on 18 degrees of freedom, p = 0.495"
     assert lines[3] == "outside the bins 0.00135 of the mixture"
     assert "chi-squared" in crab_fit()._repr_html_()
 

@@ -149,7 +149,7 @@ def failing_in(X: np.ndarray, fails: Callable[[int], bool]) -> Callable[..., str
         calls.append(n_components)
         if not np.shares_memory(rows, X) and fails(len(calls)):
             raise FitError("singular")
-        return "kmeans++"
+        return "mixed"
 
     return init
 
@@ -191,7 +191,7 @@ def test_samples_that_are_fitted_leave_the_warning_filters_alone() -> None:
 
     def init(*_: object) -> str:
         during.append(list(warnings.filters))
-        return "kmeans++"
+        return "mixed"
 
     bootstrap_lrt(X, 1, n_bootstrap=4, init=init, rng=0, n_threads=2, **QUICK)
     assert during == [before] * 10
@@ -213,8 +213,8 @@ def test_fits_of_the_rows_that_are_not_finished_are_reported() -> None:
         ({"covariance_type": "W"}, ValueError, "covariance_type must be one of"),
         ({"n_threads": 0}, ValueError, "n_threads must be an integer, 1 or more"),
         ({"n_components": 4}, ValueError, "X must have at least 5 rows"),
-        ({"init": "centre"}, ValueError, "init must be one of 'kmeans++'"),
-        ({"init": np.zeros(4, dtype=int)}, TypeError, "init must be one of 'kmeans++'"),
+        ({"init": "centre"}, ValueError, "init must be one of 'mixed'"),
+        ({"init": np.zeros(4, dtype=int)}, TypeError, "init must be one of 'mixed'"),
     ],
 )
 def test_argument_that_is_bad_is_refused(

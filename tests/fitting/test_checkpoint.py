@@ -261,8 +261,8 @@ def test_interrupted_fit_keeps_its_checkpoint_and_continues(tmp_path: Path) -> N
             {"X": mixtura.scan([X[:9], X[9:]])},
             "X was float64 of shape [240, 2] and is float64 of shape [240, 2] in 2 blocks",
         ),
-        ({"init": "random"}, "init was kmeans and is random"),
-        ({"init": any_labels}, f"init was kmeans and is {__name__}.any_labels"),
+        ({"init": "random"}, "init was mixed and is random"),
+        ({"init": any_labels}, f"init was mixed and is {__name__}.any_labels"),
         (
             {"sample_weight": np.ones(len(X))},
             "sample_weight was None and is float64 of shape [240]",
