@@ -215,8 +215,8 @@ OF_GMM = {
 NO_START = (
     "init must be one of 'mixed', 'kmeans', 'kmeans++', 'random', 'hierarchical', integer labels "
     "of shape (n_samples,) with -1 for none, boolean labels of two components, responsibilities of "
-    "shape (n_samples, n_components), means of shape (n_components, n_features), a GaussianMixture, "
-    "a GMMFit, a KMeansFit, a HierarchicalTree or a callable; got"
+    "shape (n_samples, n_components), means of shape (n_components, n_features), a "
+    "GaussianMixture, a GMMFit, a KMeansFit, a HierarchicalTree or a callable; got"
 )
 ONE_EACH = "Give each row one"
 BAD_STARTS = {
