@@ -168,12 +168,13 @@ def main() -> None:
         (name, *model): gap for (name, _), one in done.items() for model, gap in one.gaps.items()
     }
     values = np.array([gap for one in done.values() for gap in one.gaps.values()])
+    apart = sum(one.apart for one in done.values())
+    seconds = sum(one.seconds for one in done.values())
+    of_fits = sum(one.seconds_of_fits for one in done.values())
     print(
         f"all: {len(values)} cells, within {np.mean(values <= SAME):.3f}, worse "
-        f"{np.sum(values > SAME)}, better {np.sum(values < -SAME)}, apart "
-        f"{sum(one.apart for one in done.values())}; "
-        f"{sum(one.seconds for one in done.values()):.1f} s and "
-        f"{sum(one.seconds_of_fits for one in done.values()):.1f} s"
+        f"{np.sum(values > SAME)}, better {np.sum(values < -SAME)}, apart {apart}; {seconds:.1f} s "
+        f"and {of_fits:.1f} s"
     )
     for place in sorted(gaps, key=lambda place: -gaps[place])[: options.worst]:
         if gaps[place] > SAME:

@@ -64,12 +64,12 @@ class Parameters(NamedTuple):
         """Return the same parameters as views that nobody can write through."""
         views = [array.view() for array in self.arrays()]
         for view in views:
-            view.flags.writeable = False
+            view.setflags(write=False)
         return Parameters._make((*views, self.shape))
 
     def seen(self) -> Seen:
         """Return what a pass sees of the mixture itself."""
-        if self.weights.all():
+        if np.count_nonzero(self.weights) == len(self.weights):  # faster than `all`
             log_weights = np.log(self.weights)
         else:
             with np.errstate(divide="ignore"):

@@ -17,6 +17,7 @@ from mixtura.wire import packed, unpacked
 __all__ = ["Statistics", "total"]
 
 KIND = "statistics"  # in their bytes
+SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
 SUMS = ("centres", "resp_sum", "resp_x", "resp_xx", "log_likelihood", "weight_sum")
 
 Addend = TypeVar("Addend")
@@ -199,8 +200,10 @@ class Statistics:
         -----
         ``resp_xx - resp_x resp_x^T / resp_sum``; a component without weight stays as it is.
         """
-        total = np.where(self.resp_sum == 0.0, 1.0, self.resp_sum)[:, None]
-        shift = self.resp_x / total
+        if not np.count_nonzero(self.resp_x):
+            return self
+        # Where there is no weight, `resp_x` is zero too.
+        shift = self.resp_x / np.maximum(self.resp_sum, SMALLEST)[:, None]
         loss = self.shape.product(self.resp_x, shift)
         return self._with(self.centres + shift, np.zeros(shift.shape), self.resp_xx - loss)
 
@@ -333,16 +336,9 @@ class Statistics:
 
     def _with(self, centres: Floats, resp_x: Floats, resp_xx: Floats) -> Statistics:
         """Return the same rows about other centres; faster than `dataclasses.replace`."""
-        return Statistics(
-            self.covariance_type,
-            centres,
-            self.resp_sum,
-            resp_x,
-            resp_xx,
-            self.log_likelihood,
-            self.weight_sum,
-            self.extras,
-        )
+        statistics = object.__new__(Statistics)
+        vars(statistics).update(vars(self), centres=centres, resp_x=resp_x, resp_xx=resp_xx)
+        return statistics
 
 
 def total(parts: Iterable[Addend]) -> Addend:

@@ -12,7 +12,9 @@ from mixtura.covariance import CELEUX_GOVAERT
 from mixtura.passes import Backend
 from mixtura.schedules import EM, Outcome
 from mixtura.schedules.changes import emptied, merged
+from mixtura.search.groups import Group
 from mixtura.search.moves import KEPT, Move, ranked_moves, without
+from mixtura.search.splits import Split
 from mixtura.shapes import Floats
 
 BACKENDS = [ONE_THREAD, Backend("reference", 1)]
@@ -36,7 +38,8 @@ def test_best_move_of_every_family_splits_what_is_two_and_joins_what_is_one(
     X, labels = misplaced()
     outcome, em = outcome_from(X, labels, name, n_iter=3, backend=backend)
     best, *others = moves_of(outcome, em, X, name, backend)
-    assert best.component == 0
+    assert isinstance(best.target, Split)
+    assert best.target.component == 0
     assert best.freed in (1, 2)
     assert best.score > 0.0
     assert all(best.score >= other.score for other in others)
@@ -84,16 +87,38 @@ def test_move_keeps_the_weight_and_the_mean_of_rows_that_are_merged(covariance_t
     moves = [move for move in moves_of(outcome, em, X, covariance_type) if move.into is not None]
     assert moves
     for move in moves:
-        assert len({move.component, move.freed, move.into}) == 3
+        target = move.target
+        assert isinstance(target, Split)
+        assert len({target.component, move.freed, move.into}) == 3
         changed = move.applied(statistics)
         assert changed.resp_sum.sum() == pytest.approx(len(X))
-        own, halves = changed.resp_sum, move.halves.resp_sum
-        ratio = own[[move.component, move.freed]] / statistics.resp_sum[move.component]
+        own, halves = changed.resp_sum, target.halves.resp_sum
+        ratio = own[[target.component, move.freed]] / statistics.resp_sum[target.component]
         np.testing.assert_allclose(ratio, halves / halves.sum())
         into, pair = move.into, [move.into, move.freed]
         mean = np.average(statistics.means()[pair], axis=0, weights=statistics.resp_sum[pair])
         np.testing.assert_allclose(changed.means()[into], mean)
         np.testing.assert_allclose(own[into], statistics.resp_sum[pair].sum())
+
+
+def test_move_to_a_group_that_no_component_explains_finds_it() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [400, 400, 20])
+    X = rng.normal(size=(820, 2))
+    X[labels == 1, 0] += 10.0
+    X[labels == 2, 1] += 60.0
+    cut_in_two = np.where(labels == 0, X[:, 0] > 0.0, 2).astype(np.int64)
+    outcome, em = outcome_from(X, cut_in_two, n_iter=2)
+    (move, *_) = [m for m in moves_of(outcome, em, X) if isinstance(m.target, Group)]
+    assert isinstance(move.target, Group)
+    assert {move.freed, move.into} == {0, 1}
+    assert 6 <= move.target.weight <= 20
+    np.testing.assert_allclose(move.target.row, [0.0, 60.0], atol=3.0)
+    assert outcome.statistics is not None
+    changed = move.applied(outcome.statistics)
+    assert changed.resp_sum[move.freed] == pytest.approx(move.target.weight)
+    end = em.run(em.update.update(changed, outcome.parameters)[0], 200)
+    np.testing.assert_allclose(np.sort(end.parameters.weights) * 820, [20, 400, 400], atol=1.0)
 
 
 def test_component_is_taken_away_by_emptying_or_by_merging() -> None:
@@ -119,9 +144,12 @@ def test_moves_are_different_ranked_and_not_too_many() -> None:
     scores = [move.score for move in moves]
     assert scores == sorted(scores, reverse=True)
     assert len(moves) == KEPT
-    kinds = {(move.component, frozenset((move.freed, move.into))) for move in moves}
+    kinds = {(id(move.target), frozenset((move.freed, move.into))) for move in moves}
     assert len(kinds) == KEPT
-    assert all(move.component not in (move.freed, move.into) for move in moves)
+    for move in moves:
+        assert move.freed != move.into
+        if isinstance(move.target, Split):
+            assert move.target.component not in (move.freed, move.into)
 
 
 def test_moves_of_either_backend_and_any_number_of_threads_are_the_same() -> None:
@@ -133,5 +161,5 @@ def test_moves_of_either_backend_and_any_number_of_threads_are_the_same() -> Non
     one, reference, *others = found
     for other in others:
         assert [move.score for move in other] == [move.score for move in one]
-    assert [move[1:2] + move[3:] for move in reference] == [move[1:2] + move[3:] for move in one]
+    assert [move[2:] for move in reference] == [move[2:] for move in one]
     np.testing.assert_allclose([m.score for m in reference], [m.score for m in one], rtol=1e-6)

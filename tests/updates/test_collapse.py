@@ -425,15 +425,17 @@ NEARLY_EMPTY = np.repeat([0.0, 1.0, 2.0, 3.0], [61, 30, 6, 1])[:, None]
 
 
 def nearly_empty(X: Floats = NEARLY_EMPTY, **options: object) -> GMMFit:
-    """Fit a mixture one component of which keeps 2e-6 of a row."""
-    return fit_gmm(X, 3, **{"rng": 0} | options)
+    """Fit a mixture one component of which keeps a ten-thousandth of a row."""
+    variances = np.array([0.56, 0.09, 0.09])[:, None, None]
+    begin = GaussianMixture([0.55, 0.45 - 1e-6, 1e-6], [[0.83], [0.0], [1.0]], variances)
+    return fit_gmm(X, 3, **{"init": begin, "reg_covar": [1 / 12]} | options)
 
 
 @pytest.mark.parametrize("unit", [1.0, 1 / 64, 2.0**20])
 def test_component_that_keeps_almost_no_row_is_named_in_the_end(unit: float) -> None:
     weight = np.full(98, unit)
     fit = nearly_empty(sample_weight=weight)
-    assert fit.weights[2] * 98 < 1e-5
+    assert fit.weights[2] * 98 < 1e-3
     assert fit.converged
     empty = [event for event in fit.events if event.cause == "empty"]
     assert empty == [Event(fit.n_iter, 2, "empty", "kept")]
@@ -460,4 +462,5 @@ def test_held_component_without_rows_is_named_as_empty_once() -> None:
     options = {"init": start, "covariance_type": "spherical"}
     for fixed in ({"means": [False, True]}, {"means": [False, True], "weights": [False, True]}):
         fit = fit_gmm(NEARLY_EMPTY, 2, fixed=fixed, **options)
-        assert [(e.component, e.cause, e.action) for e in fit.events] == [(1, "empty", "kept")]
+        events = [(e.component, e.cause, e.action) for e in fit.events]
+        assert [event for event in events if event[1] != "few"] == [(1, "empty", "kept")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -111,6 +112,20 @@ class CovarianceFamily:
         pairs = zip(other.letters, self.letters, strict=True)
         return all(FREEDOM.index(a) <= FREEDOM.index(b) for a, b in pairs)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the covariances of largest likelihood follow in one step, not by iterations.
+
+        These need iterations if a common shape has volumes of its own, or common axes have shapes
+        of their own [1]_.
+
+        References
+        ----------
+        .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition
+           28, 781-793, 1995, table 1.
+        """
+        return self.letters[:2] != "VE" and self.letters[1:] != "VE"
+
     def least_rows(self, n_components: int, n_features: int) -> int:
         """Return the number of rows below which some covariance is singular in any partition."""
         k, d = n_components, n_features
@@ -155,11 +170,13 @@ class CovarianceFamily:
         """
         counts = statistics.resp_sum
         scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
+        if not self.is_shared and counts.min() > 0.0:  # then each is its scatter over its weight
+            return self.rule(scatter, counts, previous, by)
         # As shares to within a power of two: in another such unit of weight, rules that take
         # logarithms would round otherwise.
-        exponent = -np.frexp(counts.sum())[1]
+        exponent = -math.frexp(counts.sum())[1]
         counts, scatter = np.ldexp(counts, exponent), np.ldexp(scatter, exponent)
-        if self.shape.is_shared or (counts.min() > 0.0 and np.isfinite(scatter.sum())):
+        if self.shape.is_shared or (counts.min() > 0.0 and math.isfinite(scatter.sum())):
             return self.rule(scatter, counts, previous, by)
         present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))
         covariances = np.full(scatter.shape, np.nan)

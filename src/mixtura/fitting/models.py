@@ -1,24 +1,28 @@
 """Many mixtures of the same rows: each is fitted from where related ones have ended.
 
-For one number of components, a few scouts find where the clusters lie, by the starts that `fit_gmm`
-tries. One pass under each scout returns full scatters, and from these every family gets its
-maximum-likelihood start without another look at the rows. A family that contains others starts at
-their ends as well, so that it never ends lower. The most promising start is run to convergence.
+For one number of components, a few scouts find where the clusters lie, by the search of `fit_gmm`.
+One pass under each scout returns full scatters, and from these every family gets its
+maximum-likelihood start without another look at the rows. Ends of other families give starts in the
+same way. The most promising are run against each other, and moves are tried on the best: see
+`mixtura.search`. A family that contains others starts at their ends where these are higher, so that
+it never ends lower. In the end each family gets starts from the ends of those that were fitted
+after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mixtura.cached import cached_property
-from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
+from mixtura.covariance import FAMILIES
 from mixtura.data import ArrayRows, RowSource
 from mixtura.data.labels import matched
 from mixtura.exceptions import FitError
+from mixtura.fitting.cells import Cell, Ends, freedom, parents, rank, rank_of_fit
 from mixtura.fitting.init import check_begin, returned_begin
 from mixtura.fitting.kmeans_fit import KMeansFit
 from mixtura.fitting.memory import check_memory
@@ -31,7 +35,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
-from mixtura.shapes import DIAG, FULL, SHAPE_NAMES, Floats, Shape
+from mixtura.shapes import DIAG, FULL, Floats, Shape
 from mixtura.starts import Beginnings, HierarchicalTree, hierarchical
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.starts.labels import labelled_rows
@@ -47,29 +51,6 @@ LIKELIHOOD_OF_FEW = (
 # What may end the fit of one model, and leaves the others as they are.
 FAILURES = (FitError, np.linalg.LinAlgError, MemoryError)
 ROWS_OF_TREES = 20_000  # where others are not in memory
-
-
-class Cell(NamedTuple):
-    """One model, and what its fit starts from besides scouts.
-
-    Attributes
-    ----------
-    name : str
-        The covariance type.
-    n_components : int
-    parents : list of GMMFit or BayesianGMMFit
-        Fits of the largest families that this one contains.
-    sample : RowSource or None
-        Rows that stand for all while starts are compared; None where starts are not automatic.
-    seed : tuple of int
-        Of random moves.
-    """
-
-    name: str
-    n_components: int
-    parents: list[AnyFit]
-    sample: RowSource | None
-    seed: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -108,21 +89,12 @@ class Models:
     ) -> Iterator[tuple[str, AnyFit | str]]:
         """Fit each covariance type, the simpler ones first; yield its name, and why it failed."""
         possible = []
-        source = self.survey.source
-        for name in sorted(self.covariance_types, key=_freedom):
-            needed = FAMILIES[name].least_rows(n_components, source.n_features)
-            ridge = bool(np.any(self.settings.reg_covar))
-            enough = source.n_rows >= needed or self.settings.estimate.is_regular
-            if enough or (ridge and not self.by_likelihood):
-                try:
-                    check_memory(FAMILIES[name].shape, n_components, source)
-                except MemoryError as error:
-                    yield name, reason(error)
-                else:
-                    possible.append(name)
-                continue
-            few = f"{name} needs at least {needed} rows, and there are {source.n_rows}"
-            yield name, few + LIKELIHOOD_OF_FEW * ridge
+        for name in sorted(self.covariance_types, key=freedom):
+            why = self._impossible(name, n_components)
+            if why is None:
+                possible.append(name)
+            else:
+                yield name, why
         seed = int(rng.integers(1 << 62))
         try:
             automatic, scouted, starts = self._starts(n_components, possible, rng)
@@ -130,40 +102,59 @@ class Models:
         except FAILURES as error:
             yield from ((name, reason(error)) for name in possible)
             return
-        twice = automatic and n_components > 1
-        shape, ends, done = self._shape(possible), dict(starts), dict[str, AnyFit]()
+        ends, known = Ends(self.survey.scale, starts), dict[str, int]()
+        done: dict[str, AnyFit] = {}
+        twice, shape = automatic and n_components > 1, self._shape(possible)
+
+        def cell(name: str) -> Cell:
+            return Cell(name, n_components, parents(name, done), sample, (seed, freedom(name)))
+
         for name in possible:
-            seeds = seed, _freedom(name)
-            cell = Cell(name, n_components, _parents(name, done), sample, seeds)
-            begins = [self._maximised(ends[one], name) for one in ends if one != name]
-            if name in scouted:
-                begins.insert(0, scouted[name].parameters)
+            known[name] = len(ends)
+            others = ends.of_others(name)
             try:
-                done[name] = self._clear_of_ties(cell, begins, moved=name in scouted)
+                if name in scouted:
+                    done[name] = self._improved(cell(name), scouted[name], others)
+                else:
+                    done[name] = self._clear_of_ties(cell(name), others)
             except FAILURES as error:
                 yield name, reason(error)
                 continue
-            if not twice:
+            if twice:
+                ends.add(name, self._under(done[name].model._parameters(), shape))
+            else:
                 yield name, done[name]
-            elif name not in scouted:
-                ends[name] = self._under(done[name].model._parameters(), shape)
-        if not twice:
-            return
-        for name in list(done):
-            seeds = seed, _freedom(name)
-            cell = Cell(name, n_components, _parents(name, done), sample, seeds)
-            done[name] = self._improved(cell, done[name], _after(name, ends, scouted))
+        for name in list(done) if twice else ():
+            later = ends.of_others(name, known[name])
+            done[name] = self._improved(cell(name), done[name], later)
             yield name, done[name]
 
-    def _improved(self, cell: Cell, fit: AnyFit, ends: Sequence[Statistics]) -> AnyFit:
-        """The fit, or a better one from where families with more parameters have ended."""
-        begins = [self._maximised(end, cell.name) for end in ends]
+    def _impossible(self, name: str, n_components: int) -> str | None:
+        """Why a model cannot be fitted, if nothing but its size is needed to know."""
+        family, source = FAMILIES[name], self.survey.source
+        needed = family.least_rows(n_components, source.n_features)
+        ridge = bool(np.any(self.settings.reg_covar))
+        enough = source.n_rows >= needed or self.settings.estimate.is_regular
+        if not enough and (self.by_likelihood or not ridge):
+            few = f"{name} needs at least {needed} rows, and there are {source.n_rows}"
+            return few + LIKELIHOOD_OF_FEW * ridge
+        try:
+            check_memory(family.shape, n_components, source)
+        except MemoryError as error:
+            return reason(error)
+        return None
+
+    def _improved(self, cell: Cell, fit: AnyFit, ends: Sequence[Any]) -> AnyFit:
+        """The fit, or a better one from where others have ended."""
+        higher = any(one.history[-1] > fit.history[-1] for one in cell.parents)
+        if not ends and not higher:
+            return fit
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         try:
-            other = self._best(cell, [fit.model._parameters(), *begins], ridge, moved=True)
+            other = self._best(cell, ends, ridge, fit)
         except FAILURES:
             return fit
-        return max(fit, other, key=_rank_of_fit)
+        return max(fit, other, key=rank_of_fit)
 
     def on(self, source: RowSource) -> Models:
         """Return the same models of other rows."""
@@ -189,7 +180,7 @@ class Models:
 
     def _starts(
         self, n_components: int, possible: list[str], rng: np.random.Generator
-    ) -> tuple[bool, dict[str, Outcome], dict[Any, Any]]:
+    ) -> tuple[bool, dict[str, AnyFit], dict[Any, Any]]:
         """Whether starts are automatic, fits of scouts, and statistics or an init for all.
 
         Those of scouts have their names.
@@ -210,8 +201,12 @@ class Models:
             trees = self._trees(n_components)
             return True, {}, {i: self._cut(t, n_components, shape) for i, t in enumerate(trees)}
         scouted = self._scouted(init, n_components, possible, rng)
-        starts = {name: self._under(end.parameters, shape) for name, end in scouted.items()}
-        return True, scouted, starts
+        fits = {name: self.report(*end, True) for name, end in scouted.items()}
+        return (
+            True,
+            fits,
+            {name: self._under(fit.model._parameters(), shape) for name, fit in fits.items()},
+        )
 
     def _shape(self, possible: list[str]) -> Shape:
         """The shape of scatters from which all families can be estimated."""
@@ -219,15 +214,15 @@ class Models:
 
     def _scouted(
         self, init: Any, n_components: int, possible: list[str], rng: np.random.Generator
-    ) -> dict[str, Outcome]:
-        """Fits of the families that have a shape's own name, or else of the first and the last."""
-        plain = [name for name in possible if FAMILIES[name].name in SHAPE_NAMES]
+    ) -> dict[str, tuple[Fitting, Outcome]]:
+        """Fits of the families whose updates are fast, or else of the first and the last."""
+        plain = [name for name in possible if FAMILIES[name].is_closed]
         failure: Exception = FitError("no start")
         for scouts in (plain, dict.fromkeys(possible[:1] + possible[-1:])):
-            scouted: dict[str, Outcome] = {}
+            scouted: dict[str, tuple[Fitting, Outcome]] = {}
             for name in scouts:
                 try:
-                    scouted[name] = self._run(name, n_components, init, rng)[1]
+                    scouted[name] = self._run(name, n_components, init, rng)
                 except FAILURES as error:
                     failure = error
             if scouted:
@@ -327,16 +322,16 @@ class Models:
         """The same mixture as one of a family that contains its own."""
         return self._with_shape(mixture._parameters(), FAMILIES[name].shape)
 
-    def _clear_of_ties(self, cell: Cell, begins: Sequence[Begin | None], *, moved: bool) -> AnyFit:
+    def _clear_of_ties(self, cell: Cell, ends: Sequence[Any]) -> AnyFit:
         """The best fit; started again with a larger ridge where it is spurious."""
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        fit = self._best(cell, begins, ridge, moved=moved)
+        fit = self._best(cell, ends, ridge)
         kept = [e for e in fit.events if (e.cause, e.action) == ("spurious", "kept")]
         if not kept or not isinstance(self.init, str) or not ridge.any():
             return fit
         try:
             larger = np.maximum(ridge, self.survey.rounding)
-            again = self._best(cell, begins, larger, moved=moved)
+            again = self._best(cell, ends, larger)
         except FAILURES:
             return fit
         smoothed = (replace(event, action="smoothed") for event in kept)
@@ -344,29 +339,41 @@ class Models:
         return replace(again, events=(*smoothed, *others))
 
     def _best(
-        self, cell: Cell, begins: Sequence[Begin | None], ridge: Floats, *, moved: bool
+        self, cell: Cell, ends: Sequence[Any], ridge: Floats, fit: AnyFit | None = None
     ) -> AnyFit:
-        """Fit from the best of all starts and moves, and from parents that are better still."""
+        """Fit from the best of all ends and moves, and from parents that are better still.
+
+        An earlier fit is returned where nothing else is better on the sample.
+        """
         name, k = cell.name, cell.n_components
         fitting = Fitting(self.survey, replace(self.settings, reg_covar=ridge), name, k)
-        of_parents = [self._written_as(name, parent.model) for parent in cell.parents]
-        possible = [begin for begin in (*begins, *of_parents) if begin is not None]
-        if not possible:
+        begins: list[Begin] = [] if fit is None else [fit.model._parameters()]
+        begins += [begin for end in ends if (begin := self._maximised(end, name)) is not None]
+        of_parents: list[Begin] = [self._written_as(name, one.model) for one in cell.parents]
+        if not begins and not of_parents:
             raise FitError("its covariances are singular at every start")
         rng = np.random.default_rng(cell.seed)
-        begin = fitting.climb(possible, cell.sample, rng, moved=moved)
-        fitting, outcome = self._run(name, k, begin, reg_covar=ridge)
+        begin = fitting.climb(begins or of_parents, cell.sample, rng, moved=fit is not None)
+        outcome: Outcome | None = None
+        if fit is None or begin is not begins[0]:
+            fitting, outcome = self._run(name, k, begin, reg_covar=ridge)
+            height, suspects = outcome.history[-1], outcome.suspects
+        else:
+            height, suspects = fit.history[-1], fit._suspects
         for parent, own in zip(cell.parents, of_parents, strict=True):
-            if outcome.suspects or parent.history[-1] > outcome.history[-1]:
+            if suspects or parent.history[-1] > height:
                 try:
                     _, other = self._run(name, k, own, reg_covar=ridge)
                 except FAILURES:
                     continue
-                outcome = max(outcome, other, key=_rank)
-        fit = self.report(fitting, outcome, cell.sample is not None)
-        if fit.stop_reason == "interrupted":
+                outcome = other if outcome is None else max(outcome, other, key=rank)
+        if outcome is None:
+            assert fit is not None
+            return fit
+        found = self.report(fitting, outcome, cell.sample is not None)
+        if found.stop_reason == "interrupted":
             raise KeyboardInterrupt
-        return fit
+        return found
 
 
 def reason(error: Exception) -> str:
@@ -374,37 +381,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, FitError):
         return str(error)
     return f"{str(error) or 'not enough memory'} ({type(error).__name__})"
-
-
-def _rank(outcome: Outcome) -> tuple[int, float]:
-    """The fewest spurious components first, then the highest objective."""
-    return -len(outcome.suspects), outcome.history[-1]
-
-
-def _freedom(name: str) -> int:
-    return CELEUX_GOVAERT.index(FAMILIES[name].letters)
-
-
-def _rank_of_fit(fit: AnyFit) -> tuple[int, float]:
-    """The same, of what users get."""
-    return -len(fit._suspects), float(fit.history[-1])
-
-
-def _after(name: str, ends: dict[Any, Statistics], scouted: Container[str]) -> list[Statistics]:
-    """Where later families have ended, which the first fit of this one did not start from."""
-    return [
-        end
-        for other, end in ends.items()
-        if other not in scouted and _freedom(other) > _freedom(name)
-    ]
-
-
-def _parents(name: str, done: dict[str, AnyFit]) -> list[AnyFit]:
-    """Fits of the largest of the fitted families that this one contains."""
-    family = FAMILIES[name]
-    inside = [other for other in done if other != name and family.contains(FAMILIES[other])]
-    return [
-        done[one]
-        for one in inside
-        if not any(other != one and FAMILIES[other].contains(FAMILIES[one]) for other in inside)
-    ]

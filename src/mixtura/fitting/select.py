@@ -63,7 +63,7 @@ def select_gmm(
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
     init: Init = "mixed",
-    n_init: int = 5,
+    n_init: int = 10,
     n_folds: int = 5,
     reg_covar: float | ArrayLike = 1e-6,
     prior: PriorOption = None,
@@ -168,11 +168,12 @@ def select_gmm(
 
     Notes
     -----
-    For each number of components, a few scouts find starts: the spherical, diagonal, tied and full
-    models, or those of them that are among `covariance_types` (without any, the first and the last
-    family). From the statistics of one pass under each scout, every family gets starts of its own,
-    and it also starts where families that it contains have ended. So a family never has a lower
-    likelihood than one that it contains, unless that would take spurious components.
+    For each number of components, scouts are searched as `fit_gmm` searches: the families whose
+    updates take one step, or those of them that are among `covariance_types` (without any, the
+    first and the last family). Every family starts from where scouts and other families have ended;
+    the best of these starts is improved by the moves of `fit_gmm`. It also starts where families
+    that it contains have ended, if that is higher. So a family never has a lower likelihood than
+    one that it contains, unless that would take components that are spurious or on few rows.
 
     With `prior`, the last sentence holds for the posterior density of families that restrict
     covariances alike.

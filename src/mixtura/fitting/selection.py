@@ -24,9 +24,14 @@ CRITERIA = ("bic", "aic", "icl", "cv", "elbo")
 TITLES = {"elbo": "-2 ELBO"}  # of criteria whose names are not enough
 AnyFit = GMMFit | BayesianGMMFit
 NO_VALUE = "none: no model has a value of the criterion"
-MARKS = {  # of what happened to spurious components
-    "kept": ("*", "has spurious components, which sit on ties or on a handful of rows"),
-    "smoothed": (
+# Of what happened to components, by cause and action; the first that is true of a model is shown.
+MARKS = {
+    ("spurious", "kept"): (
+        "*",
+        "has spurious components, which sit on ties or on a handful of rows",
+    ),
+    ("few", "kept"): ("^", "has components on few rows"),
+    ("spurious", "smoothed"): (
         "~",
         "was smoothed: each row was spread over its cell of the grid that the data lie on",
     ),
@@ -207,11 +212,14 @@ class GMMSelection:
         """One model in a line."""
         k, name, value = model
         fit = self.fits[k, name]
-        which = ", ".join(map(str, _spurious(fit)))
+        told = ""
+        for heading, cause in (("spurious", "spurious"), ("on few rows", "few")):
+            which = ", ".join(map(str, _kept(fit, cause)))
+            told += which and f"; {heading}: component {which}"
+        smoothed = not _kept(fit, "spurious") and ("spurious", "smoothed") in _happened(fit)
         return (
-            f"{name}, {counted(k, 'component')}: {value:.3f} ({fit._measure()}"
-            f"{which and f'; spurious: component {which}'}"
-            f"{'; smoothed' if _mark(fit) == MARKS['smoothed'][0] else ''})"
+            f"{name}, {counted(k, 'component')}: {value:.3f} ({fit._measure()}{told}"
+            f"{'; smoothed' if smoothed else ''})"
         )
 
     def to_pandas(self) -> Any:
@@ -238,16 +246,20 @@ def criterion_name(criterion: Criterion | str) -> str:
     return "criterion" if name == "<lambda>" else name
 
 
-def _spurious(fit: AnyFit | None) -> list[int]:
-    """Positions of the components that are spurious in the end."""
-    events = () if fit is None else fit.events
-    return [e.component for e in events if (e.cause, e.action) == ("spurious", "kept")]
+def _kept(fit: AnyFit, cause: str) -> list[int]:
+    """Positions of the components of which something is true in the end."""
+    return [e.component for e in fit.events if (e.cause, e.action) == (cause, "kept")]
+
+
+def _happened(fit: AnyFit | None) -> set[tuple[str, str]]:
+    """Causes and actions of the events of a fit."""
+    return {(e.cause, e.action) for e in fit.events} if fit else set()
 
 
 def _mark(fit: AnyFit | None) -> str:
-    """The sign of a model in the table: that of spurious components, which weighs more, or none."""
-    actions = {e.action for e in fit.events if e.cause == "spurious"} if fit else set()
-    return next((mark for action, (mark, _) in MARKS.items() if action in actions), "")
+    """The sign of a model in the table: the one that weighs most, or none."""
+    happened = _happened(fit)
+    return next((mark for what, (mark, _) in MARKS.items() if what in happened), "")
 
 
 def _grouped(reasons: dict[tuple[int, str], str]) -> list[str]:

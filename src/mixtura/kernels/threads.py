@@ -66,9 +66,10 @@ class threads_for_a_pass:
         self._n_threads, self._work = n_threads, work
 
     def __enter__(self) -> int:
+        me = get_ident()
         with _lock:
-            _busy.pop(get_ident(), None)  # left there by a Ctrl-C
-            _busy[get_ident()] = chosen = choose_n_threads(self._n_threads, work=self._work)
+            _busy.pop(me, None)  # left there by a Ctrl-C
+            _busy[me] = chosen = choose_n_threads(self._n_threads, work=self._work)
         return chosen
 
     def __exit__(self, *_: object) -> None:

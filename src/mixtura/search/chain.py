@@ -19,7 +19,7 @@ from mixtura.updates import Update
 
 __all__ = ["Chain"]
 
-SWAPS = 4  # random ones of a chain
+SWAPS = 3  # random ones of a chain
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
 
 

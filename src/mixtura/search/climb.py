@@ -6,6 +6,7 @@ models to the same rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,8 @@ from mixtura.shapes import Floats
 from mixtura.updates import Update
 
 __all__ = ["climb"]
+
+MOST_STARTS = 4  # that are run: those that begin highest
 
 
 def climb(
@@ -37,7 +40,7 @@ def climb(
     Parameters
     ----------
     starts : sequence of Parameters
-        All with as many components; a run that loses one fails.
+        The most promising ones are run: those of highest objective.
     em : EM
         It must replace components that collapse.
     pair : Update or None
@@ -59,16 +62,28 @@ def climb(
         On Ctrl-C after the first run.
     """
     record = Record()
-    least = len(starts[0].weights) if starts else 1
-    contest = Contest(em, scale, record, least)
-    chain = Chain(contest, iter(starts), pair, record, scale, by, rng)
+    contest = Contest(em, scale, record)
+    first = list(starts[:1]) if moved else []
+    ordered = sorted(starts[len(first) :], key=lambda start: -_height(em, start))
+    run = first + ordered[:MOST_STARTS]
+    chain = Chain(contest, iter(run), pair, record, scale, by, rng)
     chain.start()
-    first = chain.leader
-    for _ in starts[1:]:
+    leader = chain.leader
+    for _ in run[1:]:
         chain.start()
     if chain.leader is None:
         raise contest.failure
-    if moved and chain.leader is first:
+    if moved and chain.leader is leader:
         return starts[0]
     chain.move()
     return chain.leader.parameters
+
+
+def _height(em: EM, start: Parameters) -> float:
+    """The objective at a start; minus infinity where it is not a number."""
+    seen, offset = em.update.as_seen(start)
+    statistics = em.rows.accumulate(seen)
+    weight_sum = statistics.weight_sum
+    height = statistics.log_likelihood / weight_sum + offset
+    height -= em.update.penalty(start, weight_sum)
+    return height if math.isfinite(height) else -math.inf

@@ -26,7 +26,7 @@ __all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "rank"]
 
 Verdict = Literal["leads", "same", "behind", "failed"]
 
-PATIENCE = 20.0  # steps of the size of the last one
+PATIENCE = 10.0  # steps of the size of the last one
 EVERY = 4  # iterations from look to look
 LATEST = 32  # iterations, after which a run must be ahead: nine of ten better ends are by then
 SLOWER = 4  # times as many where numbers are missing, because EM is slower

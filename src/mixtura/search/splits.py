@@ -91,6 +91,8 @@ def best_split(
             end = em.run(start, LOOKS)
         except FitError:
             continue
+        if end.stop_reason == "interrupted":
+            raise KeyboardInterrupt
         if len(end.parameters.weights) == 2 and end.statistics is not None:
             gain = end.statistics.log_likelihood - before
             if best is None or gain > best.gain:

@@ -158,12 +158,14 @@ class _Full(_Matrices):
 
     def product(self, left: Floats, right: Floats) -> Floats:
         product = left[:, :, None] * right[:, None, :]
-        symmetric: Floats = 0.5 * (product + product.transpose(0, 2, 1))
+        symmetric: Floats = product + product.transpose(0, 2, 1)
+        symmetric *= 0.5
         return symmetric
 
     def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
-        blurred = scatter.copy()
-        np.einsum("jaa->ja", blurred)[...] += resp_sum[:, None] * variance
+        blurred, d = scatter.copy(), len(variance)
+        diagonals = blurred.reshape(-1, d * d)[:, :: d + 1]
+        diagonals += resp_sum[:, None] * variance
         return blurred
 
     def coarsened(self, scatter: Floats) -> Floats:
@@ -213,7 +215,8 @@ class _Tied(_Matrices):
 
     def blurred(self, scatter: Floats, resp_sum: Floats, variance: Floats) -> Floats:
         blurred = scatter.copy()
-        np.einsum("aa->a", blurred)[...] += resp_sum.sum() * variance
+        diagonal = blurred.reshape(-1)[:: len(variance) + 1]
+        diagonal += resp_sum.sum() * variance
         return blurred
 
     def coarsened(self, scatter: Floats) -> Floats:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, cycle
 from typing import Literal
 
@@ -80,6 +80,9 @@ class Beginnings:
     n_components: int
     backend: Backend
     prior: Floats | None = None
+    _spaces: dict[Metric, tuple[RowSource, RowsPass]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def sample_size(self, d: int) -> int:
         """Rows of the sample: enough for the parameters, and as many as cost no more time."""
@@ -118,19 +121,14 @@ class Beginnings:
         if self.method == "hierarchical":
             yield from self._trees(versions)
             return
-        whole: RowSource | None = None
         for kind, metric in cycle(KINDS[self.method]):
-            before, whole = whole, next(versions)
-            if whole is not before:
-                spaces: dict[Metric, RowsPass] = {}
+            whole = next(versions)
             if whole.n_features == 1:  # where both metrics are the same
                 if (kind, metric) == ("kmeans", "whitened") and self.method == "mixed":
                     yield whole, self._quantiles(whole)
                     continue
                 metric = "scaled"
-            if metric not in spaces:
-                spaces[metric] = self._space(whole, metric)
-            yield whole, self._clusters(spaces[metric], kind, rng)
+            yield whole, self._clusters(self._space(whole, metric), kind, rng)
 
     def _quantiles(self, whole: RowSource) -> Labels:
         """Groups of equal weight, in the order of the only feature."""
@@ -174,6 +172,14 @@ class Beginnings:
             yield whole, tree.labels(min(self.n_components, len(tree.leaves)))
 
     def _space(self, sample: RowSource, metric: Metric) -> RowsPass:
+        """A pass over the rows in a metric; kept for the next time, if they are the same rows."""
+        rows, space = self._spaces.get(metric, (None, None))
+        if space is None or rows is not sample:
+            space = self._new_space(sample, metric)
+            self._spaces[metric] = sample, space
+        return space
+
+    def _new_space(self, sample: RowSource, metric: Metric) -> RowsPass:
         weight = sample.weights()
         weight = np.ones(sample.n_samples) if weight is None else weight
         X = sample.take(range(sample.n_samples))

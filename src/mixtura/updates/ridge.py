@@ -96,7 +96,7 @@ class Ridge:
             before = None if previous is None else previous.covariances
             covariances = family.update(centred, self._algebra, before)
             factors, singular = family.shape.factorise(covariances, self._algebra)
-            if self._ridge is not None and singular.any():
+            if self._ridge is not None and np.count_nonzero(singular):  # faster than `any`
                 # Rows, or centres before and now, are so far apart that the ridge is lost in the
                 # rounding of the scatter.
                 share = LOST * centred.centres.shape[1]
@@ -113,7 +113,8 @@ class Ridge:
         if self._ridge is None:
             return seen, 0.0
         trace = parameters.shape.trace_with(parameters.precisions_cholesky, self._ridge)
-        return seen._replace(log_weights=seen.log_weights - 0.5 * trace), 0.0
+        seen.log_weights[...] -= 0.5 * trace  # nobody else has this array
+        return seen, 0.0
 
     def as_plain(self, parameters: Parameters) -> Seen:
         return parameters.seen()

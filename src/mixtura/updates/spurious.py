@@ -113,4 +113,6 @@ def too_narrow(
     """
     shape = parameters.shape
     narrower = shape.is_narrower(parameters.covariances, average, variances, by)
+    if not np.count_nonzero(narrower):
+        return []
     return np.flatnonzero(np.broadcast_to(narrower, parameters.weights.shape)).tolist()

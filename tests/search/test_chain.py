@@ -1,0 +1,97 @@
+"""A chain: starts first, then moves on the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from loops import ONE_THREAD, start_of
+from numpy.typing import NDArray
+from searches import misplaced, pair_update, search_em
+
+from mixtura.covariance import CELEUX_GOVAERT
+from mixtura.data import ArrayRows
+from mixtura.search.chain import FAILURES, SWAPS, Chain
+from mixtura.search.contest import Contest
+from mixtura.search.report import Record
+from mixtura.shapes import Floats
+
+ROWS, WRONG = misplaced()
+RIGHT = np.repeat(np.arange(3), 50)
+
+
+def chain_on(
+    X: Floats, starts: Iterable[NDArray[np.int64]], name: str = "full", *, moves: bool = True
+) -> tuple[Chain, Record]:
+    d = X.shape[1]
+    em, record, scale = search_em(ArrayRows(X), name, ridge=1e-6), Record(), np.ones(d)
+    contest = Contest(em, scale, record)
+    parameters = (start_of(em, labels) for labels in starts)
+    pair = pair_update(name, d, ridge=1e-6) if moves else None
+    rng = np.random.default_rng(0)
+    return Chain(contest, parameters, pair, record, scale, ONE_THREAD.algebra, rng), record
+
+
+def test_chain_runs_from_each_start_once() -> None:
+    chain, record = chain_on(ROWS, [WRONG, RIGHT, WRONG])
+    assert [chain.start() for _ in range(4)] == ["leads", "leads", "behind", None]
+    assert (record.n_starts, record.n_moves) == (3, 0)
+    assert chain.leader is chain.contest.leader
+
+
+@pytest.mark.parametrize("name", CELEUX_GOVAERT)
+def test_moves_lead_from_misplaced_components_to_the_clusters(name: str) -> None:
+    chain, record = chain_on(ROWS, [WRONG], name)
+    chain.start()
+    chain.move()
+    leader = chain.leader
+    assert leader is not None
+    np.testing.assert_allclose(sorted(leader.parameters.means[:, 0]), [0, 10, 20], atol=0.5)
+    assert record.n_moves >= SWAPS + FAILURES
+
+
+def test_moves_on_the_best_leave_it_as_it_is() -> None:
+    chain, record = chain_on(ROWS, [RIGHT])
+    chain.start()
+    before = chain.leader
+    chain.move()
+    assert chain.leader is before
+    assert record.n_moves == SWAPS + FAILURES
+
+
+def test_chain_does_not_move_without_an_update_for_two_components() -> None:
+    chain, record = chain_on(ROWS, [WRONG], moves=False)
+    chain.start()
+    chain.move()
+    assert record.n_moves == 0
+
+
+def test_chain_does_not_move_a_single_component_or_nothing() -> None:
+    chain, record = chain_on(ROWS, [np.zeros(150, dtype=np.int64)])
+    chain.move()
+    chain.start()
+    chain.move()
+    assert record.n_moves == 0
+
+
+def test_move_whose_parameters_cannot_be_estimated_fails_alone(monkeypatch: Any) -> None:
+    chain, record = chain_on(ROWS, [WRONG])
+    chain.start()
+    leader, update = chain.leader, chain.contest.em.update
+
+    def update_failing(statistics: Any, previous: Any = None) -> Any:
+        parameters, failed = update.update(statistics, previous)
+        return parameters, np.ones_like(failed)
+
+    parts = {name: getattr(update, name) for name in ("as_seen", "as_plain")}
+    wrapped = SimpleNamespace(update=update_failing, **parts)
+    em = chain.contest.em
+    monkeypatch.setattr(chain.contest, "em", type(em)(
+        em.rows, wrapped, em.schedule, em.collapse, em.guard  # type: ignore[arg-type]
+    ))  # fmt: skip
+    chain.move()
+    assert chain.leader is leader
+    assert record.n_moves == SWAPS + FAILURES

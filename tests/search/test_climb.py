@@ -1,0 +1,98 @@
+"""A climb from given starts: which are run, what wins, and when moves are tried."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mixtura import FitError, datasets
+from mixtura.data import ArrayRows
+from mixtura.fitting.settings import Settings
+from mixtura.fitting.stages import Fitting
+from mixtura.fitting.survey import Survey
+from mixtura.parameters import Parameters
+from mixtura.passes import Backend
+from mixtura.search import climb as module_function
+from mixtura.shapes import Floats
+
+
+@pytest.fixture
+def fitting() -> Fitting:
+    X = datasets.load_faithful().data
+    return Fitting(Survey(ArrayRows(X), Backend(n_threads=1)), Settings(), "full", 2)
+
+
+def start_at(means: Floats) -> Parameters:
+    from mixtura import GaussianMixture
+
+    matrices = np.tile(np.diag([0.1, 40.0]), (2, 1, 1))
+    return GaussianMixture([0.5, 0.5], means, matrices)._parameters()
+
+
+GOOD = start_at(np.array([[2.0, 55.0], [4.3, 80.0]]))
+POOR = start_at(np.array([[3.5, 70.0], [3.5, 70.0]]))  # EM never separates them
+
+
+def climbed(fitting: Fitting, begins: list[Any], **options: Any) -> Parameters:
+    rng = np.random.default_rng(0)
+    return fitting.climb(begins, None, rng, **{"moved": False, **options})
+
+
+@pytest.mark.parametrize("begins", [[GOOD, POOR], [POOR, GOOD]], ids=["first", "last"])
+def test_climb_returns_the_best_end_in_any_order(fitting: Fitting, begins: list[Any]) -> None:
+    found = climbed(fitting, begins)
+    order = np.argsort(found.means[:, 0])
+    np.testing.assert_allclose(found.means[order], [[2.04, 54.5], [4.29, 80.0]], atol=0.1)
+
+
+def test_first_start_that_was_moved_and_stays_best_is_returned_itself(fitting: Fitting) -> None:
+    best = climbed(fitting, [GOOD])
+    assert climbed(fitting, [best, POOR], moved=True) is best
+
+
+def test_first_start_that_was_moved_and_is_beaten_is_not_returned(fitting: Fitting) -> None:
+    found = climbed(fitting, [POOR, GOOD], moved=True)
+    assert np.ptp(found.means[:, 1]) > 20.0
+
+
+def test_moves_on_a_sample_leave_a_poor_start() -> None:
+    X = np.random.default_rng(0).normal(size=(300, 1))
+    X[:100] -= 20.0
+    X[100:200] += 20.0
+    fitting = Fitting(Survey(ArrayRows(X), Backend(n_threads=1)), Settings(), "full", 3)
+    from mixtura import GaussianMixture
+
+    poor = GaussianMixture(
+        [1 / 3, 1 / 3, 1 / 3], [[-20.5], [-19.5], [10.0]], np.full((3, 1, 1), [[1.0]])
+    )
+    poor = poor._parameters()
+    rng = np.random.default_rng(0)
+    stuck = fitting.climb([poor], None, rng, moved=False)
+    assert np.sort(stuck.means.ravel())[1] < -15.0
+    found = fitting.climb([poor], fitting.survey.source, rng, moved=False)
+    np.testing.assert_allclose(np.sort(found.means.ravel()), [-20.0, 0.0, 20.0], atol=0.5)
+
+
+def test_only_the_highest_starts_are_run(
+    fitting: Fitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(module_function)
+    runs: list[Parameters] = []
+    from mixtura.search.contest import Contest
+
+    run = Contest.run
+
+    def counted(self: Contest, start: Parameters) -> Any:
+        runs.append(start)
+        return run(self, start)
+
+    monkeypatch.setattr(Contest, "run", counted)
+    climbed(fitting, [POOR, POOR, POOR, POOR, POOR, GOOD])
+    assert len(runs) == 4
+    assert runs[0] is GOOD
+
+
+def test_starts_that_all_lose_a_component_are_an_error(fitting: Fitting) -> None:
+    one = GOOD.select(np.array([0]))
+    with pytest.raises(FitError, match="a component was lost at every start"):
+        climbed(fitting, [one])
