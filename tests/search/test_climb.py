@@ -73,9 +73,7 @@ def test_moves_on_a_sample_leave_a_poor_start() -> None:
     np.testing.assert_allclose(np.sort(found.means.ravel()), [-20.0, 0.0, 20.0], atol=0.5)
 
 
-def test_only_the_highest_starts_are_run(
-    fitting: Fitting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_highest_starts_are_run(fitting: Fitting, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(module_function)
     runs: list[Parameters] = []
     from mixtura.search.contest import Contest
