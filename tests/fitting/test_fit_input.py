@@ -213,18 +213,18 @@ OF_GMM = {
     ),
 }
 NO_START = (
-    "init must be one of 'kmeans++', 'kmeans', 'random', 'hierarchical', integer labels of shape "
-    "(n_samples,) with -1 for none, boolean labels of two components, responsibilities of shape "
-    "(n_samples, n_components), means of shape (n_components, n_features), a GaussianMixture, a "
-    "GMMFit, a KMeansFit, a HierarchicalTree or a callable; got"
+    "init must be one of 'mixed', 'kmeans', 'kmeans++', 'random', 'hierarchical', integer labels "
+    "of shape (n_samples,) with -1 for none, boolean labels of two components, responsibilities of "
+    "shape (n_samples, n_components), means of shape (n_components, n_features), a "
+    "GaussianMixture, a GMMFit, a KMeansFit, a HierarchicalTree or a callable; got"
 )
 ONE_EACH = "Give each row one"
 BAD_STARTS = {
     "unknown": Bad(
         "median",
         ValueError,
-        "init must be one of 'kmeans++', 'kmeans', 'random', 'hierarchical'; got 'median'. "
-        "Did you mean 'kmeans'?",
+        "init must be one of 'mixed', 'kmeans', 'kmeans++', 'random', 'hierarchical'; got "
+        "'median'. Did you mean 'kmeans'?",
     ),
     "none": Bad(None, TypeError, f"{NO_START} NoneType of dtype object and shape ()."),
     "sparse": Bad(scipy.sparse.csr_matrix(X), TypeError, f"{NO_START} csr_matrix of dtype object"),

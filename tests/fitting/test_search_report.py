@@ -129,8 +129,11 @@ def test_summary_of_many_rows_says_that_the_search_saw_a_sample() -> None:
     assert fit.search.n_rows < 40_000
 
 
-def test_fits_of_a_selection_have_no_search_as_they_start_from_each_other() -> None:
-    assert mixtura.select_gmm(X, [2, 3], ["EEE", "VVV"], rng=0).best.search is None
+def test_fit_of_a_selection_has_a_search_only_if_it_comes_from_one() -> None:
+    fits = mixtura.select_gmm(X, 3, ["EEE", "VEE", "VVV"], rng=0).fits.values()
+    assert all(fit.search is None or fit.search.n_rows == len(X) for fit in fits)
+    fits = mixtura.select_gmm(X, 3, ["EEE", "VVV"], init=LABELS).fits.values()
+    assert all(fit.search is None for fit in fits)
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,8 @@ class Checkpoint:
         try:
             reader = _Reader(self._found, rows)
             outcome, bounds = reader.outcome(n_components), reader.bounds()
-            self.search = SearchReport.of_file(self._found.facts)
+            search = self._found.facts["search"]
+            self.search = None if search is None else SearchReport.from_facts(search)
             if not _is_state_of(schedule, outcome.state):
                 raise ValueError("its state is not one of this schedule")
             if fact(self._found.facts, "producer", str) == PRODUCER:
@@ -187,8 +188,7 @@ class Checkpoint:
             writer = _Writer()
             writer.outcome(outcome)
             writer.bounds(rows.record())
-            if self.search is not None:
-                writer.facts["search"] = self.search.to_facts()
+            writer.facts["search"] = None if self.search is None else self.search.to_facts()
             try:
                 self._save(writer)
             except OSError as error:
