@@ -195,6 +195,7 @@ class Statistics:
         Returns
         -------
         Statistics
+            These themselves where `resp_x` is zero already.
 
         Notes
         -----

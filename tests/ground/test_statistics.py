@@ -136,6 +136,7 @@ def test_centred_statistics_are_those_of_the_rows_about_the_means(covariance_typ
     expected = example.statistics(centres=example.statistics().means())
     assert_same_statistics(centred, expected, example.bounds())
     assert not centred.resp_x.any()
+    assert centred.centred() is centred
 
 
 @each_type

@@ -156,7 +156,7 @@ def test_family_is_handed_the_covariances_before_and_the_blurred_scatter() -> No
 
     _, _, statistics = accumulated("diag")
     ridge = np.array([0.5, 0.1, 2.0])
-    update = Ridge(CovarianceFamily("VVI", DIAG, rule), ridge, reference)
+    update = Ridge(CovarianceFamily("VEI", DIAG, rule), ridge, reference)
     first, _ = update.update(statistics)
     update.update(statistics, first)
     (scatter, counts, none), (_, _, previous) = handed

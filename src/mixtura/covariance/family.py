@@ -170,13 +170,13 @@ class CovarianceFamily:
         """
         counts = statistics.resp_sum
         scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
-        if not self.is_shared and counts.min() > 0.0:  # then each is its scatter over its weight
-            return self.rule(scatter, counts, previous, by)
+        if self.shape.is_shared or (not self.is_shared and counts.min() > 0.0):
+            return self.rule(scatter, counts, previous, by)  # a quotient, in any unit of weight
         # As shares to within a power of two: in another such unit of weight, rules that take
         # logarithms would round otherwise.
         exponent = -math.frexp(counts.sum())[1]
         counts, scatter = np.ldexp(counts, exponent), np.ldexp(scatter, exponent)
-        if self.shape.is_shared or (counts.min() > 0.0 and math.isfinite(scatter.sum())):
+        if counts.min() > 0.0 and math.isfinite(scatter.sum()):
             return self.rule(scatter, counts, previous, by)
         present = (counts > 0.0) & np.isfinite(scatter).all(axis=tuple(range(1, scatter.ndim)))
         covariances = np.full(scatter.shape, np.nan)

@@ -77,6 +77,7 @@ def best_split(
     assert outcome.statistics is not None
     parameters = outcome.parameters
     one = parameters.select(np.array([component]))
+    twice = one.select(np.zeros(2, dtype=np.intp))
     rows = RowsPass(own, parameters.shape, shares.backend)
     before = rows.accumulate(one.seen()).log_likelihood
     em = EM(rows, pair, Plain(0.0), Collapse("drop", scale, by))
@@ -84,7 +85,7 @@ def best_split(
     best: Split | None = None
     deviations = parameters.shape.deviations(parameters.covariances, component, scale, by)
     for cut_in_two in _cuts(both, own, deviations, parameters.means[component], by):
-        start, failed = pair.update(cut_in_two, one.select(np.zeros(2, dtype=np.intp)))
+        start, failed = pair.update(cut_in_two, twice)
         if failed.any():
             continue
         try:

@@ -81,10 +81,11 @@ class Guard:
 
     def few(self, parameters: Parameters) -> list[int]:
         """Positions of several components that have few rows."""
-        weights = parameters.weights
+        weights: list[float] = parameters.weights.tolist()
         if len(weights) == 1:
             return []
-        return np.flatnonzero(weights * self.n_rows < ENOUGH * self.least_rows - ALMOST).tolist()
+        least = ENOUGH * self.least_rows - ALMOST
+        return [j for j, weight in enumerate(weights) if weight * self.n_rows < least]
 
     def spurious(self, parameters: Parameters) -> list[int]:
         """Positions of the spurious components.
