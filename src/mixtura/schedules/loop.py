@@ -215,10 +215,14 @@ class EM:
         except KeyboardInterrupt:
             outcome.stop_reason = "interrupted"
         _keep_best(outcome)
+        self.judge(outcome)
+        return outcome
+
+    def judge(self, outcome: Outcome) -> None:
+        """Look for components to avoid."""
         if self.guard is not None:
             outcome.spurious = self.guard.spurious(outcome.parameters)
             outcome.few = self.guard.few(outcome.parameters)
-        return outcome
 
     def objective(self, parameters: Parameters) -> float:
         """Return what EM makes higher, at these parameters, nats per unit of weight: one pass."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
@@ -74,7 +75,7 @@ class Plain:
 
     def aitken(self, recent: Sequence[float]) -> float:
         """What is left to gain after these objectives; inf where nothing can be said."""
-        if len(recent) < 2 or not np.isfinite(recent).all():
+        if len(recent) < 2 or not all(map(math.isfinite, recent)):
             return np.inf
         gain = recent[-1] - recent[-2]
         rounding = 4.0 * self.rounding * max(1.0, abs(recent[-1]))

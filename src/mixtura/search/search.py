@@ -120,13 +120,16 @@ class MaximumSearch:
         # In rows of all, as the guard counts them.
         weight = weight * (max(float(source.n_rows), source.weight_sum) / weight.sum())
         em = self.make_em(ArrayRows.copied(source, positions, weight))
-        chain = self._chain(em, source, record, (0, 1))
+        of_these = Record()  # their objectives are not those of the sample
+        chain = self._chain(em, source, of_these, (0, 1))
         chain.contest.run(best.parameters)
         before = chain.leader
         try:
             chain.move(n_swaps=0)
         except SearchInterrupted:
             raise SearchInterrupted(best) from None
+        record.n_moves += of_these.n_moves
+        record.n_given_up += of_these.n_given_up
         if chain.leader is None or before is None:
             return best
         after = chain.leader
