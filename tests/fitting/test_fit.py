@@ -159,9 +159,9 @@ def test_fit_of_rows_far_from_zero_is_as_good(init: str, covariance_type: str) -
     moved = GaussianMixture(
         other.model.weights, other.model.means - 1e8, other.model.covariances, covariance_type
     )
-    np.testing.assert_allclose(moved.means, one.model.means, atol=1e-6)
-    np.testing.assert_allclose(moved.weights, one.model.weights, atol=1e-6)
-    np.testing.assert_allclose(moved.covariances, one.model.covariances, atol=1e-6)
+    np.testing.assert_allclose(moved.means, one.model.means, atol=1e-5)
+    np.testing.assert_allclose(moved.weights, one.model.weights, atol=1e-5)
+    np.testing.assert_allclose(moved.covariances, one.model.covariances, atol=1e-5)
     np.testing.assert_allclose(other.history, one.history, atol=1e-7)
 
 
@@ -270,7 +270,7 @@ def test_fit_of_as_many_components_as_rows_needs_a_ridge(covariance_type: str, d
     X = clustered(5, d, 2)[0]
     fit = fit_gmm(X, 5, covariance_type=covariance_type, rng=0, reg_covar=1e-3)
     means = np.sort(fit.model.means, axis=0)
-    np.testing.assert_allclose(means, np.sort(X, axis=0), atol=0.1 * X.std())
+    np.testing.assert_allclose(means, np.sort(X, axis=0), atol=0.15 * X.std())
     with pytest.raises(FitError, match=r"Use reg_covar > 0|use reg_covar > 0"):
         fit_gmm(X, 5, covariance_type=covariance_type, init=np.arange(5), reg_covar=0)
 
