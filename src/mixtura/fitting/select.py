@@ -49,6 +49,7 @@ __all__ = ["GMMSelection", "select_gmm"]
 
 OF_LIKELIHOOD = ("bic", "aic", "icl")
 NOT_REACHED = "interrupted"
+SEARCHED = 2  # best models that are searched once more
 
 
 def select_gmm(
@@ -280,6 +281,8 @@ def select_gmm(
                     selection._enter(k, name, value_of(criterion, end, survey))
                 except FAILURES as error:
                     selection.reasons[k, name] = reason(error)
+        if criterion in OF_LIKELIHOOD:
+            _search_best(selection, models, criterion, generator)
         if criterion == "cv":
             cross_validate(selection, models, sizes, streams[:-1], count)
     except KeyboardInterrupt:
@@ -290,6 +293,17 @@ def select_gmm(
     warn_of_unobserved_pairs(survey, {name for _, name in selection.fits}, stacklevel=2)
     warn_of_coarse_columns(survey, settings.reg_covar, selection.fits.values(), stacklevel=2)
     return selection
+
+
+def _search_best(
+    selection: GMMSelection, models: Models, criterion: Criterion, rng: np.random.Generator
+) -> None:
+    """Search the best models once more, each by itself, and enter what is better."""
+    for k, name, _ in selection.top(SEARCHED):
+        fits = {one: fit for (size, one), fit in selection.fits.items() if size == k}
+        for other, fit in models.searched(fits, k, name, rng).items():
+            selection.fits[k, other] = fit
+            selection._enter(k, other, value_of(criterion, fit, models.survey))
 
 
 def _known(
