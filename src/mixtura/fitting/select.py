@@ -113,7 +113,7 @@ def select_gmm(
         families. Other starts are for one number of components; labels and responsibilities are
         none for "cv", which leaves rows out.
     n_init : int
-        Automatic starts of each scout (see Notes).
+        Automatic starts of each scout (see Notes); the effort.
     n_folds : int
         Parts of the rows that are held out in turn, for "cv"; no more than there are rows.
     reg_covar : float or array_like of shape (n_features,)
@@ -174,7 +174,9 @@ def select_gmm(
     first and the last family). Every family starts from where scouts and other families have ended;
     the best of these starts is improved by the moves of `fit_gmm`. It also starts where families
     that it contains have ended, if that is higher. So a family never has a lower likelihood than
-    one that it contains, unless that would take components that are spurious or on few rows.
+    one that it contains, unless that would take components that are spurious or on few rows. In the
+    end, for "bic", "aic" and "icl", the two best models are searched by themselves with twice
+    `n_init` starts.
 
     With `prior`, the last sentence holds for the posterior density of families that restrict
     covariances alike.
