@@ -311,3 +311,10 @@ def test_unknown_family_lists_the_known_ones() -> None:
         assert repr(name) in str(caught.value)
     with pytest.raises(ValueError, match="Did you mean 'EVE'"):
         family_named("eve", 2)
+
+
+def test_five_families_need_iterations() -> None:
+    """Celeux and Govaert 1995, table 1."""
+    of_letters = {family.letters: family for family in FAMILIES.values()}
+    iterated = {letters for letters, family in of_letters.items() if not family.is_closed}
+    assert iterated == {"VEI", "VEE", "EVE", "VVE", "VEV"}

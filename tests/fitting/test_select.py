@@ -5,7 +5,8 @@ import pickle
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from dataclasses import replace
+from threading import Event as Flag
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.fitting import models, select
 from mixtura.shapes import Floats
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
+from mixtura.updates import Event
 
 QUICK = {"n_init": 2, "rng": 0}
 
@@ -590,6 +592,53 @@ def test_summary_and_html_mark_models_with_spurious_components_and_name_these() 
     assert note in html
 
 
+def test_summary_and_html_mark_models_with_components_on_few_rows() -> None:
+    X = np.random.default_rng(1).normal(size=(200, 2))
+    X[:5] += 30.0  # fewer than six, but wide
+
+    def labels(X: Floats, n_components: int, rng: object) -> np.ndarray:  # noqa: ARG001
+        return (X[:, 0] > 15.0).astype(int) * (n_components - 1)
+
+    found = select_gmm(X, [1, 2], ["EEE", "VVV"], init=labels, rng=0)
+    (event,) = found.fits[2, "VVV"].events
+    assert (event.component, event.cause, event.action) == (1, "few", "kept")
+    lines = found.summary().splitlines()
+    assert lines[4].split()[1:] == [f"{found.table[1, 0]:.1f}", f"{found.table[1, 1]:.1f}^"]
+    line = next(line for line in lines if line.startswith("  VVV, 2 components: "))
+    assert line.endswith("; on few rows: component 1)")
+    note = "^ has components on few rows"
+    assert note in lines
+    html = found._repr_html_()
+    assert f"{found.table[1, 1]:.1f}^" in html
+    assert note in html
+
+
+def test_mark_of_spurious_components_weighs_more_than_that_of_few_rows(faithful: Floats) -> None:
+    found = select_gmm(faithful, [2], ["EEE"], **QUICK)
+    few, spurious = (Event(1, j, c, "kept") for j, c in enumerate(("few", "spurious")))
+    for events, mark in (((few,), "^"), ((few, spurious), "*")):
+        found.fits[2, "EEE"] = replace(found.fits[2, "EEE"], events=events)
+        assert f"{found.table[0, 0]:.1f}{mark}\n" in found.summary()
+    assert "; spurious: component 1; on few rows: component 0)" in found.summary()
+    assert "^" not in found.summary()
+
+
+def test_model_that_is_among_the_best_is_not_below_a_fit_of_its_own() -> None:
+    X = datasets.load_thyroid().data
+    found = select_gmm(X, [2, 3], ["EEE", "VVV"], rng=0)
+    k, name, best = found.top(1)[0]
+    alone = fit_gmm(X, k, covariance_type=name, n_init=20, rng=0)
+    assert best <= alone.model.bic(X) + 1e-3
+
+
+def test_model_starts_where_other_families_have_ended(faithful: Floats) -> None:
+    """A cell alone has scouts of its own; among others it is no worse, and mostly better."""
+    names = ["EII", "VEI", "VVI", "EEV", "VEV", "VVV"]
+    together = select_gmm(faithful, [4], names, n_init=1, rng=0)
+    alone = [select_gmm(faithful, [4], [name], n_init=1, rng=0).table[0, 0] for name in names]
+    assert (together.table[0] <= np.array(alone) + 1e-3).mean() >= 0.8
+
+
 def test_summary_and_html_mark_models_that_were_smoothed(faithful: Floats) -> None:
     found = select_gmm(faithful.round(), [1, 2], ["VVV"], **QUICK)
     assert {event.action for event in found.fits[2, "VVV"].events} == {"smoothed"}
@@ -607,7 +656,7 @@ def test_summary_and_html_mark_models_that_were_smoothed(faithful: Floats) -> No
 
 
 def test_summary_without_spurious_components_has_no_mark(selection: GMMSelection) -> None:
-    assert not {"*", "~"} & set(selection.summary())
+    assert not {"*", "^", "~"} & set(selection.summary())
     assert "spurious" not in selection.summary()
     assert "*" not in selection._repr_html_()
 
@@ -635,7 +684,7 @@ def test_fits_that_are_not_finished_are_reported_once(faithful: Floats) -> None:
 
 def test_selections_in_two_threads_leave_the_warning_filters_alone(faithful: Floats) -> None:
     before, during = list(warnings.filters), []
-    one_began, other_began, one_ended = Event(), Event(), Event()
+    one_began, other_began, one_ended = Flag(), Flag(), Flag()
 
     def of_one(*_: object) -> str:
         one_began.set()

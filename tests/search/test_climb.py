@@ -5,14 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixtura import FitError, datasets
+from mixtura import FitError, GaussianMixture, datasets
 from mixtura.data import ArrayRows
 from mixtura.fitting.settings import Settings
 from mixtura.fitting.stages import Fitting
 from mixtura.fitting.survey import Survey
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend
-from mixtura.search import climb as module_function
+from mixtura.search.climb import MOST_STARTS
+from mixtura.search.contest import Contest
 from mixtura.shapes import Floats
 
 
@@ -23,8 +24,6 @@ def fitting() -> Fitting:
 
 
 def start_at(means: Floats) -> Parameters:
-    from mixtura import GaussianMixture
-
     matrices = np.tile(np.diag([0.1, 40.0]), (2, 1, 1))
     return GaussianMixture([0.5, 0.5], means, matrices)._parameters()
 
@@ -60,8 +59,6 @@ def test_moves_on_a_sample_leave_a_poor_start() -> None:
     X[:100] -= 20.0
     X[100:200] += 20.0
     fitting = Fitting(Survey(ArrayRows(X), Backend(n_threads=1)), Settings(), "full", 3)
-    from mixtura import GaussianMixture
-
     poor = GaussianMixture(
         [1 / 3, 1 / 3, 1 / 3], [[-20.5], [-19.5], [10.0]], np.full((3, 1, 1), [[1.0]])
     )
@@ -74,10 +71,7 @@ def test_moves_on_a_sample_leave_a_poor_start() -> None:
 
 
 def test_only_the_highest_starts_are_run(fitting: Fitting, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert callable(module_function)
     runs: list[Parameters] = []
-    from mixtura.search.contest import Contest
-
     run = Contest.run
 
     def counted(self: Contest, start: Parameters) -> Any:
@@ -86,7 +80,7 @@ def test_only_the_highest_starts_are_run(fitting: Fitting, monkeypatch: pytest.M
 
     monkeypatch.setattr(Contest, "run", counted)
     climbed(fitting, [POOR, POOR, POOR, POOR, POOR, GOOD])
-    assert len(runs) == 4
+    assert len(runs) == MOST_STARTS
     assert runs[0] is GOOD
 
 

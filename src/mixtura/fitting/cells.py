@@ -16,7 +16,7 @@ from mixtura.statistics import Statistics
 
 __all__ = ["Cell", "Ends", "freedom", "parents", "rank", "rank_of_fit"]
 
-ALIKE = 0.1  # largest difference of means, in units of the features, and of weights
+ALIKE = 0.2  # largest difference of means, in units of the features, and of weights
 
 
 class Cell(NamedTuple):

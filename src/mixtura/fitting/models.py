@@ -11,7 +11,7 @@ after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,7 @@ LIKELIHOOD_OF_FEW = (
 # What may end the fit of one model, and leaves the others as they are.
 FAILURES = (FitError, np.linalg.LinAlgError, MemoryError)
 ROWS_OF_TREES = 20_000  # where others are not in memory
+MORE_STARTS = 2  # times as many for a model that is searched by itself
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,7 @@ class Models:
             return Cell(name, n_components, parents(name, done), sample, (seed, freedom(name)))
 
         for name in possible:
-            known[name] = len(ends)
-            others = ends.of_others(name)
+            known[name], others = len(ends), ends.of_others(name)
             try:
                 if name in scouted:
                     done[name] = self._improved(cell(name), scouted[name], others)
@@ -127,6 +127,44 @@ class Models:
             later = ends.of_others(name, known[name])
             done[name] = self._improved(cell(name), done[name], later)
             yield name, done[name]
+
+    def searched(
+        self, fits: Mapping[str, AnyFit], n_components: int, name: str, rng: np.random.Generator
+    ) -> dict[str, AnyFit]:
+        """Return better fits, if there are any, after one model was searched by itself.
+
+        Parameters
+        ----------
+        fits : mapping from str to GMMFit or BayesianGMMFit
+            By covariance type; all have so many components.
+        n_components : int
+        name : str
+            The covariance type that is searched, as `fit_gmm` does.
+        rng : Generator
+
+        Returns
+        -------
+        dict
+            By covariance type: families that contain the one searched start where it has ended.
+        """
+        if n_components == 1 or not isinstance(self.init, str):
+            return {}
+        init: Any = self.init
+        more = MORE_STARTS * self.settings.n_init
+        try:
+            fit = self.report(*self._run(name, n_components, init, rng, n_init=more), True)
+        except FAILURES:
+            return {}
+        if rank_of_fit(fit) <= rank_of_fit(fits[name]):
+            return {}
+        done, better = {**fits, name: fit}, {name: fit}
+        for other in sorted(fits, key=freedom):
+            seeds = 0, freedom(other)
+            cell = Cell(other, n_components, parents(other, done), self.survey.source, seeds)
+            improved = self._improved(cell, done[other], ())
+            if improved is not done[other]:
+                done[other] = better[other] = improved
+        return better
 
     def _impossible(self, name: str, n_components: int) -> str | None:
         """Why a model cannot be fitted, if nothing but its size is needed to know."""

@@ -49,6 +49,7 @@ __all__ = ["GMMSelection", "select_gmm"]
 
 OF_LIKELIHOOD = ("bic", "aic", "icl")
 NOT_REACHED = "interrupted"
+SEARCHED = 2  # best models that are searched once more
 
 
 def select_gmm(
@@ -112,7 +113,7 @@ def select_gmm(
         families. Other starts are for one number of components; labels and responsibilities are
         none for "cv", which leaves rows out.
     n_init : int
-        Automatic starts of each scout (see Notes).
+        Automatic starts of each scout (see Notes); the effort.
     n_folds : int
         Parts of the rows that are held out in turn, for "cv"; no more than there are rows.
     reg_covar : float or array_like of shape (n_features,)
@@ -173,7 +174,9 @@ def select_gmm(
     first and the last family). Every family starts from where scouts and other families have ended;
     the best of these starts is improved by the moves of `fit_gmm`. It also starts where families
     that it contains have ended, if that is higher. So a family never has a lower likelihood than
-    one that it contains, unless that would take components that are spurious or on few rows.
+    one that it contains, unless that would take components that are spurious or on few rows. In the
+    end, for "bic", "aic" and "icl", the two best models are searched by themselves with twice
+    `n_init` starts.
 
     With `prior`, the last sentence holds for the posterior density of families that restrict
     covariances alike.
@@ -280,6 +283,8 @@ def select_gmm(
                     selection._enter(k, name, value_of(criterion, end, survey))
                 except FAILURES as error:
                     selection.reasons[k, name] = reason(error)
+        if criterion in OF_LIKELIHOOD:
+            _search_best(selection, models, criterion, generator)
         if criterion == "cv":
             cross_validate(selection, models, sizes, streams[:-1], count)
     except KeyboardInterrupt:
@@ -290,6 +295,17 @@ def select_gmm(
     warn_of_unobserved_pairs(survey, {name for _, name in selection.fits}, stacklevel=2)
     warn_of_coarse_columns(survey, settings.reg_covar, selection.fits.values(), stacklevel=2)
     return selection
+
+
+def _search_best(
+    selection: GMMSelection, models: Models, criterion: Criterion, rng: np.random.Generator
+) -> None:
+    """Search the best models once more, each by itself, and enter what is better."""
+    for k, name, _ in selection.top(SEARCHED):
+        fits = {one: fit for (size, one), fit in selection.fits.items() if size == k}
+        for other, fit in models.searched(fits, k, name, rng).items():
+            selection.fits[k, other] = fit
+            selection._enter(k, other, value_of(criterion, fit, models.survey))
 
 
 def _known(

@@ -79,7 +79,7 @@ class GMMSelection:
         if math.isnan(value):
             self.reasons[k, name] = f"{self.criterion} is nan"
         else:
-            del self.reasons[k, name]
+            self.reasons.pop((k, name), None)
 
     def top(self, n: int = 3) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
