@@ -144,7 +144,7 @@ def test_cut_goes_across_the_widest_direction(covariance_type: str) -> None:
     labels[:4] = 2
     outcome, _ = outcome_from(X, labels, covariance_type, n_iter=1)
     assert outcome.statistics is not None
-    halves = cut(outcome.statistics, outcome.parameters, 1, 2, np.ones(2), BY)
+    halves = cut(outcome.statistics, 1, 2, np.ones(2), BY)
     means = halves.means()
     middle = outcome.statistics.means()[1]
     np.testing.assert_allclose(means[1] + means[2], 2.0 * middle)

@@ -150,6 +150,7 @@ class EM:
         *,
         callback: Callable[[State], object] | None = None,
         follow: Callable[[Outcome], object] | None = None,
+        judges: bool = True,
     ) -> Outcome:
         """Iterate from `start`.
 
@@ -164,6 +165,8 @@ class EM:
             Called with a `State` after each iteration; a true result stops the fit.
         follow : callable, optional
             Called with the outcome so far after each iteration that is not the last.
+        judges : bool
+            Whether the guard looks at the outcome.
 
         Returns
         -------
@@ -215,7 +218,8 @@ class EM:
         except KeyboardInterrupt:
             outcome.stop_reason = "interrupted"
         _keep_best(outcome)
-        self.judge(outcome)
+        if judges:
+            self.judge(outcome)
         return outcome
 
     def judge(self, outcome: Outcome) -> None:

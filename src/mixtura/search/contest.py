@@ -82,7 +82,6 @@ class Contest:
     ) -> None:
         self.em, self.leader = em, None
         self.failure = FitError("the fit cannot start: there is no start.")
-        self._unguarded = replace(em, guard=None)  # runs that are given up are not judged
         self._scale, self._record, self._report = scale, record, report
         self._least_components = least_components
         source = em.rows.source  # type: ignore[attr-defined]
@@ -105,7 +104,7 @@ class Contest:
         if leader is not None and rank(leader) == (-len(start.weights), 0):
             watch = _Watch(leader, self._scale, self._every)
         try:
-            outcome = self._unguarded.run(start, MOST_ITERATIONS, callback=watch)
+            outcome = self.em.run(start, MOST_ITERATIONS, callback=watch, judges=False)
         except FitError as error:
             self.failure = error
             return "failed"
@@ -121,7 +120,7 @@ class Contest:
                 "the others their numbers. Use fewer components, reg_covar > 0, or an init."
             )
             return "failed"
-        if outcome.stop_reason != "callback":
+        if outcome.stop_reason != "callback":  # what is given up need not be judged
             self.em.judge(outcome)
         verdict = self._verdict(outcome, watch)
         if verdict == "leads":

@@ -6,9 +6,8 @@ runs against each other, then moves on the best. Chains know nothing of each oth
 numbers of its own, and within a chain only what is better is kept. So what is found with one
 `n_init` is found with every larger one, too.
 
-The search is over where the first starts, which are of different kinds, all lead to one maximum;
-and after a chain of which the leader was found by several starts, and by moves nothing better. How
-many must agree grows with `n_init`.
+The search is over after a chain if several starts, which are of different kinds, have led to the
+best maximum, and moves to nothing better. How many must agree grows with `n_init`.
 
 A sample misses small clusters far away. So one pass over all rows finds those that the best mixture
 explains worst. With them in the sample, each standing for itself alone, moves are tried once more;
@@ -17,6 +16,7 @@ they are kept if the objective of all rows is higher.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -122,46 +122,47 @@ class MaximumSearch:
         em = self.make_em(ArrayRows.copied(source, positions, weight))
         of_these = Record()  # their objectives are not those of the sample
         chain = self._chain(em, source, of_these, (0, 1))
-        chain.contest.run(best.parameters)
-        before = chain.leader
         try:
+            chain.contest.run(best.parameters)
+            before = chain.leader
             chain.move(n_swaps=0)
-        except SearchInterrupted:
+        except KeyboardInterrupt:
             raise SearchInterrupted(best) from None
         record.n_moves += of_these.n_moves
         record.n_given_up += of_these.n_given_up
         if chain.leader is None or before is None:
             return best
         after = chain.leader
-        if after is not before:
-            gain = of_all.objective(after.parameters) - of_all.objective(before.parameters)
-            return after if gain > 0.0 else before
-        return before
+        if after is before or rank(after) < rank(before):
+            return after
+        gain = of_all.objective(after.parameters) - of_all.objective(before.parameters)
+        return after if gain > 0.0 else before
 
     def _climbed(
         self, em: EM, source: RowSource, record: Record, seed: int
     ) -> tuple[Outcome | None, Exception]:
         """The best of all chains, and why there is none."""
-        best: Outcome | None = None
-        chain: Chain | None = None
+        best, chain = _Best(), self._chain(em, source, record, (seed, 0))
         enough = max(AGREE, self.n_init // SHARE_AGREES)
         try:
             for i in range(self.n_init):
                 number, place = divmod(i, STARTS)
-                if chain is None or place == 0:
-                    if chain is not None and chain.n_agree >= enough:
+                if number > 0 and place == 0:
+                    best.take(chain)
+                    if best.n_agree >= enough:
                         break
-                    best = _better(best, chain)
                     chain = self._chain(em, source, record, (seed, number))
                 chain.start()
-                if number == 0 and chain.n_agree == i + 1 >= enough:
-                    break
                 if place == STARTS - 1:
                     chain.move()
-        except SearchInterrupted as interrupted:
-            raise SearchInterrupted(_better(best, chain) or interrupted.outcome) from None
-        assert chain is not None
-        return _better(best, chain), chain.contest.failure
+        except KeyboardInterrupt as interrupt:
+            best.take(chain)
+            found = best.outcome or getattr(interrupt, "outcome", None)
+            if found is None:
+                raise
+            raise SearchInterrupted(found) from None
+        best.take(chain)
+        return best.outcome, chain.contest.failure
 
     def _chain(self, em: EM, source: RowSource, record: Record, seed: tuple[int, int]) -> Chain:
         of_starts, of_swaps = (np.random.default_rng((*seed, i)) for i in range(2))
@@ -173,11 +174,21 @@ class MaximumSearch:
         return Chain(contest, starts, self.pair, record, self.scale, by, of_swaps)
 
 
-def _better(best: Outcome | None, chain: Chain | None) -> Outcome | None:
-    """The best so far, or the leader of a chain that is clearly better."""
-    leader = None if chain is None else chain.leader
-    if best is None or leader is None:
-        return leader if best is None else best
-    gain = leader.objective - best.objective
-    own, other = rank(leader), rank(best)
-    return leader if own < other or (own == other and gain > SAME) else best
+@dataclass(eq=False)
+class _Best:
+    """The best leader of some chains, and how many starts have led there."""
+
+    outcome: Outcome | None = None
+    n_agree: int = 0
+
+    def take(self, chain: Chain) -> None:
+        """Take the leader of a chain if it is better; twice is once."""
+        leader, best = chain.leader, self.outcome
+        if leader is None or leader is best:
+            return
+        gain = math.inf if best is None else leader.objective - best.objective
+        own, other = rank(leader), (0, 0) if best is None else rank(best)
+        if own < other or (own == other and gain > SAME):
+            self.outcome, self.n_agree = leader, chain.n_agree
+        elif own == other and gain >= -SAME:
+            self.n_agree += chain.n_agree

@@ -10,7 +10,6 @@ import numpy as np
 from mixtura.algebra import Algebra
 from mixtura.data import ArrayRows
 from mixtura.exceptions import FitError
-from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.schedules import EM, Outcome, Plain
 from mixtura.schedules.changes import alone, split
@@ -79,11 +78,16 @@ def best_split(
     one = parameters.select(np.array([component]))
     twice = one.select(np.zeros(2, dtype=np.intp))
     rows = RowsPass(own, parameters.shape, shares.backend)
-    before = rows.accumulate(one.seen()).log_likelihood
     em = EM(rows, pair, Plain(0.0), Collapse("drop", scale, by))
     both = alone(outcome.statistics, component)
+    deviations = _deviations(both, 0, scale, by)
+    # Two halves that are equal: what the component reaches alone, if its volume, shape or
+    # orientation need not be those of others.
+    whole, failed = pair.update(split(both, 0, 1, 0.0 * deviations[0]), twice)
+    if failed.any():
+        return None
+    before = rows.accumulate(whole.seen()).log_likelihood
     best: Split | None = None
-    deviations = parameters.shape.deviations(parameters.covariances, component, scale, by)
     for cut_in_two in _cuts(both, own, deviations, parameters.means[component], by):
         start, failed = pair.update(cut_in_two, twice)
         if failed.any():
@@ -102,16 +106,24 @@ def best_split(
 
 
 def cut(
-    statistics: Statistics,
-    parameters: Parameters,
-    component: int,
-    other: int,
-    scale: Floats,
-    by: Algebra,
+    statistics: Statistics, component: int, other: int, scale: Floats, by: Algebra
 ) -> Statistics:
     """Return the statistics with a component cut across its widest direction."""
-    deviation = parameters.shape.widest(parameters.covariances, component, scale, by)
-    return split(statistics, component, other, APART * deviation)
+    deviations = _deviations(statistics.centred(), component, scale, by)
+    return split(statistics, component, other, APART * deviations[0])
+
+
+def _deviations(statistics: Statistics, component: int, scale: Floats, by: Algebra) -> Floats:
+    """Deviations of the rows of a component along their axes; of all rows where scatter is shared.
+
+    They are not those of its covariance, which may be wider where families restrict it.
+    """
+    shape, d = statistics.shape, statistics.centres.shape[1]
+    if shape.is_shared:
+        own = statistics.resp_xx / statistics.resp_sum.sum()
+    else:
+        own = statistics.resp_xx[component : component + 1] / statistics.resp_sum[component]
+    return shape.deviations(shape.per_feature(own, d), 0, scale, by)
 
 
 def _cuts(

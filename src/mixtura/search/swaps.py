@@ -60,7 +60,7 @@ def swapped(
     left = without(statistics, freed, into)
     if splits:
         donor = int(draw_rows(left.resp_sum, 1, rng)[0])
-        return cut(left, outcome.parameters, donor, freed, scale, by)
+        return cut(left, donor, freed, scale, by)
     weight = source.weights()
     row = draw_rows(np.ones(source.n_samples) if weight is None else weight, 1, rng)
     spread, share = SPREADS[rng.integers(2)], WEIGHTS[rng.integers(2)]

@@ -12,7 +12,7 @@ from mixtura.shapes import Floats
 __all__ = ["DenseGroup", "densest"]
 
 LEAST_VARIANCE = 1e-6  # of a group, in units of the features: equal rows have none
-AT_ONE_TIME = 1 << 22  # distances
+AT_ONE_TIME = 1 << 16  # distances
 
 
 class DenseGroup(NamedTuple):
