@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from mixtura.algebra import Algebra
 from mixtura.schedules import EM, Outcome
 from mixtura.schedules.changes import emptied, merged, placed, replaced
@@ -100,18 +102,28 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
     deleted = losses_of_deletion(shares, weights)
     merging = losses_of_merging(outcome.statistics.centred(), shares, scale, by)
     splits = (best_split(outcome, j, shares, pair, scale, by) for j in range(len(weights)))
-    targets = [each for each in splits if each is not None]
-    moves: dict[tuple[int, frozenset[int | None]], Move] = {}
-    every: list[Split | Group] = [*targets, *unlikely_groups(outcome, em)]
-    for place, target in enumerate(every):
-        component = target.component if isinstance(target, Split) else -1
-        for freed in range(len(weights)):
-            if freed == component:
-                continue
-            loss, into = float(deleted[freed]), None
-            for partner, of_pair in zip(merging.partner[freed], merging.loss[freed], strict=True):
-                if partner != component and of_pair < loss:
-                    loss, into = float(of_pair), int(partner)
-            move = Move(target.gain - loss, target, freed, into)
-            moves.setdefault((place, frozenset((freed, into))), move)
-    return sorted(moves.values(), key=lambda move: -move.score)[:KEPT]
+    found = [each for each in splits if each is not None]
+    targets: list[Split | Group] = [*found, *unlikely_groups(outcome, em)]
+    if not targets:
+        return []
+    # What each component loses when it is taken away: without another (-1), or merged with one.
+    losses = np.column_stack([deleted, merging.loss])
+    into = np.column_stack([np.full(len(weights), -1), merging.partner])
+    scores, chosen = np.empty((2, len(targets), len(weights)))
+    for place, target in enumerate(targets):
+        left = losses
+        if isinstance(target, Split):
+            left = np.where(into == target.component, np.inf, losses)
+            left[target.component] = np.inf
+        best = left.argmin(axis=1)[:, None]
+        scores[place] = target.gain - np.take_along_axis(left, best, axis=1)[:, 0]
+        chosen[place] = np.take_along_axis(into, best, axis=1)[:, 0]
+    moves: dict[tuple[int, frozenset[int]], Move] = {}
+    for index in np.argsort(-scores, axis=None, kind="stable").tolist():
+        place, freed = divmod(index, len(weights))
+        score, other = float(scores[place, freed]), int(chosen[place, freed])
+        if len(moves) == KEPT or score == -np.inf:
+            break
+        move = Move(score, targets[place], freed, None if other < 0 else other)
+        moves.setdefault((place, frozenset((freed, other))), move)
+    return list(moves.values())
