@@ -38,7 +38,7 @@ from mixtura.updates import Update
 __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
 
 STARTS = 5  # of a chain
-AGREE = 3  # starts that must lead to one maximum to end the search, at least
+AGREE = 4  # starts that must lead to one maximum to end the search, at least
 SHARE_AGREES = 4  # one in so many of the starts, else
 UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
 UNLIKELY_PER_FEATURE = 20
