@@ -34,8 +34,9 @@ from mixtura.data import ArrayRows
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import Pass, RowsPass
 from mixtura.schedules import EM, Outcome, Plain, Schedule, Squarem
+from mixtura.search import MaximumSearch, SearchInterrupted
 from mixtura.shapes import FULL, Floats
-from mixtura.starts import AutomaticStart, StartInterrupted
+from mixtura.starts import Beginnings
 
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 with_and_without_ridge = pytest.mark.parametrize("reg_covar", [0.0, 1e-6, 0.1])
@@ -325,17 +326,18 @@ def test_fit_interrupted_in_the_draw_of_its_sample_has_nothing_to_keep() -> None
 
 
 @pytest.mark.parametrize("reading", range(1, 5))
-def test_start_interrupted_in_its_first_brief_run_has_nothing_to_keep(reading: int) -> None:
+def test_search_interrupted_in_its_first_run_has_nothing_to_keep(reading: int) -> None:
     """From labels, which takes two passes, or in the first passes of the loop."""
 
     def make_em(sample: ArrayRows) -> EM:
         rows = RowsPass(ReadRows(sample.X, reading), FULL, ONE_THREAD)
         return replace(em_on(sample.X), rows=rows)
 
-    start = AutomaticStart("kmeans++", 3, 3, make_em, ONE_THREAD)
+    beginnings = Beginnings("kmeans++", 3, ONE_THREAD)
+    search = MaximumSearch(beginnings, 3, make_em, None, np.ones(2))
     with pytest.raises(KeyboardInterrupt) as caught:
-        start.best(ArrayRows(clustered()[0]), np.random.default_rng(0))
-    assert not isinstance(caught.value, StartInterrupted)
+        search.best(ArrayRows(clustered()[0]), np.random.default_rng(0))
+    assert not isinstance(caught.value, SearchInterrupted)
 
 
 def test_fit_interrupted_a_second_time_is_not_lost() -> None:
