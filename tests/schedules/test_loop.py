@@ -71,9 +71,10 @@ DATA: dict[str, Callable[[], Floats]] = {
 def test_objective_from_iteration_to_iteration_never_falls(
     name: str, covariance_type: str, reg_covar: float
 ) -> None:
+    X = DATA[name]()
     fit = fit_gmm(
-        DATA[name](), 3, covariance_type=covariance_type, reg_covar=reg_covar, tol=0.0,
-        max_iter=150, init="random", n_init=1, rng=3,
+        X, 3, covariance_type=covariance_type, reg_covar=reg_covar, tol=0.0, max_iter=150,
+        init="random", n_init=1, rng=3,
     )  # fmt: skip
     named = {event.iteration for event in fit.events}
     falls = [
@@ -81,7 +82,10 @@ def test_objective_from_iteration_to_iteration_never_falls(
         for i, (before, after) in enumerate(zip(fit.history, fit.history[1:], strict=False))
         if i + 2 not in named
     ]
-    assert max(falls) <= NOISE * max(1.0, np.abs(fit.history).max())
+    # Means far from zero are rounded; where a component is narrow, that is the larger error.
+    variance = min(np.linalg.eigvalsh(each)[0] for each in fit.model.covariance_matrices())
+    rounding = np.spacing(np.abs(X).max()) ** 2 / variance
+    assert max(falls) <= NOISE * max(1.0, np.abs(fit.history).max()) + rounding
 
 
 @every_type
