@@ -41,6 +41,7 @@ __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
 STARTS = 5  # of a chain
 AGREE = 4  # starts that must lead to one maximum to end the search, at least
 SHARE_AGREES = 4  # one in so many of the starts, else
+MOST_AGREE = 50
 UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
 UNLIKELY_PER_FEATURE = 20
 ROUNDS = 5  # of looking for components that the sample missed, at most
@@ -125,7 +126,8 @@ class MaximumSearch:
         for _ in range(ROUNDS):
             best = of_all.best
             assert best is not None
-            if before is not None and not _gains(best, before):
+            lost = len(best.parameters.weights) < self.beginnings.n_components
+            if lost or (before is not None and not _gains(best, before)):
                 break
             before = best
             unlikely = rows.least_likely(update.as_plain(best.parameters), n_rows)
@@ -148,7 +150,7 @@ class MaximumSearch:
     ) -> tuple[Outcome | None, Exception]:
         """The best of all chains, and why there is none."""
         best, chain = _Best(), self._chain(em, source, record, (seed, 0), of_all)
-        enough = max(AGREE, self.n_init // SHARE_AGREES)
+        enough = min(max(AGREE, self.n_init // SHARE_AGREES), MOST_AGREE)
         try:
             for i in range(self.n_init):
                 number, place = divmod(i, STARTS)
@@ -157,9 +159,11 @@ class MaximumSearch:
                     if best.n_agree >= enough:
                         break
                     chain = self._chain(em, source, record, (seed, number), of_all)
-                chain.start()
-                if place == STARTS - 1:
+                exhausted = chain.start() is None
+                if exhausted or place == STARTS - 1:
                     chain.move()
+                if exhausted:
+                    break
         except KeyboardInterrupt as interrupt:
             best.take(chain)
             found = best.outcome or getattr(interrupt, "outcome", None)
