@@ -87,11 +87,11 @@ class Chain:
             self.hits += hit
         return verdict
 
-    def move(self, n_swaps: int = SWAPS) -> None:
+    def move(self, n_swaps: int = SWAPS, failures: int = FAILURES) -> None:
         """Try moves: ranked ones after each success, and some random ones."""
         if self._pair is None or not _may_move(self.leader):
             return
-        self._ranked()
+        self._ranked(failures)
         source = self.contest.em.rows.source  # type: ignore[attr-defined]
         for swap in range(n_swaps):
             assert self.leader is not None
@@ -99,9 +99,9 @@ class Chain:
                 self.leader, source, self._scale, self._by, self._rng, splits=swap % 2 == 0
             )
             if self._try(changed) == "leads":
-                self._ranked()
+                self._ranked(failures)
 
-    def _ranked(self) -> None:
+    def _ranked(self, most_failures: int) -> None:
         """Try the most promising moves on the leader, and on what becomes the leader by them."""
         assert self._pair is not None
         em = self.contest.em
@@ -122,7 +122,7 @@ class Chain:
                 return
             succeeds = self._try(move.applied(leader.statistics)) == "leads"
             failures = 0 if succeeds else failures + 1
-            if failures == FAILURES:
+            if failures == most_failures:
                 return
 
     def _try(self, changed: Statistics) -> Verdict:

@@ -30,7 +30,7 @@ from mixtura.passes import RowsPass
 from mixtura.schedules import EM, Outcome
 from mixtura.search.all_rows import AllRows
 from mixtura.search.chain import Chain
-from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank
+from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank, share_looked_at
 from mixtura.search.report import Record, SearchReport
 from mixtura.shapes import Floats
 from mixtura.starts import Beginnings
@@ -45,6 +45,7 @@ MOST_AGREE = 50
 UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
 UNLIKELY_PER_FEATURE = 20
 ROUNDS = 5  # of looking for components that the sample missed, at most
+FAILURES = 6  # of moves in one of them
 
 Drawn = tuple[Positions, Floats]  # a sample: positions and weights
 
@@ -123,11 +124,12 @@ class MaximumSearch:
         rows, update, before = of_all.em.rows, of_all.em.update, None
         assert isinstance(rows, RowsPass)
         n_rows = max(UNLIKELY_ROWS, UNLIKELY_PER_FEATURE * source.n_features)
+        same = SAME
         for _ in range(ROUNDS):
             best = of_all.best
             assert best is not None
             lost = len(best.parameters.weights) < self.beginnings.n_components
-            if lost or (before is not None and not _gains(best, before)):
+            if lost or (before is not None and not _gains(best, before, same)):
                 break
             before = best
             unlikely = rows.least_likely(update.as_plain(best.parameters), n_rows)
@@ -135,11 +137,12 @@ class MaximumSearch:
             positions, weight = drawn
             # In rows of all, as the guard counts them.
             weight = weight * (max(float(source.n_rows), source.weight_sum) / weight.sum())
-            em = self.make_em(ArrayRows.copied(source, positions, weight))
+            looked_at = ArrayRows.copied(source, positions, weight)
+            em, same = self.make_em(looked_at), SAME * share_looked_at(looked_at)
             of_these = Record()  # their objectives are not those of the sample
             chain = self._chain(em, source, of_these, (0, 1), of_all)
             chain.contest.run(best.parameters)
-            chain.move(n_swaps=0)
+            chain.move(n_swaps=0, failures=FAILURES)
             record.n_moves += of_these.n_moves
             record.n_given_up += of_these.n_given_up
         assert of_all.best is not None
@@ -191,10 +194,10 @@ class MaximumSearch:
         return Chain(contest, starts, self.pair, record, self.scale, by, of_swaps)
 
 
-def _gains(one: Outcome, other: Outcome) -> bool:
+def _gains(one: Outcome, other: Outcome, same: float = SAME) -> bool:
     """Whether an outcome is clearly better than another."""
     own, before = rank(one), rank(other)
-    return own < before or (own == before and one.objective - other.objective > SAME)
+    return own < before or (own == before and one.objective - other.objective > same)
 
 
 @dataclass(eq=False)
