@@ -104,7 +104,7 @@ class MaximumSearch:
         best, failure = self._climbed(em, source, record, int(rng.integers(1 << 62)))
         if best is None:
             raise failure
-        if source.n_rows > sample.n_samples:
+        if source.n_rows > sample.n_samples and self.beginnings.n_components > 1:
             best = self._with_unlikely_rows(source, drawn, best, record)
         return Found(best.parameters, record.report(sample.n_samples))
 

@@ -21,7 +21,8 @@ narrow as the first bound allows. It has few rows where they are less than
 
     ENOUGH times the rows below which its own part of the covariances is singular [3]_.
 
-Rows are counted by weight, but a weight below one does not make them fewer.
+Rows are counted by weight, as if repeated, but a weight below one does not make them fewer. So
+this alone depends on the units of weights, as the number of rows does in BIC.
 
 .. [1] R. J. Hathaway, "A constrained formulation of maximum-likelihood estimation for normal
    mixture distributions", The Annals of Statistics 13, 795-800, 1985, equation (2.1).
