@@ -23,7 +23,8 @@ class _Variances(Shape):
         scale: Floats,
         by: Algebra,  # noqa: ARG002
     ) -> Floats:
-        deviations = np.broadcast_to(np.sqrt(covariances[component]), len(scale))
+        variances = np.maximum(covariances[component], 0.0)  # of scatters, rounded
+        deviations = np.broadcast_to(np.sqrt(variances), len(scale))
         order = np.argsort(-deviations / scale, kind="stable")
         return np.diag(deviations)[order]
 
