@@ -33,6 +33,7 @@ this alone depends on the units of weights, as the number of rows does in BIC.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,6 +105,23 @@ class Guard:
         return too_narrow(
             parameters, LEAST_VARIANCE * average, LEAST_ROUNDING * self.rounding, self.algebra
         )
+
+    def price(self, parameters: Parameters, components: list[int]) -> float:
+        """What components gain at most by being narrower than the average, nats per row of all.
+
+        A mixture that is lower by more is worse than this one with average covariances in them;
+        infinite where no average is wider.
+        """
+        weights, _, covariances, factors, shape = parameters
+        if shape.is_shared or len(components) == len(weights):
+            return math.inf
+        average = shape.average(shape.limited(covariances, self.unit), weights)
+        common, failed = shape.factorise(shape.joined([average]), self.algebra)
+        if failed.any():
+            return math.inf
+        d = parameters.means.shape[1]
+        gains = shape.log_dets(factors, d) - shape.log_dets(common, d)
+        return float(weights[components] @ np.maximum(gains[components], 0.0))
 
 
 def too_narrow(
