@@ -71,8 +71,8 @@ def test_marginal_has_the_blocks_of_its_features_in_their_order(covariance_type:
         assert part.covariance_type == (covariance_type if len(chosen) == 4 else expected)
         assert_factored(part)  # refuses covariances that are not of the family
         np.testing.assert_allclose(
-            part.log_prob(X[:, chosen]), log_density(part, X[:, chosen]), rtol=1e-10
-        )
+            part.log_prob(X[:, chosen]), log_density(part, X[:, chosen]), rtol=1e-10, atol=1e-12
+        )  # some are almost zero
 
 
 @pytest.mark.parametrize("seed", [649, 3157, 3888])

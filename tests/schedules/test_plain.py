@@ -250,9 +250,12 @@ def test_fit_at_the_default_stop_is_within_three_tol_of_the_limit(
 
 
 def test_fit_of_close_components_does_not_stop_on_the_way() -> None:
-    """Where steps are small from the beginning, a rule on steps ends near weights .4 and .6."""
+    """Where steps are small from the beginning, a rule on steps ends near weights .4 and .6.
+
+    The maximum has .2336 for the smaller component, by a fit with tol=1e-12.
+    """
     weights = np.sort(fit_gmm(close(), 2, rng=0, max_iter=10_000).model.weights)
-    np.testing.assert_allclose(weights, [0.25, 0.75], atol=0.02)
+    np.testing.assert_allclose(weights, [0.2336, 0.7664], atol=0.01)
     start = fit_gmm(close(), 2, rng=0, tol=0.0, max_iter=1, init="kmeans++", n_init=1).model
     history = fit_gmm(close(), 2, init=start, tol=0.0, max_iter=20).history
     assert np.abs(np.diff(history)).max() < 1e-3

@@ -106,13 +106,17 @@ class Scripted:
         self.rows = search_em(ArrayRows(ROWS)).rows
         self._script = list(script)
         self.lengths: list[int] = []
+        self.judged: list[Outcome] = []
 
-    def run(self, start: Any, max_iter: int, callback: Any = None) -> Outcome:  # noqa: ARG002
+    def run(self, start: Any, max_iter: int, **_: Any) -> Outcome:  # noqa: ARG002
         self.lengths.append(max_iter)
         step = self._script.pop(0)
         if isinstance(step, BaseException):
             raise step
         return step
+
+    def judge(self, outcome: Outcome) -> None:
+        self.judged.append(outcome)
 
 
 def ended(objective: float, k: int = 2, **facts: Any) -> Outcome:

@@ -132,12 +132,15 @@ def test_search_with_more_starts_has_the_maxima_of_fewer() -> None:
 
 
 def test_search_ends_where_starts_agree() -> None:
+    """After a chain, however many chains it takes until enough starts agree."""
     cluster = np.repeat(np.arange(3), 100)
     X = np.random.default_rng(0).normal(size=(300, 2)) + 50.0 * np.eye(3)[cluster][:, :2]
-    assert found(X, "kmeans", n_init=10).report.n_starts == AGREE
-    report = found(X, "kmeans", n_init=20).report
-    assert report.n_starts == 20 // SHARE_AGREES
-    assert (len(report.maxima), report.maxima[0].times) == (1, report.n_starts)
+    assert AGREE <= STARTS
+    assert found(X, "kmeans", n_init=20).report.n_starts == STARTS
+    report = found(X, "kmeans", n_init=12 * STARTS).report
+    assert report.n_starts == 12 * STARTS // SHARE_AGREES
+    (maximum,) = report.maxima
+    assert maximum.times >= report.n_starts
 
 
 @pytest.mark.parametrize("n_init", [1, 4, 5, 7, 10])

@@ -152,5 +152,6 @@ def test_cut_goes_across_the_widest_direction(covariance_type: str) -> None:
     if covariance_type in ("full", "diag"):  # a direction of its own
         assert abs(apart[1]) > 5.0
         assert abs(apart[0]) < 1.0
-    variance = outcome.parameters.shape.matrix(outcome.parameters.covariances, 1, 2)
+    estimated, _ = pair_update(covariance_type, 2).update(outcome.statistics)
+    variance = estimated.shape.matrix(estimated.covariances, 1, 2)
     assert apart @ np.linalg.solve(variance, apart) == pytest.approx((2 * 0.8) ** 2)

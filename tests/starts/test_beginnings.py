@@ -26,14 +26,28 @@ every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 # The sample
 
 
+def size_of_sample(method: Any, k: int, n: int, d: int) -> int:
+    """How often rows are drawn: few of them twice."""
+    source = ArrayRows(np.random.default_rng(0).normal(size=(n, d)))
+    beginnings = Beginnings(method, k, ONE_THREAD)
+    return int(beginnings.drawn(source, np.random.default_rng(0))[1].sum())
+
+
 @pytest.mark.parametrize(("k", "d", "size"), [(1, 1, 18181), (5, 30, 3100), (64, 16, 21760)])
 def test_sample_of_rows_is_large_for_the_parameters_and_cheap(k: int, d: int, size: int) -> None:
-    assert Beginnings("mixed", k, ONE_THREAD).sample_size(d) == size
+    assert size_of_sample("mixed", k, 2 * size + 1, d) == size
+
+
+@pytest.mark.parametrize(("k", "d", "size"), [(1, 1, 18181), (5, 30, 3100), (64, 16, 21760)])
+def test_all_rows_are_taken_where_the_sample_would_be_half_of_them(
+    k: int, d: int, size: int
+) -> None:
+    assert size_of_sample("mixed", k, 2 * size, d) == 2 * size
 
 
 def test_sample_for_trees_has_as_many_rows_as_they_have_leaves() -> None:
-    assert Beginnings("hierarchical", 3, ONE_THREAD).sample_size(2) == 2000
-    assert Beginnings("hierarchical", 120, ONE_THREAD).sample_size(2) == 2400
+    assert size_of_sample("hierarchical", 3, 2100, 2) == 2000
+    assert size_of_sample("hierarchical", 120, 2500, 2) == 2400
 
 
 # The clusters from which runs start

@@ -63,6 +63,8 @@ class Contest:
         A run that loses more fails.
     report : callable, optional
         Called with the outcome of each run.
+    on_lead : callable, optional
+        Called with each new leader.
 
     Attributes
     ----------
@@ -79,10 +81,12 @@ class Contest:
         record: Record,
         least_components: int = 1,
         report: Callable[[Outcome], object] | None = None,
+        on_lead: Callable[[Outcome], object] | None = None,
     ) -> None:
         self.em, self.leader = em, None
         self.failure = FitError("the fit cannot start: there is no start.")
-        self._scale, self._record, self._report = scale, record, report
+        self._scale, self._record = scale, record
+        self._report, self._on_lead = report, on_lead
         self._least_components = least_components
         source = em.rows.source  # type: ignore[attr-defined]
         self._every = EVERY * (SLOWER if source.form == "incomplete" else 1)
@@ -125,6 +129,8 @@ class Contest:
         verdict = self._verdict(outcome, watch)
         if verdict == "leads":
             self.leader = outcome
+            if self._on_lead is not None:
+                self._on_lead(outcome)
         self._record.note(outcome, verdict, leader, given_up=outcome.stop_reason == "callback")
         return verdict
 

@@ -9,14 +9,14 @@ numbers of its own, and within a chain only what is better is kept. So what is f
 The search is over after a chain if several starts, which are of different kinds, have led to the
 best maximum, and moves to nothing better. How many must agree grows with `n_init`.
 
-A sample misses small clusters far away. So one pass over all rows finds those that the best mixture
-explains worst. With them in the sample, each standing for itself alone, moves are tried once more;
-they are kept if the objective of all rows is higher.
+Where the rows looked at are a sample, the objective of all rows decides between leaders. A sample
+misses small clusters far away. So a pass over all rows finds those that the best mixture explains
+worst. With them in the sample, each standing for itself alone, moves are tried, as long as all rows
+gain.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from mixtura.data.source import Positions
 from mixtura.parameters import Parameters
 from mixtura.passes import RowsPass
 from mixtura.schedules import EM, Outcome
+from mixtura.search.all_rows import AllRows
 from mixtura.search.chain import Chain
 from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank
 from mixtura.search.report import Record, SearchReport
@@ -38,10 +39,12 @@ from mixtura.updates import Update
 __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
 
 STARTS = 5  # of a chain
-AGREE = 3  # starts that must lead to one maximum to end the search, at least
+AGREE = 4  # starts that must lead to one maximum to end the search, at least
 SHARE_AGREES = 4  # one in so many of the starts, else
+MOST_AGREE = 50
 UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
 UNLIKELY_PER_FEATURE = 20
+ROUNDS = 5  # of looking for components that the sample missed, at most
 
 Drawn = tuple[Positions, Floats]  # a sample: positions and weights
 
@@ -101,49 +104,53 @@ class MaximumSearch:
         drawn = self.beginnings.drawn(source, rng)
         sample = ArrayRows.copied(source, *drawn)
         record, em = Record(), self.make_em(sample)
-        best, failure = self._climbed(em, source, record, int(rng.integers(1 << 62)))
+        has_all = source.n_rows == sample.n_samples or self.beginnings.n_components == 1
+        of_all = None if has_all else AllRows(self.make_em(source))
+        best, failure = self._climbed(em, source, record, int(rng.integers(1 << 62)), of_all)
         if best is None:
             raise failure
-        if source.n_rows > sample.n_samples and self.beginnings.n_components > 1:
-            best = self._with_unlikely_rows(source, drawn, best, record)
+        if of_all is not None:
+            try:
+                best = self._with_unlikely_rows(source, drawn, of_all, record)
+            except KeyboardInterrupt:
+                raise SearchInterrupted(best) from None
         return Found(best.parameters, record.report(sample.n_samples))
 
     def _with_unlikely_rows(
-        self, source: RowSource, drawn: Drawn, best: Outcome, record: Record
+        self, source: RowSource, drawn: Drawn, of_all: AllRows, record: Record
     ) -> Outcome:
         """Look for components that the sample missed, among rows that have low densities."""
-        of_all = self.make_em(source)
-        assert isinstance(of_all.rows, RowsPass)
+        rows, update, before = of_all.em.rows, of_all.em.update, None
+        assert isinstance(rows, RowsPass)
         n_rows = max(UNLIKELY_ROWS, UNLIKELY_PER_FEATURE * source.n_features)
-        unlikely = of_all.rows.least_likely(of_all.update.as_plain(best.parameters), n_rows)
-        positions, weight = source.with_rows(*drawn, unlikely.positions)
-        # In rows of all, as the guard counts them.
-        weight = weight * (max(float(source.n_rows), source.weight_sum) / weight.sum())
-        em = self.make_em(ArrayRows.copied(source, positions, weight))
-        of_these = Record()  # their objectives are not those of the sample
-        chain = self._chain(em, source, of_these, (0, 1))
-        try:
+        for _ in range(ROUNDS):
+            best = of_all.best
+            assert best is not None
+            lost = len(best.parameters.weights) < self.beginnings.n_components
+            if lost or (before is not None and not _gains(best, before)):
+                break
+            before = best
+            unlikely = rows.least_likely(update.as_plain(best.parameters), n_rows)
+            drawn = source.with_rows(*drawn, unlikely.positions)
+            positions, weight = drawn
+            # In rows of all, as the guard counts them.
+            weight = weight * (max(float(source.n_rows), source.weight_sum) / weight.sum())
+            em = self.make_em(ArrayRows.copied(source, positions, weight))
+            of_these = Record()  # their objectives are not those of the sample
+            chain = self._chain(em, source, of_these, (0, 1), of_all)
             chain.contest.run(best.parameters)
-            before = chain.leader
             chain.move(n_swaps=0)
-        except KeyboardInterrupt:
-            raise SearchInterrupted(best) from None
-        record.n_moves += of_these.n_moves
-        record.n_given_up += of_these.n_given_up
-        if chain.leader is None or before is None:
-            return best
-        after = chain.leader
-        if after is before or rank(after) < rank(before):
-            return after
-        gain = of_all.objective(after.parameters) - of_all.objective(before.parameters)
-        return after if gain > 0.0 else before
+            record.n_moves += of_these.n_moves
+            record.n_given_up += of_these.n_given_up
+        assert of_all.best is not None
+        return of_all.best
 
     def _climbed(
-        self, em: EM, source: RowSource, record: Record, seed: int
+        self, em: EM, source: RowSource, record: Record, seed: int, of_all: AllRows | None
     ) -> tuple[Outcome | None, Exception]:
         """The best of all chains, and why there is none."""
-        best, chain = _Best(), self._chain(em, source, record, (seed, 0))
-        enough = max(AGREE, self.n_init // SHARE_AGREES)
+        best, chain = _Best(), self._chain(em, source, record, (seed, 0), of_all)
+        enough = min(max(AGREE, self.n_init // SHARE_AGREES), MOST_AGREE)
         try:
             for i in range(self.n_init):
                 number, place = divmod(i, STARTS)
@@ -151,10 +158,12 @@ class MaximumSearch:
                     best.take(chain)
                     if best.n_agree >= enough:
                         break
-                    chain = self._chain(em, source, record, (seed, number))
-                chain.start()
-                if place == STARTS - 1:
+                    chain = self._chain(em, source, record, (seed, number), of_all)
+                exhausted = chain.start() is None
+                if exhausted or place == STARTS - 1:
                     chain.move()
+                if exhausted:
+                    break
         except KeyboardInterrupt as interrupt:
             best.take(chain)
             found = best.outcome or getattr(interrupt, "outcome", None)
@@ -164,14 +173,28 @@ class MaximumSearch:
         best.take(chain)
         return best.outcome, chain.contest.failure
 
-    def _chain(self, em: EM, source: RowSource, record: Record, seed: tuple[int, int]) -> Chain:
+    def _chain(
+        self,
+        em: EM,
+        source: RowSource,
+        record: Record,
+        seed: tuple[int, int],
+        of_all: AllRows | None,
+    ) -> Chain:
         of_starts, of_swaps = (np.random.default_rng((*seed, i)) for i in range(2))
         labelled = self.beginnings.prior is not None
         least = self.beginnings.n_components if labelled else 1
-        contest = Contest(em, self.scale, record, least, self.report)
+        compare = None if of_all is None else of_all.compare
+        contest = Contest(em, self.scale, record, least, self.report, compare)
         starts = self.beginnings.parameters(em, source.middle, of_starts, seeded=seed[1] == 0)
         by = self.beginnings.backend.algebra
         return Chain(contest, starts, self.pair, record, self.scale, by, of_swaps)
+
+
+def _gains(one: Outcome, other: Outcome) -> bool:
+    """Whether an outcome is clearly better than another."""
+    own, before = rank(one), rank(other)
+    return own < before or (own == before and one.objective - other.objective > SAME)
 
 
 @dataclass(eq=False)
@@ -186,9 +209,7 @@ class _Best:
         leader, best = chain.leader, self.outcome
         if leader is None or leader is best:
             return
-        gain = math.inf if best is None else leader.objective - best.objective
-        own, other = rank(leader), (0, 0) if best is None else rank(best)
-        if own < other or (own == other and gain > SAME):
+        if best is None or _gains(leader, best):
             self.outcome, self.n_agree = leader, chain.n_agree
-        elif own == other and gain >= -SAME:
+        elif not _gains(best, leader):
             self.n_agree += chain.n_agree

@@ -23,8 +23,7 @@ class _Variances(Shape):
         scale: Floats,
         by: Algebra,  # noqa: ARG002
     ) -> Floats:
-        variances = np.maximum(covariances[component], 0.0)  # of scatters, rounded
-        deviations = np.broadcast_to(np.sqrt(variances), len(scale))
+        deviations = np.sqrt(np.maximum(covariances[component], 0.0)) + np.zeros(len(scale))
         order = np.argsort(-deviations / scale, kind="stable")
         return np.diag(deviations)[order]
 
