@@ -55,7 +55,7 @@ class Contest:
     ----------
     em : EM
         The algorithm. It must replace components that collapse. A run that ends with fewer of the
-        suspects that its guard finds is better, whatever its objective.
+        suspects that its guard finds is better, unless it is lower by more than they can gain.
     scale : ndarray of shape (n_features,)
         Units of the features, in which means are compared.
     record : Record
@@ -143,9 +143,18 @@ class Contest:
             return watch.verdict
         own, best = rank(outcome), rank(self.leader)
         gain = outcome.objective - self.leader.objective
+        if own[0] == best[0] and own < best and gain < -self._price():
+            return "behind"
         if own < best or (own == best and gain > self._same):
             return "leads"
         return "same" if own == best and gain > -self._same else "behind"
+
+    def _price(self) -> float:
+        """How much lower than the leader a run with fewer suspects may be."""
+        assert self.leader is not None
+        if self.em.guard is None or self.leader.few:
+            return math.inf
+        return self.em.guard.price(self.leader.parameters, self.leader.spurious)
 
 
 class _Watch:
