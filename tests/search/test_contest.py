@@ -213,7 +213,7 @@ def test_contest_looks_less_often_where_numbers_are_missing() -> None:
     em: Any = search_em(ArrayRows(X))
 
     class Incomplete:
-        source: Any = type("S", (), {"form": "incomplete"})()
+        source: Any = type("S", (), {"form": "incomplete", "n_rows": 1, "weight_sum": 1.0})()
 
     em = EM(Incomplete(), em.update, em.schedule, em.collapse)  # type: ignore[arg-type]
     assert Contest(em, np.ones(2), Record())._every > whole._every
