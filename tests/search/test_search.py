@@ -373,7 +373,9 @@ def test_fit_that_is_interrupted_in_its_search_holds_the_best_run(
 
 
 @pytest.mark.parametrize("at", range(38, 60, 3))
-def test_fit_that_is_interrupted_while_moves_are_ranked_stops(
+def test_fit_that_is_interrupted_while_moves_are_ranked_holds_the_best_run(
     monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    interrupted_fit(monkeypatch, at)
+    fit = interrupted_fit(monkeypatch, at)
+    assert fit is not None
+    assert (fit.stop_reason, fit.converged) == ("interrupted", False)

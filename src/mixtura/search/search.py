@@ -105,7 +105,10 @@ class MaximumSearch:
         if best is None:
             raise failure
         if source.n_rows > sample.n_samples:
-            best = self._with_unlikely_rows(source, drawn, best, record)
+            try:
+                best = self._with_unlikely_rows(source, drawn, best, record)
+            except KeyboardInterrupt:
+                raise SearchInterrupted(best) from None
         return Found(best.parameters, record.report(sample.n_samples))
 
     def _with_unlikely_rows(
@@ -122,12 +125,9 @@ class MaximumSearch:
         em = self.make_em(ArrayRows.copied(source, positions, weight))
         of_these = Record()  # their objectives are not those of the sample
         chain = self._chain(em, source, of_these, (0, 1))
-        try:
-            chain.contest.run(best.parameters)
-            before = chain.leader
-            chain.move(n_swaps=0)
-        except KeyboardInterrupt:
-            raise SearchInterrupted(best) from None
+        chain.contest.run(best.parameters)
+        before = chain.leader
+        chain.move(n_swaps=0)
         record.n_moves += of_these.n_moves
         record.n_given_up += of_these.n_given_up
         if chain.leader is None or before is None:
