@@ -47,6 +47,15 @@ def test_sample_alone_misses_a_small_cluster(monkeypatch: pytest.MonkeyPatch) ->
     assert np.bincount(labels).min() > 1000
 
 
+def test_last_look_keeps_only_what_is_better_for_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    heights = [1.0, 2.0]  # after the moves, and before
+    monkeypatch.setattr(EM, "objective", lambda *_: heights.pop(0))
+    X = far_cluster(20, 10.0, 2, 5)
+    labels = fit_gmm(X, 3, rng=5).model.predict(X)
+    assert heights == []
+    assert np.bincount(labels).min() != 20
+
+
 @pytest.mark.parametrize("where", ["lowest densities", "moves", "objective"])
 def test_fit_that_is_interrupted_in_the_last_look_holds_the_best_of_the_sample(
     monkeypatch: pytest.MonkeyPatch, where: str
