@@ -241,6 +241,17 @@ def test_start_of_a_rare_feature_and_of_features_never_seen_together() -> None:
         assert fit.log_likelihood > given.log_likelihood - 5.0
 
 
+def test_search_puts_no_component_where_a_row_has_no_number() -> None:
+    """Random swaps put one about a row; here that row has nothing observed."""
+    X = [[np.nan, 0.711, -1.741], [np.nan] * 3, [5.512, np.nan, 3.793]]
+    with pytest.warns(mixtura.UnobservedPairsWarning):
+        fit = fit_gmm(
+            X, 3, covariance_type="EEV", init="hierarchical", n_init=10, missing="em", rng=495
+        )
+    assert np.isfinite(fit.means).all()
+    assert np.isfinite(fit.covariances).all()
+
+
 def test_fixed_parts_stay_and_others_fit() -> None:
     begin = em(X).model
     fit = em(X, init=begin, fixed=[True, False], max_iter=5, tol=0.0)

@@ -117,6 +117,16 @@ def test_component_that_is_placed_has_copies_of_all_rows_about_a_point(
 
 
 @every_type
+def test_component_that_is_placed_stays_where_numbers_are_missing(covariance_type: str) -> None:
+    X, resp = rows_and_shares(3)
+    given = emptied(sums(X, resp, covariance_type), 1)
+    stays = given.centres[1].copy()
+    for row in ([np.nan, 5.0, np.nan], [np.nan] * 3):
+        found = placed(given, 1, np.array(row), 7.0, 0.2)
+        np.testing.assert_array_equal(found.means()[1], np.where(np.isnan(row), stays, row))
+
+
+@every_type
 @every_size
 def test_component_that_is_replaced_gives_its_rows_to_two_parts(
     d: int, covariance_type: str

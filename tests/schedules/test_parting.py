@@ -1,5 +1,6 @@
 """Components that are alike where iterations stop: they are parted, and the objective gains."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,17 @@ def test_fit_from_random_responsibilities_does_not_stop_where_components_are_ali
     assert np.diff(fit.history).min() >= -1e-12
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_component_that_became_light_beside_one_it_is_like_is_parted_from_it(seed: int) -> None:
+    """Two groups take one component each, and the others lose all but a share of a row."""
+    rng = np.random.default_rng(7)
+    X = np.vstack([rng.normal(size=(500, 1)) + centre for centre in (0.0, 2.5, 20.0, 22.5)])
+    fit = fit_gmm(X, 4, init=random_responsibilities(len(X), 4, seed))
+    assert fit.converged
+    assert fit.log_likelihood == pytest.approx(-5110.664, abs=1e-2)
+    assert np.diff(fit.history).min() >= -1e-12
+
+
 def mixture(means: Any, covariance_type: str, weights: Any = None) -> GaussianMixture:
     k, d = np.shape(means)
     matrices = np.tile(np.eye(d) + 0.5 * (np.eye(d) == 0.0), (k, 1, 1))
@@ -59,6 +71,7 @@ def test_alike_are_components_half_a_deviation_apart_at_most(covariance_type: st
     assert groups(0.0, 0.7, 6.0) == []
     assert groups(0.0, 0.0, 6.0, 6.1, weights=[0.1, 0.2, 0.4, 0.3]) == [[2, 3], [1, 0]]
     assert groups(0.0, 0.0, weights=[1.0, 0.0]) == []
+    assert groups(0.0, 0.0, 6.0, 6.1, weights=[1.0 - 4e-4, 1e-4, 1e-4, 2e-4]) == [[0, 1]]
 
 
 def test_alike_are_no_components_whose_covariances_differ() -> None:
@@ -124,6 +137,25 @@ def test_parted_statistics_are_of_the_same_rows(covariance_type: str) -> None:
         np.testing.assert_allclose(each.resp_x.sum(axis=0), first.resp_x.sum(axis=0), atol=1e-6)
         total, expected = (s.resp_xx if shared else s.resp_xx.sum(axis=0) for s in (each, first))
         np.testing.assert_allclose(total, expected, rtol=1e-9)
+
+
+def test_light_component_gets_half_the_weight_of_the_one_it_is_like() -> None:
+    point = stopped("full", [FAITHFUL.mean(axis=0)] * 2)
+    weights = np.array([1.0 - 1e-4, 1e-4])
+    of_light = point.statistics
+    resp_sum = of_light.resp_sum.sum() * weights
+    means = of_light.means()
+    light = replace(of_light.recentred(means), resp_sum=resp_sum, resp_x=np.zeros_like(means))
+    point = point._replace(statistics=light, parameters=point.parameters._replace(weights=weights))
+    look = Recorded(point, *[-np.inf] * 10)
+    parting().step(PartingState(PlainState()), point, look)
+    assert len(look.asked) >= 3
+    whole = light.recentred(np.tile(resp_sum @ means / resp_sum.sum(), (2, 1)))
+    for each in look.asked:
+        each = each.recentred(whole.centres)
+        np.testing.assert_allclose(each.resp_sum, 0.5 * resp_sum.sum())
+        np.testing.assert_allclose(each.resp_x.sum(axis=0), 0.0, atol=1e-6)
+        np.testing.assert_allclose(each.resp_xx.sum(axis=0), whole.resp_xx.sum(axis=0))
 
 
 def test_parting_that_gains_no_more_than_tol_is_not_taken() -> None:

@@ -120,6 +120,7 @@ def placed(
     statistics : Statistics
     component : int
     row : ndarray of shape (n_features,)
+        Where a number is missing (NaN), the component stays at its centre.
     weight : float
     spread : float
         Of the pooled scatter of all other components, by weight.
@@ -127,7 +128,8 @@ def placed(
     about = statistics.centred()
     centres, resp_sum = about.centres.copy(), about.resp_sum.copy()
     share = weight / float(resp_sum.sum())
-    centres[component], resp_sum[component] = row, weight
+    centres[component] = np.where(np.isnan(row), centres[component], row)
+    resp_sum[component] = weight
     scatter = about.shape.lent(about.resp_xx, component, spread * share)
     return replace(
         about, centres=centres, resp_sum=resp_sum, resp_x=np.zeros_like(centres), resp_xx=scatter

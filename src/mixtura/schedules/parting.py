@@ -9,7 +9,9 @@ other than .7 deviations (`benchmarks/stopping.py`), but for families with equal
 
 So components that are alike are parted in the statistics, where the inner schedule would stop, and
 where gains are below the tolerance and do not end. Parted statistics keep the weight, the mean and
-the scatter of the group, so they are those of possible rows. A group can be parted in three ways:
+the scatter of the group, so they are those of possible rows. On its way to a saddle a component may
+have lost nearly all its weight to one that it is like. No place would help it as light as it is, so
+in a group with such a one all get equal weights. A group can be parted in three ways:
 
 - along the line between two of its means, in both directions, as the weights differ;
 - along the widest direction of a covariance, in units of the features, in both directions;
@@ -38,7 +40,8 @@ from mixtura.statistics import Statistics
 __all__ = ["Parting", "PartingState", "alike"]
 
 ALIKE = 0.5  # deviations between means; relative difference of the variances in any direction
-LEAST_SHARE = 1e-3  # of all weight; a lighter component is not parted from others
+LEAST_SHARE = 1e-3  # of all weight; of a group, a lighter one has no say in how it is parted
+EMPTY = 1e-8  # of all weight; a component with less is not parted from others
 LOOKS = 10  # iterations from where components were parted
 APART = 1.3  # deviations between the outermost means of many components; half for two
 SOON = 8  # iterations, none of them accelerated, before small gains are those of a plateau
@@ -175,16 +178,18 @@ class Parting:
 def alike(parameters: Parameters) -> list[Indices]:
     """Groups of components that are like their first; the heaviest come first.
 
+    The first of a group has `LEAST_SHARE` of all weight at least.
+
     Notes
     -----
     Cost O(k^2 d), and for each pair whose means agree O(d^3), or O(d) of diagonals.
     """
     weights, means, covariances, factors, shape = parameters
     order = np.argsort(-weights, kind="stable")
-    free = [int(j) for j in order if weights[j] >= LEAST_SHARE]
+    free = [int(j) for j in order if weights[j] >= EMPTY]
     reach = ALIKE * np.sqrt(parameters.variances())
     groups = []
-    while len(free) > 1:
+    while len(free) > 1 and weights[free[0]] >= LEAST_SHARE:
         first, *others = free
         near = (np.abs(means[others] - means[first]) <= reach[first]).all(axis=1)
         candidates = np.array(others)[near]
@@ -204,19 +209,25 @@ def alike(parameters: Parameters) -> list[Indices]:
 
 
 def _pooled(statistics: Statistics, group: Indices) -> Statistics:
-    """Statistics where a group of components has equal shares in all its rows."""
-    resp_sum = statistics.resp_sum[group]
-    share = resp_sum / resp_sum.sum()
+    """Statistics where a component of a group has the same share in all rows of the group.
+
+    That is its share of the weight, or for all the same where one of them is light.
+    """
+    of_group = statistics.resp_sum[group]
+    share = of_group / of_group.sum()
     centres = statistics.centres.copy()
     centres[group] = share @ statistics.means()[group]
     about = statistics.recentred(centres)
-    resp_x = about.resp_x.copy()
+    if of_group.min() < LEAST_SHARE * statistics.resp_sum.sum():
+        share = np.full(len(group), 1.0 / len(group))
+    resp_sum, resp_x = about.resp_sum.copy(), about.resp_x.copy()
+    resp_sum[group] = share * of_group.sum()
     resp_x[group] = 0.0
     scatter = about.resp_xx
     if not about.shape.is_shared:
         scatter = scatter.copy()
         scatter[group] = np.multiply.outer(share, scatter[group].sum(axis=0))
-    return replace(about, resp_x=resp_x, resp_xx=scatter)
+    return replace(about, resp_sum=resp_sum, resp_x=resp_x, resp_xx=scatter)
 
 
 def _moved(statistics: Statistics, group: Indices, order: Floats, step: Floats) -> Statistics:
