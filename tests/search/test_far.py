@@ -9,8 +9,9 @@ import pytest
 
 from mixtura import FitInterrupted, fit_gmm
 from mixtura.passes import RowsPass
-from mixtura.schedules import EM
+from mixtura.schedules import EM, Outcome
 from mixtura.search import MaximumSearch
+from mixtura.search.all_rows import AllRows
 from mixtura.shapes import Floats
 
 MANY = 20_000  # more than twice a sample
@@ -27,7 +28,7 @@ def far_cluster(size: int, apart: float, d: int, seed: int) -> Floats:
 
 
 # Few rows very far away, and ten for each feature ten deviations off.
-SMALL = [(25, 25.0, 3), (20, 10.0, 2), (30, 10.0, 3), (50, 10.0, 5)]
+SMALL = [(8, 8.0, 2), (25, 25.0, 3), (20, 10.0, 2), (30, 10.0, 3), (50, 10.0, 5)]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -42,19 +43,33 @@ def test_fit_finds_a_small_cluster_far_away(size: int, apart: float, d: int, see
 def test_sample_alone_misses_a_small_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the tests above test something."""
     monkeypatch.setattr(MaximumSearch, "_with_unlikely_rows", lambda *arguments: arguments[3].best)
-    X = far_cluster(20, 10.0, 2, 5)
-    labels = fit_gmm(X, 3, rng=5).model.predict(X)
+    X = far_cluster(8, 8.0, 2, 1)
+    labels = fit_gmm(X, 3, rng=1).model.predict(X)
     assert np.bincount(labels).min() > 1000
 
 
-def test_last_look_keeps_only_what_is_better_for_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster that moves find in the sample is not taken where all rows are said to lose."""
-    heights = iter(range(0, -1000, -1))
-    monkeypatch.setattr(EM, "objective", lambda *_: float(next(heights)))
+@pytest.mark.filterwarnings("ignore::mixtura.ConvergenceWarning")
+def test_all_rows_decide_between_leaders() -> None:
+    """Suspects first, then the objective of all rows; that of the sample does not count."""
     X = far_cluster(20, 10.0, 2, 5)
-    labels = fit_gmm(X, 3, rng=5).model.predict(X)
-    assert np.bincount(labels).min() != 20
-    assert next(heights) < -1  # there was more than one leader
+    leaders = [Outcome(fit_gmm(X, 2, rng=0, max_iter=i + 1).model._parameters()) for i in range(4)]
+    heights = {id(leaders[i]): height for i, height in enumerate([2.0, 1.0, 3.0, 4.0])}
+
+    class OfAll:
+        def objective(self, leader: Outcome) -> float:
+            return heights[id(leader)]
+
+        def judge(self, seen: Outcome) -> None:
+            seen.few = [0] if seen.objective == 4.0 else []
+
+    of_all = AllRows(OfAll())  # type: ignore[arg-type]
+    best = []
+    for leader in leaders:
+        of_all.compare(leader)
+        assert of_all.best is not None
+        best.append(of_all.best.objective)
+    assert best == [2.0, 2.0, 3.0, 3.0]
+    assert of_all.best.parameters is leaders[2].parameters
 
 
 @pytest.mark.parametrize("where", ["lowest densities", "moves", "objective"])
