@@ -40,6 +40,7 @@ def test_fit_finds_a_small_cluster_far_away(size: int, apart: float, d: int, see
     np.testing.assert_array_equal(np.flatnonzero(labels == own), np.arange(MANY - size, MANY))
 
 
+@pytest.mark.filterwarnings("ignore::mixtura.ConvergenceWarning")
 def test_sample_alone_misses_a_small_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the tests above test something."""
     monkeypatch.setattr(MaximumSearch, "_with_unlikely_rows", lambda *arguments: arguments[3].best)
