@@ -132,7 +132,7 @@ OPTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("weighted", {"weight": 3}, {}),
     ("whole", {"columns": [2, 0]}, {"covariance_type": "diag"}),
     ("whole", {}, {"em": "hard"}),
-    ("whole", {}, {"em": "annealed", "max_iter": 30}),
+    ("whole", {}, {"em": "annealed", "max_iter": 30, "n_init": 1}),
     ("whole", {}, {"init": WHOLE[[0, 2500, 4999]].astype(float)}),
     ("whole", {}, {"init": GaussianMixture(np.full(3, 1 / 3), WHOLE[[0, 2500, 4999]],
                                            np.tile(np.eye(3), (3, 1, 1)))}),

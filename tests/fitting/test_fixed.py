@@ -81,7 +81,8 @@ def test_fixed_parameters_stay_to_the_bit_and_the_objective_never_falls(
     assert_kept(fit, begin, fixed)
     history = fit.history[8:] if em == "annealed" else fit.history
     assert largest_fall(history, []) <= NOISE
-    assert all(event.cause == "ridge" for event in fit.events)
+    # A component at a fixed mean may keep a few rows only, which a fit tells of.
+    assert {event.cause for event in fit.events} <= {"ridge", "few"}
 
 
 @pytest.mark.parametrize("covariance_type", CELEUX_GOVAERT)

@@ -16,6 +16,7 @@ from mixtura.covariance import CELEUX_GOVAERT
 from mixtura.data import ArrayRows
 from mixtura.search.chain import FAILURES, SWAPS, Chain
 from mixtura.search.contest import Contest
+from mixtura.search.moves import widened
 from mixtura.search.report import Record
 from mixtura.shapes import Floats
 
@@ -95,3 +96,43 @@ def test_move_whose_parameters_cannot_be_estimated_fails_alone(monkeypatch: Any)
     chain.move()
     assert chain.leader is leader
     assert record.n_moves == SWAPS + FAILURES
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "n_tries"),
+    [("bb", 2), ("blbb", 4), ("lbb", 3)],
+)
+def test_ranked_moves_end_after_failures_in_a_row(
+    monkeypatch: pytest.MonkeyPatch, verdicts: str, n_tries: int
+) -> None:
+    tries, script = 0, [{"l": "leads", "b": "behind"}[each] for each in verdicts]
+
+    def tried(*_: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        return script.pop(0)
+
+    monkeypatch.setattr(Chain, "_try", tried)
+    made, _ = chain_on(ROWS, [WRONG])
+    made.start()
+    made.move(n_swaps=0)
+    assert tries == n_tries
+
+
+def test_leader_with_suspects_is_widened_before_any_other_move(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first: list[Any] = []
+    made, _ = chain_on(ROWS, [WRONG])
+    made.start()
+    leader = made.leader
+    assert leader is not None
+    leader.few = [1]
+
+    def tried(_: Chain, changed: Any) -> Any:
+        first.append(changed)
+        return "behind"
+
+    monkeypatch.setattr(Chain, "_try", tried)
+    made.move(n_swaps=0)
+    np.testing.assert_array_equal(first[0].resp_xx, widened(leader).resp_xx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,15 @@ from mixtura import FitError
 from mixtura.data import ArrayRows
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Outcome
-from mixtura.search.contest import MOST_ITERATIONS, Contest, SearchInterrupted, rank
+from mixtura.search.contest import (
+    LATEST,
+    MOST_ITERATIONS,
+    PATIENCE,
+    Contest,
+    SearchInterrupted,
+    _Watch,
+    rank,
+)
 from mixtura.search.report import Record
 from mixtura.shapes import Floats
 
@@ -206,6 +215,31 @@ def test_first_run_that_is_interrupted_is_the_best_if_it_has_iterated() -> None:
     assert not isinstance(plain.value, SearchInterrupted)
 
 
+@pytest.mark.parametrize(("step", "gives_up"), [(0.09, True), (0.11, False), (-0.1, True)])
+def test_run_is_given_up_where_it_lacks_more_than_ten_of_its_last_steps(
+    step: float, gives_up: bool
+) -> None:
+    watch = _Watch(ended(1.0), np.ones(2), 4)
+    before: Any = SimpleNamespace(objective=-step, iteration=3)
+    now: Any = SimpleNamespace(objective=0.0, iteration=4)
+    assert not watch(before)
+    assert watch(now) == gives_up
+    assert PATIENCE == 10.0
+
+
+@pytest.mark.parametrize(("iteration", "verdict"), [(28, None), (LATEST, "behind")])
+def test_run_that_is_behind_after_many_iterations_is_given_up(
+    iteration: int, verdict: str | None
+) -> None:
+    """Even where its steps would soon bring it to the leader."""
+    watch = _Watch(ended(1.0), np.ones(2), 4)
+    apart: Any = SimpleNamespace(objective=0.8, iteration=iteration - 1)
+    assert not watch(apart)
+    apart = SimpleNamespace(objective=0.9, iteration=iteration)
+    assert watch(apart) == (verdict is not None)
+    assert watch.verdict == verdict
+
+
 def test_contest_looks_less_often_where_numbers_are_missing() -> None:
     """There EM is slower, so that a step says less of what is left."""
     X = ROWS.copy()
@@ -213,7 +247,7 @@ def test_contest_looks_less_often_where_numbers_are_missing() -> None:
     em: Any = search_em(ArrayRows(X))
 
     class Incomplete:
-        source: Any = type("S", (), {"form": "incomplete"})()
+        source: Any = type("S", (), {"form": "incomplete", "n_rows": 1, "weight_sum": 1.0})()
 
     em = EM(Incomplete(), em.update, em.schedule, em.collapse)  # type: ignore[arg-type]
     assert Contest(em, np.ones(2), Record())._every > whole._every

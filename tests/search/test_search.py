@@ -20,7 +20,7 @@ from mixtura.passes.backend import BACKENDS
 from mixtura.schedules import EM, Outcome
 from mixtura.search import MaximumSearch, SearchInterrupted
 from mixtura.search.contest import SAME
-from mixtura.search.search import AGREE, SHARE_AGREES, STARTS, Found
+from mixtura.search.search import AGREE, SHARE_AGREES, STARTS, Found, _Best
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS, Beginnings
 
@@ -129,6 +129,41 @@ def test_search_with_more_starts_has_the_maxima_of_fewer() -> None:
         assert all(np.abs(np.subtract(maxima, each)).min() < 2 * SAME for each in before)
         before = maxima
     assert len(before) > 2
+
+
+@pytest.mark.parametrize("n_init", [1, 5, 7, 10])
+def test_runs_of_few_starts_are_the_first_of_more(n_init: int) -> None:
+    X = clustered(400, 2, 6, spread=1.0)[0]
+
+    def heights(n_init: int) -> list[float]:
+        runs: list[float] = []
+        search = MaximumSearch(
+            Beginnings("mixed", 6, ONE_THREAD), n_init, search_em, pair_update("full", 2),
+            np.ones(2), lambda outcome: runs.append(outcome.objective),
+        )  # fmt: skip
+        search.best(ArrayRows(X), np.random.default_rng(0))
+        return runs
+
+    few, more = heights(n_init), heights(14)
+    assert len(more) > len(few)
+    assert more[: len(few)] == few
+
+
+def test_best_of_chains_has_the_fewest_suspects_whatever_its_objective() -> None:
+    def chain(objective: float, spurious: list[int], n_agree: int = 1) -> Any:
+        parameters: Any = SimpleNamespace(weights=np.ones(2))
+        leader = Outcome(parameters, objective, spurious=spurious)
+        return SimpleNamespace(leader=leader, n_agree=n_agree)
+
+    best, clean = _Best(), chain(1.0, [])
+    for each in (chain(5.0, [1]), clean, chain(9.0, [0])):
+        best.take(each)
+    assert best.outcome is clean.leader
+    best.take(chain(1.0, [], 3))
+    assert (best.outcome, best.n_agree) == (clean.leader, 4)
+    higher = chain(2.0, [])
+    best.take(higher)
+    assert (best.outcome, best.n_agree) == (higher.leader, 1)
 
 
 def test_search_ends_where_starts_agree() -> None:
@@ -373,7 +408,9 @@ def test_fit_that_is_interrupted_in_its_search_holds_the_best_run(
 
 
 @pytest.mark.parametrize("at", range(38, 60, 3))
-def test_fit_that_is_interrupted_while_moves_are_ranked_stops(
+def test_fit_that_is_interrupted_while_moves_are_ranked_holds_the_best_run(
     monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    interrupted_fit(monkeypatch, at)
+    fit = interrupted_fit(monkeypatch, at)
+    assert fit is not None
+    assert (fit.stop_reason, fit.converged) == ("interrupted", False)

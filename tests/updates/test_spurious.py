@@ -87,6 +87,30 @@ def test_guard_of_numbers_beyond_all_proportion_still_tells() -> None:
     assert Guard(np.zeros(2), np.full(2, np.inf), reference).spurious(parameters) == [1]
 
 
+@pytest.mark.parametrize("name", ["full", "diag", "spherical"])
+def test_price_of_a_narrow_component_is_what_average_covariances_would_cost_its_rows(
+    name: str,
+) -> None:
+    shape, weights = SHAPES[name], np.array([0.75, 0.25])
+    variances = np.array([4.0 / 3.0, 1e-9])
+    covariances = {
+        "full": variances[:, None, None] * np.eye(2),
+        "diag": variances[:, None] * np.ones(2),
+        "spherical": variances,
+    }[name]
+    factors, _ = shape.factorise(covariances, reference)
+    parameters = Parameters(weights, np.zeros((2, 2)), covariances, factors, shape)
+    guard = Guard(np.zeros(2), np.full(2, np.inf), reference)
+    # The average variance is one: a row of a unit normal has log(1e9) / 2 less in each feature.
+    assert guard.price(parameters, [1]) == pytest.approx(0.25 * np.log(1e9), rel=1e-6)
+    assert guard.price(parameters, [0, 1]) == np.inf
+
+
+def test_price_of_a_common_covariance_has_no_bound() -> None:
+    parameters = Parameters(np.full(2, 0.5), np.zeros((2, 2)), np.eye(2), np.eye(2), SHAPES["tied"])
+    assert Guard(np.zeros(2), np.ones(2), reference).price(parameters, [0]) == np.inf
+
+
 # That fits keep clear of it
 
 

@@ -129,9 +129,9 @@ def fit_gmm(
         says, in equal parts where that says nothing.
     n_init : int
         Effort of the search for a start: the number of automatic starts. After each five of them,
-        moves of components are tried on the best. For one seed, the search never ends lower with a
-        larger number. Of hierarchical trees there are at most three, each in other coordinates. See
-        docs/starts.md.
+        moves of components are tried on the best. For one seed, the search of the rows that it
+        looks at never ends lower with a larger number. Of hierarchical trees there are at most
+        three, each in other coordinates. See docs/starts.md.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance. A number is relative to the variance of each
         feature, so that a fit does not depend on units; an array is absolute, in squared units.

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
-from mixtura.data.block import CHUNK, Block
+from mixtura.data.block import Block
 from mixtura.parameters import Seen
 from mixtura.passes.backend import Backend
 from mixtura.passes.work import Part
@@ -38,6 +38,7 @@ __all__ = ["UnlikelyRows", "least_likely"]
 
 LOG_SPREAD = 0.5 * (1.0 + math.log(2.0 * math.pi))  # a unit normal number has less on average
 MOST_KINDS = 1 << 61  # of rows, which twice as many would still have numbers of 64 bits
+CHUNK = 1 << 13  # rows looked at together: some ten numbers are made for each
 MOST_NUMBERS = 1 << 21  # of matrices that are factorised at one time
 
 

@@ -228,9 +228,11 @@ class EM:
             outcome.spurious = self.guard.spurious(outcome.parameters)
             outcome.few = self.guard.few(outcome.parameters)
 
-    def objective(self, parameters: Parameters) -> float:
-        """Return what EM makes higher, at these parameters, nats per unit of weight: one pass."""
-        return self._point(self.update, parameters, 1.0).objective
+    def objective(self, outcome: Outcome) -> float:
+        """Return what EM makes higher, at the parameters of an outcome: one pass."""
+        parameters = outcome.parameters
+        left = components_left(outcome.events, len(parameters.weights))
+        return self._point(self.update.select(left), parameters, 1.0).objective
 
     def _look(
         self, update: Update, at: Point, inverse_temperature: float, statistics: Statistics

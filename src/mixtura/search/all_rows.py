@@ -31,7 +31,7 @@ class AllRows:
 
     def compare(self, leader: Outcome) -> None:
         """Take a leader if it is better than those before: one pass over all rows."""
-        seen = Outcome(leader.parameters, self.em.objective(leader.parameters))
+        seen = Outcome(leader.parameters, self.em.objective(leader), events=leader.events)
         self.em.judge(seen)
         best = self.best
         if best is None or (rank(seen), -seen.objective) < (rank(best), -best.objective):

@@ -20,6 +20,7 @@ from mixtura.updates import Update
 __all__ = ["Chain"]
 
 SWAPS = 3  # random ones of a chain
+MOST_TRIES = 30  # of ranked moves in a row: a leader that EM is slow on gains by any of them
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
 
 
@@ -86,27 +87,28 @@ class Chain:
             self.hits += hit
         return verdict
 
-    def move(self, n_swaps: int = SWAPS) -> None:
+    def move(self, n_swaps: int = SWAPS, failures: int = FAILURES) -> None:
         """Try moves: ranked ones after each success, and some random ones."""
-        if self._pair is None or self.leader is None or len(self.leader.parameters.weights) < 2:
+        if self._pair is None or not _may_move(self.leader):
             return
-        self._ranked()
+        self._ranked(failures)
         source = self.contest.em.rows.source  # type: ignore[attr-defined]
         for swap in range(n_swaps):
+            assert self.leader is not None
             changed = swapped(
                 self.leader, source, self._scale, self._by, self._rng, splits=swap % 2 == 0
             )
             if self._try(changed) == "leads":
-                self._ranked()
+                self._ranked(failures)
 
-    def _ranked(self) -> None:
+    def _ranked(self, most_failures: int) -> None:
         """Try the most promising moves on the leader, and on what becomes the leader by them."""
         assert self._pair is not None
         em = self.contest.em
         moves: Iterator[Move] = iter(())
         ranked: Outcome | None = None
         failures = 0
-        while failures < FAILURES:
+        for _ in range(MOST_TRIES):
             leader = self.leader
             assert leader is not None
             assert leader.statistics is not None
@@ -120,6 +122,8 @@ class Chain:
                 return
             succeeds = self._try(move.applied(leader.statistics)) == "leads"
             failures = 0 if succeeds else failures + 1
+            if failures == most_failures:
+                return
 
     def _try(self, changed: Statistics) -> Verdict:
         """Run from changed statistics, if parameters follow from them."""
@@ -128,3 +132,10 @@ class Chain:
         update = self.contest.em.update
         parameters, failed = update.update(changed, self.leader.parameters)
         return "failed" if failed.any() else self._run(parameters, hit=0)
+
+
+def _may_move(leader: Outcome | None) -> bool:
+    """Whether there are components to move, and none was lost."""
+    if leader is None or any(event.action == "dropped" for event in leader.events):
+        return False
+    return bool(np.count_nonzero(leader.parameters.weights) > 1)

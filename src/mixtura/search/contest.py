@@ -16,13 +16,14 @@ from typing import Literal
 
 import numpy as np
 
+from mixtura.data import RowSource
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Outcome, State
 from mixtura.search.report import Record
 from mixtura.shapes import Floats
 
-__all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "rank"]
+__all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "rank", "share_looked_at"]
 
 Verdict = Literal["leads", "same", "behind", "failed"]
 
@@ -54,7 +55,7 @@ class Contest:
     ----------
     em : EM
         The algorithm. It must replace components that collapse. A run that ends with fewer of the
-        suspects that its guard finds is better, whatever its objective.
+        suspects that its guard finds is better, unless it is lower by more than they can gain.
     scale : ndarray of shape (n_features,)
         Units of the features, in which means are compared.
     record : Record
@@ -89,6 +90,7 @@ class Contest:
         self._report, self._on_lead = report, on_lead
         self._least_components = least_components
         source = em.rows.source  # type: ignore[attr-defined]
+        self._same = SAME * share_looked_at(source)
         self._every = EVERY * (SLOWER if source.form == "incomplete" else 1)
 
     leader: Outcome | None
@@ -141,9 +143,18 @@ class Contest:
             return watch.verdict
         own, best = rank(outcome), rank(self.leader)
         gain = outcome.objective - self.leader.objective
-        if own < best or (own == best and gain > SAME):
+        if own[0] == best[0] and own < best and gain < -self._price():
+            return "behind"
+        if own < best or (own == best and gain > self._same):
             return "leads"
-        return "same" if own == best and gain > -SAME else "behind"
+        return "same" if own == best and gain > -self._same else "behind"
+
+    def _price(self) -> float:
+        """How much lower than the leader a run with fewer suspects may be."""
+        assert self.leader is not None
+        if self.em.guard is None or self.leader.few:
+            return math.inf
+        return self.em.guard.price(self.leader.parameters, self.leader.spurious)
 
 
 class _Watch:
@@ -173,6 +184,15 @@ class _Watch:
         apart = np.abs(one.means[:, None] - other.means) / self._scale
         differences = np.maximum(apart.max(axis=2), np.abs(one.weights[:, None] - other.weights))
         return bool(differences.min(axis=1).max() < ALIKE)
+
+
+def share_looked_at(source: RowSource) -> float:
+    """Rows for each unit of weight, at most one: of rows that stand for many, few are looked at.
+
+    What is left to gain, and differences that count for nothing, are smaller by this share, so that
+    a few rows that stand for themselves count as much as the others that are looked at.
+    """
+    return min(1.0, source.n_rows / source.weight_sum)
 
 
 def rank(outcome: Outcome) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.schedules import EM, Outcome
@@ -28,7 +29,7 @@ from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Update
 
-__all__ = ["Move", "ranked_moves", "widened", "without"]
+__all__ = ["Move", "ranked_moves", "spared", "widened", "without"]
 
 KEPT = 20  # moves
 
@@ -63,9 +64,15 @@ class Move(NamedTuple):
 
 def without(statistics: Statistics, freed: int, into: int | None) -> Statistics:
     """Return the statistics without a component, which may be merged with another."""
-    if into is None:
+    if into is None or statistics.resp_sum[[freed, into]].sum() == 0.0:
         return emptied(statistics, freed)
     return merged(statistics, into, freed)
+
+
+def spared(statistics: Statistics) -> NDArray[np.bool_]:
+    """Whether the others have rows without each component, shape (n_components,)."""
+    others: NDArray[np.bool_] = statistics.resp_sum.sum() - statistics.resp_sum > 0.0
+    return others
 
 
 def widened(outcome: Outcome) -> Statistics:
@@ -94,7 +101,7 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
 
     Notes
     -----
-    The cost is that of about five passes. Merging two components is one move, whichever of them is
+    The cost is that of a few passes. Merging two components is one move, whichever of them is
     taken away.
     """
     assert outcome.statistics is not None
@@ -109,6 +116,7 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
     # What each component loses when it is taken away: without another (-1), or merged with one.
     losses = np.column_stack([deleted, merging.loss])
     into = np.column_stack([np.full(len(weights), -1), merging.partner])
+    losses[~spared(outcome.statistics)] = np.inf
     scores, chosen = np.empty((2, len(targets), len(weights)))
     for place, target in enumerate(targets):
         left = losses

@@ -30,7 +30,7 @@ from mixtura.passes import RowsPass
 from mixtura.schedules import EM, Outcome
 from mixtura.search.all_rows import AllRows
 from mixtura.search.chain import Chain
-from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank
+from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank, share_looked_at
 from mixtura.search.report import Record, SearchReport
 from mixtura.shapes import Floats
 from mixtura.starts import Beginnings
@@ -41,9 +41,11 @@ __all__ = ["Found", "MaximumSearch", "SearchInterrupted"]
 STARTS = 5  # of a chain
 AGREE = 4  # starts that must lead to one maximum to end the search, at least
 SHARE_AGREES = 4  # one in so many of the starts, else
+MOST_AGREE = 50
 UNLIKELY_ROWS = 1000  # of lowest density that are added to a sample, at least
 UNLIKELY_PER_FEATURE = 20
 ROUNDS = 5  # of looking for components that the sample missed, at most
+FAILURES = 6  # of moves in one of them
 
 Drawn = tuple[Positions, Floats]  # a sample: positions and weights
 
@@ -122,10 +124,12 @@ class MaximumSearch:
         rows, update, before = of_all.em.rows, of_all.em.update, None
         assert isinstance(rows, RowsPass)
         n_rows = max(UNLIKELY_ROWS, UNLIKELY_PER_FEATURE * source.n_features)
+        same = SAME
         for _ in range(ROUNDS):
             best = of_all.best
             assert best is not None
-            if before is not None and not _gains(best, before):
+            lost = len(best.parameters.weights) < self.beginnings.n_components
+            if lost or (before is not None and not _gains(best, before, same)):
                 break
             before = best
             unlikely = rows.least_likely(update.as_plain(best.parameters), n_rows)
@@ -133,11 +137,12 @@ class MaximumSearch:
             positions, weight = drawn
             # In rows of all, as the guard counts them.
             weight = weight * (max(float(source.n_rows), source.weight_sum) / weight.sum())
-            em = self.make_em(ArrayRows.copied(source, positions, weight))
+            looked_at = ArrayRows.copied(source, positions, weight)
+            em, same = self.make_em(looked_at), SAME * share_looked_at(looked_at)
             of_these = Record()  # their objectives are not those of the sample
             chain = self._chain(em, source, of_these, (0, 1), of_all)
             chain.contest.run(best.parameters)
-            chain.move(n_swaps=0)
+            chain.move(n_swaps=0, failures=FAILURES)
             record.n_moves += of_these.n_moves
             record.n_given_up += of_these.n_given_up
         assert of_all.best is not None
@@ -148,7 +153,7 @@ class MaximumSearch:
     ) -> tuple[Outcome | None, Exception]:
         """The best of all chains, and why there is none."""
         best, chain = _Best(), self._chain(em, source, record, (seed, 0), of_all)
-        enough = max(AGREE, self.n_init // SHARE_AGREES)
+        enough = min(max(AGREE, self.n_init // SHARE_AGREES), MOST_AGREE)
         try:
             for i in range(self.n_init):
                 number, place = divmod(i, STARTS)
@@ -157,9 +162,11 @@ class MaximumSearch:
                     if best.n_agree >= enough:
                         break
                     chain = self._chain(em, source, record, (seed, number), of_all)
-                chain.start()
-                if place == STARTS - 1:
+                exhausted = chain.start() is None
+                if exhausted or place == STARTS - 1:
                     chain.move()
+                if exhausted:
+                    break
         except KeyboardInterrupt as interrupt:
             best.take(chain)
             found = best.outcome or getattr(interrupt, "outcome", None)
@@ -187,10 +194,10 @@ class MaximumSearch:
         return Chain(contest, starts, self.pair, record, self.scale, by, of_swaps)
 
 
-def _gains(one: Outcome, other: Outcome) -> bool:
+def _gains(one: Outcome, other: Outcome, same: float = SAME) -> bool:
     """Whether an outcome is clearly better than another."""
     own, before = rank(one), rank(other)
-    return own < before or (own == before and one.objective - other.objective > SAME)
+    return own < before or (own == before and one.objective - other.objective > same)
 
 
 @dataclass(eq=False)

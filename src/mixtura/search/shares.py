@@ -12,7 +12,7 @@ from mixtura.shapes import Floats
 __all__ = ["LEAST_SHARE", "Shares"]
 
 LEAST_SHARE = 0.01  # of a row; rows of which a component has less say nothing of its inside
-MOST_SHARES = 1 << 22  # that are looked at
+MOST_SHARES = 1 << 20  # that are looked at
 
 
 class Shares:

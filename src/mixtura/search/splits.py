@@ -71,9 +71,9 @@ def best_split(
     shared, each part has the shared one at first.
     """
     own = shares.rows_of(component)
-    if own.n_samples < LEAST_ROWS:
-        return None
     assert outcome.statistics is not None
+    if own.n_samples < LEAST_ROWS or outcome.statistics.resp_sum[component] <= 0.0:
+        return None
     parameters = outcome.parameters
     one = parameters.select(np.array([component]))
     twice = one.select(np.zeros(2, dtype=np.intp))

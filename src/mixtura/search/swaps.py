@@ -16,7 +16,7 @@ from mixtura.data import RowSource, draw_rows
 from mixtura.schedules import Outcome
 from mixtura.schedules.changes import placed
 from mixtura.search.losses import ward
-from mixtura.search.moves import without
+from mixtura.search.moves import spared, without
 from mixtura.search.splits import cut
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
@@ -55,7 +55,8 @@ def swapped(
     assert outcome.statistics is not None
     statistics = outcome.statistics.centred()
     k, total = len(statistics.resp_sum), float(statistics.resp_sum.sum())
-    freed, merges = int(rng.integers(k)), bool(rng.integers(2))
+    able = np.flatnonzero(spared(statistics))
+    freed, merges = int(able[rng.integers(len(able))]), bool(rng.integers(2))
     into = int(np.argmin(ward(statistics, scale)[freed])) if merges else None
     left = without(statistics, freed, into)
     if splits:

@@ -30,7 +30,10 @@ class _Matrices(Shape):
 
     def deviations(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
         covariance = self.matrix(covariances, component, len(scale))
-        units, size = scale / scale.min(), covariance.max() or 1.0  # so that nothing overflows
+        units, size = (
+            scale / scale.min(),
+            np.abs(covariance).max() or 1.0,
+        )  # so that nothing overflows
         (variances,), (axes,) = by.eigh((covariance / size / units / units[:, None])[None])
         lengths = np.sqrt(np.maximum(variances, 0.0)) * np.sqrt(size)
         deviations: Floats = (lengths * axes * units[:, None])[:, ::-1].T

@@ -23,7 +23,7 @@ class _Variances(Shape):
         scale: Floats,
         by: Algebra,  # noqa: ARG002
     ) -> Floats:
-        deviations = np.broadcast_to(np.sqrt(covariances[component]), len(scale))
+        deviations = np.sqrt(np.maximum(covariances[component], 0.0)) + np.zeros(len(scale))
         order = np.argsort(-deviations / scale, kind="stable")
         return np.diag(deviations)[order]
 

@@ -12,7 +12,7 @@ from mixtura.shapes import Floats
 __all__ = ["DenseGroup", "densest"]
 
 LEAST_VARIANCE = 1e-6  # of a group, in units of the features: equal rows have none
-AT_ONE_TIME = 1 << 16  # distances
+AT_ONE_TIME = 1 << 14  # distances
 
 
 class DenseGroup(NamedTuple):
@@ -70,7 +70,7 @@ def densest(
     -----
     Each row and its nearest neighbours are a group; there may be several in one cluster. Of rows
     with heavy tails, some groups at the edge of the bulk may come before a small cluster far away.
-    Time O(n_samples^2 n_features); memory O(n_samples size), and a few million distances.
+    Time O(n_samples^2 n_features); memory O(n_samples size), and some ten thousand distances.
     """
     m, d = X.shape
     if m < size:

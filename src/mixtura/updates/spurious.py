@@ -21,7 +21,8 @@ narrow as the first bound allows. It has few rows where they are less than
 
     ENOUGH times the rows below which its own part of the covariances is singular [3]_.
 
-Rows are counted by weight, but a weight below one does not make them fewer.
+Rows are counted by weight, as if repeated, but a weight below one does not make them fewer. So
+this alone depends on the units of weights, as the number of rows does in BIC.
 
 .. [1] R. J. Hathaway, "A constrained formulation of maximum-likelihood estimation for normal
    mixture distributions", The Annals of Statistics 13, 795-800, 1985, equation (2.1).
@@ -32,6 +33,7 @@ Rows are counted by weight, but a weight below one does not make them fewer.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,6 +105,23 @@ class Guard:
         return too_narrow(
             parameters, LEAST_VARIANCE * average, LEAST_ROUNDING * self.rounding, self.algebra
         )
+
+    def price(self, parameters: Parameters, components: list[int]) -> float:
+        """What components gain at most by being narrower than the average, nats per row of all.
+
+        A mixture that is lower by more is worse than this one with average covariances in them;
+        infinite where no average is wider.
+        """
+        weights, _, covariances, factors, shape = parameters
+        if shape.is_shared or len(components) == len(weights):
+            return math.inf
+        average = shape.average(shape.limited(covariances, self.unit), weights)
+        common, failed = shape.factorise(shape.joined([average]), self.algebra)
+        if failed.any():
+            return math.inf
+        d = parameters.means.shape[1]
+        gains = shape.log_dets(factors, d) - shape.log_dets(common, d)
+        return float(weights[components] @ np.maximum(gains[components], 0.0))
 
 
 def too_narrow(
