@@ -28,9 +28,12 @@ from mixtura import (
     fit_gmm,
 )
 from mixtura.files import Contents
-from mixtura.parameters import Parameters
-from mixtura.search import Maximum, SearchInterrupted
+from mixtura.parameters import Parameters, Seen
+from mixtura.passes import RowsPass
+from mixtura.search import Maximum, MaximumSearch, SearchInterrupted
 from mixtura.search.contest import Contest, Verdict
+from mixtura.search.search import Found
+from mixtura.statistics import Statistics
 
 X, LABELS = clustered()
 Fit = Callable[..., GMMFit | BayesianGMMFit]
@@ -195,6 +198,88 @@ def test_fit_that_was_interrupted_later_has_its_search() -> None:
     with pytest.raises(FitInterrupted) as caught:
         fit_gmm(X, 3, rng=0, callback=interrupt, tol=0.0)
     assert caught.value.fit.search == fit_gmm(X, 3, rng=0).search
+
+
+def interrupt_after_search(
+    monkeypatch: pytest.MonkeyPatch, *, searches: int = 1, passes: int = 0
+) -> list[Parameters]:
+    """Press Ctrl-C so many passes after a search; return what searches have found."""
+    found: list[Parameters] = []
+    left = [passes]
+    best, accumulate = MaximumSearch.best, RowsPass.accumulate
+
+    def search(self: MaximumSearch, *args: Any) -> Found:
+        done = best(self, *args)
+        found.append(done.parameters)
+        return done
+
+    def interrupt(self: RowsPass, seen: Seen, *args: Any) -> Statistics:
+        if len(found) == searches:
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+        return accumulate(self, seen, *args)
+
+    monkeypatch.setattr(MaximumSearch, "best", search)
+    monkeypatch.setattr(RowsPass, "accumulate", interrupt)
+    return found
+
+
+@BOTH
+@pytest.mark.parametrize("passes", [0, 1])
+def test_fit_that_was_interrupted_before_its_first_iteration_has_what_the_search_found(
+    passes: int, function: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = function(X, 3, rng=0)
+    found = interrupt_after_search(monkeypatch, passes=passes)
+    with pytest.raises(FitInterrupted, match="`fit` holds what was done") as caught:
+        function(X, 3, rng=0)
+    fit = caught.value.fit
+    assert (fit.stop_reason, fit.converged, fit.n_iter) == ("interrupted", False, 1)
+    assert fit.search == whole.search
+    assert fit.history.tolist() == [fit.search.maxima[0].objective]
+    np.testing.assert_array_equal(np.sort(fit.means, axis=0), np.sort(found[0].means, axis=0))
+    np.testing.assert_allclose(np.sort(fit.means, axis=0), np.sort(whole.means, axis=0), atol=0.1)
+    assert "interrupted" in fit.summary()
+
+
+TIES = np.round(np.random.default_rng(0).normal(size=(150, 2)), 1)
+TIES[:40] = [0.0, 0.1]
+
+
+@pytest.mark.parametrize("last", ["first fit", "second search"])
+def test_fit_that_was_interrupted_when_begun_again_has_what_was_there(
+    last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows on ties: the first fit ends on them, and a second one has them spread."""
+    whole = fit_gmm(TIES, 2, rng=0, n_init=1)
+    assert [event.action for event in whole.events][:1] == ["smoothed"]
+    if last == "first fit":
+        best = MaximumSearch.best
+        searches: list[None] = []
+
+        def interrupt(self: MaximumSearch, *args: Any) -> Found:
+            searches.append(None)
+            if len(searches) == 2:
+                raise KeyboardInterrupt
+            return best(self, *args)
+
+        monkeypatch.setattr(MaximumSearch, "best", interrupt)
+    else:
+        found = interrupt_after_search(monkeypatch, searches=2)
+    with pytest.raises(FitInterrupted) as caught:
+        fit_gmm(TIES, 2, rng=0, n_init=1)
+    fit = caught.value.fit
+    assert fit.stop_reason == "interrupted"
+    assert fit.search is not None
+    if last == "first fit":
+        assert {(event.cause, event.action) for event in fit.events} >= {("spurious", "kept")}
+        assert fit.n_iter > 1
+    else:
+        assert fit.events[0].action == "smoothed"
+        assert fit.search == whole.search
+        order = np.lexsort(found[1].means.T)
+        np.testing.assert_array_equal(fit.means[np.lexsort(fit.means.T)], found[1].means[order])
 
 
 def test_fit_of_bins_has_what_the_search_found() -> None:

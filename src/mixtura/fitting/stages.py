@@ -166,15 +166,31 @@ class Fitting:
         start = self._resumed() or self._best_start(method, self._update, self._ridge, rng)
         smoother = self._smoother()
         if smoother is None:
-            return self._iterate(self._update, start)
+            return self._from_found(self._update, start)
         if any(event.action == "smoothed" for event in start.events):
-            return self._iterate(smoother, start)
-        outcome = self._iterate(self._update, start)
+            return self._from_found(smoother, start)
+        outcome = self._from_found(self._update, start)
         if not outcome.spurious or outcome.stop_reason not in ("converged", "max_iter"):
             return outcome
-        start = self._best_start(method, smoother, self._larger_ridge(), rng_of_restart)
+        try:
+            start = self._best_start(method, smoother, self._larger_ridge(), rng_of_restart)
+        except KeyboardInterrupt:  # the first fit is there
+            return replace(outcome, stop_reason="interrupted")
         start.events = _spurious_events(outcome, "smoothed") + start.events
-        return self._iterate(smoother, start)
+        return self._from_found(smoother, start)
+
+    def _from_found(self, update: Update, start: Outcome) -> Outcome:
+        """Iterate from what the search has found, which is not lost on Ctrl-C.
+
+        Before the first iteration is done, the history is one of the rows that the search looked
+        at, as after Ctrl-C during the search.
+        """
+        outcome = self._iterate(update, start)
+        if outcome.stop_reason != "interrupted" or outcome.history:
+            return outcome
+        assert self.search is not None
+        best = self.search.maxima[0].objective
+        return replace(outcome, objective=best, history=[best], statistics=None)
 
     def _put_in_order(self, outcome: Outcome) -> None:
         """Put the heaviest component first and iterate on, where the objective is of an order.
