@@ -473,6 +473,18 @@ def test_components_of_automatic_starts_have_the_numbers_of_labels(
     np.testing.assert_array_equal(found, truth)
 
 
+@pytest.mark.parametrize(("seed", "init_seed"), [(0, 0), (1, 1), (3, 0)])
+def test_moves_take_away_the_component_without_labels(seed: int, init_seed: int) -> None:
+    """A few rows far away have no label, and their component is elsewhere at first."""
+    rng = np.random.default_rng(seed)
+    cluster = np.repeat([0, 1, 2], [100_000, 100_000, 20])
+    X = rng.normal(size=(len(cluster), 2)) * np.where(cluster == 1, 0.5, 1.0)[:, None]
+    X += np.array([[0.0, 0.0], [3.0, 3.0], [13.0, 0.0]])[cluster]
+    known = (rng.random(len(X)) < 0.01) & (cluster < 2)
+    fit = fit_gmm(X, 3, labels=np.where(known, cluster, -1), rng=init_seed)
+    assert fit.weights[2] * len(X) == pytest.approx(20.0, abs=0.5)
+
+
 def test_automatic_starts_see_the_few_labels_of_many_rows() -> None:
     apart, truth = clustered(60_000, 2, 3, spread=30.0)
     labels = np.full(60_000, -1)

@@ -102,7 +102,7 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
     Notes
     -----
     The cost is that of a few passes. Merging two components is one move, whichever of them is
-    taken away.
+    taken away, but rows that labels give to one of them must keep that one.
     """
     assert outcome.statistics is not None
     shares, weights = Shares(outcome, em), outcome.parameters.weights
@@ -114,7 +114,7 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
     if not targets:
         return []
     # What each component loses when it is taken away: without another (-1), or merged with one.
-    losses = np.column_stack([deleted, merging.loss])
+    losses = np.column_stack([deleted, merging.loss + shares.lost_labels(merging.partner)])
     into = np.column_stack([np.full(len(weights), -1), merging.partner])
     losses[~spared(outcome.statistics)] = np.inf
     scores, chosen = np.empty((2, len(targets), len(weights)))

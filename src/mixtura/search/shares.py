@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixtura.data import ArrayRows
 from mixtura.passes import Backend, RowsPass
@@ -51,8 +52,34 @@ class Shares:
         self.weight = self.weight * (source.weight_sum / self.weight.sum())
         self.resp = np.empty((n, k))
         seen, _ = em.update.as_seen(parameters)
+        self._prior = seen.extras.get("prior")
         alike = self._source.reweighted(np.ones(n))
         RowsPass(alike, parameters.shape, self.backend).evaluate(seen, resp=self.resp)
+
+    def lost_labels(self, others: NDArray[np.intp]) -> Floats:
+        """Return what labels lose where another component gets all rows of one, nats.
+
+        Parameters
+        ----------
+        others : ndarray of shape (n_components, n_others), int
+            Some other components for each one.
+
+        Returns
+        -------
+        ndarray of shape (n_components, n_others)
+            Infinite where labels give a row to the one and not to the other.
+        """
+        lost = np.zeros(others.shape)
+        if self._prior is None:
+            return lost
+        code = self._source.extra("code")
+        assert code is not None
+        for j, other in enumerate(others):
+            own = self.weight * self.resp[:, j]
+            rows = np.flatnonzero(own)  # so their log-priors of j are finite
+            prior = self._prior[code[rows]]
+            lost[j] = own[rows] @ np.maximum(prior[:, [j]] - prior[:, other], 0.0)
+        return lost
 
     def rows_of(self, component: int) -> ArrayRows:
         """The rows in which a component has a share, weighted by it."""
