@@ -78,7 +78,8 @@ class Shares:
             own = self.weight * self.resp[:, j]
             rows = np.flatnonzero(own)  # so their log-priors of j are finite
             prior = self._prior[code[rows]]
-            lost[j] = own[rows] @ np.maximum(prior[:, [j]] - prior[:, other], 0.0)
+            grown = np.maximum(prior[:, [j]] - prior[:, other], 0.0)
+            lost[j] = np.einsum("i,ij->j", own[rows], grown)
         return lost
 
     def rows_of(self, component: int) -> ArrayRows:
