@@ -41,7 +41,6 @@ from mixtura.schedules import (
 )
 from mixtura.schedules.changes import reordered
 from mixtura.search import MaximumSearch, SearchReport, climb
-from mixtura.search.contest import share_looked_at
 from mixtura.shapes import Floats
 from mixtura.starts import Beginnings, FromLabels, Means, Start, given_start
 from mixtura.updates import (
@@ -426,7 +425,7 @@ class Fitting:
         """The algorithm of brief runs on a sample of the rows."""
         settings, scale = self.settings, self.survey.scale
         rows = self.survey.rows(self.family.shape, settings.kind.step, sample)
-        schedule = settings.schedule(BRIEF_TOL * share_looked_at(sample), rows.rounding, scale)
+        schedule = settings.schedule(BRIEF_TOL, rows.rounding, scale)
         guard = None if self._guard is None else self._guard.among(sample)
         return EM(rows, update, schedule, self._collapse("reseed"), guard)
 

@@ -16,14 +16,13 @@ from typing import Literal
 
 import numpy as np
 
-from mixtura.data import RowSource
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Outcome, State
 from mixtura.search.report import Record
 from mixtura.shapes import Floats
 
-__all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "rank", "share_looked_at"]
+__all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "rank"]
 
 Verdict = Literal["leads", "same", "behind", "failed"]
 
@@ -66,6 +65,9 @@ class Contest:
         Called with the outcome of each run.
     on_lead : callable, optional
         Called with each new leader.
+    share : float
+        Of all rows, that are looked at and count in full: differences that count for nothing are
+        smaller by this, so that a few rows that stand for themselves are not lost among the others.
 
     Attributes
     ----------
@@ -83,6 +85,7 @@ class Contest:
         least_components: int = 1,
         report: Callable[[Outcome], object] | None = None,
         on_lead: Callable[[Outcome], object] | None = None,
+        share: float = 1.0,
     ) -> None:
         self.em, self.leader = em, None
         self.failure = FitError("the fit cannot start: there is no start.")
@@ -90,7 +93,7 @@ class Contest:
         self._report, self._on_lead = report, on_lead
         self._least_components = least_components
         source = em.rows.source  # type: ignore[attr-defined]
-        self._same = SAME * share_looked_at(source)
+        self._same = SAME * share
         self._every = EVERY * (SLOWER if source.form == "incomplete" else 1)
 
     leader: Outcome | None
@@ -184,15 +187,6 @@ class _Watch:
         apart = np.abs(one.means[:, None] - other.means) / self._scale
         differences = np.maximum(apart.max(axis=2), np.abs(one.weights[:, None] - other.weights))
         return bool(differences.min(axis=1).max() < ALIKE)
-
-
-def share_looked_at(source: RowSource) -> float:
-    """Rows for each unit of weight, at most one: of rows that stand for many, few are looked at.
-
-    What is left to gain, and differences that count for nothing, are smaller by this share, so that
-    a few rows that stand for themselves count as much as the others that are looked at.
-    """
-    return min(1.0, source.n_rows / source.weight_sum)
 
 
 def rank(outcome: Outcome) -> tuple[int, int]:

@@ -30,7 +30,7 @@ from mixtura.passes import RowsPass
 from mixtura.schedules import EM, Outcome
 from mixtura.search.all_rows import AllRows
 from mixtura.search.chain import Chain
-from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank, share_looked_at
+from mixtura.search.contest import SAME, Contest, SearchInterrupted, rank
 from mixtura.search.report import Record, SearchReport
 from mixtura.shapes import Floats
 from mixtura.starts import Beginnings
@@ -137,10 +137,11 @@ class MaximumSearch:
             positions, weight = drawn
             # In rows of all, as the guard counts them.
             weight = weight * (max(float(source.n_rows), source.weight_sum) / weight.sum())
-            looked_at = ArrayRows.copied(source, positions, weight)
-            em, same = self.make_em(looked_at), SAME * share_looked_at(looked_at)
+            em = self.make_em(ArrayRows.copied(source, positions, weight))
+            share = len(positions) / source.n_rows
+            same = SAME * share
             of_these = Record()  # their objectives are not those of the sample
-            chain = self._chain(em, source, of_these, (0, 1), of_all)
+            chain = self._chain(em, source, of_these, (0, 1), of_all, share)
             chain.contest.run(best.parameters)
             chain.move(n_swaps=0, failures=FAILURES)
             record.n_moves += of_these.n_moves
@@ -183,12 +184,13 @@ class MaximumSearch:
         record: Record,
         seed: tuple[int, int],
         of_all: AllRows | None,
+        share: float = 1.0,
     ) -> Chain:
         of_starts, of_swaps = (np.random.default_rng((*seed, i)) for i in range(2))
         labelled = self.beginnings.prior is not None
         least = self.beginnings.n_components if labelled else 1
         compare = None if of_all is None else of_all.compare
-        contest = Contest(em, self.scale, record, least, self.report, compare)
+        contest = Contest(em, self.scale, record, least, self.report, compare, share)
         starts = self.beginnings.parameters(em, source.middle, of_starts, seeded=seed[1] == 0)
         by = self.beginnings.backend.algebra
         return Chain(contest, starts, self.pair, record, self.scale, by, of_swaps)
