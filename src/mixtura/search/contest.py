@@ -3,6 +3,7 @@
 A run is looked at after every few iterations. It is given up where it lacks more of the leader's
 objective than `PATIENCE` times its last step, where its parameters have become the leader's, and
 where it is not ahead after many iterations.
+
 Predictions of what is left to gain are poor during the first iterations: over 2600 runs this rule
 found half as many better maxima again in the same number of iterations as Aitken's extrapolation.
 """
@@ -19,7 +20,7 @@ import numpy as np
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Outcome, State
-from mixtura.search.report import Record
+from mixtura.search.report import SAME, Record
 from mixtura.shapes import Floats
 
 __all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "rank"]
@@ -31,7 +32,6 @@ EVERY = 4  # iterations from look to look
 LATEST = 32  # iterations, after which a run must be ahead: nine of ten better ends are by then
 SLOWER = 4  # times as many where numbers are missing, because EM is slower
 MOST_ITERATIONS = 200  # of one run
-SAME = 1e-4  # nats per unit of weight between two maxima that count as one
 NEAR = 0.02  # nats per unit of weight; further apart, parameters are not compared
 ALIKE = 0.1  # largest difference of means, in units of the features, and of weights
 
@@ -87,7 +87,8 @@ class Contest:
         on_lead: Callable[[Outcome], object] | None = None,
         share: float = 1.0,
     ) -> None:
-        self.em, self.leader = em, None
+        self.em = em
+        self.leader: Outcome | None = None
         self.failure = FitError("the fit cannot start: there is no start.")
         self._scale, self._record = scale, record
         self._report, self._on_lead = report, on_lead
@@ -95,8 +96,6 @@ class Contest:
         source = em.rows.source  # type: ignore[attr-defined]
         self._same = SAME * share
         self._every = EVERY * (SLOWER if source.form == "incomplete" else 1)
-
-    leader: Outcome | None
 
     def run(self, start: Parameters) -> Verdict:
         """Run from a start; the outcome leads if it is better than all before.
