@@ -169,6 +169,11 @@ def test_objectives_that_differ_by_less_than_a_ten_thousandth_are_the_same(
     assert contest.run(ANY) == verdict
 
 
+def test_smaller_differences_count_where_few_of_all_rows_are_looked_at() -> None:
+    contest = scripted(ended(1.0), ended(1.00009), share=0.1)
+    assert [contest.run(ANY) for _ in range(2)] == ["leads", "leads"]
+
+
 def test_run_that_loses_a_component_leads_only_until_none_is_lost() -> None:
     contest = scripted(ended(5.0, 1), ended(1.0, 2), ended(9.0, 1))
     assert [contest.run(ANY) for _ in range(3)] == ["leads", "leads", "behind"]
