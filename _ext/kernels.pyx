@@ -17,7 +17,7 @@ import numpy as np
 
 from mixtura.kernels.patterns import sort_by_pattern
 from mixtura.kernels.threads import threads_for_a_pass
-from mixtura.parameters import Seen
+from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import SPHERICAL as SPHERICAL_SHAPE
 from mixtura.statistics import Statistics
 
@@ -125,6 +125,10 @@ cdef tuple OTHERS = ("given_labels", "given_resp", "seeds", "noisy_soft", "noisy
 # What a row costs with a component besides its factor, in multiply-adds: an exponential, mostly.
 cdef enum: EXPONENTIAL_WORK = 20
 
+# Multiply-adds, about half a millisecond: larger iterations are made one by one, because some of
+# those that are made together may turn out not to be needed.
+cdef enum: TOGETHER = 4_000_000
+
 
 cdef int check_e_step(str em) except -1:
     """Refuse what is no E-step by its name."""
@@ -204,6 +208,9 @@ def multiply(const double[:, :, ::1] left, const double[:, :, ::1] right,
                         &products[j, 0, 0], n, panel)
 
 
+include "iterate.pxi"
+
+
 cdef class Rows:
     """Rows of data, perhaps weighted, and the memory that passes over them use.
 
@@ -226,6 +233,8 @@ cdef class Rows:
         Error of a mean log-likelihood by rounding, relative to it.
     computed : float
         Share of (tile, component) pairs that the last pass computed.
+    iterates : bool
+        Whether there is `iterate`.
 
     Notes
     -----
@@ -244,6 +253,7 @@ cdef class Rows:
     cdef Memory mixture, scratch, slots
     cdef readonly Py_ssize_t n_samples, n_features
     cdef readonly double rounding, computed
+    cdef readonly bint iterates
 
     def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
                   *, bint single=False, const int64_t[::1] code=None, **_):
@@ -263,6 +273,7 @@ cdef class Rows:
         if centre is not None:
             self.rows.is_centred, self.rows.centre = True, &centre[0]
         self.by = &single_precision if single else &double_precision
+        self.iterates = not single and self.n_samples > 0
         self.rounding = (2.0**-23 / max(1, self.n_samples) ** 0.5) if single else 2.0**-52
         self.mixture = Memory()
         self.scratch = Memory()
@@ -278,20 +289,25 @@ cdef class Rows:
         cdef const double[:, ::1] means = seen.means
         cdef const double[::1] log_weights = seen.log_weights
         cdef const double[::1] factors = seen.precisions_cholesky.reshape(-1)
-        p.step, p.wanted = self.by.steps[<int>STEPS[step]], wanted
-        p.shape = SHAPES[seen.shape.name]
-        p.k, p.means = means.shape[0], &means[0, 0]
-        p.log_weights, p.factors = &log_weights[0], &factors[0]
+        p.means, p.log_weights, p.factors = &means[0, 0], &log_weights[0], &factors[0]
         if not p.is_centred and step == "nearest":
             self.middle = np.mean(means, axis=0)
             p.is_centred, p.centre = True, &self.middle[0]
+        work = self.cut(p, step, wanted, seen.shape, means.shape[0], factors.shape[0])
         if self.code is not None and "prior" in seen.extras and p.step.keeps_scores and p.n > 0:
             self.prior = seen.extras["prior"]
             p.has_prior, p.code, p.prior = True, &self.code[0], &self.prior[0, 0]
+        self.by.lay_out(p)
+        return work
+
+    cdef Py_ssize_t cut(self, Pass *p, str step, int wanted, shape, Py_ssize_t k,
+                        Py_ssize_t entries) except -1:
+        """Cut the rows, for components of a size whose factors have so many entries."""
+        p.step, p.wanted = self.by.steps[<int>STEPS[step]], wanted
+        p.shape, p.k = SHAPES[shape.name], k
         self.by.cut(p)
         p.mixture = <char *>self.mixture.ask(p.mixture_size)
-        self.by.lay_out(p)
-        return p.n * (max(factors.shape[0], p.k * p.d) + EXPONENTIAL_WORK * p.k)
+        return p.n * (max(entries, p.k * p.d) + EXPONENTIAL_WORK * p.k)
 
     cdef int run(self, Pass *p, n_threads, Py_ssize_t work) except -1:
         cdef char *scratch
@@ -327,6 +343,61 @@ cdef class Rows:
         return Statistics(seen.shape.name, rounded.base, *rest).recentred(seen.means)
 
     # ---- the doors ----
+
+    def iterate(self, str em, MStep step, statistics, previous, Py_ssize_t n, n_threads):
+        """Return the parameters and the statistics of the next iterations, as they are reached.
+
+        Parameters
+        ----------
+        em : str
+        step : MStep
+        statistics : Statistics
+            Where they begin.
+        previous : ndarray
+            Covariances under which these were taken.
+        n : int
+            Most iterations; fewer where a component has no parameters, none where that is so at
+            once, and as many as `TOGETHER` multiply-adds allow.
+        n_threads : int or None
+
+        Returns
+        -------
+        list of (Parameters, Statistics)
+        """
+        cdef Pass p = self.rows
+        cdef Begin begin = Begin(statistics, previous)
+        cdef Py_ssize_t i = 0, k = begin.k, d = begin.d
+        cdef Py_ssize_t work = self.cut(&p, em, SUMS, step.shape, k, entries_of(step.shape, k, d))
+        cdef Iterates found = Iterates(max(1, min(n, TOGETHER // max(1, work))), k, d, step.shape)
+        cdef Moments at = begin.moments
+        cdef const double *before = begin.previous
+        cdef Mixture mixture
+        cdef Sums sums
+        cdef double *step_scratch = step.prepare(k, d)
+        cdef char *scratch
+        cdef int threads
+        p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)
+        with threads_for_a_pass(n_threads, work=work) as chosen:
+            threads = max(1, min(chosen, p.n_slots))
+            scratch = <char *>self.scratch.ask(threads * p.scratch_size)
+            with nogil:
+                while i < found.n:
+                    mixture = found.mixture(i)
+                    if not maximise_all(&step.m, &at, before, &mixture, step_scratch):
+                        break
+                    p.log_weights, p.means, p.factors = (
+                        mixture.log_weights, mixture.means, mixture.factors
+                    )
+                    self.by.lay_out(&p)
+                    run_slots(self.by, &p, threads, scratch, signalled)
+                    sums = found.sums(i)
+                    self.by.reduce_slots(&p, &sums)
+                    found.totals[i, 0], found.totals[i, 1] = sums.log_likelihood, sums.weight
+                    at.centres, at.resp_sum = mixture.means, sums.resp_sum
+                    at.resp_x, at.resp_xx = sums.resp_x, sums.resp_xx
+                    before = mixture.covariances
+                    i += 1
+        return [found.both(each) for each in range(i)]
 
     def n_tiles(self, Py_ssize_t n_components, shape):
         """Return the number of tiles that a pass cuts the rows into."""
@@ -431,6 +502,7 @@ cdef class IncompleteRows(Rows):
         if self.rows.n > 0:
             self.rows.order = &self.order[0]
         self.by, self.single, self.rounding = &incomplete_rows, False, 2.0**-52
+        self.iterates = False
 
     cdef Py_ssize_t lay_out(self, Pass *p, str step, int wanted, seen) except -1:
         cdef const double[::1] covariances = np.ascontiguousarray(seen.covariances).reshape(-1)
@@ -499,6 +571,7 @@ cdef class NoisyRows(Rows):
                   const double[:, :, ::1] projection=None, const int64_t[::1] code=None):
         cdef const double[:] first
         self.by, self.single, self.rounding = &double_precision, False, 2.0**-52
+        self.iterates = False
         self.rows.is_centred = False
         self.noise, self.observed, self.projection = noise, observed, projection
         self.known.kind = [SPHERICAL, DIAG, FULL][noise.ndim - 1]

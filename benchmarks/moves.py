@@ -46,6 +46,9 @@ class Counted:
     inner: Pass
     n: int = 0
 
+    def iterate(self, *_: object) -> tuple[()]:
+        return ()
+
     def accumulate(self, seen: Seen) -> Statistics:
         self.n += 1
         return self.inner.accumulate(seen)

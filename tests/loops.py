@@ -90,6 +90,9 @@ class Watched:
     seen: list[Seen] = field(default_factory=list)
     returned: list[Statistics] = field(default_factory=list)
 
+    def iterate(self, *_: object) -> tuple[()]:
+        return ()
+
     def accumulate(self, seen: Seen) -> Statistics:
         self.seen.append(seen)
         self.returned.append(self.inner.accumulate(seen))

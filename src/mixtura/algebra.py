@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Algebra"]
+__all__ = ["Algebra", "MStep"]
 
 Floats = NDArray[np.float64]
+
+
+class MStep(Protocol):
+    """An M-step that an engine has as one function."""
+
+    def maximise(self, statistics: Any, previous: Floats | None) -> Any:
+        """Return the parameters that follow from statistics; None where a component has none.
+
+        `previous` are the covariances under which the statistics were taken.
+        """
+
+    def log_weights(self, weights: Floats, factors: Floats) -> Floats:
+        """Return the constants (k,) that a pass adds to log-densities: weights, and the ridge."""
 
 
 class Algebra(Protocol):
@@ -24,6 +37,12 @@ class Algebra(Protocol):
 
     def eigh(self, matrices: Floats) -> tuple[Floats, Floats]:
         """Return eigenvalues (k, d), ascending, and eigenvectors, the columns of (k, d, d)."""
+
+    def m_step(self, family: str, shape: Any, ridge: Floats | None) -> MStep | None:
+        """Return the M-step of a covariance family with a ridge; None where there is none.
+
+        Then `mixtura.updates` puts it together.
+        """
 
     def multiply(self, left: Floats, right: Floats) -> Floats:
         """Return products (k, m, n) of (k, m, p) and (k, p, n); one matrix serves for all."""

@@ -67,13 +67,14 @@ class Parameters(NamedTuple):
             view.setflags(write=False)
         return Parameters._make((*views, self.shape))
 
-    def seen(self) -> Seen:
-        """Return what a pass sees of the mixture itself."""
-        if np.count_nonzero(self.weights) == len(self.weights):  # faster than `all`
-            log_weights = np.log(self.weights)
-        else:
-            with np.errstate(divide="ignore"):
+    def seen(self, log_weights: Floats | None = None) -> Seen:
+        """Return what a pass sees of the mixture itself, or of it with other log-weights."""
+        if log_weights is None:
+            if np.count_nonzero(self.weights) == len(self.weights):  # faster than `all`
                 log_weights = np.log(self.weights)
+            else:
+                with np.errstate(divide="ignore"):
+                    log_weights = np.log(self.weights)
         return Seen(log_weights, self.means, self.covariances, self.precisions_cholesky, self.shape)
 
 

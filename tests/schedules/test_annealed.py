@@ -191,6 +191,9 @@ class Held:
     def begin(self, _: Point) -> HeldState:
         return HeldState(self.inverse_temperature)
 
+    def ahead(self, state: object) -> int:  # noqa: ARG002
+        return 1
+
     def disturbed(self, state: HeldState) -> HeldState:
         return state
 
@@ -244,12 +247,12 @@ class HeldAndLooking(Held):
 
     def __init__(self, inverse_temperature: float) -> None:
         super().__init__(inverse_temperature)
-        self.ahead: list[float] = []
+        self.found: list[float] = []
 
     def step(self, state: HeldState, point: Point, look: Look) -> Step:
         there = look(point.statistics)
         assert there is not None
-        self.ahead.append(there.objective)
+        self.found.append(there.objective)
         return super().step(state, point, look)
 
 
@@ -259,7 +262,7 @@ def test_look_ahead_is_made_at_the_temperature_of_the_iteration(b: float) -> Non
     schedule = HeldAndLooking(b)
     em = em_on(X, "full", schedule)
     outcome = em.run(start_of(em, labels), 6)
-    assert schedule.ahead[:-1] == outcome.history[1:]
+    assert schedule.found[:-1] == outcome.history[1:]
 
 
 class Emptying:
@@ -267,6 +270,9 @@ class Emptying:
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+
+    def iterate(self, *_: object) -> tuple[()]:
+        return ()
 
     def accumulate(self, seen: Seen) -> Statistics:
         self.seen.append(seen)

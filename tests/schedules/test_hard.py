@@ -99,6 +99,8 @@ def test_hard_fit_converges_when_no_row_changes_its_component(covariance_type: s
 class EqualSpheres:
     """Equal weights and one variance for all: all that k-means estimates are the means."""
 
+    m_step = None
+
     def update(
         self,
         statistics: Statistics,
@@ -133,6 +135,9 @@ class Labelled:
 
     inner: RowsPass
     labels: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def iterate(self, *_: object) -> tuple[()]:
+        return ()
 
     def accumulate(self, seen: Seen) -> Statistics:
         self.labels.append(np.empty(self.inner.source.n_samples, dtype=np.int64))

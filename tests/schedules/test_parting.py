@@ -98,6 +98,9 @@ class Over:
     def begin(self, start: Point) -> PlainState:  # noqa: ARG002
         return PlainState()
 
+    def ahead(self, state: object) -> int:  # noqa: ARG002
+        return 1
+
     def disturbed(self, state: PlainState) -> PlainState:  # noqa: ARG002
         return PlainState()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -44,6 +44,9 @@ class Cyclic:
 
     def begin(self, _: Point) -> CyclicState:
         return CyclicState()
+
+    def ahead(self, state: object) -> int:  # noqa: ARG002
+        return 1
 
     def disturbed(self, state: CyclicState) -> CyclicState:
         return state
@@ -88,6 +91,7 @@ class LaplaceMeans:
     """
 
     strength: Floats  # of each component
+    m_step: ClassVar[None] = None
 
     def update(
         self, statistics: Statistics, previous: Parameters | None = None

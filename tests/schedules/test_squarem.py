@@ -288,6 +288,9 @@ class Heights:
     def begin(self, start: Point) -> object:
         return self.inner.begin(start)
 
+    def ahead(self, state: object) -> int:  # noqa: ARG002
+        return 1
+
     def disturbed(self, state: object) -> object:
         return self.inner.disturbed(state)
 

@@ -301,6 +301,9 @@ def run(
 class Scripted:
     """A pass over no rows, whose component 0 is empty in every iteration."""
 
+    def iterate(self, *_: object) -> tuple[()]:
+        return ()
+
     def accumulate(self, seen: Seen) -> Statistics:
         k = len(seen.means)
         resp_sum = np.where(np.arange(k) == 0, 0.0, 10.0) if k > 2 else np.full(k, 10.0)
@@ -326,6 +329,9 @@ class Falling:
 
     def __init__(self, cause: str) -> None:
         self.cause, self.seen = cause, []
+
+    def iterate(self, *_: object) -> tuple[()]:
+        return ()
 
     def accumulate(self, seen: Seen) -> Statistics:
         self.seen.append(seen)

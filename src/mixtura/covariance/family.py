@@ -55,6 +55,8 @@ class CovarianceFamily:
     alternative : CovarianceFamily or None
         Another update rule for the same covariances, not exactly that of largest likelihood. From
         where it ends, EM may reach a higher maximum.
+    rule_name : str
+        What engines call the rule, where that is not the family's letters.
 
     References
     ----------
@@ -67,6 +69,7 @@ class CovarianceFamily:
     rule: Rule
     given_name: str = ""
     alternative: CovarianceFamily | None = None
+    rule_name: str = ""
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from mixtura.kernels.doors import (
 from mixtura.kernels.instruction_set import IncompleteRows, NoisyRows
 from mixtura.kernels.instruction_set import Rows as Rows
 from mixtura.kernels.matrices import eigh, factorise, multiply
+from mixtura.kernels.mstep import m_step
 
 # What makes passes over rows of each form. Each one is named here and nowhere else.
 FORMS: dict[str, Any] = {"whole": Rows, "incomplete": IncompleteRows, "noisy": NoisyRows}
@@ -35,6 +36,7 @@ __all__ = [
     "eigh",
     "factorise",
     "log_density",
+    "m_step",
     "multiply",
     "potentials",
     "responsibilities",

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.parameters import Seen
+from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
@@ -19,11 +19,23 @@ def factorise(
 def eigh(matrices: Floats, values: Floats, axes: Floats, found: NDArray[np.bool_]) -> None: ...
 def multiply(left: Floats, right: Floats, products: Floats) -> None: ...
 
+families: dict[str, int]
+
+class MStep:
+    shape: Shape
+
+    def __init__(
+        self, letters: str, shape: Shape, ridge: Floats | None, most_inflation: float
+    ) -> None: ...
+    def maximise(self, statistics: Statistics, previous: Floats | None) -> Parameters | None: ...
+    def log_weights(self, weights: Floats, factors: Floats) -> Floats: ...
+
 class Rows:
     n_samples: int
     n_features: int
     rounding: float
     computed: float
+    iterates: bool
 
     def __init__(
         self,
@@ -44,6 +56,15 @@ class Rows:
         carry: Any = None,
         labels: _Labels | None = None,
     ) -> Statistics: ...
+    def iterate(
+        self,
+        em: str,
+        step: MStep,
+        statistics: Statistics,
+        previous: Floats,
+        n: int,
+        n_threads: int | None,
+    ) -> list[tuple[Parameters, Statistics]]: ...
     def evaluate(
         self,
         em: str,

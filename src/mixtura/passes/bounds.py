@@ -108,8 +108,9 @@ class CarriedBounds:
         """
         means = seen.means
         statistics: Statistics
-        few = len(means) < LEAST_COMPONENTS or means.size < self._least_products
-        if few or "prior" in seen.extras:  # which may make any component the best of a row
+        if (
+            self.are_idle(means) or "prior" in seen.extras
+        ):  # which may make any component the best of a row
             statistics = rows.accumulate(self._em, seen, n_threads, labels=labels)
             return statistics
         before = self._state
@@ -132,6 +133,10 @@ class CarriedBounds:
             passes, renewal, seen, order, reach, labels if renewing else None
         )
         return statistics
+
+    def are_idle(self, means: Floats) -> bool:
+        """Whether there are too few components for bounds."""
+        return len(means) < LEAST_COMPONENTS or means.size < self._least_products
 
     def record(self) -> BoundsRecord:
         """Return what later passes depend on."""

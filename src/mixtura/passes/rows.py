@@ -11,8 +11,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import MStep
 from mixtura.data import Block, RowSource
-from mixtura.parameters import Seen
+from mixtura.parameters import Parameters, Seen
 from mixtura.passes import unlikely, work
 from mixtura.passes.backend import Backend
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds
@@ -21,7 +22,7 @@ from mixtura.passes.work import FarRow, Marked, Part
 from mixtura.shapes import EPS, Floats, Shape
 from mixtura.statistics import Statistics, total
 
-__all__ = ["Pass", "RowsPass"]
+__all__ = ["Iterates", "Pass", "RowsPass"]
 
 Labels = NDArray[np.int64]
 Result = TypeVar("Result")
@@ -32,6 +33,16 @@ class Pass(Protocol):
 
     def accumulate(self, seen: Seen) -> Statistics:
         """Return the statistics of all rows under a mixture, about its means."""
+
+    def iterate(self, step: MStep, statistics: Statistics, previous: Floats, n: int) -> Iterates:
+        """Return what the next iterations lead to, at most `n`, made in one call of the engine.
+
+        There are fewer where a component has no parameters, and none where no engine can do it.
+        """
+
+
+# The parameters after each iteration, and the statistics under them.
+Iterates = Sequence[tuple[Parameters, Statistics]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +154,19 @@ class RowsPass:
         """Return the statistics under a mixture; `labels`, if given, gets each row's component."""
         self._refuse_outputs(labels)
         return self._total(partial(work.accumulated, self.em, seen, self.backend.n_threads, labels))
+
+    def iterate(self, step: MStep, statistics: Statistics, previous: Floats, n: int) -> Iterates:
+        """Return what the next iterations lead to: see `Pass`."""
+        if self._kept is None or len(self._kept) > 1:
+            return ()
+        _, rows, bounds = self._kept[0]
+        assert bounds is not None
+        if not rows.iterates or not bounds.are_idle(statistics.centres):
+            return ()
+        found: Iterates = rows.iterate(
+            self.em, step, statistics, previous, n, self.backend.n_threads
+        )
+        return found
 
     def each(self, seen: Callable[[], Seen]) -> Iterator[Statistics]:
         """Yield the statistics of each block, under what `seen` returns when its turn comes."""

@@ -21,7 +21,7 @@ from mixtura.reference.doors import (
     responsibilities,
 )
 from mixtura.reference.incomplete import IncompleteRows
-from mixtura.reference.matrices import eigh, factorise, multiply
+from mixtura.reference.matrices import eigh, factorise, m_step, multiply
 from mixtura.reference.noisy import NoisyRows
 from mixtura.reference.rows import Rows as Rows
 
@@ -43,6 +43,7 @@ __all__ = [
     "eigh",
     "factorise",
     "log_density",
+    "m_step",
     "multiply",
     "potentials",
     "responsibilities",

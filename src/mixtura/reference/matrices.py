@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dtrtri
 
-from mixtura.shapes import MOST_INFLATION, Floats
+from mixtura.shapes import MOST_INFLATION, Floats, Shape
 
-__all__ = ["eigh", "factorise", "multiply"]
+__all__ = ["eigh", "factorise", "m_step", "multiply"]
 
 
 def factorise(covariances: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -105,3 +105,7 @@ def multiply(left: Floats, right: Floats) -> Floats:
     """
     products: Floats = left @ right
     return products
+
+
+def m_step(family: str, shape: Shape, ridge: Floats | None) -> None:
+    """Leave every M-step to `mixtura.updates` and the rules of `mixtura.covariance`."""

@@ -62,6 +62,8 @@ class Rows:
         What rounding does to a mean log-likelihood, relative to it.
     computed : float
         Share of the densities that the last pass computed: all of them.
+    iterates : bool
+        Whether several iterations can be made in one call: never here.
 
     Notes
     -----
@@ -72,6 +74,7 @@ class Rows:
     extras: tuple[str, ...] = ()
     rounding = EPS
     computed = 1.0
+    iterates = False
 
     def __init__(
         self,

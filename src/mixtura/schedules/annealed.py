@@ -66,6 +66,9 @@ class Annealed:
         inner = None if state.inner is None else self._inner.disturbed(state.inner)
         return state._replace(inner=inner)
 
+    def ahead(self, state: AnnealedState) -> int:
+        return 1 if state.inner is None else self._inner.ahead(state.inner)
+
     def step(self, state: AnnealedState, point: Point, look: Look) -> Step:
         b = state.inverse_temperature
         if b == 1.0:

@@ -186,6 +186,7 @@ class EM:
         """
         outcome = start if isinstance(start, Outcome) else Outcome(start)
         outcome.stop_reason = "max_iter"
+        made: list[Point] = []  # ahead of the schedule, the next one last
         left = components_left(outcome.events, len(outcome.parameters.weights))
         update = self.update.select(left)
         try:
@@ -194,16 +195,25 @@ class EM:
                 outcome.statistics, outcome.state = first.statistics, self.schedule.begin(first)
             for iteration in range(len(outcome.history) + 1, max_iter + 1):
                 state = outcome.state
-                parameters, failed = update.update(outcome.statistics, outcome.parameters)
-                if np.count_nonzero(failed):  # faster than `any`
-                    _note_empty(outcome, failed)
-                    parameters, kept = self.collapse.recover(
-                        update, outcome.statistics, parameters, failed, iteration, outcome.events
-                    )
-                    update, state = update.select(kept), self.schedule.disturbed(state)
-                point = self._point(update, parameters, state.inverse_temperature)
+                if not made and state.inverse_temperature == 1.0:
+                    n = min(self.schedule.ahead(state), max_iter - iteration + 1)
+                    made = self._made(update, outcome, n)
+                if made:
+                    point = made.pop()
+                else:
+                    parameters, failed = update.update(outcome.statistics, outcome.parameters)
+                    if np.count_nonzero(failed):  # faster than `any`
+                        _note_empty(outcome, failed)
+                        parameters, kept = self.collapse.recover(
+                            update, outcome.statistics, parameters, failed, iteration,
+                            outcome.events,
+                        )  # fmt: skip
+                        update, state = update.select(kept), self.schedule.disturbed(state)
+                    point = self._point(update, parameters, state.inverse_temperature)
                 look = partial(self._look, update, point, state.inverse_temperature)
-                state, point, finished = self.schedule.step(state, point, look)
+                state, chosen, finished = self.schedule.step(state, point, look)
+                if chosen is not point:
+                    made, point = [], chosen
                 _move(outcome, point)
                 outcome.state = state
                 outcome.history.append(point.objective)
@@ -238,8 +248,23 @@ class EM:
         self, update: Update, at: Point, inverse_temperature: float, statistics: Statistics
     ) -> Point | None:
         """Make an update and a pass, at the same temperature, from a schedule's own statistics."""
+        if inverse_temperature == 1.0:
+            made = self._made(update, at._replace(statistics=statistics), 1)
+            if made:
+                return made[0]
         parameters, failed = update.update(statistics, at.parameters)
         return None if failed.any() else self._point(update, parameters, inverse_temperature)
+
+    def _made(self, update: Update, at: Outcome | Point, n: int) -> list[Point]:
+        """The next `n` iterations, or fewer, made in one call; the last one comes first."""
+        step, statistics = update.m_step, at.statistics
+        if step is None or statistics is None:
+            return []
+        iterates = self.rows.iterate(step, statistics, at.parameters.covariances, n)
+        return [
+            Point(parameters, found, found.log_likelihood / found.weight_sum)
+            for parameters, found in reversed(iterates)
+        ]
 
     def _start_point(self, update: Update, parameters: Parameters) -> Point:
         """Make the first pass, under the parameters alone."""

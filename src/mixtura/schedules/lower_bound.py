@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, Protocol
 
+from mixtura.schedules.plain import AHEAD
 from mixtura.schedules.protocol import Look, Point, Step
 
 __all__ = ["AtBeginning", "Bound", "LowerBound", "LowerBoundState"]
@@ -71,6 +72,9 @@ class LowerBound:
 
     def disturbed(self, state: Any) -> Any:
         return state
+
+    def ahead(self, state: Any) -> int:  # noqa: ARG002
+        return AHEAD
 
     def step(self, state: LowerBoundState, point: Point, look: Look) -> Step:  # noqa: ARG002
         bound = self.bound.closed(state.opened, point)

@@ -149,6 +149,9 @@ class Moves:
     def disturbed(self, state: MovesState) -> MovesState:
         return MovesState(self._inner.disturbed(state.inner))
 
+    def ahead(self, state: MovesState) -> int:
+        return self._inner.ahead(state.inner)
+
     def step(self, state: MovesState, point: Point, look: Look) -> Step:
         inner = self._inner.step(state.inner, point, look)
         after = MovesState(inner.state, state.since + 1)

@@ -110,6 +110,9 @@ class Parting:
         partings = MOST_PARTINGS if state.partings else 0
         return PartingState(self._inner.disturbed(state.inner), partings=partings)
 
+    def ahead(self, state: PartingState) -> int:
+        return self._inner.ahead(state.inner)
+
     def step(self, state: PartingState, point: Point, look: Look) -> Step:
         inner = self._inner.step(state.inner, point, look)
         after = PartingState(inner.state, state.since + 1, state.partings)

@@ -10,9 +10,10 @@ import numpy as np
 
 from mixtura.schedules.protocol import Look, Point, Step
 
-__all__ = ["Plain", "PlainState", "predicted_gains"]
+__all__ = ["AHEAD", "Plain", "PlainState", "predicted_gains"]
 
 EPS = float(np.finfo(np.float64).eps)
+AHEAD = 4  # iterations that are made before the first is looked at
 CAUTION = 20.0  # rises as large as the last one by which the predicted limit may still change
 
 
@@ -63,6 +64,9 @@ class Plain:
 
     def disturbed(self, state: Any) -> Any:  # noqa: ARG002
         return PlainState()
+
+    def ahead(self, state: Any) -> int:  # noqa: ARG002
+        return AHEAD
 
     def step(self, state: PlainState, point: Point, look: Look) -> Step:  # noqa: ARG002
         after = self.after(state, point.objective)

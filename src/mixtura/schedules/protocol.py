@@ -73,5 +73,12 @@ class Schedule(Protocol):
     def disturbed(self, state: Any) -> Any:
         """Return the state after something other than an iteration changed the parameters."""
 
+    def ahead(self, state: Any) -> int:
+        """Return how many iterations may be made before the first of them is looked at.
+
+        None of them depends on what `step` decides after those before it, unless it stops or
+        chooses another point; then those made ahead are dropped.
+        """
+
     def step(self, state: Any, point: Point, look: Look) -> Step:
         """Decide after an iteration that has led to `point`."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mixtura.schedules.plain import Plain
+from mixtura.schedules.plain import AHEAD, Plain
 from mixtura.schedules.protocol import Look, Point, Step
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
@@ -26,6 +26,7 @@ __all__ = ["Squarem", "SquaremState"]
 
 TINY = float(np.finfo(np.float64).tiny)
 PATIENCE = 8  # plain iterations before the first leap
+LEAP = 3  # statistics in a row that a leap needs
 LARGE_GAIN = 3e-4  # nats per unit of weight; while iterations gain more, none is left out
 FIRST_LENGTH = 4.0  # of the longest leap, in iterations
 STRETCH = 4.0  # the longest leap grows by this when one of that length is taken, else shrinks
@@ -110,6 +111,10 @@ class Squarem(Plain):
     def disturbed(self, state: SquaremState) -> SquaremState:  # noqa: ARG002
         return SquaremState()
 
+    def ahead(self, state: SquaremState) -> int:
+        until_leaps = PATIENCE + LEAP - state.plain
+        return max(LEAP - len(state.seen), min(until_leaps, AHEAD))
+
     def step(self, state: SquaremState, point: Point, look: Look) -> Step:  # type: ignore[override]
         gain = point.objective - state.recent[-1] if state.recent else state.gain
         after = state._replace(plain=state.plain + 1, gain=gain)
@@ -147,7 +152,7 @@ class Squarem(Plain):
         if state.plain <= PATIENCE or state.gain > LARGE_GAIN:
             return state._replace(seen=()), point
         seen = (*state.seen, point.statistics)
-        if len(seen) < 3:
+        if len(seen) < LEAP:
             return state._replace(seen=seen), point
         state = state._replace(seen=(point.statistics,))
         s0, s1, s2 = seen

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.algebra import Algebra
+from mixtura.algebra import Algebra, MStep
 from mixtura.covariance import CovarianceFamily
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
@@ -36,6 +36,8 @@ class AbsoluteRidge:
     mends_empty : bool
         Whether a component without weight counts as failed.
     """
+
+    m_step: MStep | None = None
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import MStep
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
@@ -44,6 +45,8 @@ class Fixed:
     shared : bool
         Whether covariances have parts in common. Then all or none are fixed.
     """
+
+    m_step: MStep | None = None
 
     def __init__(self, inner: Update, start: Parameters, fixed: Mask, *, shared: bool) -> None:
         self._start, self._fixed, self._shared = start, fixed, shared

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import MStep
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
@@ -31,6 +32,8 @@ class Labelled:
     prior : ndarray of shape (n_codes, n_components), nats
         See `mixtura.data.labels.RowLabels`.
     """
+
+    m_step: MStep | None = None
 
     def __init__(self, inner: Update, prior: Floats) -> None:
         self._inner, self._prior = inner, prior

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import MStep
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
@@ -22,6 +23,13 @@ class Update(Protocol):
     The objective, per unit of weight, is ``log_likelihood / weight_sum + offset - penalty``, with
     the log-likelihood of the rows under what `as_seen` returns. An update may contain another one.
     """
+
+    @property
+    def m_step(self) -> MStep | None:
+        """The engine's function that makes this update, and whose objective has no penalty.
+
+        None where there is no such function. Where it finds no parameters, `update` says why.
+        """
 
     def update(
         self, statistics: Statistics, previous: Parameters | None = None

@@ -25,7 +25,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.algebra import Algebra
+from mixtura.algebra import Algebra, MStep
 from mixtura.covariance import CovarianceFamily
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import EPS, Floats
@@ -76,11 +76,24 @@ class Ridge:
         self._ridge = ridge if ridge.any() else None
         self._least = None if least is None or ridge.all() else least
         self._free = ridge == 0.0
+        self._m_step: MStep | None = None
+        if prior is None and self._least is None:
+            name = family.rule_name or family.letters
+            self._m_step = algebra.m_step(name, family.shape, self._ridge)
+
+    @property
+    def m_step(self) -> MStep | None:
+        return self._m_step
 
     def update(
         self, statistics: Statistics, previous: Parameters | None = None
     ) -> tuple[Parameters, Mask]:
         family = self._family
+        if self._m_step is not None:
+            before = None if previous is None else previous.covariances
+            found = self._m_step.maximise(statistics, before)
+            if found is not None:
+                return found, np.zeros(len(found.weights), dtype=bool)
         # An empty component is 0 / 0; one that was too far from all rows overflows.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             centred = statistics.centred()
@@ -109,6 +122,9 @@ class Ridge:
         return parameters, singular | lost
 
     def as_seen(self, parameters: Parameters) -> tuple[Seen, float]:
+        if self._m_step is not None:
+            constants = self._m_step.log_weights(parameters.weights, parameters.precisions_cholesky)
+            return parameters.seen(constants), 0.0
         seen = parameters.seen()
         if self._ridge is None:
             return seen, 0.0

@@ -30,7 +30,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.algebra import Algebra
+from mixtura.algebra import Algebra, MStep
 from mixtura.conjugate import Laws, PriorLaws, gain_of_order, gains_of_merging
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats
@@ -53,6 +53,8 @@ class Variational:
         Of all rows.
     algebra : Algebra
     """
+
+    m_step: MStep | None = None
 
     def __init__(self, prior: PriorLaws, weight_sum: float, algebra: Algebra) -> None:
         self.prior, self.weight_sum, self._algebra = prior, weight_sum, algebra

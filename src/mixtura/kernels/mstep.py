@@ -1,0 +1,25 @@
+"""M-steps that are compiled: alone, and alternating with passes in one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mixtura.kernels.instruction_set import compiled_kernels
+from mixtura.shapes import MOST_INFLATION, Floats, Shape
+
+__all__ = ["m_step"]
+
+
+def m_step(family: str, shape: Shape, ridge: Floats | None) -> Any:
+    """Return the M-step of a covariance family with a ridge; None where none is compiled.
+
+    Parameters
+    ----------
+    family : str
+        Its letters.
+    shape : Shape
+    ridge : ndarray of shape (n_features,), squared units of the features, or None
+    """
+    if family not in compiled_kernels.families:
+        return None
+    return compiled_kernels.MStep(family, shape, ridge, MOST_INFLATION)
