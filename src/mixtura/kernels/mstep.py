@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mixtura.kernels.instruction_set import compiled_kernels
 from mixtura.shapes import MOST_INFLATION, Floats, Shape
 
@@ -22,4 +24,5 @@ def m_step(family: str, shape: Shape, ridge: Floats | None) -> Any:
     """
     if family not in compiled_kernels.families:
         return None
+    ridge = None if ridge is None else np.ascontiguousarray(ridge, dtype=np.float64)
     return compiled_kernels.MStep(family, shape, ridge, MOST_INFLATION)
