@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Algebra"]
+__all__ = ["Algebra", "CovarianceRule"]
 
 Floats = NDArray[np.float64]
+
+
+class CovarianceRule(Protocol):
+    """A compiled rule of a covariance family: see `mixtura.covariance.family.Rule`.
+
+    Weights may be zero. A component without weight, or whose scatter is not finite, gets NaN.
+    """
+
+    def __call__(
+        self, scatter: Floats, counts: Floats, previous: Floats | None = None, /
+    ) -> Floats: ...
 
 
 class Algebra(Protocol):
@@ -17,7 +29,16 @@ class Algebra(Protocol):
 
     `mixtura.kernels` and `mixtura.reference` are such engines. The compiled functions stay on the
     calling thread, which BLAS and LAPACK do not.
+
+    Attributes
+    ----------
+    covariance_rules : mapping of str
+        Rules of covariance families that the engine has compiled, by the families' letters. Others
+        are made of the functions below.
     """
+
+    @property
+    def covariance_rules(self) -> Mapping[str, CovarianceRule]: ...
 
     def factorise(self, covariances: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Return precision factors of matrices (k, d, d), and which of them have none."""

@@ -48,7 +48,12 @@ _FAMILIES = (
         "VVE",
         FULL,
         on_common_axes(each_its_own, equal_volumes=False),
-        alternative=CovarianceFamily("VVE", FULL, on_common_axes(each_its_own, equal_volumes=True)),
+        alternative=CovarianceFamily(
+            "VVE",
+            FULL,
+            on_common_axes(each_its_own, equal_volumes=True),
+            rule_name="VVE on the axes of EVE",
+        ),
     ),
     CovarianceFamily("EEV", FULL, on_own_axes(equal)),
     CovarianceFamily("VEV", FULL, on_own_axes(with_common_variances)),

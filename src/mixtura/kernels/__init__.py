@@ -17,6 +17,7 @@ from mixtura.kernels.doors import (
     potentials,
     responsibilities,
 )
+from mixtura.kernels.families import covariance_rules, maximise_covariances
 from mixtura.kernels.instruction_set import IncompleteRows, NoisyRows
 from mixtura.kernels.instruction_set import Rows as Rows
 from mixtura.kernels.matrices import eigh, factorise, multiply
@@ -32,9 +33,11 @@ __all__ = [
     "agglomerate",
     "assign",
     "build_config",
+    "covariance_rules",
     "eigh",
     "factorise",
     "log_density",
+    "maximise_covariances",
     "multiply",
     "potentials",
     "responsibilities",
