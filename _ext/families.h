@@ -1,59 +1,267 @@
-/* The rules of covariance families: covariances of largest likelihood, from scatters and weights. */
+/* The covariance families: how scatters become covariances, on one thread.
+
+   A rule takes scatters W_j about the component means, k of them, and positive weights n_j, and
+   writes the covariances of largest expected likelihood [1], those that make
+
+     sum_j n_j log det C_j + tr(inv(C_j) W_j)
+
+   least within the family. `mixtura.covariance` has the same rules in NumPy, which are the
+   definition; results agree to rounding. An array has one number for each component, a diagonal of
+   d or a matrix of d x d. Only EEE has one matrix for all: its scatter is the sum.
+
+   A component whose scatter is singular gets a covariance that is singular, or NaN, and does not
+   affect the others. `covariances` may be the array `previous`, of the covariances before, which
+   rules in closed form do not read; it is NULL where there are none. No rule fails. It returns how
+   many steps its iterations made, 0 for a closed form.
+
+   [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
+       781-793, 1995. */
 #ifndef MIXTURA_FAMILIES_H
 #define MIXTURA_FAMILIES_H
 
 #include "eigen.h"
 
+#define MOST_INFLATION (0.125 / DBL_EPSILON) /* as mixtura.shapes has it */
+
+typedef int (*Rule)(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,
+                    const double *previous, double *covariances, double *work);
+
 typedef struct {
-    const char *letters;
-    ptrdiff_t (*scratch)(ptrdiff_t k, ptrdiff_t d); /* doubles */
-    int (*rule)(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,
-                const double *previous, double *covariances, double *work);
+    const char *name;   /* its letters */
+    int order;          /* a component has d^order numbers */
+    int is_tied;        /* one matrix serves for all components */
+    int is_separate;    /* no component depends on another */
+    Rule rule;
+    ptrdiff_t (*scratch)(ptrdiff_t k, ptrdiff_t d); /* doubles of `work` that the rule asks for */
 } Family;
 
-static ptrdiff_t no_scratch(ptrdiff_t k, ptrdiff_t d) { (void)k, (void)d; return 0; }
+INLINE double total_of(ptrdiff_t n, const double *x) {
+    double total = 0.0;
+    for (ptrdiff_t i = 0; i < n; i++) total += x[i];
+    return total;
+}
 
-static int each_its_own(ptrdiff_t k, ptrdiff_t size, const double *scatter, const double *counts,
-                        double *covariances) {
+/* Volume and shape vary; m numbers a component: VII, VVI, VVV */
+INLINE void each_its_own(ptrdiff_t k, ptrdiff_t m, const double *scatter, const double *counts,
+                         double *covariances) {
     for (ptrdiff_t j = 0; j < k; j++)
-        for (ptrdiff_t a = 0; a < size; a++)
-            covariances[j * size + a] = scatter[j * size + a] / counts[j];
-    return 1;
+        for (ptrdiff_t i = 0; i < m; i++) covariances[j * m + i] = scatter[j * m + i] / counts[j];
 }
 
-static int equal(ptrdiff_t k, ptrdiff_t size, const double *scatter, const double *counts,
-                 double *covariances) {
-    double total = 0.0;
-    for (ptrdiff_t j = 0; j < k; j++) total += counts[j];
-    for (ptrdiff_t a = 0; a < size; a++) {
+/* Volume and shape are equal, and kept for each component: EII, EEI */
+INLINE void equal(ptrdiff_t k, ptrdiff_t m, const double *scatter, const double *counts,
+                  double *covariances) {
+    const double weight = total_of(k, counts);
+    for (ptrdiff_t i = 0; i < m; i++) {
         double sum = 0.0;
-        for (ptrdiff_t j = 0; j < k; j++) sum += scatter[j * size + a];
-        for (ptrdiff_t j = 0; j < k; j++) covariances[j * size + a] = sum / total;
+        for (ptrdiff_t j = 0; j < k; j++) sum += scatter[j * m + i];
+        for (ptrdiff_t j = 0; j < k; j++) covariances[j * m + i] = sum / weight;
     }
-    return 1;
 }
 
-#define RULE(name)                                                                             \
-    static int name(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,      \
-                    const double *previous, double *covariances, double *work)
-#define UNUSED (void)d, (void)previous, (void)work
+/* Scatters divided by the roots of their determinants, times the mean of these. A singular one,
+   whose root is zero, stays singular. */
+static void of_equal_volume(ptrdiff_t k, ptrdiff_t m, const double *scatter, const double *counts,
+                            const double *roots, double *covariances) {
+    double weight = 0.0;
+    for (ptrdiff_t j = 0; j < k; j++) weight += roots[j] > 0.0 ? counts[j] : 0.0;
+    const double volume = total_of(k, roots) / (weight > DBL_MIN ? weight : DBL_MIN);
+    for (ptrdiff_t j = 0; j < k; j++) {
+        const int regular = roots[j] > 0.0;
+        const double root = regular ? roots[j] : counts[j], times = regular ? volume : 1.0;
+        for (ptrdiff_t i = 0; i < m; i++)
+            covariances[j * m + i] = scatter[j * m + i] / root * times;
+    }
+}
 
-RULE(eii) { UNUSED; return equal(k, 1, scatter, counts, covariances); }
-RULE(vii) { UNUSED; return each_its_own(k, 1, scatter, counts, covariances); }
-RULE(eei) { UNUSED; return equal(k, d, scatter, counts, covariances); }
-RULE(vvi) { UNUSED; return each_its_own(k, d, scatter, counts, covariances); }
-RULE(vvv) { UNUSED; return each_its_own(k, d * d, scatter, counts, covariances); }
-RULE(eee) {
-    double total = 0.0;
-    UNUSED;
-    for (ptrdiff_t j = 0; j < k; j++) total += counts[j];
-    return each_its_own(1, d * d, scatter, &total, covariances);
+/* exp(mean log), 0 where some number is not positive */
+static double geometric_mean(ptrdiff_t d, const double *x) {
+    double sum = 0.0;
+    for (ptrdiff_t a = 0; a < d; a++) {
+        if (!(x[a] > 0.0)) return 0.0;
+        sum += log(x[a]);
+    }
+    return exp(sum / d);
+}
+
+/* Volume is equal, shape varies: EVI, with room for k roots */
+INLINE void equal_volumes(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,
+                          double *covariances, double *roots) {
+    for (ptrdiff_t j = 0; j < k; j++) roots[j] = geometric_mean(d, scatter + j * d);
+    of_equal_volume(k, d, scatter, counts, roots, covariances);
+}
+
+/* Eigenvalues of each scatter, none below zero, and its axes, the columns; NaN where there are
+   none */
+static void own_axes(ptrdiff_t k, ptrdiff_t d, const double *scatter, double *variances,
+                     double *axes, double *work) {
+    for (ptrdiff_t j = 0; j < k; j++) {
+        double *values = variances + j * d, *vectors = axes + j * d * d;
+        const int found = eigen(scatter + j * d * d, d, work, values, vectors);
+        for (ptrdiff_t a = 0; a < d; a++)
+            values[a] = !found ? NAN : values[a] > 0.0 ? values[a] : 0.0;
+        for (ptrdiff_t i = 0; i < d * d; i++) vectors[i] = found ? vectors[i] : NAN;
+    }
+}
+
+/* The matrix with these variances along axes, the columns, exactly symmetric; NaN where the
+   smallest variance is lost in the rounding of the largest. `row` has room for d. */
+static void span(ptrdiff_t d, const double *axes, const double *variances, double *matrix,
+                 double *row) {
+    double largest = 0.0;
+    int kept = 1;
+    for (ptrdiff_t a = 0; a < d; a++) largest = variances[a] > largest ? variances[a] : largest;
+    for (ptrdiff_t a = 0; a < d; a++) kept &= variances[a] > d * DBL_EPSILON * largest;
+    for (ptrdiff_t a = 0; a < d; a++) {
+        for (ptrdiff_t r = 0; r < d; r++) row[r] = variances[r] * axes[a * d + r];
+        for (ptrdiff_t b = 0; b <= a; b++)
+            matrix[a * d + b] = matrix[b * d + a] = kept ? dot(d, row, axes + b * d) : NAN;
+    }
+}
+
+/* The rules, by their letters. Numbers of scratch: */
+static ptrdiff_t no_scratch(ptrdiff_t k, ptrdiff_t d) { return 0; }
+static ptrdiff_t roots_scratch(ptrdiff_t k, ptrdiff_t d) { return k; }
+static ptrdiff_t factor_scratch(ptrdiff_t k, ptrdiff_t d) {
+    return k + d * d + FACTOR_SCRATCH(d);
+}
+static ptrdiff_t axes_scratch(ptrdiff_t k, ptrdiff_t d) {
+    return 2 * k * d + k * d * d + EIGEN_SCRATCH(d);
+}
+
+#define RULE(letters)                                                                              \
+    static int letters(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,      \
+                       const double *previous, double *covariances, double *work)
+
+RULE(rule_EII) {
+    equal(k, 1, scatter, counts, covariances);
+    return 0;
+}
+
+RULE(rule_VII) {
+    each_its_own(k, 1, scatter, counts, covariances);
+    return 0;
+}
+
+RULE(rule_EEI) {
+    equal(k, d, scatter, counts, covariances);
+    return 0;
+}
+
+RULE(rule_EVI) {
+    equal_volumes(k, d, scatter, counts, covariances, work);
+    return 0;
+}
+
+RULE(rule_VVI) {
+    each_its_own(k, d, scatter, counts, covariances);
+    return 0;
+}
+
+RULE(rule_EEE) {
+    const double weight = total_of(k, counts);
+    each_its_own(1, d * d, scatter, &weight, covariances);
+    return 0;
+}
+
+RULE(rule_EEV) {
+    double *variances = work, *common = variances + k * d, *axes = common + k * d;
+    double *rest = axes + k * d * d;
+    own_axes(k, d, scatter, variances, axes, rest);
+    equal(k, d, variances, counts, common);
+    for (ptrdiff_t j = 0; j < k; j++)
+        span(d, axes + j * d * d, common + j * d, covariances + j * d * d, rest);
+    return 0;
+}
+
+RULE(rule_EVV) {
+    double *roots = work, *factor = roots + k, *rest = factor + d * d;
+    for (ptrdiff_t j = 0; j < k; j++) {
+        double logs = 0.0;
+        roots[j] = 0.0;
+        if (!factorise(scatter + j * d * d, d, MOST_INFLATION, rest, factor)) continue;
+        for (ptrdiff_t a = 0; a < d; a++) logs += log(factor[a * d + a]);
+        roots[j] = exp(-2.0 * logs / d);
+    }
+    of_equal_volume(k, d * d, scatter, counts, roots, covariances);
+    return 0;
+}
+
+RULE(rule_VVV) {
+    each_its_own(k, d * d, scatter, counts, covariances);
+    return 0;
 }
 
 static const Family FAMILIES[] = {
-    {"EII", no_scratch, eii}, {"VII", no_scratch, vii}, {"EEI", no_scratch, eei},
-    {"VVI", no_scratch, vvi}, {"EEE", no_scratch, eee}, {"VVV", no_scratch, vvv},
+    {"EII", 0, 0, 0, rule_EII, no_scratch},   {"VII", 0, 0, 1, rule_VII, no_scratch},
+    {"EEI", 1, 0, 0, rule_EEI, no_scratch},   {"EVI", 1, 0, 0, rule_EVI, roots_scratch},
+    {"VVI", 1, 0, 1, rule_VVI, no_scratch},   {"EEE", 2, 1, 0, rule_EEE, no_scratch},
+    {"EEV", 2, 0, 0, rule_EEV, axes_scratch}, {"EVV", 2, 0, 0, rule_EVV, factor_scratch},
+    {"VVV", 2, 0, 1, rule_VVV, no_scratch},
 };
+
 enum { N_FAMILIES = sizeof FAMILIES / sizeof *FAMILIES };
+
+/* The family of this name, or NULL */
+static const Family *family_named(const char *name) {
+    for (int i = 0; i < N_FAMILIES; i++)
+        if (!strcmp(FAMILIES[i].name, name)) return FAMILIES + i;
+    return NULL;
+}
+
+INLINE ptrdiff_t numbers_of_one(const Family *family, ptrdiff_t d) {
+    return family->order == 0 ? 1 : family->order == 1 ? d : d * d;
+}
+
+/* doubles of `work` that `maximise` asks for */
+static ptrdiff_t maximise_scratch(const Family *family, ptrdiff_t k, ptrdiff_t d) {
+    return 2 * k + 2 * k * numbers_of_one(family, d) + family->scratch(k, d);
+}
+
+/* x times 2^exponent, which may be beyond the largest power that a double holds */
+INLINE void scale_by_power(ptrdiff_t n, const double *x, int exponent, double *scaled) {
+    const double half = ldexp(1.0, exponent / 2), rest = ldexp(1.0, exponent - exponent / 2);
+    for (ptrdiff_t i = 0; i < n; i++) scaled[i] = x[i] * half * rest;
+}
+
+/* The covariances of all components, as `CovarianceFamily.update` has them: weights may be zero,
+   and such components and those whose scatter is not finite get NaN.
+
+   Weights are taken as shares, to within a power of two: in another such unit of weight, rules that
+   take logarithms would round otherwise. */
+static int maximise(const Family *family, ptrdiff_t k, ptrdiff_t d, const double *scatter,
+                    const double *counts, const double *previous, double *covariances,
+                    double *work) {
+    const ptrdiff_t m = numbers_of_one(family, d);
+    int all = 1, exponent = 0, steps = 0;
+    for (ptrdiff_t j = 0; j < k; j++) all &= counts[j] > 0.0;
+    if (family->is_tied || (family->is_separate && all))
+        return family->rule(k, d, scatter, counts, previous, covariances, work);
+    double *kept = work, *weights = kept + k, *scaled = weights + k, *found = scaled + k * m;
+    const double weight = total_of(k, counts);
+    if (weight <= DBL_MAX) frexp(weight, &exponent);
+    ptrdiff_t present = 0; /* components that count lie one behind the other */
+    for (ptrdiff_t j = 0; j < k; j++) {
+        double *here = scaled + present * m;
+        scale_by_power(1, counts + j, -exponent, weights + present);
+        scale_by_power(m, scatter + j * m, -exponent, here);
+        kept[j] = weights[present] > 0.0;
+        for (ptrdiff_t i = 0; i < m; i++)
+            if (!(fabs(here[i]) <= DBL_MAX)) kept[j] = 0.0;
+        if (kept[j] == 0.0) continue;
+        if (previous) memcpy(found + present * m, previous + j * m, m * sizeof *found);
+        present++;
+    }
+    if (present)
+        steps = family->rule(present, d, scaled, weights, previous ? found : NULL, found,
+                             found + k * m);
+    for (ptrdiff_t j = 0, at = 0; j < k; j++) {
+        if (kept[j] != 0.0)
+            memcpy(covariances + j * m, found + m * at++, m * sizeof *found);
+        else
+            for (ptrdiff_t i = 0; i < m; i++) covariances[j * m + i] = NAN;
+    }
+    return steps;
+}
 
 #endif

@@ -1,10 +1,6 @@
-# The door to the M-step of maximise.h, and to iterations that alternate it with a pass.
+# The door to the M-step of m_step.h, and to iterations that alternate it with a pass.
 
-cdef extern from "maximise.h" nogil:
-    ctypedef struct Family:
-        const char *letters
-    const Family *FAMILIES
-    int N_FAMILIES
+cdef extern from "m_step.h" nogil:
     ctypedef struct Maximisation:
         int shape
         Py_ssize_t k, d
@@ -22,17 +18,15 @@ cdef extern from "maximise.h" nogil:
         double *covariances
         double *factors
         double *log_weights
-    Py_ssize_t maximise_scratch(const Maximisation *m)
-    bint maximise_all "maximise"(const Maximisation *m, const Moments *s, const double *previous,
-                                 const Mixture *out, double *scratch)
+    Py_ssize_t m_step_scratch(const Maximisation *m)
+    bint m_step(const Maximisation *m, const Moments *s, const double *previous,
+                const Mixture *out, double *scratch)
     void all_log_weights "log_weights"(const Maximisation *m, const double *weights,
                                        const double *factors, double *out)
 
-families = {FAMILIES[i].letters.decode(): i for i in range(N_FAMILIES)}
-
 
 cdef class MStep:
-    """The M-step of a covariance family, with a ridge or without: see maximise.h.
+    """The M-step of a covariance family, with a ridge or without: see m_step.h.
 
     Parameters
     ----------
@@ -45,34 +39,36 @@ cdef class MStep:
     """
 
     cdef readonly object shape
+    cdef bytes letters
     cdef const double[::1] ridge
     cdef Maximisation m
     cdef Memory memory
 
     def __cinit__(self, str letters, shape, const double[::1] ridge, double most_inflation):
+        self.letters = letters.encode()
         self.shape, self.ridge, self.memory = shape, ridge, Memory()
-        self.m.family = &FAMILIES[<int>families[letters]]
+        self.m.family = family_named(self.letters)
         self.m.shape, self.m.most_inflation = SHAPES[shape.name], most_inflation
         self.m.ridge = NULL if ridge is None else &ridge[0]
 
     cdef double *prepare(self, Py_ssize_t k, Py_ssize_t d) except NULL:
         """Return scratch for components of one size."""
         self.m.k, self.m.d = k, d
-        return <double *>self.memory.ask(maximise_scratch(&self.m) * sizeof(double))
+        return <double *>self.memory.ask(m_step_scratch(&self.m) * sizeof(double))
 
     def maximise(self, statistics, previous):
         """Return the parameters that follow from statistics; None where a component has none."""
         cdef Begin at = Begin(statistics, previous)
         cdef Iterates found = Iterates(1, at.k, at.d, self.shape)
         cdef Mixture mixture = found.mixture(0)
-        if not maximise_all(
+        if not m_step(
             &self.m, &at.moments, at.previous, &mixture, self.prepare(at.k, at.d)
         ):
             return None
         return found.parameters(0)
 
     def log_weights(self, weights, factors):
-        """Return the constants that a pass adds to the log-densities, (6) of maximise.h."""
+        """Return the constants that a pass adds to the log-densities, (6) of m_step.h."""
         cdef const double[::1] w = np.ascontiguousarray(weights)
         cdef double[::1] out = np.empty(w.shape[0])
         cdef const double[::1] numbers = np.ascontiguousarray(factors).reshape(-1)

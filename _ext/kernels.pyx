@@ -107,6 +107,18 @@ cdef extern from "eigen.h" nogil:
                                    double *work, double *factor)
     bint eigen(const double *matrix, Py_ssize_t d, double *work, double *values, double *axes)
 
+cdef extern from "families.h" nogil:
+    ctypedef struct Family:
+        const char *name
+        int order
+        bint is_tied
+    enum: N_FAMILIES
+    const Family FAMILIES[1]
+    const Family *family_named(const char *name)
+    Py_ssize_t maximise_scratch(const Family *family, Py_ssize_t k, Py_ssize_t d)
+    int maximise(const Family *family, Py_ssize_t k, Py_ssize_t d, const double *scatter,
+                 const double *counts, const double *previous, double *covariances, double *work)
+
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
 
@@ -118,6 +130,10 @@ lanes = double_precision.lanes
 cdef dict SHAPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHERICAL}
 cdef dict STEPS = {
     double_precision.steps[i].name.decode(): i for i in range(double_precision.n_steps)
+}
+# Of each family: how many axes of features its arrays have, and whether one serves for all.
+families = {
+    FAMILIES[i].name.decode(): (FAMILIES[i].order, FAMILIES[i].is_tied) for i in range(N_FAMILIES)
 }
 # Steps that have methods of their own, and those of rows that are not whole.
 cdef tuple OTHERS = ("given_labels", "given_resp", "seeds", "noisy_soft", "noisy_hard")
@@ -206,6 +222,30 @@ def multiply(const double[:, :, ::1] left, const double[:, :, ::1] right,
             add_product(m, n, p, 1.0, &left[min(j, last_left), 0, 0], p,
                         rows_of(&right[min(j, last_right), 0, 0], n), False,
                         &products[j, 0, 0], n, panel)
+
+
+def maximise_covariances(str name, Py_ssize_t n_features, const double[::1] scatter,
+                         const double[::1] counts, const double[::1] previous,
+                         double[::1] covariances):
+    """Write the covariances of largest likelihood; return the steps that were made: families.h.
+
+    All numbers of an array lie one behind the other; `previous` may be None.
+    """
+    cdef bytes letters = name.encode()
+    cdef const Family *family = family_named(letters)
+    cdef Py_ssize_t k = counts.shape[0]
+    cdef Memory memory = Memory()
+    cdef const double *before = NULL
+    cdef double *work = <double *>memory.ask(
+        maximise_scratch(family, k, n_features) * sizeof(double)
+    )
+    cdef int steps
+    if previous is not None:
+        before = &previous[0]
+    with nogil:
+        steps = maximise(family, k, n_features, &scatter[0], &counts[0], before, &covariances[0],
+                         work)
+    return steps
 
 
 include "iterate.pxi"
@@ -383,7 +423,7 @@ cdef class Rows:
             with nogil:
                 while i < found.n:
                     mixture = found.mixture(i)
-                    if not maximise_all(&step.m, &at, before, &mixture, step_scratch):
+                    if not m_step(&step.m, &at, before, &mixture, step_scratch):
                         break
                     p.log_weights, p.means, p.factors = (
                         mixture.log_weights, mixture.means, mixture.factors

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Algebra", "MStep"]
+__all__ = ["Algebra", "CovarianceRule", "MStep"]
 
 Floats = NDArray[np.float64]
 
@@ -25,12 +26,32 @@ class MStep(Protocol):
         """Return the constants (k,) that a pass adds to log-densities: weights, and the ridge."""
 
 
+class CovarianceRule(Protocol):
+    """A compiled rule of a covariance family: see `mixtura.covariance.family.Rule`.
+
+    Weights may be zero. A component without weight, or whose scatter is not finite, gets NaN.
+    """
+
+    def __call__(
+        self, scatter: Floats, counts: Floats, previous: Floats | None = None, /
+    ) -> Floats: ...
+
+
 class Algebra(Protocol):
     """Functions on stacks of matrices; `mixtura.reference` says what each does.
 
     `mixtura.kernels` and `mixtura.reference` are such engines. The compiled functions stay on the
     calling thread, which BLAS and LAPACK do not.
+
+    Attributes
+    ----------
+    covariance_rules : mapping of str
+        Rules of covariance families that the engine has compiled, by the families' letters. Others
+        are made of the functions below.
     """
+
+    @property
+    def covariance_rules(self) -> Mapping[str, CovarianceRule]: ...
 
     def factorise(self, covariances: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Return precision factors of matrices (k, d, d), and which of them have none."""

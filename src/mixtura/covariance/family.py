@@ -173,8 +173,17 @@ class CovarianceFamily:
         """
         counts = statistics.resp_sum
         scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
+        return self._maximised(scatter, counts, previous, by)
+
+    def _maximised(
+        self, scatter: Floats, counts: Floats, previous: Floats | None, by: Algebra
+    ) -> Floats:
+        """The rule, for components that have weight; as the engine has compiled it, if it has."""
         if self.shape.is_shared or (not self.is_shared and counts.min() > 0.0):
             return self.rule(scatter, counts, previous, by)  # a quotient, in any unit of weight
+        compiled = by.covariance_rules.get(self.rule_name or self.letters)
+        if compiled is not None:
+            return compiled(scatter, counts, previous)
         # As shares to within a power of two: in another such unit of weight, rules that take
         # logarithms would round otherwise.
         exponent = -math.frexp(counts.sum())[1]
@@ -334,7 +343,7 @@ class CovarianceFamily:
 
     def _refuse_other_families(self, covariances: Floats, by: Algebra) -> None:
         """A covariance belongs to the family if the rule gives it back."""
-        best = self.rule(covariances, np.ones(len(covariances)), covariances, by)
+        best = self._maximised(covariances, np.ones(len(covariances)), covariances, by)
         inner = tuple(range(1, covariances.ndim))
         off = np.abs(best - covariances).max(axis=inner)
         wrong = off > FAMILY_TOLERANCE * np.abs(covariances).max(axis=inner)

@@ -17,6 +17,7 @@ from mixtura.kernels.doors import (
     potentials,
     responsibilities,
 )
+from mixtura.kernels.families import covariance_rules, maximise_covariances
 from mixtura.kernels.instruction_set import IncompleteRows, NoisyRows
 from mixtura.kernels.instruction_set import Rows as Rows
 from mixtura.kernels.matrices import eigh, factorise, multiply
@@ -33,10 +34,12 @@ __all__ = [
     "agglomerate",
     "assign",
     "build_config",
+    "covariance_rules",
     "eigh",
     "factorise",
     "log_density",
     "m_step",
+    "maximise_covariances",
     "multiply",
     "potentials",
     "responsibilities",

@@ -12,14 +12,21 @@ from mixtura.statistics import Statistics
 _Labels: TypeAlias = NDArray[np.int64]
 
 lanes: int
+families: dict[str, tuple[int, bool]]
 
 def factorise(
     covariances: Floats, factors: Floats, regular: NDArray[np.bool_], most_inflation: float
 ) -> None: ...
 def eigh(matrices: Floats, values: Floats, axes: Floats, found: NDArray[np.bool_]) -> None: ...
 def multiply(left: Floats, right: Floats, products: Floats) -> None: ...
-
-families: dict[str, int]
+def maximise_covariances(
+    name: str,
+    n_features: int,
+    scatter: Floats,
+    counts: Floats,
+    previous: Floats | None,
+    covariances: Floats,
+) -> int: ...
 
 class MStep:
     shape: Shape

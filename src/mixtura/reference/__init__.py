@@ -9,6 +9,7 @@ Precision factors have one of four shapes: (n_components, n_features, n_features
 (n_components, n_features) for "diag" and (n_components,) for "spherical".
 """
 
+from mixtura.algebra import CovarianceRule
 from mixtura.reference.agglomeration import agglomerate
 from mixtura.reference.binned import BinnedRows
 from mixtura.reference.doors import (
@@ -33,6 +34,9 @@ FORMS: dict[str, type[Rows]] = {
     "noisy": NoisyRows,
 }
 
+# None is here: `mixtura.covariance` has the rules of the covariance families in NumPy.
+covariance_rules: dict[str, CovarianceRule] = {}
+
 __all__ = [
     "FORMS",
     "accumulate",
@@ -40,6 +44,7 @@ __all__ = [
     "accumulate_resp",
     "agglomerate",
     "assign",
+    "covariance_rules",
     "eigh",
     "factorise",
     "log_density",

@@ -12,8 +12,8 @@
 
    mixtura.updates.ridge says why (6) makes the ridge exact. A component without weight, or whose
    covariance is singular, ends the step: Python's update explains it and recovers. */
-#ifndef MIXTURA_MAXIMISE_H
-#define MIXTURA_MAXIMISE_H
+#ifndef MIXTURA_M_STEP_H
+#define MIXTURA_M_STEP_H
 
 #include "families.h"
 
@@ -93,9 +93,9 @@ static void log_weights(const Maximisation *m, const double *weights, const doub
     }
 }
 
-/* doubles of scratch that `maximise` asks for */
-static ptrdiff_t maximise_scratch(const Maximisation *m) {
-    const ptrdiff_t d = m->d, of_family = m->family->scratch(m->k, d);
+/* doubles of scratch that `m_step` asks for */
+static ptrdiff_t m_step_scratch(const Maximisation *m) {
+    const ptrdiff_t d = m->d, of_family = maximise_scratch(m->family, m->k, d);
     const ptrdiff_t of_factor = m->shape == FULL || m->shape == TIED ? FACTOR_SCRATCH(d) : 0;
     return members(m) * entries_of_one(m->shape, d)
            + (of_family > of_factor ? of_family : of_factor);
@@ -103,8 +103,8 @@ static ptrdiff_t maximise_scratch(const Maximisation *m) {
 
 /* (1) to (6), from covariances before where the rule iterates; returns whether all components have
    parameters, else what is written means nothing */
-static int maximise(const Maximisation *m, const Moments *s, const double *previous,
-                    const Mixture *out, double *scratch) {
+static int m_step(const Maximisation *m, const Moments *s, const double *previous,
+                  const Mixture *out, double *scratch) {
     const ptrdiff_t k = m->k, d = m->d, size = entries_of_one(m->shape, d), n = members(m);
     double *W = scratch, *work = scratch + n * size;
     double total = 0.0;
@@ -121,7 +121,7 @@ static int maximise(const Maximisation *m, const Moments *s, const double *previ
     }
     if (m->shape == SPHERICAL)
         for (ptrdiff_t j = 0; j < k; j++) W[j] /= (double)d;
-    if (!m->family->rule(k, d, W, s->resp_sum, previous, out->covariances, work)) return 0;
+    maximise(m->family, k, d, W, s->resp_sum, previous, out->covariances, work);
     for (ptrdiff_t j = 0; j < n; j++)
         if (!factorise_member(m, out->covariances + j * size, work, out->factors + j * size))
             return 0;
