@@ -13,7 +13,8 @@ than where it began, or from which no parameters follow, is not used.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -155,36 +156,55 @@ class Squarem(Plain):
         if len(seen) < LEAP:
             return state._replace(seen=seen), point
         state = state._replace(seen=(point.statistics,))
-        s0, s1, s2 = seen
-        length, slowness = self._length(s0, s1, s2, state.longest)
+        x0, x1, x2 = (self._vector(each.recentred(point.statistics.centres)) for each in seen)
+        r, v = x1 - x0, x2 - 2.0 * x1 + x0
+        slowness = _length(r, v)
+        length = min(slowness, state.longest)
         state = state._replace(slowest=max(state.slowest, slowness))
         if length <= 1.0:
             return state, point
-        # s0 + 2 a r + a^2 v, written as weights of the three, which sum to one.
-        a = length
         with np.errstate(over="ignore", invalid="ignore"):
-            ahead = s2.scaled(a * a) + s1.scaled(2.0 * a * (1.0 - a)) + s0.scaled((1.0 - a) ** 2)
+            ahead = self._statistics(x0 + length * (2.0 * r + length * v), point.statistics)
+            if ahead.extras:
+                ahead = replace(ahead, extras=_extrapolated(seen, length))
         possible = (ahead.resp_sum > 0.0).all() and np.isfinite(ahead.resp_xx).all()
         there = look(ahead) if possible else None
         if there is None or not there.objective >= point.objective:
-            return state._replace(longest=max(a / STRETCH, LEAST_LENGTH)), point
-        longest = STRETCH * state.longest if a == state.longest else state.longest
+            return state._replace(longest=max(length / STRETCH, LEAST_LENGTH)), point
+        longest = STRETCH * state.longest if length == state.longest else state.longest
         return state._replace(seen=(there.statistics,), longest=longest), there
-
-    def _length(
-        self, s0: Statistics, s1: Statistics, s2: Statistics, longest: float
-    ) -> tuple[float, float]:
-        """How far to leap, and |r| / |v|."""
-        x0, x1, x2 = (self._vector(s.recentred(s2.centres)) for s in (s0, s1, s2))
-        r, v = x1 - x0, x2 - 2.0 * x1 + x0
-        unit = max(np.abs(r).max(), TINY)  # so that no square leaves a float's range
-        # Python's floats: where v is zero, the quotient is inf without a warning.
-        length = float(np.square(r / unit).sum()) / max(float(np.square(v / unit).sum()), TINY)
-        slowness = math.sqrt(length)
-        return min(slowness, longest), slowness
 
     def _vector(self, statistics: Statistics) -> Floats:
         """All sums as one vector without units."""
         of_xx = statistics.shape.units(self._scale)
         parts = statistics.resp_sum, statistics.resp_x / self._scale, statistics.resp_xx / of_xx
         return np.concatenate([part.ravel() for part in parts])
+
+    def _statistics(self, vector: Floats, like: Statistics) -> Statistics:
+        """The statistics of which this is the vector, about the centres of others."""
+        k, size = len(like.resp_sum), like.resp_x.size
+        x, xx = vector[k : k + size], vector[k + size :]
+        return replace(
+            like,
+            resp_sum=vector[:k],
+            resp_x=x.reshape(like.resp_x.shape) * self._scale,
+            resp_xx=xx.reshape(like.resp_xx.shape) * like.shape.units(self._scale),
+        )
+
+
+def _length(r: Floats, v: Floats) -> float:
+    """|r| / |v|."""
+    unit = max(float(np.abs(r).max()), TINY)  # so that no square leaves a float's range
+    # Python's floats: where v is zero, the quotient is inf without a warning.
+    square = float(np.square(r / unit).sum()) / max(float(np.square(v / unit).sum()), TINY)
+    return math.sqrt(square)
+
+
+def _extrapolated(seen: tuple[Statistics, ...], length: float) -> dict[str, Any]:
+    """The further sums of three statistics, extrapolated like the others."""
+    s0, s1, s2 = (each.extras for each in seen)
+    return {
+        name: s0[name]
+        + length * (2.0 * (s1[name] - s0[name]) + length * (s2[name] - 2.0 * s1[name] + s0[name]))
+        for name in s2
+    }
