@@ -1,6 +1,6 @@
-# The door to the M-step of m_step.h, and to iterations that alternate it with a pass.
+# The door to the M-step of m_step.h, and what iterations that alternate it with passes keep.
 
-cdef extern from "m_step.h" nogil:
+cdef extern from "squarem.h" nogil:
     ctypedef struct Maximisation:
         int shape
         Py_ssize_t k, d
@@ -21,6 +21,27 @@ cdef extern from "m_step.h" nogil:
     Py_ssize_t m_step_scratch(const Maximisation *m)
     bint m_step(const Maximisation *m, const Moments *s, const double *previous,
                 const Mixture *out, double *scratch)
+    enum: LEAP
+    double STRETCH, LEAST_LENGTH
+    ctypedef struct StepRule:
+        int leaps
+        double tol, rounding
+        const double *scale
+    ctypedef struct Progress:
+        int n_recent, confirming
+        Py_ssize_t plain
+        double *recent
+        double predicted_gain, longest, slowest, gain
+    bint begin_iteration(const StepRule *rule, const Progress *before, double objective,
+                         Progress *after)
+    bint end_iteration(const StepRule *rule, const Progress *before, double objective,
+                       Progress *after, bint *drops)
+    Py_ssize_t n_sums(const Maximisation *m)
+    void as_vector(const Maximisation *m, const StepRule *rule, const Moments *s,
+                   const double *centres, double *vector)
+    double slowness(Py_ssize_t n, const double *x0, const double *x1, const double *x2)
+    bint extrapolate(const Maximisation *m, const StepRule *rule, double length, const double *x0,
+                     const double *x1, const double *x2, double *sums)
     void all_log_weights "log_weights"(const Maximisation *m, const double *weights,
                                        const double *factors, double *out)
 
@@ -43,6 +64,7 @@ cdef class MStep:
     cdef const double[::1] ridge
     cdef Maximisation m
     cdef Memory memory
+    cdef double *scratch
 
     def __cinit__(self, str letters, shape, const double[::1] ridge, double most_inflation):
         self.letters = letters.encode()
@@ -51,19 +73,19 @@ cdef class MStep:
         self.m.shape, self.m.most_inflation = SHAPES[shape.name], most_inflation
         self.m.ridge = NULL if ridge is None else &ridge[0]
 
-    cdef double *prepare(self, Py_ssize_t k, Py_ssize_t d) except NULL:
-        """Return scratch for components of one size."""
+    cdef int prepare(self, Py_ssize_t k, Py_ssize_t d) except -1:
+        """Have scratch for components of one size."""
         self.m.k, self.m.d = k, d
-        return <double *>self.memory.ask(m_step_scratch(&self.m) * sizeof(double))
+        self.scratch = <double *>self.memory.ask(m_step_scratch(&self.m) * sizeof(double))
+        return 0
 
     def maximise(self, statistics, previous):
         """Return the parameters that follow from statistics; None where a component has none."""
         cdef Begin at = Begin(statistics, previous)
-        cdef Iterates found = Iterates(1, at.k, at.d, self.shape)
+        cdef Points found = Points(1, at.k, at.d, self.shape)
         cdef Mixture mixture = found.mixture(0)
-        if not m_step(
-            &self.m, &at.moments, at.previous, &mixture, self.prepare(at.k, at.d)
-        ):
+        self.prepare(at.k, at.d)
+        if not m_step(&self.m, &at.moments, at.previous, &mixture, self.scratch):
             return None
         return found.parameters(0)
 
@@ -107,8 +129,8 @@ cdef Py_ssize_t entries_of(shape, Py_ssize_t k, Py_ssize_t d) except -1:
     return entries
 
 
-cdef class Iterates:
-    """The parameters of some iterations, and the sums of the rows under each of them."""
+cdef class Points:
+    """Some places for parameters and the sums of the rows under them."""
 
     cdef object shape, block
     cdef double[:, ::1] numbers, totals
@@ -119,7 +141,7 @@ cdef class Iterates:
         self.entries = entries_of(shape, k, d)
         self.block = np.zeros((n, 3 * k + 2 * k * d + 3 * self.entries))
         self.numbers = self.block
-        self.totals = np.empty((n, 2))  # log-likelihood and weight of the rows
+        self.totals = np.zeros((n, 2))  # log-likelihood and weight of the rows
 
     cdef Mixture mixture(self, Py_ssize_t i) noexcept nogil:
         cdef Mixture m
@@ -138,6 +160,28 @@ cdef class Iterates:
         sums.resp_xx = first + 3 * self.k + 2 * self.k * self.d + 2 * self.entries
         return sums
 
+    cdef Moments moments(self, Py_ssize_t i) noexcept nogil:
+        cdef Moments moments
+        cdef Sums sums = self.sums(i)
+        moments.centres = &self.numbers[i, 3 * self.k]
+        moments.resp_sum, moments.resp_x, moments.resp_xx = sums.resp_sum, sums.resp_x, sums.resp_xx
+        return moments
+
+    cdef double objective(self, Py_ssize_t i) noexcept nogil:
+        return self.totals[i, 0] / self.totals[i, 1]
+
+    cdef int keep(self, Py_ssize_t i, statistics) except -1:
+        """Take statistics that were found before."""
+        cdef Py_ssize_t k = self.k, d = self.d
+        self.piece(i, 3 * k, (k, d))[...] = statistics.centres
+        self.piece(i, 2 * k, (k,))[...] = statistics.resp_sum
+        self.piece(i, 3 * k + k * d, (k, d))[...] = statistics.resp_x
+        self.piece(i, 3 * k + 2 * k * d + 2 * self.entries, statistics.resp_xx.shape)[...] = (
+            statistics.resp_xx
+        )
+        self.totals[i, 0], self.totals[i, 1] = statistics.log_likelihood, statistics.weight_sum
+        return 0
+
     cdef object piece(self, Py_ssize_t i, Py_ssize_t at, shape):
         return np.ndarray(shape, np.float64, self.block, (i * self.numbers.shape[1] + at) * 8)
 
@@ -149,13 +193,84 @@ cdef class Iterates:
             self.piece(i, at + self.entries, array_shape), self.shape,
         )
 
-    cdef object both(self, Py_ssize_t i):
-        """The parameters of an iteration, and the statistics about their means."""
+    cdef object statistics(self, Py_ssize_t i):
+        """The statistics of the rows, about the means."""
         cdef Py_ssize_t k = self.k, d = self.d, at = 3 * k + 2 * k * d + 2 * self.entries
-        parameters = self.parameters(i)
-        statistics = Statistics(
-            self.shape.name, parameters.means, self.piece(i, 2 * k, (k,)),
+        return Statistics(
+            self.shape.name, self.piece(i, 3 * k, (k, d)), self.piece(i, 2 * k, (k,)),
             self.piece(i, 3 * k + k * d, (k, d)), self.piece(i, at, self.shape.array_shape(k, d)),
             self.totals[i, 0], self.totals[i, 1],
         )
-        return parameters, statistics
+
+
+cdef class Course:
+    """Where iterations are, what the schedule knows, and the statistics since its last leap."""
+
+    cdef Points points
+    cdef object before
+    cdef StepRule rule
+    cdef Progress now
+    cdef const double[::1] scale
+    cdef double[::1] vectors
+    cdef Py_ssize_t size, current, n_seen
+    cdef Py_ssize_t[2] seen
+
+    def __cinit__(self, MStep step, rule, state, Py_ssize_t k, Py_ssize_t d):
+        self.points = Points(LEAP + 1, k, d, step.shape)
+        self.before, self.current = state, -1
+        self.rule.leaps, self.rule.tol, self.rule.rounding = rule.leaps, rule.tol, rule.rounding
+        self.size = n_sums(&step.m)
+        if rule.leaps:
+            self.scale, self.vectors = np.ascontiguousarray(rule.scale), np.empty(LEAP * self.size)
+            self.rule.scale = &self.scale[0]
+        self.now.n_recent = len(state.recent)
+        for i in range(self.now.n_recent):
+            self.now.recent[i] = state.recent[i]
+        self.now.predicted_gain = state.predicted_gain
+        if not rule.leaps:
+            return
+        self.now.plain, self.now.confirming = state.plain, state.confirming
+        self.now.longest, self.now.slowest, self.now.gain = state.longest, state.slowest, state.gain
+        for statistics in state.seen:
+            self.points.keep(self.n_seen, statistics)
+            self.seen[self.n_seen] = self.n_seen
+            self.n_seen += 1
+
+    cdef Py_ssize_t free(self) noexcept nogil:
+        """A place that nothing needs."""
+        cdef Py_ssize_t i
+        for i in range(self.points.n):
+            if i != self.current and not (self.n_seen > 0 and i == self.seen[0]) and not (
+                self.n_seen > 1 and i == self.seen[1]
+            ):
+                break
+        return i
+
+    cdef double measured(self, const Maximisation *m) noexcept nogil:
+        """Set the vectors of the last three statistics, and return how slow iterations are."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t[3] last = [self.seen[0], self.seen[1], self.current]
+        cdef Moments moments
+        cdef double *x = &self.vectors[0]
+        for i in range(LEAP):
+            moments = self.points.moments(last[i])
+            as_vector(
+                m, &self.rule, &moments, self.points.mixture(self.current).means,
+                x + i * self.size,
+            )
+        return slowness(self.size, x, x + self.size, x + 2 * self.size)
+
+    cdef object state(self):
+        """What the schedule knows, as it keeps it."""
+        after = self.before._replace(
+            recent=tuple([self.now.recent[i] for i in range(self.now.n_recent)]),
+            predicted_gain=self.now.predicted_gain,
+        )
+        if not self.rule.leaps:
+            return after
+        return after._replace(
+            plain=self.now.plain,
+            seen=tuple([self.points.statistics(self.seen[i]) for i in range(self.n_seen)]),
+            longest=self.now.longest, slowest=self.now.slowest, gain=self.now.gain,
+            confirming=self.now.confirming,
+        )

@@ -141,9 +141,8 @@ cdef tuple OTHERS = ("given_labels", "given_resp", "seeds", "noisy_soft", "noisy
 # What a row costs with a component besides its factor, in multiply-adds: an exponential, mostly.
 cdef enum: EXPONENTIAL_WORK = 20
 
-# Multiply-adds, about half a millisecond: larger iterations are made one by one, because some of
-# those that are made together may turn out not to be needed.
-cdef enum: TOGETHER = 4_000_000
+# Multiply-adds of iterations that are made together, some hundredths of a second: Ctrl-C loses them.
+cdef enum: TOGETHER = 200_000_000
 
 
 cdef int check_e_step(str em) except -1:
@@ -274,7 +273,7 @@ cdef class Rows:
     computed : float
         Share of (tile, component) pairs that the last pass computed.
     iterates : bool
-        Whether there is `iterate`.
+        Whether there is `follow`.
 
     Notes
     -----
@@ -384,60 +383,120 @@ cdef class Rows:
 
     # ---- the doors ----
 
-    def iterate(self, str em, MStep step, statistics, previous, Py_ssize_t n, n_threads):
-        """Return the parameters and the statistics of the next iterations, as they are reached.
+    cdef bint reach(self, Pass *p, MStep step, const Moments *at, const double *previous,
+                    Points points, Py_ssize_t place, int threads, char *scratch) except -1 nogil:
+        """Make an iteration; return whether there are parameters after it."""
+        cdef Mixture mixture = points.mixture(place)
+        cdef Sums sums = points.sums(place)
+        if not m_step(&step.m, at, previous, &mixture, step.scratch):
+            return False
+        p.log_weights, p.means, p.factors = mixture.log_weights, mixture.means, mixture.factors
+        self.by.lay_out(p)
+        run_slots(self.by, p, threads, scratch, signalled)
+        self.by.reduce_slots(p, &sums)
+        points.totals[place, 0], points.totals[place, 1] = sums.log_likelihood, sums.weight
+        return True
+
+    def follow(self, str em, MStep step, rule, state, statistics, previous, Py_ssize_t n,
+               n_threads):
+        """Make iterations, and decide after each of them by a schedule's rule.
 
         Parameters
         ----------
         em : str
         step : MStep
+        rule : StepRule
+            Of the schedule.
+        state : SquaremState
         statistics : Statistics
-            Where they begin.
+            Where iterations begin.
         previous : ndarray
             Covariances under which these were taken.
         n : int
-            Most iterations; fewer where a component has no parameters, none where that is so at
-            once, and as many as `TOGETHER` multiply-adds allow.
+            Most iterations; fewer where a component has no parameters, or where they are more
+            than `TOGETHER` multiply-adds.
         n_threads : int or None
 
         Returns
         -------
-        list of (Parameters, Statistics)
+        tuple or None
+            The state, the parameters and the statistics where iterations end, the objective after
+            each, and whether the schedule is at its end. None where the first iteration fails.
         """
         cdef Pass p = self.rows
         cdef Begin begin = Begin(statistics, previous)
-        cdef Py_ssize_t i = 0, k = begin.k, d = begin.d
+        cdef Py_ssize_t k = begin.k, d = begin.d, done = 0, place
         cdef Py_ssize_t work = self.cut(&p, em, SUMS, step.shape, k, entries_of(step.shape, k, d))
-        cdef Iterates found = Iterates(max(1, min(n, TOGETHER // max(1, work))), k, d, step.shape)
         cdef Moments at = begin.moments
         cdef const double *before = begin.previous
-        cdef Mixture mixture
-        cdef Sums sums
-        cdef double *step_scratch = step.prepare(k, d)
+        cdef bint finished = False, drops
+        cdef Progress after
+        cdef double objective, slow, length
         cdef char *scratch
         cdef int threads
+        step.prepare(k, d)
+        cdef Course c = Course(step, rule, state, k, d)
+        cdef Points points = c.points
+        n = max(1, min(n, TOGETHER // max(1, work)))
+        cdef double[::1] objectives = np.empty(n)
         p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)
         with threads_for_a_pass(n_threads, work=work) as chosen:
             threads = max(1, min(chosen, p.n_slots))
             scratch = <char *>self.scratch.ask(threads * p.scratch_size)
             with nogil:
-                while i < found.n:
-                    mixture = found.mixture(i)
-                    if not m_step(&step.m, &at, before, &mixture, step_scratch):
+                while done < n and not finished:
+                    place = c.free()
+                    if not self.reach(&p, step, &at, before, points, place, threads, scratch):
                         break
-                    p.log_weights, p.means, p.factors = (
-                        mixture.log_weights, mixture.means, mixture.factors
-                    )
-                    self.by.lay_out(&p)
-                    run_slots(self.by, &p, threads, scratch, signalled)
-                    sums = found.sums(i)
-                    self.by.reduce_slots(&p, &sums)
-                    found.totals[i, 0], found.totals[i, 1] = sums.log_likelihood, sums.weight
-                    at.centres, at.resp_sum = mixture.means, sums.resp_sum
-                    at.resp_x, at.resp_xx = sums.resp_x, sums.resp_xx
-                    before = mixture.covariances
-                    i += 1
-        return [found.both(each) for each in range(i)]
+                    c.current, objective, drops = place, points.objective(place), False
+                    if not begin_iteration(&c.rule, &c.now, objective, &after):
+                        drops = not c.now.confirming
+                    elif c.now.confirming:
+                        pass
+                    elif c.n_seen < LEAP - 1:
+                        c.seen[c.n_seen] = place
+                        c.n_seen += 1
+                    else:
+                        slow = c.measured(&step.m)
+                        after.slowest = max(after.slowest, slow)
+                        length = min(slow, after.longest)
+                        c.n_seen, c.seen[0] = 1, place
+                        if length > 1.0 and self.leap(&p, step, c, length, threads, scratch):
+                            objective = points.objective(c.current)
+                            if length == after.longest:
+                                after.longest *= STRETCH
+                        elif length > 1.0:
+                            after.longest = max(length / STRETCH, LEAST_LENGTH)
+                    finished = end_iteration(&c.rule, &c.now, objective, &after, &drops)
+                    if drops:
+                        c.n_seen = 0
+                    c.now, objectives[done] = after, objective
+                    at, before = points.moments(c.current), points.mixture(c.current).covariances
+                    done += 1
+        if done == 0:
+            return None
+        found = points.parameters(c.current), points.statistics(c.current)
+        return c.state(), *found, objectives.base[:done].tolist(), finished
+
+    cdef bint leap(self, Pass *p, MStep step, Course c, double length, int threads,
+                   char *scratch) except -1 nogil:
+        """Go where a leap leads if that is no lower; return whether it is."""
+        cdef double *x = &c.vectors[0]
+        cdef double *sums = x + 2 * c.size
+        cdef Py_ssize_t place, k = step.m.k, d = step.m.d
+        cdef Mixture here = c.points.mixture(c.current)
+        cdef Moments ahead
+        if not extrapolate(&step.m, &c.rule, length, x, x + c.size, sums, sums):
+            return False
+        ahead.centres, ahead.resp_sum = here.means, sums
+        ahead.resp_x, ahead.resp_xx = sums + k, sums + k + k * d
+        place = c.free()
+        if not self.reach(p, step, &ahead, here.covariances, c.points, place, threads, scratch):
+            return False
+        if not c.points.objective(place) >= c.points.objective(c.current):
+            return False
+        c.current = c.seen[0] = place
+        return True
 
     def n_tiles(self, Py_ssize_t n_components, shape):
         """Return the number of tiles that a pass cuts the rows into."""

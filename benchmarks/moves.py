@@ -46,8 +46,8 @@ class Counted:
     inner: Pass
     n: int = 0
 
-    def iterate(self, *_: object) -> tuple[()]:
-        return ()
+    def follow(self, *_: object) -> None:
+        return None
 
     def accumulate(self, seen: Seen) -> Statistics:
         self.n += 1

@@ -90,8 +90,8 @@ class Watched:
     seen: list[Seen] = field(default_factory=list)
     returned: list[Statistics] = field(default_factory=list)
 
-    def iterate(self, *_: object) -> tuple[()]:
-        return ()
+    def follow(self, *_: object) -> None:
+        return None
 
     def accumulate(self, seen: Seen) -> Statistics:
         self.seen.append(seen)

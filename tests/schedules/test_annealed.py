@@ -191,8 +191,8 @@ class Held:
     def begin(self, _: Point) -> HeldState:
         return HeldState(self.inverse_temperature)
 
-    def ahead(self, state: object) -> int:  # noqa: ARG002
-        return 1
+    def several(self, *_: object) -> None:
+        return None
 
     def disturbed(self, state: HeldState) -> HeldState:
         return state
@@ -271,8 +271,8 @@ class Emptying:
     def __init__(self) -> None:
         self.seen: list[Seen] = []
 
-    def iterate(self, *_: object) -> tuple[()]:
-        return ()
+    def follow(self, *_: object) -> None:
+        return None
 
     def accumulate(self, seen: Seen) -> Statistics:
         self.seen.append(seen)

@@ -136,8 +136,8 @@ class Labelled:
     inner: RowsPass
     labels: list[NDArray[np.int64]] = field(default_factory=list)
 
-    def iterate(self, *_: object) -> tuple[()]:
-        return ()
+    def follow(self, *_: object) -> None:
+        return None
 
     def accumulate(self, seen: Seen) -> Statistics:
         self.labels.append(np.empty(self.inner.source.n_samples, dtype=np.int64))

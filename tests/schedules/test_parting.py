@@ -98,8 +98,8 @@ class Over:
     def begin(self, start: Point) -> PlainState:  # noqa: ARG002
         return PlainState()
 
-    def ahead(self, state: object) -> int:  # noqa: ARG002
-        return 1
+    def several(self, *_: object) -> None:
+        return None
 
     def disturbed(self, state: PlainState) -> PlainState:  # noqa: ARG002
         return PlainState()

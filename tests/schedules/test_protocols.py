@@ -45,8 +45,8 @@ class Cyclic:
     def begin(self, _: Point) -> CyclicState:
         return CyclicState()
 
-    def ahead(self, state: object) -> int:  # noqa: ARG002
-        return 1
+    def several(self, *_: object) -> None:
+        return None
 
     def disturbed(self, state: CyclicState) -> CyclicState:
         return state

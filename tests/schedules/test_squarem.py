@@ -288,8 +288,8 @@ class Heights:
     def begin(self, start: Point) -> object:
         return self.inner.begin(start)
 
-    def ahead(self, state: object) -> int:  # noqa: ARG002
-        return 1
+    def several(self, *_: object) -> None:
+        return None
 
     def disturbed(self, state: object) -> object:
         return self.inner.disturbed(state)

@@ -301,8 +301,8 @@ def run(
 class Scripted:
     """A pass over no rows, whose component 0 is empty in every iteration."""
 
-    def iterate(self, *_: object) -> tuple[()]:
-        return ()
+    def follow(self, *_: object) -> None:
+        return None
 
     def accumulate(self, seen: Seen) -> Statistics:
         k = len(seen.means)
@@ -330,8 +330,8 @@ class Falling:
     def __init__(self, cause: str) -> None:
         self.cause, self.seen = cause, []
 
-    def iterate(self, *_: object) -> tuple[()]:
-        return ()
+    def follow(self, *_: object) -> None:
+        return None
 
     def accumulate(self, seen: Seen) -> Statistics:
         self.seen.append(seen)

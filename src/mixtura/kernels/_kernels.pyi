@@ -63,15 +63,17 @@ class Rows:
         carry: Any = None,
         labels: _Labels | None = None,
     ) -> Statistics: ...
-    def iterate(
+    def follow(
         self,
         em: str,
         step: MStep,
+        rule: Any,
+        state: Any,
         statistics: Statistics,
         previous: Floats,
         n: int,
         n_threads: int | None,
-    ) -> list[tuple[Parameters, Statistics]]: ...
+    ) -> tuple[Any, Parameters, Statistics, list[float], bool] | None: ...
     def evaluate(
         self,
         em: str,

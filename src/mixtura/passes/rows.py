@@ -22,7 +22,7 @@ from mixtura.passes.work import FarRow, Marked, Part
 from mixtura.shapes import EPS, Floats, Shape
 from mixtura.statistics import Statistics, total
 
-__all__ = ["Iterates", "Pass", "RowsPass"]
+__all__ = ["Course", "Pass", "RowsPass"]
 
 Labels = NDArray[np.int64]
 Result = TypeVar("Result")
@@ -34,15 +34,34 @@ class Pass(Protocol):
     def accumulate(self, seen: Seen) -> Statistics:
         """Return the statistics of all rows under a mixture, about its means."""
 
-    def iterate(self, step: MStep, statistics: Statistics, previous: Floats, n: int) -> Iterates:
-        """Return what the next iterations lead to, at most `n`, made in one call of the engine.
+    def follow(
+        self, step: MStep, rule: Any, state: Any, statistics: Statistics, previous: Floats, n: int
+    ) -> Course | None:
+        """Make iterations in one call of the engine, by a schedule's rule.
 
-        There are fewer where a component has no parameters, and none where no engine can do it.
+        Parameters
+        ----------
+        step : MStep
+        rule : Rule
+        state : object
+            Of the schedule.
+        statistics : Statistics
+            Where iterations begin.
+        previous : ndarray
+            Covariances under which these were taken.
+        n : int
+            Most iterations.
+
+        Returns
+        -------
+        Course or None
+            None where the first iteration fails, or where no engine does it.
         """
 
 
-# The parameters after each iteration, and the statistics under them.
-Iterates = Sequence[tuple[Parameters, Statistics]]
+# Where iterations end: the schedule's state, parameters, statistics under them, the objective after
+# each, and whether the schedule is at its end.
+Course = tuple[Any, Parameters, Statistics, list[float], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,18 +174,20 @@ class RowsPass:
         self._refuse_outputs(labels)
         return self._total(partial(work.accumulated, self.em, seen, self.backend.n_threads, labels))
 
-    def iterate(self, step: MStep, statistics: Statistics, previous: Floats, n: int) -> Iterates:
-        """Return what the next iterations lead to: see `Pass`."""
+    def follow(
+        self, step: MStep, rule: Any, state: Any, statistics: Statistics, previous: Floats, n: int
+    ) -> Course | None:
+        """Make iterations in one call of the engine: see `Pass`."""
         if self._kept is None or len(self._kept) > 1:
-            return ()
+            return None
         _, rows, bounds = self._kept[0]
         assert bounds is not None
         if not rows.iterates or not bounds.are_idle(statistics.centres):
-            return ()
-        found: Iterates = rows.iterate(
-            self.em, step, statistics, previous, n, self.backend.n_threads
+            return None
+        course: Course | None = rows.follow(
+            self.em, step, rule, state, statistics, previous, n, self.backend.n_threads
         )
-        return found
+        return course
 
     def each(self, seen: Callable[[], Seen]) -> Iterator[Statistics]:
         """Yield the statistics of each block, under what `seen` returns when its turn comes."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from mixtura.schedules.protocol import Look, Point, Schedule, Step
+from mixtura.schedules.protocol import Follow, Look, LookFrom, Point, Schedule, Step, Steps
 
 __all__ = ["Annealed", "AnnealedState"]
 
@@ -66,8 +66,13 @@ class Annealed:
         inner = None if state.inner is None else self._inner.disturbed(state.inner)
         return state._replace(inner=inner)
 
-    def ahead(self, state: AnnealedState) -> int:
-        return 1 if state.inner is None else self._inner.ahead(state.inner)
+    def several(
+        self, state: AnnealedState, most: int, follow: Follow, look_from: LookFrom
+    ) -> Steps | None:
+        if state.inner is None:
+            return None
+        made = self._inner.several(state.inner, most, follow, look_from)
+        return made and made._replace(state=AnnealedState(1.0, made.state))
 
     def step(self, state: AnnealedState, point: Point, look: Look) -> Step:
         b = state.inverse_temperature

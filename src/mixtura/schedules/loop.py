@@ -10,13 +10,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.algebra import MStep
 from mixtura.cached import cached_property
 from mixtura.data.frames import Names
 from mixtura.data.missing import Missing
 from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 from mixtura.passes import Pass
-from mixtura.schedules.protocol import Point, Schedule
+from mixtura.schedules.plain import PlainState
+from mixtura.schedules.protocol import Look, Point, Rule, Schedule, Steps
 from mixtura.statistics import Statistics
 from mixtura.text import short_html, short_repr
 from mixtura.updates import Collapse, Event, Guard, Update, components_left
@@ -47,6 +49,8 @@ class State:
         Names of the columns, where the rows were a frame's.
     missing : {"raise", "em"}
         What the fit takes NaN for.
+    gain : float, nats per unit of weight
+        Of the last iteration; inf for the first.
     """
 
     iteration: int
@@ -56,6 +60,7 @@ class State:
     covariance_type: str = ""
     feature_names: Names | None = None
     missing: Missing = "raise"
+    gain: float = np.inf
 
     @cached_property
     def model(self) -> GaussianMixture:
@@ -150,6 +155,7 @@ class EM:
         *,
         callback: Callable[[State], object] | None = None,
         follow: Callable[[Outcome], object] | None = None,
+        every: int = 1,
         judges: bool = True,
     ) -> Outcome:
         """Iterate from `start`.
@@ -162,9 +168,11 @@ class EM:
         max_iter : int
             Most iterations.
         callback : callable, optional
-            Called with a `State` after each iteration; a true result stops the fit.
+            Called with a `State` after each `every` iterations; a true result stops the fit.
         follow : callable, optional
             Called with the outcome so far after each iteration that is not the last.
+        every : int
+            Iterations from one call to the next.
         judges : bool
             Whether the guard looks at the outcome.
 
@@ -186,44 +194,31 @@ class EM:
         """
         outcome = start if isinstance(start, Outcome) else Outcome(start)
         outcome.stop_reason = "max_iter"
-        made: list[Point] = []  # ahead of the schedule, the next one last
         left = components_left(outcome.events, len(outcome.parameters.weights))
         update = self.update.select(left)
         try:
             if outcome.statistics is None:
                 first = self._start_point(update, outcome.parameters)
                 outcome.statistics, outcome.state = first.statistics, self.schedule.begin(first)
-            for iteration in range(len(outcome.history) + 1, max_iter + 1):
-                state = outcome.state
-                if not made and state.inverse_temperature == 1.0:
-                    n = min(self.schedule.ahead(state), max_iter - iteration + 1)
-                    made = self._made(update, outcome, n)
-                if made:
-                    point = made.pop()
-                else:
-                    parameters, failed = update.update(outcome.statistics, outcome.parameters)
-                    if np.count_nonzero(failed):  # faster than `any`
-                        _note_empty(outcome, failed)
-                        parameters, kept = self.collapse.recover(
-                            update, outcome.statistics, parameters, failed, iteration,
-                            outcome.events,
-                        )  # fmt: skip
-                        update, state = update.select(kept), self.schedule.disturbed(state)
-                    point = self._point(update, parameters, state.inverse_temperature)
-                look = partial(self._look, update, point, state.inverse_temperature)
-                state, chosen, finished = self.schedule.step(state, point, look)
-                if chosen is not point:
-                    made, point = [], chosen
-                _move(outcome, point)
-                outcome.state = state
-                outcome.history.append(point.objective)
-                if callback is not None and calls_to_stop(callback, iteration, outcome):
+            while len(outcome.history) < max_iter:
+                done = len(outcome.history)
+                most = max_iter - done
+                if callback is not None or follow is not None:
+                    most = min(most, every - done % every)
+                steps = self._several(update, outcome, most)
+                if steps is None:
+                    update, steps = self._one(update, outcome)
+                _move(outcome, steps.point)
+                outcome.state = steps.state
+                outcome.history += steps.objectives
+                due = len(outcome.history) % every == 0
+                if callback is not None and due and calls_to_stop(callback, outcome):
                     outcome.stop_reason = "callback"
                     break
-                if finished:
+                if steps.finished:
                     outcome.stop_reason = "converged"
                     break
-                if follow is not None and iteration < max_iter:
+                if follow is not None and len(outcome.history) < max_iter:
                     follow(outcome)
         except KeyboardInterrupt:
             outcome.stop_reason = "interrupted"
@@ -244,27 +239,52 @@ class EM:
         left = components_left(outcome.events, len(parameters.weights))
         return self._point(self.update.select(left), parameters, 1.0).objective
 
-    def _look(
-        self, update: Update, at: Point, inverse_temperature: float, statistics: Statistics
-    ) -> Point | None:
-        """Make an update and a pass, at the same temperature, from a schedule's own statistics."""
-        if inverse_temperature == 1.0:
-            made = self._made(update, at._replace(statistics=statistics), 1)
-            if made:
-                return made[0]
-        parameters, failed = update.update(statistics, at.parameters)
-        return None if failed.any() else self._point(update, parameters, inverse_temperature)
+    def _several(self, update: Update, outcome: Outcome, most: int) -> Steps | None:
+        """Make several iterations in one call of the engine; None where it cannot."""
+        step, state = update.m_step, outcome.state
+        if step is None or state.inverse_temperature != 1.0:
+            return None
+        follow = partial(self._follow, step, outcome)
+        return self.schedule.several(state, most, follow, partial(self._look_from, update))
 
-    def _made(self, update: Update, at: Outcome | Point, n: int) -> list[Point]:
-        """The next `n` iterations, or fewer, made in one call; the last one comes first."""
-        step, statistics = update.m_step, at.statistics
-        if step is None or statistics is None:
-            return []
-        iterates = self.rows.iterate(step, statistics, at.parameters.covariances, n)
-        return [
-            Point(parameters, found, found.log_likelihood / found.weight_sum)
-            for parameters, found in reversed(iterates)
-        ]
+    def _follow(
+        self, step: MStep, at: Outcome | Point, rule: Rule, state: Any, most: int
+    ) -> Steps | None:
+        assert at.statistics is not None
+        course = self.rows.follow(step, rule, state, at.statistics, at.parameters.covariances, most)
+        if course is None:
+            return None
+        state, parameters, statistics, objectives, finished = course
+        return Steps(state, Point(parameters, statistics, objectives[-1]), objectives, finished)
+
+    def _one(self, update: Update, outcome: Outcome) -> tuple[Update, Steps]:
+        """Make one iteration, and recover what collapses; also return the update after that."""
+        state, statistics = outcome.state, outcome.statistics
+        assert statistics is not None
+        parameters, failed = update.update(statistics, outcome.parameters)
+        if np.count_nonzero(failed):  # faster than `any`
+            _note_empty(outcome, failed)
+            parameters, kept = self.collapse.recover(
+                update, statistics, parameters, failed, len(outcome.history) + 1, outcome.events
+            )
+            update, state = update.select(kept), self.schedule.disturbed(state)
+        point = self._point(update, parameters, state.inverse_temperature)
+        state, point, finished = self.schedule.step(state, point, self._look_from(update, point))
+        return update, Steps(state, point, [point.objective], finished)
+
+    def _look_from(self, update: Update, at: Point) -> Look:
+        return partial(self._look, update, at)
+
+    def _look(self, update: Update, at: Point, statistics: Statistics) -> Point | None:
+        """Make an update and a pass, at the same temperature, from a schedule's own statistics."""
+        temperature = at.inverse_temperature
+        if update.m_step is not None and temperature == 1.0:
+            begin = at._replace(statistics=statistics)
+            made = self._follow(update.m_step, begin, Rule(0.0, 0.0), PlainState(), 1)
+            if made is not None:
+                return made.point
+        parameters, failed = update.update(statistics, at.parameters)
+        return None if failed.any() else self._point(update, parameters, temperature)
 
     def _start_point(self, update: Update, parameters: Parameters) -> Point:
         """Make the first pass, under the parameters alone."""
@@ -286,10 +306,11 @@ class EM:
         return Point(parameters, statistics, mean + offset - penalty, inverse_temperature)
 
 
-def calls_to_stop(callback: Callable[[State], object], iteration: int, outcome: Outcome) -> bool:
+def calls_to_stop(callback: Callable[[State], object], outcome: Outcome) -> bool:
     """Whether the callback stops the iterations, after it was shown where they stand."""
-    gain = float(outcome.state.predicted_gain)
-    state = State(iteration, outcome.objective, gain, outcome.parameters.read_only())
+    history, gain = outcome.history, float(outcome.state.predicted_gain)
+    last = history[-1] - history[-2] if len(history) > 1 else np.inf
+    state = State(len(history), outcome.objective, gain, outcome.parameters.read_only(), gain=last)
     return stops(callback(state))
 
 

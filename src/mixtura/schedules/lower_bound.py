@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, Protocol
 
-from mixtura.schedules.plain import AHEAD
-from mixtura.schedules.protocol import Look, Point, Step
+from mixtura.schedules.protocol import Follow, Look, LookFrom, Point, Step
 
 __all__ = ["AtBeginning", "Bound", "LowerBound", "LowerBoundState"]
 
@@ -73,8 +72,8 @@ class LowerBound:
     def disturbed(self, state: Any) -> Any:
         return state
 
-    def ahead(self, state: Any) -> int:  # noqa: ARG002
-        return AHEAD
+    def several(self, state: Any, most: int, follow: Follow, look_from: LookFrom) -> None:
+        """See every point."""
 
     def step(self, state: LowerBoundState, point: Point, look: Look) -> Step:  # noqa: ARG002
         bound = self.bound.closed(state.opened, point)

@@ -154,7 +154,7 @@ class Memoised:
                 outcome.state, _, finished = self.schedule.step(outcome.state, point, _no_leap)
                 outcome.parameters, outcome.objective = point.parameters, point.objective
                 outcome.history.append(point.objective)
-                if callback is not None and calls_to_stop(callback, iteration, outcome):
+                if callback is not None and calls_to_stop(callback, outcome):
                     outcome.stop_reason = "callback"
                     break
                 if finished:

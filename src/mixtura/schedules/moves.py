@@ -40,7 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.schedules.changes import emptied, merged, reordered
-from mixtura.schedules.protocol import Look, Point, Schedule, Step
+from mixtura.schedules.protocol import Follow, Look, LookFrom, Point, Schedule, Step
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
@@ -149,8 +149,8 @@ class Moves:
     def disturbed(self, state: MovesState) -> MovesState:
         return MovesState(self._inner.disturbed(state.inner))
 
-    def ahead(self, state: MovesState) -> int:
-        return self._inner.ahead(state.inner)
+    def several(self, state: MovesState, most: int, follow: Follow, look_from: LookFrom) -> None:
+        """See every point."""
 
     def step(self, state: MovesState, point: Point, look: Look) -> Step:
         inner = self._inner.step(state.inner, point, look)

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from mixtura.parameters import Parameters
 from mixtura.schedules.plain import Plain
-from mixtura.schedules.protocol import Look, Point, Step
+from mixtura.schedules.protocol import Follow, Look, LookFrom, Point, Step, Steps
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
@@ -110,16 +110,30 @@ class Parting:
         partings = MOST_PARTINGS if state.partings else 0
         return PartingState(self._inner.disturbed(state.inner), partings=partings)
 
-    def ahead(self, state: PartingState) -> int:
-        return self._inner.ahead(state.inner)
+    def several(
+        self, state: PartingState, most: int, follow: Follow, look_from: LookFrom
+    ) -> Steps | None:
+        made = self._inner.several(state.inner, min(most, _until_due(state)), follow, look_from)
+        if made is None:
+            return None
+        after = PartingState(made.state, state.since + len(made.objectives), state.partings)
+        inner = Step(made.state, made.point, made.finished)
+        step = self._decided(after, inner, look_from(made.point))
+        *before, last = made.objectives
+        last = step.point.objective
+        return Steps(step.state, step.point, [*before, last], step.finished)
 
     def step(self, state: PartingState, point: Point, look: Look) -> Step:
         inner = self._inner.step(state.inner, point, look)
         after = PartingState(inner.state, state.since + 1, state.partings)
+        return self._decided(after, inner, look)
+
+    def _decided(self, after: PartingState, inner: Step, look: Look) -> Step:
+        """Part components where the inner schedule stops or gains are small."""
         is_due = inner.finished or self._is_slow(after)
-        if not is_due or after.partings >= MOST_PARTINGS:
-            return Step(after, inner.point, inner.finished)
-        better = self._parted(inner.point, look)
+        better = None
+        if is_due and after.partings < MOST_PARTINGS:
+            better = self._parted(inner.point, look)
         if better is None:
             return Step(after, inner.point, inner.finished)
         parted = PartingState(self._inner.disturbed(after.inner), partings=after.partings + 1)
@@ -127,8 +141,8 @@ class Parting:
 
     def _is_slow(self, state: PartingState) -> bool:
         """Whether gains are below `tol`; asked after `SOON`, twice, four times ... iterations."""
-        times, recent = state.since / SOON, state.inner.recent
-        if times < 1.0 or not math.log2(times).is_integer() or len(recent) < 2:
+        recent = state.inner.recent
+        if state.since != _due(state.since) or len(recent) < 2:
             return False
         return bool(recent[-1] - recent[-2] <= self._tol)
 
@@ -176,6 +190,16 @@ class Parting:
         variance = np.einsum("a,ab,b", direction, scaled, direction)
         step: Floats = math.sqrt(float(variance)) * direction * self._scale
         return step
+
+
+def _due(since: int) -> int:
+    """The number of iterations, this one or a later one, after which gains are looked at."""
+    return SOON if since <= SOON else SOON << (-(-since // SOON) - 1).bit_length()
+
+
+def _until_due(state: PartingState) -> int:
+    """Iterations until gains are looked at."""
+    return _due(state.since + 1) - state.since
 
 
 def alike(parameters: Parameters) -> list[Indices]:

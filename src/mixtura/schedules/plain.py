@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mixtura.schedules.protocol import Look, Point, Step
+from mixtura.schedules.protocol import Follow, Look, LookFrom, Point, Rule, Step, Steps
 
-__all__ = ["AHEAD", "Plain", "PlainState", "predicted_gains"]
+__all__ = ["Plain", "PlainState", "predicted_gains"]
 
 EPS = float(np.finfo(np.float64).eps)
-AHEAD = 4  # iterations that are made before the first is looked at
 CAUTION = 20.0  # rises as large as the last one by which the predicted limit may still change
 
 
@@ -65,8 +64,14 @@ class Plain:
     def disturbed(self, state: Any) -> Any:  # noqa: ARG002
         return PlainState()
 
-    def ahead(self, state: Any) -> int:  # noqa: ARG002
-        return AHEAD
+    def several(
+        self,
+        state: Any,
+        most: int,
+        follow: Follow,
+        look_from: LookFrom,  # noqa: ARG002
+    ) -> Steps | None:
+        return follow(Rule(self.tol, self.rounding), state, most)
 
     def step(self, state: PlainState, point: Point, look: Look) -> Step:  # noqa: ARG002
         after = self.after(state, point.objective)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from mixtura.parameters import Parameters
+from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["Look", "Point", "Schedule", "Step"]
+__all__ = ["Follow", "Look", "LookFrom", "Point", "Rule", "Schedule", "Step", "Steps"]
 
 
 class Point(NamedTuple):
@@ -33,6 +34,51 @@ class Point(NamedTuple):
 # Makes an update and a pass from statistics of the schedule's own, at the temperature of the point
 # given; None where the update fails.
 Look = Callable[[Statistics], Point | None]
+LookFrom = Callable[[Point], Look]
+
+
+class Rule(NamedTuple):
+    """When a pass stops by itself, and whether it leaps: see `mixtura.schedules.squarem`.
+
+    Attributes
+    ----------
+    tol : float
+    rounding : float
+        Relative error of an objective.
+    leaps : bool
+    scale : ndarray of shape (n_features,), or None
+        Units of the features, in which leaps are measured.
+    """
+
+    tol: float
+    rounding: float
+    leaps: bool = False
+    scale: Floats | None = None
+
+
+class Steps(NamedTuple):
+    """What a schedule decides after several iterations.
+
+    Attributes
+    ----------
+    state : object
+        For the next iteration.
+    point : Point
+        Where the fit continues.
+    objectives : list of float
+        After each iteration.
+    finished : bool
+    """
+
+    state: Any
+    point: Point
+    objectives: list[float]
+    finished: bool
+
+
+# Makes iterations by a rule: at most so many, from a state of `Plain`, or of `Squarem` for a rule
+# with leaps. None where there are none.
+Follow = Callable[[Rule, Any, int], Steps | None]
 
 
 class Step(NamedTuple):
@@ -73,11 +119,21 @@ class Schedule(Protocol):
     def disturbed(self, state: Any) -> Any:
         """Return the state after something other than an iteration changed the parameters."""
 
-    def ahead(self, state: Any) -> int:
-        """Return how many iterations may be made before the first of them is looked at.
+    def several(self, state: Any, most: int, follow: Follow, look_from: LookFrom) -> Steps | None:
+        """Decide after each of several iterations, which a pass makes in one call.
 
-        None of them depends on what `step` decides after those before it, unless it stops or
-        chooses another point; then those made ahead are dropped.
+        None where the schedule has to see every point; then `step` is asked.
+
+        Parameters
+        ----------
+        state : object
+            Whose inverse temperature is one.
+        most : int
+            Iterations.
+        follow : callable
+            Makes the iterations of a rule, or says that it cannot.
+        look_from : callable
+            Returns how to look from a point.
         """
 
     def step(self, state: Any, point: Point, look: Look) -> Step:

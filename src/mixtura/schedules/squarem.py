@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mixtura.schedules.plain import AHEAD, Plain
-from mixtura.schedules.protocol import Look, Point, Step
+from mixtura.schedules.plain import Plain
+from mixtura.schedules.protocol import Follow, Look, LookFrom, Point, Rule, Step, Steps
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
@@ -112,9 +112,14 @@ class Squarem(Plain):
     def disturbed(self, state: SquaremState) -> SquaremState:  # noqa: ARG002
         return SquaremState()
 
-    def ahead(self, state: SquaremState) -> int:
-        until_leaps = PATIENCE + LEAP - state.plain
-        return max(LEAP - len(state.seen), min(until_leaps, AHEAD))
+    def several(
+        self,
+        state: SquaremState,
+        most: int,
+        follow: Follow,
+        look_from: LookFrom,  # noqa: ARG002
+    ) -> Steps | None:
+        return follow(Rule(self.tol, self.rounding, leaps=True, scale=self._scale), state, most)
 
     def step(self, state: SquaremState, point: Point, look: Look) -> Step:  # type: ignore[override]
         gain = point.objective - state.recent[-1] if state.recent else state.gain

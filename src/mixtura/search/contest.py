@@ -112,7 +112,9 @@ class Contest:
         if leader is not None and rank(leader) == (-len(start.weights), 0):
             watch = _Watch(leader, self._scale, self._every)
         try:
-            outcome = self.em.run(start, MOST_ITERATIONS, callback=watch, judges=False)
+            outcome = self.em.run(
+                start, MOST_ITERATIONS, callback=watch, every=self._every, judges=False
+            )
         except FitError as error:
             self.failure = error
             return "failed"
@@ -164,15 +166,11 @@ class _Watch:
 
     def __init__(self, leader: Outcome, scale: Floats, every: int) -> None:
         self._leader, self._scale, self._every = leader, scale, every
-        self._last = -math.inf
         self.verdict: Verdict | None = None
 
     def __call__(self, state: State) -> bool:
-        step, self._last = state.objective - self._last, state.objective
-        if state.iteration % self._every:
-            return False
         behind = self._leader.objective - state.objective
-        if behind > PATIENCE * max(step, 0.0):
+        if behind > PATIENCE * max(state.gain, 0.0):
             self.verdict = "behind"
         elif abs(behind) < NEAR and state.iteration > self._every and self._is_alike(state):
             self.verdict = "same"
