@@ -374,6 +374,9 @@ class Leaping(Plain):
         self._broken = BROKEN[broken]
         self.ends: list[Point | None] = []
 
+    def several(self, *_: object) -> None:
+        return None
+
     def step(self, state: PlainState, point: Point, look: Look) -> Step:
         there = look(self._broken(point.statistics))
         self.ends.append(there)
