@@ -67,6 +67,7 @@ LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of i
 LEAST_IN_BLOCK = 1000  # rows, of which a pass takes as long as an update
 ROWS_PER_MEAN = 20  # in a block, for each component and feature, as in samples for starts
 MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
+REPORTED = 16  # iterations of small data from one report to the next, if nobody asked for each
 BRIEF_TOL = 1e-4  # nats per unit of weight; what a run of the search may leave to gain
 
 
@@ -115,6 +116,8 @@ class Fitting:
         self.covariance_type, self.n_components = covariance_type, n_components
         self._progress, self._checkpoint = progress, checkpoint
         self._callback = None if callback is None else self._with_names(callback)
+        is_told_each = callback is not None or (progress is not None and progress.verbose)
+        self._every = 1 if is_told_each else REPORTED
         if progress is not None:
             self._callback = _both(progress, self._callback)
         self._rows = survey.rows(family.shape, settings.kind.step)
@@ -382,6 +385,7 @@ class Fitting:
             start,
             self.settings.max_iter,
             callback=self._callback,
+            every=1 if checkpoint is not None else self._every,
             follow=None if checkpoint is None else partial(checkpoint.follow, self._rows),
         )
 

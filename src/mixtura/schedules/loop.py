@@ -168,11 +168,12 @@ class EM:
         max_iter : int
             Most iterations.
         callback : callable, optional
-            Called with a `State` after each `every` iterations; a true result stops the fit.
+            Called with a `State` after each iteration, or after those that were made in one call;
+            a true result stops the fit.
         follow : callable, optional
             Called with the outcome so far after each iteration that is not the last.
         every : int
-            Iterations from one call to the next.
+            Most iterations that are made in one call, where callback or follow are given.
         judges : bool
             Whether the guard looks at the outcome.
 
@@ -211,8 +212,7 @@ class EM:
                 _move(outcome, steps.point)
                 outcome.state = steps.state
                 outcome.history += steps.objectives
-                due = len(outcome.history) % every == 0
-                if callback is not None and due and calls_to_stop(callback, outcome):
+                if callback is not None and calls_to_stop(callback, outcome):
                     outcome.stop_reason = "callback"
                     break
                 if steps.finished:

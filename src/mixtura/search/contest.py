@@ -169,6 +169,8 @@ class _Watch:
         self.verdict: Verdict | None = None
 
     def __call__(self, state: State) -> bool:
+        if state.iteration % self._every:
+            return False
         behind = self._leader.objective - state.objective
         if behind > PATIENCE * max(state.gain, 0.0):
             self.verdict = "behind"
