@@ -225,8 +225,8 @@ def test_run_is_given_up_where_it_lacks_more_than_ten_of_its_last_steps(
     step: float, gives_up: bool
 ) -> None:
     watch = _Watch(ended(1.0), np.ones(2), 4)
-    before: Any = SimpleNamespace(objective=-step, iteration=3)
-    now: Any = SimpleNamespace(objective=0.0, iteration=4)
+    before: Any = SimpleNamespace(objective=-step, iteration=3, gain=np.inf)
+    now: Any = SimpleNamespace(objective=0.0, iteration=4, gain=step)
     assert not watch(before)
     assert watch(now) == gives_up
     assert PATIENCE == 10.0
@@ -238,9 +238,9 @@ def test_run_that_is_behind_after_many_iterations_is_given_up(
 ) -> None:
     """Even where its steps would soon bring it to the leader."""
     watch = _Watch(ended(1.0), np.ones(2), 4)
-    apart: Any = SimpleNamespace(objective=0.8, iteration=iteration - 1)
+    apart: Any = SimpleNamespace(objective=0.8, iteration=iteration - 1, gain=np.inf)
     assert not watch(apart)
-    apart = SimpleNamespace(objective=0.9, iteration=iteration)
+    apart = SimpleNamespace(objective=0.9, iteration=iteration, gain=0.1)
     assert watch(apart) == (verdict is not None)
     assert watch.verdict == verdict
 
