@@ -10,18 +10,17 @@
    d or a matrix of d x d. Only EEE has one matrix for all: its scatter is the sum.
 
    A component whose scatter is singular gets a covariance that is singular, or NaN, and does not
-   affect the others. `covariances` may be the array `previous`, of the covariances before, which
-   rules in closed form do not read; it is NULL where there are none. No rule fails. It returns how
-   many steps its iterations made, 0 for a closed form.
+   affect the others. No rule fails. It returns how many steps its iterations made, 0 for a closed
+   form. `previous` are the covariances before, from which iterations begin, or NULL;
+   `covariances` may be the same array.
 
    [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition 28,
        781-793, 1995. */
 #ifndef MIXTURA_FAMILIES_H
 #define MIXTURA_FAMILIES_H
 
-#include "eigen.h"
-
-#define MOST_INFLATION (0.125 / DBL_EPSILON) /* as mixtura.shapes has it */
+#include "axes.h"
+#include "volumes.h"
 
 typedef int (*Rule)(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,
                     const double *previous, double *covariances, double *work);
@@ -34,12 +33,6 @@ typedef struct {
     Rule rule;
     ptrdiff_t (*scratch)(ptrdiff_t k, ptrdiff_t d); /* doubles of `work` that the rule asks for */
 } Family;
-
-INLINE double total_of(ptrdiff_t n, const double *x) {
-    double total = 0.0;
-    for (ptrdiff_t i = 0; i < n; i++) total += x[i];
-    return total;
-}
 
 /* Volume and shape vary; m numbers a component: VII, VVI, VVV */
 INLINE void each_its_own(ptrdiff_t k, ptrdiff_t m, const double *scatter, const double *counts,
@@ -192,12 +185,116 @@ RULE(rule_VVV) {
     return 0;
 }
 
+static ptrdiff_t common_axes_scratch(ptrdiff_t k, ptrdiff_t d) {
+    return 2 * k * d + k + d + common_scratch(k, d);
+}
+
+/* Orientation is equal, and shape varies, on the axes of largest likelihood for equal volumes or
+   for any, and with equal volumes or any */
+static int on_common_axes(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,
+                          const double *previous, double *covariances, double *work,
+                          int axes_of_equal, int equal) {
+    double *along = work, *variances = along + k * d, *roots = variances + k * d;
+    double *row = roots + k;
+    Common c = lay_out_common(k, d, axes_of_equal, counts, row + d);
+    const int steps = common_axes(&c, scatter, previous);
+    for (ptrdiff_t j = 0; j < k; j++)
+        for (ptrdiff_t a = 0; a < d; a++) along[j * d + a] = c.traces[j] * c.omega[a * k + j];
+    if (equal)
+        equal_volumes(k, d, along, counts, variances, roots);
+    else
+        each_its_own(k, d, along, counts, variances);
+    for (ptrdiff_t a = 0; a < d; a++) /* columns, as `span` takes them */
+        for (ptrdiff_t r = 0; r < d; r++) c.best[a * d + r] = c.axes[r * d + a];
+    for (ptrdiff_t j = 0; j < k; j++)
+        span(d, c.best, variances + j * d, covariances + j * d * d, row);
+    return steps;
+}
+
+static ptrdiff_t diagonals_scratch(ptrdiff_t k, ptrdiff_t d) {
+    return 3 * k + k * d + volumes_scratch(k, d, d);
+}
+
+static ptrdiff_t matrices_scratch(ptrdiff_t k, ptrdiff_t d) {
+    return 3 * k + volumes_scratch(k, d, d * d);
+}
+
+static ptrdiff_t own_axes_scratch(ptrdiff_t k, ptrdiff_t d) {
+    return 2 * k * d + k * d * d + larger_of(EIGEN_SCRATCH(d), diagonals_scratch(k, d));
+}
+
+/* sums of diagonals, whose entries are `step` numbers apart; m numbers a component */
+static void add_diagonals(ptrdiff_t k, ptrdiff_t d, ptrdiff_t m, ptrdiff_t step,
+                          const double *matrices, double *traces) {
+    for (ptrdiff_t j = 0; j < k; j++) {
+        traces[j] = 0.0;
+        for (ptrdiff_t a = 0; a < d; a++) traces[j] += matrices[j * m + a * step];
+    }
+}
+
+/* A common shape, from m numbers for each component and covariances before of `m_before` */
+static int of_common_shape(ptrdiff_t k, ptrdiff_t d, ptrdiff_t m, const double *scatter,
+                           const double *counts, const double *previous, ptrdiff_t m_before,
+                           double *covariances, double *work) {
+    double *traces = work, *before = traces + k, *left = before + k;
+    Volumes v = lay_out_volumes(k, d, m, left + k);
+    add_diagonals(k, d, m, m == d ? 1 : d + 1, scatter, traces);
+    if (previous) add_diagonals(k, d, m_before, m_before == d ? 1 : d + 1, previous, before);
+    return with_common_shape(&v, scatter, counts, traces, previous ? before : NULL, left,
+                             covariances);
+}
+
+RULE(rule_VEI) {
+    double *positive = work; /* rounding may leave less than nothing */
+    for (ptrdiff_t i = 0; i < k * d; i++) positive[i] = scatter[i] > 0.0 ? scatter[i] : 0.0;
+    return of_common_shape(k, d, d, positive, counts, previous, d, covariances, work + k * d);
+}
+
+RULE(rule_VEE) {
+    return of_common_shape(k, d, d * d, scatter, counts, previous, d * d, covariances, work);
+}
+
+RULE(rule_VEV) {
+    double *variances = work, *common = variances + k * d, *axes = common + k * d;
+    double *rest = axes + k * d * d;
+    own_axes(k, d, scatter, variances, axes, rest);
+    const int steps =
+        of_common_shape(k, d, d, variances, counts, previous, d * d, common, rest);
+    for (ptrdiff_t j = 0; j < k; j++)
+        span(d, axes + j * d * d, common + j * d, covariances + j * d * d, rest);
+    return steps;
+}
+
+RULE(rule_EVE) {
+    return on_common_axes(k, d, scatter, counts, previous, covariances, work, 1, 1);
+}
+
+RULE(rule_VVE) {
+    return on_common_axes(k, d, scatter, counts, previous, covariances, work, 0, 0);
+}
+
+RULE(rule_VVE_on_axes_of_EVE) {
+    return on_common_axes(k, d, scatter, counts, previous, covariances, work, 1, 0);
+}
+
+/* What it is called, its order, whether it is tied, whether it is separate, and the rule. The last
+   is the alternative of VVE, on other axes than those of largest likelihood. */
 static const Family FAMILIES[] = {
-    {"EII", 0, 0, 0, rule_EII, no_scratch},   {"VII", 0, 0, 1, rule_VII, no_scratch},
-    {"EEI", 1, 0, 0, rule_EEI, no_scratch},   {"EVI", 1, 0, 0, rule_EVI, roots_scratch},
-    {"VVI", 1, 0, 1, rule_VVI, no_scratch},   {"EEE", 2, 1, 0, rule_EEE, no_scratch},
-    {"EEV", 2, 0, 0, rule_EEV, axes_scratch}, {"EVV", 2, 0, 0, rule_EVV, factor_scratch},
+    {"EII", 0, 0, 0, rule_EII, no_scratch},
+    {"VII", 0, 0, 1, rule_VII, no_scratch},
+    {"EEI", 1, 0, 0, rule_EEI, no_scratch},
+    {"VEI", 1, 0, 0, rule_VEI, diagonals_scratch},
+    {"EVI", 1, 0, 0, rule_EVI, roots_scratch},
+    {"VVI", 1, 0, 1, rule_VVI, no_scratch},
+    {"EEE", 2, 1, 0, rule_EEE, no_scratch},
+    {"VEE", 2, 0, 0, rule_VEE, matrices_scratch},
+    {"EVE", 2, 0, 0, rule_EVE, common_axes_scratch},
+    {"VVE", 2, 0, 0, rule_VVE, common_axes_scratch},
+    {"EEV", 2, 0, 0, rule_EEV, axes_scratch},
+    {"VEV", 2, 0, 0, rule_VEV, own_axes_scratch},
+    {"EVV", 2, 0, 0, rule_EVV, factor_scratch},
     {"VVV", 2, 0, 1, rule_VVV, no_scratch},
+    {"VVE on the axes of EVE", 2, 0, 0, rule_VVE_on_axes_of_EVE, common_axes_scratch},
 };
 
 enum { N_FAMILIES = sizeof FAMILIES / sizeof *FAMILIES };

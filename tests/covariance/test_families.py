@@ -4,16 +4,18 @@ import re
 
 import numpy as np
 import pytest
+from helpers import BACKENDS
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 
-from mixtura import reference
+from mixtura import kernels, reference
 from mixtura.algebra import Algebra
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES, CovarianceFamily, family_named
 from mixtura.shapes import DIAG, FULL, SPHERICAL, TIED, Floats
 from mixtura.statistics import Statistics
 
 each_family = pytest.mark.parametrize("name", CELEUX_GOVAERT)
+each_engine = pytest.mark.parametrize("by", list(BACKENDS.values()), ids=BACKENDS)
 K, D = 2, 3
 FAR = 20.0  # logarithms of variances that the optimiser need not look beyond
 
@@ -85,7 +87,6 @@ def composed(name: str, numbers: Floats) -> Floats:
 def test_update_reaches_what_generic_optimisation_reaches(name: str) -> None:
     scatter, counts = scatters()
     family = FAMILIES[name]
-    found = family.shape.matrices(family.update(statistics(name), reference), K, D)
     rng = np.random.default_rng(5)
     n_free = family.n_parameters(K, D)
 
@@ -97,18 +98,23 @@ def test_update_reaches_what_generic_optimisation_reaches(name: str) -> None:
     options = {"gtol": 1e-3, "maxiter": 300}  # of deviances in the hundreds
     starts = rng.normal(size=(2, n_free))
     best = min(optimize.minimize(height, start, options=options).fun for start in starts)
-    assert deviance(found, scatter, counts) == pytest.approx(best, rel=1e-7)
+    for by in BACKENDS.values():
+        found = family.shape.matrices(family.update(statistics(name), by), K, D)
+        assert deviance(found, scatter, counts) == pytest.approx(best, rel=1e-7)
 
 
 @each_family
-def test_update_from_the_covariances_before_is_never_worse_than_these(name: str) -> None:
+@each_engine
+def test_update_from_the_covariances_before_is_never_worse_than_these(
+    by: Algebra, name: str
+) -> None:
     scatter, counts = scatters()
     family = FAMILIES[name]
     rng = np.random.default_rng(6)
     for _ in range(5):
         before = composed(name, rng.normal(size=family.n_parameters(K, D)))
         kept = family.shape.from_matrices(before)
-        after = family.shape.matrices(family.update(statistics(name), reference, kept), K, D)
+        after = family.shape.matrices(family.update(statistics(name), by, kept), K, D)
         assert deviance(after, scatter, counts) < deviance(before, scatter, counts)
 
 
@@ -152,16 +158,18 @@ def test_update_without_weight_or_scatter_leaves_the_others_alone(name: str) -> 
         assert np.isnan(family.shape.matrix(covariances, 1, 2)).any()
 
 
+@each_engine
 @pytest.mark.parametrize("name", ["EVE", "VVE"])
-def test_common_axes_of_scatters_without_variance_are_found_without_overflow(name: str) -> None:
+def test_common_axes_of_scatters_without_variance_are_found_without_overflow(
+    by: Algebra, name: str
+) -> None:
     flat = np.array([np.diag([1.0, 0.0, 0.0]), np.outer([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])])
     s = Statistics("full", np.zeros((2, 3)), np.ones(2), np.zeros((2, 3)), flat, 0.0, 2.0)
-    covariances = FAMILIES[name].update(s, reference)
+    covariances = FAMILIES[name].update(s, by)
     assert FAMILIES[name].factorise(covariances, reference)[1].any()
 
 
 def test_update_of_many_features_reaches_a_maximum() -> None:
-    """With more features than the whole matrix of curvatures is used for."""
     rng = np.random.default_rng(1)
     k, d = 3, 20
     axes = linalg.qr(rng.normal(size=(d, d)))[0]
@@ -171,14 +179,35 @@ def test_update_of_many_features_reaches_a_maximum() -> None:
     for name in ("EVE", "VVE"):
         family = FAMILIES[name]
         s = Statistics("full", np.zeros((k, d)), counts, np.zeros((k, d)), scatter, 0.0, 1.0)
-        found = family.update(s, reference)
+        found = family.update(s, kernels)
         best = deviance(found, scatter, counts)
+        assert best == pytest.approx(deviance(family.update(s, reference), scatter, counts))
         turned = []
         for _ in range(20):
             skew = rng.normal(size=(d, d)) * 1e-4
             turn = linalg.expm(skew - skew.T)
             turned.append(deviance(turn @ found @ turn.T, scatter, counts))
         assert min(turned) > best
+
+
+@pytest.mark.parametrize("name", ["EVE", "VVE"])
+def test_updates_one_after_the_other_reach_what_one_without_covariances_before_does(
+    name: str,
+) -> None:
+    """Each makes a few sweeps of rotations only."""
+    rng = np.random.default_rng(4)
+    k, d = 3, 5
+    roots = rng.normal(size=(k, 4 * d, d)) * rng.uniform(0.5, 3.0, size=(k, 1, d))
+    scatter, counts = roots.transpose(0, 2, 1) @ roots, np.full(k, 4.0 * d)
+    family = FAMILIES[name]
+    s = Statistics("full", np.zeros((k, d)), counts, np.zeros((k, d)), scatter, 0.0, 1.0)
+    best = deviance(family.update(s, kernels), scatter, counts)
+    heights, found = [np.inf], np.array([np.eye(d)] * k)
+    for _ in range(30):
+        found = family.update(s, kernels, found)
+        heights.append(deviance(found, scatter, counts))
+    assert np.diff(heights).max() < 1e-10
+    assert heights[-1] == pytest.approx(best, rel=1e-10)
 
 
 @each_family

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import BACKENDS
 
-from mixtura.covariance.volumes import with_common_matrix, with_common_variances
+from mixtura.covariance import FAMILIES
 from mixtura.shapes import Floats
 
 engines = pytest.mark.parametrize("by", BACKENDS.values(), ids=BACKENDS)
@@ -18,11 +18,11 @@ def estimated(
     """Variances from diagonals, or the same from matrices, in coordinates that may be turned."""
     weights = np.array(counts)
     if not turn:
-        return with_common_variances(scatter, weights, None, by)
+        return FAMILIES["VEI"].maximised(scatter, weights, None, by)
     d = scatter.shape[1]
     axes = np.linalg.qr(np.random.default_rng(d).normal(size=(d, d)))[0]
     matrices = np.array([axes @ np.diag(one) @ axes.T for one in scatter])
-    found = with_common_matrix(matrices, weights, None, by)
+    found = FAMILIES["VEE"].maximised(matrices, weights, None, by)
     return np.einsum("ab,jac,cb->jb", axes, found, axes)
 
 

@@ -1,6 +1,8 @@
 """The compiled rules of the covariance families, against those of `mixtura.covariance`."""
 
+from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,9 @@ RULES = {
 }
 each_rule = pytest.mark.parametrize("name", list(kernels.covariance_rules))
 TOLERANCE = 1e-10  # of the largest entry; axes of variances that are near each other need some
+# Common axes without any to begin with: sweeps end where the function is least to rounding, and
+# there the axes have half as many digits.
+ROOT_TOLERANCE = 1e-5
 
 
 @pytest.fixture(params=usable_instruction_sets(), autouse=True)
@@ -60,23 +65,34 @@ def updated(name: str, given: Statistics, previous: Floats | None = None) -> Flo
     return kernels.covariance_rules[name](scatter, given.resp_sum, previous)
 
 
-def assert_close(found: Floats, expected: Floats) -> None:
-    bound = TOLERANCE * np.abs(expected[np.isfinite(expected)]).max()
+@cache
+def example(name: str, k: int, d: int, unit: float, warm: bool) -> tuple[Any, ...]:
+    """Statistics, covariances before, and what the rule in Python makes of them."""
+    family = RULES[name]
+    given = statistics(family, *scatters(k, d), unit)
+    previous = None
+    if warm:
+        previous = family.update(statistics(family, *scatters(k, d, 1), unit), reference)
+    return given, previous, family.update(given, reference, previous)
+
+
+def tolerance(name: str, warm: bool) -> float:
+    return TOLERANCE if warm or name[1:3] != "VE" else ROOT_TOLERANCE
+
+
+def assert_close(found: Floats, expected: Floats, tolerance: float) -> None:
+    bound = tolerance * np.abs(expected[np.isfinite(expected)]).max()
     np.testing.assert_allclose(found, expected, rtol=0.0, atol=bound)
 
 
 @each_rule
 @pytest.mark.parametrize("k", range(1, 6))
 def test_covariances_are_those_of_the_rule_in_python(name: str, k: int) -> None:
-    family = RULES[name]
     for d, unit, warm in product(range(1, 8), (1e-6, 1.0, 1e6), (False, True)):
-        matrices, counts = scatters(k, d)
-        given = statistics(family, matrices, counts, unit)
-        before = statistics(family, *scatters(k, d, 1), unit)
-        previous = family.update(before, reference) if warm else None
+        given, previous, expected = example(name, k, d, unit, warm)
         with unchanged(given.resp_xx, given.resp_sum, previous):
             found = updated(name, given, previous)
-        assert_close(found, family.update(given, reference, previous))
+        assert_close(found, expected, tolerance(name, warm))
 
 
 @each_rule
@@ -110,7 +126,7 @@ def test_components_without_covariance_fail_and_leave_the_others_alone(
             failed = reference.factorise(pair)[1]
         assert failed[0] == failed[1], j
         if not failed[0] and j not in (3, 4):  # without scatter, any axes are right
-            assert_close(*pair)
+            assert_close(*pair, tolerance(name, warm))
 
 
 @each_rule
@@ -138,9 +154,9 @@ def test_units_of_weight_that_are_powers_of_two_change_no_bit(name: str) -> None
         np.testing.assert_array_equal(updated(name, given), expected)
 
 
-def test_compiled_rules_have_names_of_rules_and_reference_has_none() -> None:
+def test_all_rules_are_compiled_and_reference_has_none() -> None:
     assert not reference.covariance_rules
-    assert set(kernels.covariance_rules) <= set(RULES)
+    assert set(kernels.covariance_rules) == set(RULES)
 
 
 @pytest.mark.parametrize(

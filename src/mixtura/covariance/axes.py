@@ -5,39 +5,48 @@ For axes D, an orthogonal matrix, the variances along the axes follow from the d
 minimised over D:
 
     VVE    sum_j n_j sum_a log omega_ja,
-    EVE    n d log sum_j exp(1/d sum_a log omega_ja).
+    EVE    n d log sum_j root_j,    root_j = exp(1/d sum_a log omega_ja).
 
-Browne and McNicholas [1]_ majorise it; here Newton's method takes rotations ``D cayley(X)`` with X
-skew, and ends at the same points after a few steps. The sign of negative curvature is changed, so
-that every step goes down. The function may have several minima: an update that is given the
-previous axes never ends above them, and one without tries the axes of the pooled scatter and of
-each component.
+Turning two axes a and b by an angle t keeps the mean m_j of omega_ja and omega_jb, and half their
+difference becomes ``g_j = delta_j cos(2 t) + e_j sin(2 t)``, where e_j is the entry (a, b) of the
+rotated scatter. The function depends on the products ``omega_ja omega_jb = m_j^2 - g_j^2`` alone,
+and is concave in them. So it is nowhere above its tangent, which is least for the angle that
+maximises
 
-.. [1] R. P. Browne, P. D. McNicholas, "Estimating common principal components in high dimensions",
+    sum_j w_j g_j(t)^2,    w_j = c_j / (omega_ja omega_jb) at t = 0,    c_j = n_j or root_j.
+
+A sweep takes one plane after the other and never goes up [1]_, [2]_. In a sweep of EVE, c_j follows
+the tangent of root_j, which is above it.
+
+An update that is given the previous axes makes a few sweeps from there: EM needs no more than an
+increase, and the next update continues. The function may have several minima. So an update without
+previous axes tries the axes of the pooled scatter and of each component, and makes sweeps until
+they gain nothing.
+
+.. [1] B. N. Flury, W. Gautschi, "An algorithm for simultaneous orthogonal transformation of several
+   positive definite symmetric matrices to nearly diagonal form", SIAM Journal on Scientific and
+   Statistical Computing 7, 169-184, 1986.
+.. [2] R. P. Browne, P. D. McNicholas, "Estimating common principal components in high dimensions",
    Advances in Data Analysis and Classification 8, 217-226, 2014.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import NamedTuple
+from itertools import combinations
 
 import numpy as np
 
 from mixtura.algebra import Algebra
-from mixtura.shapes import Floats
+from mixtura.shapes import EPS, Floats
 
 __all__ = ["axes_of_one", "common_axes", "turned"]
 
-MOST_STEPS = 100
-MOST_HALVINGS = 30
-LONGEST_STEP = 0.5  # radians in one plane
-NEGLIGIBLE = 1e-15  # predicted gain per unit of weight that rounding hides
-NEARLY = 1e-10  # predicted gain below which a step is taken without a look at the function
-FLATTEST = 1e-9  # curvature per unit of weight that a step may divide by
-MOST_FEATURES = 16  # for which the whole matrix of curvatures is used, d (d - 1) / 2 square
-TINY = 1e-300  # keeps a division defined
-LEAST_RATIO = 1e-100  # of variances to the largest: less would overflow in the second derivatives
+WARM_SWEEPS = 4  # at most, from previous axes
+LEAST_PROGRESS = 0.1  # of what all sweeps of an update have gained; one that gains less is the last
+TRIAL_SWEEPS = 5  # from each of the axes that are tried where none are given
+COLD_SWEEPS = 200  # from the best of them
+LEAST_GAIN = 1e-14  # of a sweep, per unit of weight; less is rounding
+LEAST_TURN = 1e-18  # the gain, per unit of weight, below which a plane is not turned
 SOUND = 1e-10  # ratio of eigenvalues above which a component's own axes are tried
 
 
@@ -49,7 +58,7 @@ def common_axes(
     equal_volumes: bool,
     previous: Floats | None = None,
 ) -> Floats:
-    """Return the axes D of largest likelihood, shape (n_features, n_features), a column each.
+    """Return axes D of large likelihood, shape (n_features, n_features), a column each.
 
     Parameters
     ----------
@@ -60,15 +69,21 @@ def common_axes(
     equal_volumes : bool
         EVE instead of VVE.
     previous : ndarray of shape (n_features, n_features), optional
-        Axes to start from.
+        Axes to start from. The likelihood is not below theirs.
     """
     traces = np.einsum("jaa->j", scatter)
     counts, scatter = counts[traces > 0.0], scatter[traces > 0.0]
-    if scatter.shape[1] == 1 or len(scatter) == 0:
+    if len(scatter) == 0:
         return np.eye(scatter.shape[1])
-    starts = _candidates(scatter, by) if previous is None else [previous]
-    found = [_descend(scatter, counts, equal_volumes, D, by) for D in starts]
-    return min(found, key=lambda end: end[0])[1]
+
+    def stand(axes: Floats) -> _OnAxes:
+        return _OnAxes(scatter, counts, axes, equal_volumes, by)
+
+    if previous is not None:
+        return stand(previous).descend(WARM_SWEEPS, LEAST_PROGRESS).axes
+    ends = [stand(axes).descend(TRIAL_SWEEPS, 0.0) for axes in _candidates(scatter, by)]
+    best = min(ends, key=lambda end: end.value)
+    return stand(best.axes).descend(COLD_SWEEPS, 0.0).axes
 
 
 def axes_of_one(matrices: Floats, by: Algebra) -> Floats:
@@ -92,131 +107,64 @@ def turned(matrices: Floats, axes: Floats, by: Algebra) -> Floats:
 def _candidates(scatter: Floats, by: Algebra) -> list[Floats]:
     variances, axes = by.eigh(scatter)
     sound = variances[:, 0] > SOUND * variances[:, -1]
-    return [by.eigh(scatter.sum(axis=0, keepdims=True))[1][0], *axes[sound]]
+    of_all = by.eigh(scatter.sum(axis=0, keepdims=True))[1][0]
+    return [one[:, ::-1] for one in (of_all, *axes[sound])]
 
 
-class _Point(NamedTuple):
-    """The function at one rotation; `shares` are the weights of components in its gradient."""
+class _OnAxes:
+    """The function of the head of this file, on axes that are turned plane by plane."""
 
-    value: float
-    rotated: Floats
-    omega: Floats
-    shares: Floats
+    def __init__(
+        self, scatter: Floats, counts: Floats, axes: Floats, equal_volumes: bool, by: Algebra
+    ) -> None:
+        self.counts, self.equal_volumes = counts, equal_volumes
+        self.axes, self.traces = axes.copy(), np.einsum("jaa->j", scatter)
+        self.V = turned(scatter / self.traces[:, None, None], axes, by)
+        self.value = self._weigh()
 
-
-def _descend(
-    scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats, by: Algebra
-) -> tuple[float, Floats]:
-    """Return the minimum that Newton's method finds from one start, and its axes."""
-    here = _look(scatter, counts, equal_volumes, D, by)
-    for _ in range(MOST_STEPS):
-        X, gain = _newton_step(here, equal_volumes, by)
-        if not gain > NEGLIGIBLE:
-            # Newton's last step makes the axes as exact as the function is.
-            return here.value, by.multiply(D[None], _cayley(X, by))[0]
-        for _ in range(MOST_HALVINGS):
-            nearby = by.multiply(D[None], _cayley(X, by))[0]
-            there = _look(scatter, counts, equal_volumes, nearby, by)
-            if gain < NEARLY or there.value < here.value:
+    def descend(self, most_sweeps: int, least_progress: float) -> _OnAxes:
+        """Make sweeps, until one gains less than a part of what all have."""
+        total = 0.0
+        for _ in range(most_sweeps):
+            gain = sum(self._turn_plane(a, b) for a, b in combinations(range(len(self.axes)), 2))
+            self.value = self._weigh()
+            total += gain
+            if not (gain > LEAST_GAIN and gain > least_progress * total):
                 break
-            X = 0.5 * X
-        else:
-            break
-        D, here = nearby, there
-    return here.value, D
+        return self
+
+    def _weigh(self) -> float:
+        """Return the function per unit of weight; keep the shares c_j, of sum one."""
+        logs = np.log(_sound(np.einsum("jaa->ja", self.V))).sum(axis=1)
+        d = len(self.axes)
+        shares = self.traces * np.exp(logs / d) if self.equal_volumes else self.counts
+        self.shares = shares / shares.sum()
+        return float(d * np.log(shares.sum()) if self.equal_volumes else self.shares @ logs)
+
+    def _turn_plane(self, a: int, b: int) -> float:
+        """Turn two axes; return by how much the tangent falls."""
+        V, planes = self.V, [a, b]
+        delta, e = 0.5 * (V[:, a, a] - V[:, b, b]), V[:, a, b]
+        before = _sound(V[:, a, a]) * _sound(V[:, b, b])
+        w = self.shares / before
+        along, across = w @ (delta * delta - e * e), w @ (2.0 * delta * e)
+        height = np.hypot(along, across)
+        # A difference of nearly equal numbers would lose digits.
+        gain = 0.5 * (across**2 / (height + along) if along > 0.0 else height - along)
+        if not gain > LEAST_TURN:
+            return 0.0
+        angle = 0.25 * np.arctan2(across, along)
+        cosine, sine = np.cos(angle), np.sin(angle)
+        turn = np.array([[cosine, -sine], [sine, cosine]])
+        V[:, :, planes] = V[:, :, planes] @ turn
+        V[:, planes] = turn.T @ V[:, planes]
+        self.axes[:, planes] = self.axes[:, planes] @ turn
+        if self.equal_volumes:
+            after = _sound(V[:, a, a]) * _sound(V[:, b, b])
+            self.shares *= 1.0 + (after / before - 1.0) / len(self.axes)
+        return float(gain)
 
 
-def _look(scatter: Floats, counts: Floats, equal_volumes: bool, D: Floats, by: Algebra) -> _Point:
-    rotated = turned(scatter, D, by)
-    omega = np.einsum("jaa->ja", rotated)
-    omega = np.maximum(omega, LEAST_RATIO * omega.max())
-    logs = np.log(omega).sum(axis=1)
-    shares = counts / counts.sum()
-    if not equal_volumes:
-        return _Point(float(shares @ logs), rotated, omega, shares)
-    d = len(D)
-    roots = np.exp((logs - logs.max()) / d)
-    total = roots.sum()
-    return _Point(float(logs.max() + d * np.log(total)), rotated, omega, roots / total)
-
-
-def _newton_step(here: _Point, equal_volumes: bool, by: Algebra) -> tuple[Floats, float]:
-    """Return a skew X along which the function falls, and the gain that it predicts."""
-    _, V, omega, c = here
-    d = len(omega[0])
-    first, second = np.triu_indices(d, 1)
-    mixed = V[:, first, second]
-    slopes = -2.0 * mixed / omega[:, first], 2.0 * mixed / omega[:, second]  # of log omega
-    gradient = np.einsum("j,jp->p", c, slopes[0] + slopes[1])
-    if d > MOST_FEATURES:
-        ratios = omega[:, first] / omega[:, second]
-        curvature = np.einsum("j,jp->p", 2.0 * c, ratios + 1.0 / ratios - 2.0)
-        steps = -gradient / np.maximum(curvature, FLATTEST)
-    else:
-        hessian = _hessian(V, omega, c, equal_volumes, slopes, by)
-        (curvature,), (directions,) = by.eigh(hessian[None])
-        along = np.einsum("p,pq->q", gradient, directions)
-        down = -along / np.maximum(np.abs(curvature), FLATTEST)
-        steps = np.einsum("pq,q->p", directions, down)
-    steps *= min(1.0, LONGEST_STEP / max(np.abs(steps).max(), TINY))
-    X = np.zeros((d, d))
-    X[first, second] = steps
-    X[second, first] = -steps
-    return X, float(-0.5 * (gradient * steps).sum())
-
-
-def _hessian(
-    V: Floats,
-    omega: Floats,
-    c: Floats,
-    equal_volumes: bool,
-    slopes: tuple[Floats, Floats],
-    by: Algebra,
-) -> Floats:
-    """Second derivatives in the planes (a, b), a < b, from the second-order term of exp(X).
-
-    For one component, ``2 tr(U V X X) - 2 tr(U X V X) - sum_a (slope_a . x)^2``, U = 1 / omega.
-    """
-    k, d = omega.shape
-    first, second = np.triu_indices(d, 1)
-    planes = np.arange(len(first))
-    basis = _skew_basis(d)
-    flat = basis.reshape(len(planes), -1)
-    weighted = c[:, None] / omega
-    Z = np.einsum("ja,jbc->abc", weighted, V)
-    one = by.multiply(np.einsum("aac->ac", Z)[None], basis)
-    other = by.multiply(basis.transpose(1, 0, 2), Z).transpose(1, 0, 2)
-    half: Floats = by.multiply((other - one).reshape(1, len(planes), -1), flat.T[None])[0]
-    jacobian = np.zeros((k, d, len(planes)))
-    jacobian[:, first, planes], jacobian[:, second, planes] = slopes
-    weighted_jacobian = (np.sqrt(c)[:, None, None] * jacobian).reshape(k * d, -1)
-    squares = by.multiply(weighted_jacobian.T[None], weighted_jacobian[None])[0]
-    second_order: Floats = half + half.T - squares
-    if not equal_volumes:
-        return second_order
-    totals = slopes[0] + slopes[1]
-    off = totals - np.einsum("j,jp->p", c, totals)
-    second_order += by.multiply((c[:, None] * off).T[None], off[None])[0] / d
-    return second_order
-
-
-@cache
-def _skew_basis(d: int) -> Floats:
-    """Generators of the rotations in the planes (a, b), shape (d (d - 1) / 2, d, d)."""
-    first, second = np.triu_indices(d, 1)
-    planes = np.arange(len(first))
-    basis = np.zeros((len(planes), d, d))
-    basis[planes, first, second] = 1.0
-    basis[planes, second, first] = -1.0
-    return basis
-
-
-def _cayley(X: Floats, by: Algebra) -> Floats:
-    """Return ``inv(I - X/2) (I + X/2)``: orthogonal, and exp(X) to second order.
-
-    With X skew this is ``(I + X/2)^2 inv(I - X^2/4)``, the inverse of a positive definite matrix.
-    """
-    half = (np.eye(len(X)) + 0.5 * X)[None]
-    root, _ = by.factorise(np.eye(len(X)) + 0.25 * by.multiply(X.T[None], X[None]))
-    inverse = by.multiply(root, root.transpose(0, 2, 1))
-    return by.multiply(by.multiply(half, half), inverse)
+def _sound(omega: Floats) -> Floats:
+    """Variances of scatters of trace one; a smaller one is rounding."""
+    return np.maximum(omega, EPS)

@@ -28,7 +28,8 @@ class Rule(Protocol):
     """Covariances of largest expected likelihood, from scatters about the means and weights.
 
     The scatters have the family's shape and the weights are positive. A rule that iterates may
-    begin with the covariances before. A component whose scatter is singular gets a covariance that
+    begin with the covariances before, and then be content with a larger likelihood than theirs.
+    A component whose scatter is singular gets a covariance that
     is not positive definite; the others get theirs.
     """
 
@@ -163,7 +164,8 @@ class CovarianceFamily:
         by : Algebra
         previous : ndarray, optional
             Covariances under which the statistics were taken. Where the expected likelihood has
-            several maxima, the result is not below these; where it has one, it is found sooner.
+            several maxima, the result is not below these, and it need not be a maximum; where it
+            has one, it is found sooner.
 
         Returns
         -------
@@ -173,12 +175,23 @@ class CovarianceFamily:
         """
         counts = statistics.resp_sum
         scatter = self.shape.per_feature(statistics.resp_xx, statistics.centres.shape[1])
-        return self._maximised(scatter, counts, previous, by)
+        return self.maximised(scatter, counts, previous, by)
 
-    def _maximised(
+    def maximised(
         self, scatter: Floats, counts: Floats, previous: Floats | None, by: Algebra
     ) -> Floats:
-        """The rule, for components that have weight; as the engine has compiled it, if it has."""
+        """Return the covariances of largest expected likelihood, of scatters as `Rule` takes them.
+
+        Parameters
+        ----------
+        scatter : ndarray of the family's shape, squared units of the features
+        counts : ndarray of shape (n_components,)
+            Weights. A component without any gets NaN.
+        previous : ndarray of the family's shape or None
+            As for `update`.
+        by : Algebra
+            Its own compiled rule is used if it has one.
+        """
         if self.shape.is_shared or (not self.is_shared and counts.min() > 0.0):
             return self.rule(scatter, counts, previous, by)  # a quotient, in any unit of weight
         compiled = by.covariance_rules.get(self.rule_name or self.letters)
@@ -343,7 +356,7 @@ class CovarianceFamily:
 
     def _refuse_other_families(self, covariances: Floats, by: Algebra) -> None:
         """A covariance belongs to the family if the rule gives it back."""
-        best = self._maximised(covariances, np.ones(len(covariances)), covariances, by)
+        best = self.maximised(covariances, np.ones(len(covariances)), covariances, by)
         inner = tuple(range(1, covariances.ndim))
         off = np.abs(best - covariances).max(axis=inner)
         wrong = off > FAMILY_TOLERANCE * np.abs(covariances).max(axis=inner)
