@@ -73,7 +73,8 @@ def test_iterations_in_one_call_do_not_depend_on_their_number(schedule: str, eve
     whole = em.run(start, 200)
     watched = em.run(start, 200, callback=lambda at: asked.append(at.iteration), every=every)
     assert watched.history == whole.history
-    assert asked == list(range(every, len(whole.history) + 1, every))
+    assert asked[-1] == len(whole.history)
+    assert np.diff(asked, prepend=0).max() <= every
     parts: Outcome | Parameters = start
     for most in (1, 2, 7, 12, 31, len(whole.history)):
         parts = em.run(parts, most)
