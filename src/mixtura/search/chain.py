@@ -1,4 +1,8 @@
-"""A chain: a few starts against each other, then moves on the best of them."""
+"""A chain: a few starts against each other, then moves on the best of them.
+
+A chain knows where the chains before it have ended. A run that comes to one of these maxima need
+not go there, and moves that were tried there are not tried again: the next ones are.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,11 @@ MOST_TRIES = 30  # of ranked moves in a row: a leader that EM is slow on gains b
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
 
 
+Untried = dict[Outcome, Iterator[Move]]
+
+
 class Chain:
-    """One climb: it never goes back, and knows nothing of other chains.
+    """One climb, which never goes back.
 
     Parameters
     ----------
@@ -39,6 +46,8 @@ class Chain:
     by : Algebra
     rng : Generator
         For swaps.
+    untried : dict, optional
+        Ranked moves that are left, by the leader on which they are tried; shared by chains.
 
     Attributes
     ----------
@@ -55,9 +64,11 @@ class Chain:
         scale: Floats,
         by: Algebra,
         rng: np.random.Generator,
+        untried: Untried | None = None,
     ) -> None:
         self.contest, self._starts, self._pair, self._record = contest, starts, pair, record
         self._scale, self._by, self._rng = scale, by, rng
+        self._untried: Untried = {} if untried is None else untried
         self.hits = 0
 
     @property
@@ -116,7 +127,10 @@ class Chain:
                 if leader.suspects and self._try(widened(leader)) == "leads":
                     continue
                 ranked = leader
-                moves = iter(ranked_moves(leader, em, self._pair, self._scale, self._by))
+                if leader not in self._untried:
+                    found = ranked_moves(leader, em, self._pair, self._scale, self._by)
+                    self._untried[leader] = iter(found)
+                moves = self._untried[leader]
             move = next(moves, None)
             if move is None:
                 return
