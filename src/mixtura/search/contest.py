@@ -10,7 +10,7 @@ from typing import Literal
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Outcome
-from mixtura.search.report import SAME, Record
+from mixtura.search.report import SAME, Record, SearchReport
 from mixtura.search.watch import Watch
 from mixtura.shapes import Floats
 
@@ -23,13 +23,19 @@ SLOWER = 4  # times as many iterations where numbers are missing
 
 
 class SearchInterrupted(KeyboardInterrupt):
-    """Ctrl-C during the search; `outcome` is the best of its runs, without its statistics.
+    """Ctrl-C during the search.
 
-    Those are of the sample, so they say nothing of all rows.
+    Attributes
+    ----------
+    outcome : Outcome
+        The best of its runs, without its statistics: those of a sample say nothing of all rows.
+    search : SearchReport or None
+        What was found until then.
     """
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__("the search was interrupted")
+        self.search: SearchReport | None = None
         self.outcome = replace(outcome, stop_reason="interrupted", statistics=None)
 
 
@@ -62,6 +68,8 @@ class Contest:
     ----------
     leader : Outcome or None
         The best run so far.
+    leaders : list of Outcome
+        It, and those before it.
     failure : FitError
         Why the last run failed that did.
     """
@@ -79,6 +87,7 @@ class Contest:
     ) -> None:
         self.em = em
         self.leader: Outcome | None = None
+        self.leaders: list[Outcome] = []
         self.failure = FitError("the fit cannot start: there is no start.")
         self._scale, self._record = scale, record
         self._report, self._on_lead = report, on_lead
@@ -125,7 +134,10 @@ class Contest:
             end, verdict = outcome, self._verdict(outcome)
         if verdict == "leads":
             assert end is not None
+            if end.statistics is not None:  # as all moves need them
+                end.statistics = end.statistics.centred()
             self.leader = end
+            self.leaders.append(end)
             if self._on_lead is not None and outcome is end:
                 self._on_lead(end)
         elif verdict == "same":

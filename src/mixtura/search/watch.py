@@ -23,7 +23,7 @@ PATIENCE = 10.0  # steps of the size of the last one
 FIRST = 2  # iterations to the first look
 EVERY = 4  # iterations from look to look
 LATEST = 32  # iterations, after which a run must be ahead: nine of ten better ends are by then
-SETTLED = 8  # iterations, after which parameters are compared
+SETTLED = 4  # iterations, after which parameters are compared
 NEAR = 0.02  # nats per unit of weight; further apart, parameters are not compared
 
 
