@@ -26,7 +26,7 @@ __all__ = ["Chain"]
 
 SWAPS = 3  # random ones of a chain
 MOST_TRIES = 30  # of ranked moves in a row: a leader that EM is slow on gains by any of them
-HOPELESS = 0.15  # nats per unit of weight; moves that seem to lose more are not tried
+HOPELESS = 0.05  # nats per unit of weight and feature; moves that seem to lose more are not tried
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
 
 
@@ -155,7 +155,8 @@ class Chain:
             em = self.contest.em
             found = ranked_moves(leader, em, self._pair, self._scale, self._by, self._memory)
             if not leader.suspects:  # whatever is in their place may be better
-                least = -HOPELESS * em.rows.source.weight_sum  # type: ignore[attr-defined]
+                source = em.rows.source  # type: ignore[attr-defined]
+                least = -HOPELESS * source.weight_sum * source.n_features
                 found = [each for each in found if each.score > least]
             untried[leader] = iter(found)
         return untried[leader]
