@@ -174,7 +174,9 @@ def test_search_says_how_much_effort_it_took() -> None:
     assert many.maxima[0].objective >= few.maxima[0].objective
 
 
-def test_fit_that_was_interrupted_in_the_search_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fit_that_was_interrupted_in_the_search_says_what_that_had_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run = Contest.run
 
     def interrupt(self: Contest, start: Parameters) -> Verdict:
@@ -186,7 +188,10 @@ def test_fit_that_was_interrupted_in_the_search_has_none(monkeypatch: pytest.Mon
     with pytest.raises(FitInterrupted) as caught:
         fit_gmm(X, 3, rng=0, reg_covar=0.0)
     fit = caught.value.fit
-    assert (fit.stop_reason, fit.converged, fit.search) == ("interrupted", False, None)
+    assert (fit.stop_reason, fit.converged) == ("interrupted", False)
+    assert (fit.search.n_starts, fit.search.n_moves) == (2, 0)
+    (maximum,) = fit.search.maxima
+    assert (maximum.times, maximum.objective) == (1, fit.history[-1])
     assert fit.n_iter > 0
     assert np.isnan(fit.log_likelihood)  # of all rows, which the search has not seen
 

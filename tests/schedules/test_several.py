@@ -71,7 +71,9 @@ def test_iterations_in_one_call_do_not_depend_on_their_number(schedule: str, eve
     em = replace(em, schedule=schedule_named(schedule, X))
     asked: list[int] = []
     whole = em.run(start, 200)
-    watched = em.run(start, 200, callback=lambda at: asked.append(at.iteration), every=every)
+    watched = em.run(
+        start, 200, callback=lambda at: asked.append(at.iteration), ahead=lambda _: every
+    )
     assert watched.history == whole.history
     assert asked[-1] == len(whole.history)
     assert np.diff(asked, prepend=0).max() <= every

@@ -49,6 +49,18 @@ def test_sample_alone_misses_a_small_cluster(monkeypatch: pytest.MonkeyPatch) ->
     assert np.bincount(labels).min() > 1000
 
 
+def test_report_of_a_search_has_the_maximum_that_the_last_look_has_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X = far_cluster(8, 8.0, 2, 1)
+    search = fit_gmm(X, 3, rng=1).search
+    monkeypatch.setattr(MaximumSearch, "_with_unlikely_rows", lambda *arguments: arguments[3].best)
+    before = fit_gmm(X, 3, rng=1, max_iter=1, tol=0.0).search
+    assert search is not None
+    assert before is not None
+    assert {each.objective for each in before.maxima} < {each.objective for each in search.maxima}
+
+
 @pytest.mark.filterwarnings("ignore::mixtura.ConvergenceWarning")
 def test_all_rows_decide_between_leaders() -> None:
     """Suspects first, then the objective of all rows; that of the sample does not count."""
@@ -107,3 +119,6 @@ def test_fit_that_is_interrupted_in_the_last_look_holds_the_best_of_the_sample(
     assert fit is not None
     assert fit.stop_reason == "interrupted"
     assert fit.n_samples == MANY
+    assert fit.search is not None
+    assert fit.search.n_rows < MANY
+    assert fit.search.n_starts == (1 if where == "objective" else 10)

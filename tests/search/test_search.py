@@ -20,7 +20,7 @@ from mixtura.passes.backend import BACKENDS
 from mixtura.schedules import EM, Outcome
 from mixtura.search import MaximumSearch, SearchInterrupted
 from mixtura.search.contest import SAME
-from mixtura.search.search import AGREE, SHARE_AGREES, STARTS, Found, _Best
+from mixtura.search.search import AGREE, MOST_KNOWN, SHARE_AGREES, STARTS, Found, _Best
 from mixtura.shapes import Floats
 from mixtura.starts import INIT_METHODS, Beginnings
 
@@ -153,7 +153,7 @@ def test_best_of_chains_has_the_fewest_suspects_whatever_its_objective() -> None
     def chain(objective: float, spurious: list[int], n_agree: int = 1) -> Any:
         parameters: Any = SimpleNamespace(weights=np.ones(2))
         leader = Outcome(parameters, objective, spurious=spurious)
-        return SimpleNamespace(leader=leader, n_agree=n_agree)
+        return SimpleNamespace(leader=leader, n_agree=n_agree, sound=[leader])
 
     best, clean = _Best(), chain(1.0, [])
     for each in (chain(5.0, [1]), clean, chain(9.0, [0])):
@@ -164,6 +164,19 @@ def test_best_of_chains_has_the_fewest_suspects_whatever_its_objective() -> None
     higher = chain(2.0, [])
     best.take(higher)
     assert (best.outcome, best.n_agree) == (higher.leader, 1)
+
+
+def test_best_of_chains_knows_the_highest_of_their_leaders() -> None:
+    parameters: Any = SimpleNamespace(weights=np.ones(2))
+    outcomes = [Outcome(parameters, float(height)) for height in range(MOST_KNOWN + 2)]
+
+    def chain_of(sound: list[Outcome]) -> Any:
+        return SimpleNamespace(leader=sound[-1], n_agree=1, sound=sound)
+
+    best = _Best()
+    for some in (outcomes[:3], outcomes[2:]):
+        best.take(chain_of(some))
+    assert best.known == outcomes[:1:-1]
 
 
 def test_search_ends_where_starts_agree() -> None:

@@ -214,6 +214,7 @@ class Call:
                 if follower is not None and fit.stop_reason != "interrupted":
                     follower.remove()
         except SearchInterrupted as interrupted:
+            fitting.search = interrupted.search
             fit = report(fitting, interrupted.outcome, True)
         except KeyboardInterrupt:
             raise FitInterrupted(None) from None

@@ -73,8 +73,7 @@ class GMMFit(Found):
         without a prior.
     search : SearchReport or None
         What the search for the start has found: how many maxima, how often, and how good. Its
-        `str` is a line of `summary`. None where the user gave the start, and where Ctrl-C ended the
-        search.
+        `str` is a line of `summary`. None where the user gave the start.
     """
 
     model: GaussianMixture

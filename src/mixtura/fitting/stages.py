@@ -381,11 +381,12 @@ class Fitting:
     def _iterate(self, update: Update, start: Outcome) -> Outcome:
         """Iterate on all rows, with callback and checkpoint."""
         checkpoint = self._checkpoint
+        every = 1 if checkpoint is not None else self._every
         return self._em(update).run(
             start,
             self.settings.max_iter,
             callback=self._callback,
-            every=1 if checkpoint is not None else self._every,
+            ahead=lambda done: every - done % every,
             follow=None if checkpoint is None else partial(checkpoint.follow, self._rows),
         )
 

@@ -28,6 +28,10 @@ __all__ = ["EM", "Outcome", "State", "StopReason", "calls_to_stop", "stops"]
 StopReason = Literal["converged", "max_iter", "callback", "interrupted"]
 
 
+def _one_by_one(_: int) -> int:
+    return 1
+
+
 @dataclass(frozen=True, eq=False)
 class State:
     """What a callback receives after each iteration.
@@ -155,7 +159,7 @@ class EM:
         *,
         callback: Callable[[State], object] | None = None,
         follow: Callable[[Outcome], object] | None = None,
-        every: int = 1,
+        ahead: Callable[[int], int] = _one_by_one,
         judges: bool = True,
     ) -> Outcome:
         """Iterate from `start`.
@@ -172,8 +176,9 @@ class EM:
             a true result stops the fit.
         follow : callable, optional
             Called with the outcome so far after each iteration that is not the last.
-        every : int
-            Most iterations that are made in one call, where callback or follow are given.
+        ahead : callable
+            From the iterations done to the most that are made in one call before callback or follow
+            are called again.
         judges : bool
             Whether the guard looks at the outcome.
 
@@ -205,7 +210,7 @@ class EM:
                 done = len(outcome.history)
                 most = max_iter - done
                 if callback is not None or follow is not None:
-                    most = min(most, every - done % every)
+                    most = min(most, ahead(done))
                 steps = self._several(update, outcome, most)
                 if steps is None:
                     update, steps = self._one(update, outcome)

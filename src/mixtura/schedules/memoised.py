@@ -125,7 +125,7 @@ class Memoised:
         *,
         callback: Callable[[State], object] | None = None,
         follow: Callable[[Outcome], object] | None = None,  # noqa: ARG002
-        every: int = 1,  # noqa: ARG002
+        ahead: object = None,  # noqa: ARG002
     ) -> Outcome:
         """Iterate from `start`: see `EM.run`, whose arguments and errors it has.
 

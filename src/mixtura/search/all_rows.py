@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mixtura.schedules import EM, Outcome
-from mixtura.search.contest import rank
+from mixtura.search.contest import flaws
 
 __all__ = ["AllRows"]
 
@@ -34,5 +34,5 @@ class AllRows:
         seen = Outcome(leader.parameters, self.em.objective(leader), events=leader.events)
         self.em.judge(seen)
         best = self.best
-        if best is None or (rank(seen), -seen.objective) < (rank(best), -best.objective):
+        if best is None or (flaws(seen), -seen.objective) < (flaws(best), -best.objective):
             self.best = seen

@@ -1,4 +1,8 @@
-"""A chain: a few starts against each other, then moves on the best of them."""
+"""A chain: a few starts against each other, then moves on the best of them.
+
+A chain knows where the chains before it have ended. A run that comes to one of these maxima need
+not go there, and moves that were tried there are not tried again: the next ones are.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from mixtura.algebra import Algebra
 from mixtura.parameters import Parameters
 from mixtura.schedules import Outcome
 from mixtura.search.contest import Contest, Verdict
+from mixtura.search.memory import Memory
 from mixtura.search.moves import Move, ranked_moves, widened
 from mixtura.search.report import Record
 from mixtura.search.swaps import swapped
@@ -21,11 +26,12 @@ __all__ = ["Chain"]
 
 SWAPS = 3  # random ones of a chain
 MOST_TRIES = 30  # of ranked moves in a row: a leader that EM is slow on gains by any of them
+HOPELESS = 0.05  # nats per unit of weight and feature; moves that seem to lose more are not tried
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
 
 
 class Chain:
-    """One climb: it never goes back, and knows nothing of other chains.
+    """One climb, which never goes back.
 
     Parameters
     ----------
@@ -39,6 +45,8 @@ class Chain:
     by : Algebra
     rng : Generator
         For swaps.
+    memory : Memory, optional
+        Of moves, shared by chains.
 
     Attributes
     ----------
@@ -55,15 +63,22 @@ class Chain:
         scale: Floats,
         by: Algebra,
         rng: np.random.Generator,
+        memory: Memory | None = None,
     ) -> None:
         self.contest, self._starts, self._pair, self._record = contest, starts, pair, record
         self._scale, self._by, self._rng = scale, by, rng
+        self._memory = Memory() if memory is None else memory
         self.hits = 0
 
     @property
     def leader(self) -> Outcome | None:
         """The best run so far."""
         return self.contest.leader
+
+    @property
+    def sound(self) -> list[Outcome]:
+        """Leaders so far that have no suspects."""
+        return [each for each in self.contest.leaders if not each.suspects]
 
     @property
     def n_agree(self) -> int:
@@ -91,6 +106,14 @@ class Chain:
         """Try moves: ranked ones after each success, and some random ones."""
         if self._pair is None or not _may_move(self.leader):
             return
+        begun = self.leader
+        assert begun is not None
+        self.contest.leader = self._memory.ends.get(begun, begun)
+        self._move(n_swaps, failures)
+        assert self.leader is not None
+        self._memory.ends[begun] = self.leader
+
+    def _move(self, n_swaps: int, failures: int) -> None:
         self._ranked(failures)
         source = self.contest.em.rows.source  # type: ignore[attr-defined]
         for swap in range(n_swaps):
@@ -103,8 +126,6 @@ class Chain:
 
     def _ranked(self, most_failures: int) -> None:
         """Try the most promising moves on the leader, and on what becomes the leader by them."""
-        assert self._pair is not None
-        em = self.contest.em
         moves: Iterator[Move] = iter(())
         ranked: Outcome | None = None
         failures = 0
@@ -116,7 +137,7 @@ class Chain:
                 if leader.suspects and self._try(widened(leader)) == "leads":
                     continue
                 ranked = leader
-                moves = iter(ranked_moves(leader, em, self._pair, self._scale, self._by))
+                moves = self._moves()
             move = next(moves, None)
             if move is None:
                 return
@@ -124,6 +145,21 @@ class Chain:
             failures = 0 if succeeds else failures + 1
             if failures == most_failures:
                 return
+
+    def _moves(self) -> Iterator[Move]:
+        """Ranked moves on the leader, without those that were tried or are hopeless."""
+        leader, untried = self.leader, self._memory.untried
+        assert leader is not None
+        assert self._pair is not None
+        if leader not in untried:
+            em = self.contest.em
+            found = ranked_moves(leader, em, self._pair, self._scale, self._by, self._memory)
+            if not leader.suspects:  # whatever is in their place may be better
+                source = em.rows.source  # type: ignore[attr-defined]
+                least = -HOPELESS * source.weight_sum * source.n_features
+                found = [each for each in found if each.score > least]
+            untried[leader] = iter(found)
+        return untried[leader]
 
     def _try(self, changed: Statistics) -> Verdict:
         """Run from changed statistics, if parameters follow from them."""

@@ -1,49 +1,41 @@
-"""Runs of EM against the best one so far, given up once they are too far behind.
-
-A run is looked at after every few iterations. It is given up where it lacks more of the leader's
-objective than `PATIENCE` times its last step, where its parameters have become the leader's, and
-where it is not ahead after many iterations.
-
-Predictions of what is left to gain are poor during the first iterations: over 2600 runs this rule
-found half as many better maxima again in the same number of iterations as Aitken's extrapolation.
-"""
+"""Runs of EM against the best one so far, given up once nothing is to be had from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
-
 from mixtura.exceptions import FitError
 from mixtura.parameters import Parameters
-from mixtura.schedules import EM, Outcome, State
-from mixtura.search.report import SAME, Record
+from mixtura.schedules import EM, Outcome
+from mixtura.search.report import SAME, Record, SearchReport
+from mixtura.search.watch import Watch
 from mixtura.shapes import Floats
 
-__all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "rank"]
+__all__ = ["SAME", "Contest", "SearchInterrupted", "Verdict", "flaws"]
 
 Verdict = Literal["leads", "same", "behind", "failed"]
 
-PATIENCE = 10.0  # steps of the size of the last one
-EVERY = 4  # iterations from look to look
-LATEST = 32  # iterations, after which a run must be ahead: nine of ten better ends are by then
-SLOWER = 4  # times as many where numbers are missing, because EM is slower
 MOST_ITERATIONS = 200  # of one run
-NEAR = 0.02  # nats per unit of weight; further apart, parameters are not compared
-ALIKE = 0.1  # largest difference of means, in units of the features, and of weights
+SLOWER = 4  # times as many iterations where numbers are missing
 
 
 class SearchInterrupted(KeyboardInterrupt):
-    """Ctrl-C during the search; `outcome` is the best of its runs, without its statistics.
+    """Ctrl-C during the search.
 
-    Those are of the sample, so they say nothing of all rows.
+    Attributes
+    ----------
+    outcome : Outcome
+        The best of its runs, without its statistics: those of a sample say nothing of all rows.
+    search : SearchReport or None
+        What was found until then.
     """
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__("the search was interrupted")
+        self.search: SearchReport | None = None
         self.outcome = replace(outcome, stop_reason="interrupted", statistics=None)
 
 
@@ -64,15 +56,20 @@ class Contest:
     report : callable, optional
         Called with the outcome of each run.
     on_lead : callable, optional
-        Called with each new leader.
+        Called with each new leader that is not known.
     share : float
         Of all rows, that are looked at and count in full: differences that count for nothing are
         smaller by this, so that a few rows that stand for themselves are not lost among the others.
+    known : sequence of Outcome
+        Maxima found before, without flaws. A run that comes to one of them is given up, and ends
+        there.
 
     Attributes
     ----------
     leader : Outcome or None
         The best run so far.
+    leaders : list of Outcome
+        It, and those before it.
     failure : FitError
         Why the last run failed that did.
     """
@@ -86,16 +83,19 @@ class Contest:
         report: Callable[[Outcome], object] | None = None,
         on_lead: Callable[[Outcome], object] | None = None,
         share: float = 1.0,
+        known: Sequence[Outcome] = (),
     ) -> None:
         self.em = em
         self.leader: Outcome | None = None
+        self.leaders: list[Outcome] = []
         self.failure = FitError("the fit cannot start: there is no start.")
         self._scale, self._record = scale, record
         self._report, self._on_lead = report, on_lead
         self._least_components = least_components
         source = em.rows.source  # type: ignore[attr-defined]
         self._same = SAME * share
-        self._every = EVERY * (SLOWER if source.form == "incomplete" else 1)
+        self._slower = SLOWER if source.form == "incomplete" else 1
+        self._known = known
 
     def run(self, start: Parameters) -> Verdict:
         """Run from a start; the outcome leads if it is better than all before.
@@ -108,12 +108,10 @@ class Contest:
             On Ctrl-C before.
         """
         leader = self.leader
-        watch = None
-        if leader is not None and rank(leader) == (-len(start.weights), 0):
-            watch = _Watch(leader, self._scale, self._every)
+        watch = self._watch(len(start.weights))
         try:
             outcome = self.em.run(
-                start, MOST_ITERATIONS, callback=watch, every=self._every, judges=False
+                start, MOST_ITERATIONS, callback=watch, ahead=watch.ahead, judges=False
             )
         except FitError as error:
             self.failure = error
@@ -130,22 +128,40 @@ class Contest:
                 "the others their numbers. Use fewer components, reg_covar > 0, or an init."
             )
             return "failed"
-        if outcome.stop_reason != "callback":  # what is given up need not be judged
+        if outcome.stop_reason == "callback":  # what is given up need not be judged
+            end = watch.end
+            verdict = "behind" if end is None else self._verdict(end)
+        else:
             self.em.judge(outcome)
-        verdict = self._verdict(outcome, watch)
+            end, verdict = outcome, self._verdict(outcome)
         if verdict == "leads":
-            self.leader = outcome
-            if self._on_lead is not None:
-                self._on_lead(outcome)
-        self._record.note(outcome, verdict, leader, given_up=outcome.stop_reason == "callback")
+            assert end is not None
+            if end.statistics is not None:  # as all moves need them
+                end.statistics = end.statistics.centred()
+            self.leader = end
+            self.leaders.append(end)
+            if self._on_lead is not None and outcome is end:
+                self._on_lead(end)
+        elif verdict == "same":
+            end = leader
+        self._record.note(end, given_up=outcome.stop_reason == "callback")
         return verdict
 
-    def _verdict(self, outcome: Outcome, watch: _Watch | None) -> Verdict:
+    def _watch(self, n_components: int) -> Watch:
+        """Who looks at a run; a leader with flaws can be outdone by lower ones."""
+        leader, known = self.leader, list(self._known)
+        if leader is not None and flaws(leader) != (-n_components, 0):
+            leader = None
+        if leader is not None and not any(each is leader for each in known):
+            known.insert(0, leader)
+        return Watch(leader, known, self._scale, self._slower)
+
+    def _verdict(self, outcome: Outcome) -> Verdict:
         if self.leader is None:
             return "leads"
-        if watch is not None and watch.verdict is not None:
-            return watch.verdict
-        own, best = rank(outcome), rank(self.leader)
+        if outcome is self.leader:
+            return "same"
+        own, best = flaws(outcome), flaws(self.leader)
         gain = outcome.objective - self.leader.objective
         if own[0] == best[0] and own < best and gain < -self._price():
             return "behind"
@@ -161,33 +177,6 @@ class Contest:
         return self.em.guard.price(self.leader.parameters, self.leader.spurious)
 
 
-class _Watch:
-    """Looks at a run now and then, and stops it where it cannot become the leader."""
-
-    def __init__(self, leader: Outcome, scale: Floats, every: int) -> None:
-        self._leader, self._scale, self._every = leader, scale, every
-        self.verdict: Verdict | None = None
-
-    def __call__(self, state: State) -> bool:
-        if state.iteration % self._every:
-            return False
-        behind = self._leader.objective - state.objective
-        if behind > PATIENCE * max(state.gain, 0.0):
-            self.verdict = "behind"
-        elif abs(behind) < NEAR and state.iteration > self._every and self._is_alike(state):
-            self.verdict = "same"
-        elif behind > 0.0 and state.iteration >= LATEST * self._every // EVERY:
-            self.verdict = "behind"
-        return self.verdict is not None
-
-    def _is_alike(self, state: State) -> bool:
-        """Whether each component of the leader has one that is nearly the same."""
-        one, other = self._leader.parameters, state.parameters
-        apart = np.abs(one.means[:, None] - other.means) / self._scale
-        differences = np.maximum(apart.max(axis=2), np.abs(one.weights[:, None] - other.weights))
-        return bool(differences.min(axis=1).max() < ALIKE)
-
-
-def rank(outcome: Outcome) -> tuple[int, int]:
-    """Lower is better, whatever the objective: components lost, and suspects."""
+def flaws(outcome: Outcome) -> tuple[int, int]:
+    """Components lost, and suspects: fewer are better, whatever the objective."""
     return -len(outcome.parameters.weights), len(outcome.suspects)

@@ -23,6 +23,7 @@ from mixtura.schedules import EM, Outcome
 from mixtura.schedules.changes import emptied, merged, placed, replaced
 from mixtura.search.groups import Group, unlikely_groups
 from mixtura.search.losses import losses_of_deletion, losses_of_merging
+from mixtura.search.memory import Memory
 from mixtura.search.shares import Shares
 from mixtura.search.splits import Split, best_split
 from mixtura.shapes import Floats
@@ -85,7 +86,14 @@ def widened(outcome: Outcome) -> Statistics:
     return statistics
 
 
-def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Algebra) -> list[Move]:
+def ranked_moves(
+    outcome: Outcome,
+    em: EM,
+    pair: Update,
+    scale: Floats,
+    by: Algebra,
+    memory: Memory | None = None,
+) -> list[Move]:
     """Return the most promising moves, the best first.
 
     Parameters
@@ -98,6 +106,8 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
     scale : ndarray of shape (n_features,)
         Units of the features.
     by : Algebra
+    memory : Memory, optional
+        Of splits of the same components.
 
     Notes
     -----
@@ -108,7 +118,10 @@ def ranked_moves(outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Alge
     shares, weights = Shares(outcome, em), outcome.parameters.weights
     deleted = losses_of_deletion(shares, weights)
     merging = losses_of_merging(outcome.statistics.centred(), shares, scale, by)
-    splits = (best_split(outcome, j, shares, pair, scale, by) for j in range(len(weights)))
+    memory = Memory() if memory is None else memory
+    splits = memory.splits(
+        outcome.parameters, lambda j: best_split(outcome, j, shares, pair, scale, by)
+    )
     found = [each for each in splits if each is not None]
     targets: list[Split | Group] = [*found, *unlikely_groups(outcome, em)]
     if not targets:

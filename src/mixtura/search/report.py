@@ -169,16 +169,11 @@ class Record:
     n_given_up: int = 0
     _found: list[Maximum] = field(default_factory=list)
 
-    def note(
-        self, outcome: Outcome, verdict: str, leader: Outcome | None, *, given_up: bool
-    ) -> None:
-        """Count a run."""
+    def note(self, end: Outcome | None, *, given_up: bool) -> None:
+        """Count a run that ended at a maximum; None where it is not known at which."""
         self.n_given_up += given_up
-        if verdict == "same":
-            assert leader is not None
-            self._count(leader)
-        elif not given_up:
-            self._count(outcome)
+        if end is not None:
+            self._count(end)
 
     def _count(self, outcome: Outcome) -> None:
         objective = float(outcome.objective)

@@ -20,7 +20,7 @@ from mixtura.updates import Collapse, Update
 
 __all__ = ["Split", "best_split", "cut"]
 
-LOOKS = 2  # iterations from each cut: more rank moves no better
+LOOKS = 1  # iterations from each cut: more rank moves no better
 LEAST_ROWS = 4
 APART = 0.8  # deviations from the middle to the mean of either half
 HALO = 1.7  # times the average scatter, for the outer of two parts with one mean
