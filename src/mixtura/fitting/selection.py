@@ -23,7 +23,9 @@ Criterion = Literal["bic", "aic", "icl", "cv", "elbo"] | Callable[..., float]
 CRITERIA = ("bic", "aic", "icl", "cv", "elbo")
 TITLES = {"elbo": "-2 ELBO"}  # of criteria whose names are not enough
 AnyFit = GMMFit | BayesianGMMFit
+SHOWN = 3  # models in a summary
 NO_VALUE = "none: no model has a value of the criterion"
+OF_LIKELIHOOD = ("bic", "aic", "icl")
 # Of what happened to components, by cause and action; the first that is true of a model is shown.
 MARKS = {
     ("spurious", "kept"): (
@@ -36,6 +38,7 @@ MARKS = {
         "was smoothed: each row was spread over its cell of the grid that the data lie on",
     ),
 }
+SET_ASIDE = "lower, but not among the best: spurious components and few rows make it too low"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +84,11 @@ class GMMSelection:
         else:
             self.reasons.pop((k, name), None)
 
-    def top(self, n: int = 3) -> list[tuple[int, str, float]]:
+    def top(self, n: int = SHOWN) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
+
+        By "bic", "aic" and "icl", models with components that are spurious or on few rows come
+        after all others, because their likelihood is too high: those with `*` or `^` in `summary`.
 
         Parameters
         ----------
@@ -93,17 +99,28 @@ class GMMSelection:
         -------
         list of tuple
         """
-        order = np.argsort(self.table, axis=None, kind="stable")
-        places = [np.unravel_index(i, self.table.shape) for i in order[:n]]
-        return [
-            (self.n_components[i], self.covariance_types[j], float(self.table[i, j]))
-            for i, j in places
-            if not np.isnan(self.table[i, j])
+        found = [
+            (k, name, float(value))
+            for k, values in zip(self.n_components, self.table, strict=True)
+            for name, value in zip(self.covariance_types, values, strict=True)
+            if not np.isnan(value)
         ]
+        return sorted(found, key=lambda model: (self._is_doubtful(model), model[2]))[:n]
+
+    def _set_aside(self) -> list[tuple[int, str, float]]:
+        """Some doubtful models that have a lower criterion than the best one, the lowest first."""
+        ranked = self.top(self.table.size)
+        lower = [model for model in ranked if model[2] < ranked[0][2]]
+        return lower[:SHOWN]
+
+    def _is_doubtful(self, model: tuple[int, str, float]) -> bool:
+        """Whether the criterion of a model is too low."""
+        fit = self.fits.get(model[:2])
+        return self.criterion in OF_LIKELIHOOD and fit is not None and bool(fit._suspects)
 
     @property
     def best(self) -> Any:
-        """The fit with the lowest criterion.
+        """The fit with the lowest criterion: the first of `top`.
 
         Returns
         -------
@@ -153,7 +170,9 @@ class GMMSelection:
                 mark = after
             lines.append(line)
         best = self.top()
-        lines += ["", "best", *(f"  {self._described(model)}" for model in best)] if best else []
+        for heading, models in (("best", best), (SET_ASIDE, self._set_aside())):
+            if models:
+                lines += ["", heading, *(f"  {self._described(model)}" for model in models)]
         notes = self._notes()
         lines += ["", *notes] if notes else []
         for heading, reasons in self._missing().items():
@@ -172,7 +191,10 @@ class GMMSelection:
                 j = self.covariance_types.index(best[1])
                 cells[j] = f"<strong>{cells[j]}</strong>"
             rows.append(f"<tr><th>{k}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}")
-        lines = [self._title(), *map(self._described, self.top()), *self._notes()]
+        lines = [self._title(), *map(self._described, self.top())]
+        if aside := self._set_aside():
+            lines += [f"{SET_ASIDE}:", *map(self._described, aside)]
+        lines += self._notes()
         for heading, reasons in self._missing().items():
             lines.append(f"{counted(len(reasons), 'model')} {heading}: see reasons")
         headlines = "<br>".join(map(escape, lines))
