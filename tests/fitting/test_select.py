@@ -7,6 +7,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event as Flag
+from typing import Any
 
 import numpy as np
 import pytest
@@ -680,6 +681,31 @@ def test_model_starts_where_other_families_have_ended(faithful: Floats) -> None:
     together = select_gmm(faithful, [4], names, n_init=1, rng=0)
     alone = [select_gmm(faithful, [4], [name], n_init=1, rng=0).table[0, 0] for name in names]
     assert (together.table[0] <= np.array(alone) + 1e-3).mean() >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("names", "scouted"),
+    [
+        (CELEUX_GOVAERT, ["EII", "VVI", "EEE", "VVV"]),
+        (["full", "EEV", "EVI", "diag", "EEI", "spherical"], ["spherical", "EEI", "diag", "full"]),
+        (["VEV", "EEV", "EVI"], ["EVI", "EEV"]),
+        (["VEV", "VVE", "VEI"], ["VEI", "VEV"]),
+    ],
+)
+def test_scouts_are_few_families_with_fast_updates(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch, names: list[str], scouted: list[str]
+) -> None:
+    searched: list[str] = []
+    whole = cell_fits.CellFits.searched
+
+    def recorded(self: cell_fits.CellFits, name: str, *arguments: Any) -> Any:
+        searched.append(name)
+        return whole(self, name, *arguments)
+
+    monkeypatch.setattr(cell_fits.CellFits, "searched", recorded)
+    monkeypatch.setattr(select, "SEARCHED", 0)
+    select_gmm(faithful[::4], 2, names, n_init=1, rng=0)
+    assert searched == scouted
 
 
 def test_models_start_where_those_of_other_sizes_have_ended(

@@ -31,6 +31,8 @@ from mixtura.starts.whole import whole_rows
 __all__ = ["Origin", "Scouts"]
 
 ROWS_OF_TREES = 20_000  # where others are not in memory
+MOST_SCOUTS = 4
+PREFERRED = ("EII", "VVI", "EEE", "VVV")  # their ends differ most; others start from these as well
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,10 @@ class Scouts:
     def _scouted(
         self, init: Any, n_components: int, names: list[str], rng: np.random.Generator
     ) -> dict[str, AnyFit]:
-        """Fits of the families whose updates are fast, or else of the first and the last."""
+        """Fits of some families whose updates are fast, or else of the first and the last."""
         plain = [name for name in names if FAMILIES[name].is_closed]
+        plain.sort(key=lambda name: FAMILIES[name].letters not in PREFERRED)
+        plain = sorted(plain[:MOST_SCOUTS], key=names.index)
         failure: Exception = FitError("no start")
         for scouts in (plain, dict.fromkeys(names[:1] + names[-1:])):
             fits: dict[str, AnyFit] = {}

@@ -174,9 +174,10 @@ def select_gmm(
 
     Notes
     -----
-    For each number of components, scouts are searched as `fit_gmm` searches: the families whose
-    updates take one step, or those of them that are among `covariance_types` (without any, the
-    first and the last family). Every family starts from where scouts and other families have ended,
+    For each number of components, scouts are searched as `fit_gmm` searches: four of the families
+    whose updates take one step, "EII", "VVI", "EEE" and "VVV" where `covariance_types` has them
+    (without any such family, the first and the last). Every family starts from where scouts and
+    other families have ended,
     and moves are tried on the best of these starts. Then all models are fitted again, up and down
     the numbers of components, as long as any gets better: from new ends of other families, and from
     the fits of the same family with one component fewer and one more, after splits and mergers.

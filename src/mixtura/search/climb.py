@@ -24,7 +24,7 @@ __all__ = ["climb"]
 
 MOST_STARTS = 3  # that are run: those that begin highest
 MOST_FAILURES = 6  # of ranked moves in a row, where moves are insisted on
-MOST_RIVALS = 9  # of a start that was found by moves; most are soon given up
+MOST_RIVALS = 14  # of a start that was found by moves; most are soon given up
 
 
 def climb(

@@ -24,8 +24,8 @@ from mixtura.updates import Update
 
 __all__ = ["with_one_fewer", "with_one_more"]
 
-MOST_SPLITS = 3
-MOST_LOSSES = 4
+MOST_SPLITS = 4
+MOST_LOSSES = 7
 
 
 def with_one_more(
