@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mixtura.covariance import family_named
 from mixtura.exceptions import FitError
 from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture.table import counted, import_pandas
+from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.text import short_repr
 
@@ -87,8 +89,9 @@ class GMMSelection:
     def top(self, n: int = SHOWN) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
 
-        By "bic", "aic" and "icl", models with components that are spurious or on few rows come
-        after all others, because their likelihood is too high: those with `*` or `^` in `summary`.
+        By "bic", "aic" and "icl", a model with components that are spurious or on few rows, `*` or
+        `^` in `summary`, is ranked as if these gained nothing by being narrower than the average
+        component. So it comes after one without, unless it is lower by more than that.
 
         Parameters
         ----------
@@ -105,7 +108,7 @@ class GMMSelection:
             for name, value in zip(self.covariance_types, values, strict=True)
             if not np.isnan(value)
         ]
-        return sorted(found, key=lambda model: (self._is_doubtful(model), model[2]))[:n]
+        return sorted(found, key=lambda model: (model[2] + self._excess(model), model[2]))[:n]
 
     def _set_aside(self) -> list[tuple[int, str, float]]:
         """Some doubtful models that have a lower criterion than the best one, the lowest first."""
@@ -113,10 +116,12 @@ class GMMSelection:
         lower = [model for model in ranked if model[2] < ranked[0][2]]
         return lower[:SHOWN]
 
-    def _is_doubtful(self, model: tuple[int, str, float]) -> bool:
-        """Whether the criterion of a model is too low."""
+    def _excess(self, model: tuple[int, str, float]) -> float:
+        """How much too low the criterion of a model may be."""
         fit = self.fits.get(model[:2])
-        return self.criterion in OF_LIKELIHOOD and fit is not None and bool(fit._suspects)
+        if self.criterion not in OF_LIKELIHOOD or fit is None:
+            return 0.0
+        return 2.0 * fit.weight_sum * _gain_of_suspects(fit)
 
     @property
     def best(self) -> Any:
@@ -271,6 +276,26 @@ def criterion_name(criterion: Criterion | str) -> str:
 def _kept(fit: AnyFit, cause: str) -> list[int]:
     """Positions of the components of which something is true in the end."""
     return [e.component for e in fit.events if (e.cause, e.action) == (cause, "kept")]
+
+
+def _gain_of_suspects(fit: AnyFit) -> float:
+    """What suspect components gain at most by being narrower than the average, nats per row.
+
+    Infinite where none that is not a suspect can be compared with.
+    """
+    suspects, parameters = fit._suspects, fit.model._parameters()
+    shape, weights = parameters.shape, parameters.weights
+    if not suspects:
+        return 0.0
+    is_shared = family_named(fit.covariance_type, parameters.means.shape[1]).is_shared
+    if is_shared or len(suspects) == len(weights):
+        return math.inf if _kept(fit, "spurious") or not is_shared else 0.0
+    average = shape.average(parameters.covariances, weights)
+    common, failed = shape.factorise(shape.joined([average]), Backend().algebra)
+    d = parameters.means.shape[1]
+    gains = shape.log_dets(parameters.precisions_cholesky, d) - shape.log_dets(common, d)
+    gain = float(weights[suspects] @ np.maximum(gains[suspects], 0.0))
+    return math.inf if failed.any() else gain
 
 
 def _happened(fit: AnyFit | None) -> set[tuple[str, str]]:
