@@ -6,10 +6,11 @@
 A cell is a data set, a number of components from 1 to `--most`, and a family. Its BIC is compared
 with that of ``fit_gmm(n_init=20)``, both with default settings. A line for each data set has the
 number of cells, the share within 1e-3, how many are worse and better by more, the worst one, by how
-much the best cell is worse, and the CPU time of both. Cells are compared where both or none of the
-two have components that are spurious or on few rows, as the criterion of these is too good; the
-line counts the others. Set OMP_NUM_THREADS and OPENBLAS_NUM_THREADS to 1. `--reference` keeps the
-fits of single models in a file, and reads those that are there.
+much the best cell is worse, the passes of the selection, and the CPU time of both. A pass is an
+E-step over all rows; one over some of them counts by their share. Cells are compared where both or
+none of the two have components that are spurious or on few rows, as the criterion of these is too
+low; the line counts the others. Set OMP_NUM_THREADS and OPENBLAS_NUM_THREADS to 1. `--reference`
+keeps the fits of single models in a file, and reads those that are there.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import mixtura
+from benchmarks.maxima_runs import counted
 from mixtura import datasets
 from mixtura.covariance import CELEUX_GOVAERT, ONE_COLUMN
 
@@ -97,6 +99,7 @@ class Compared(NamedTuple):
     gaps: dict[tuple[int, str], float]  # BIC of the selection minus BIC of the fit
     apart: int  # cells in which only one has suspects
     best: float  # gap of the lowest BIC among cells without suspects
+    passes: float  # of the selection
     seconds: float
     seconds_of_fits: float
 
@@ -107,7 +110,8 @@ class Compared(NamedTuple):
         return (
             f"{name:10} {len(gaps):6d} {np.mean(gaps <= SAME):7.3f} {np.sum(gaps > SAME):6d} "
             f"{np.sum(gaps < -SAME):7d} {self.apart:6d} {self.gaps[worst]:9.3f} "
-            f"{worst[1]:>4}, {worst[0]} {max(self.best, 0.0):9.3f} {self.seconds:8.1f} "
+            f"{worst[1]:>4}, {worst[0]} {max(self.best, 0.0):9.3f} {self.passes:8.0f} "
+            f"{self.seconds:8.1f} "
             f"{self.seconds_of_fits:8.1f}"
         )
 
@@ -119,9 +123,10 @@ def compared(
     X = rows(name)
     known = CELEUX_GOVAERT if X.shape[1] > 1 else ONE_COLUMN
     chosen = [family for family in known if not families or family in families] or list(known)
-    begun = time.process_time()
-    selection = mixtura.select_gmm(X, range(1, most + 1), chosen, rng=seed, n_threads=1)
-    seconds = time.process_time() - begun
+    with counted(len(X)) as counts:
+        begun = time.process_time()
+        selection = mixtura.select_gmm(X, range(1, most + 1), chosen, rng=seed, n_threads=1)
+        seconds = time.process_time() - begun
     gaps, apart, of_fits = {}, 0, 0.0
     lowest, lowest_of_fits = math.inf, math.inf
     for k in range(1, most + 1):
@@ -139,7 +144,8 @@ def compared(
                 apart += 1
             else:
                 gaps[k, family] = own.bic - other.bic
-    return Compared(gaps, apart, lowest - lowest_of_fits, seconds, of_fits)
+    best = lowest - lowest_of_fits
+    return Compared(gaps, apart, best, counts.passes, seconds, of_fits)
 
 
 def main() -> None:
@@ -156,7 +162,7 @@ def main() -> None:
     reference = Reference(options.reference)
     print(
         f"{'':10} {'cells':>6} {'within':>7} {'worse':>6} {'better':>7} {'apart':>6} {'worst':>9} "
-        f"{'':>7} {'best':>9} {'select s':>8} {'fits s':>8}"
+        f"{'':>7} {'best':>9} {'passes':>8} {'select s':>8} {'fits s':>8}"
     )
     done = {}
     for seed in range(options.seeds):
@@ -169,12 +175,13 @@ def main() -> None:
     }
     values = np.array([gap for one in done.values() for gap in one.gaps.values()])
     apart = sum(one.apart for one in done.values())
+    passes = sum(one.passes for one in done.values())
     seconds = sum(one.seconds for one in done.values())
     of_fits = sum(one.seconds_of_fits for one in done.values())
     print(
         f"all: {len(values)} cells, within {np.mean(values <= SAME):.3f}, worse "
-        f"{np.sum(values > SAME)}, better {np.sum(values < -SAME)}, apart {apart}; {seconds:.1f} s "
-        f"and {of_fits:.1f} s"
+        f"{np.sum(values > SAME)}, better {np.sum(values < -SAME)}, apart {apart}; "
+        f"{passes:.0f} passes, {seconds:.1f} s and {of_fits:.1f} s"
     )
     for place in sorted(gaps, key=lambda place: -gaps[place])[: options.worst]:
         if gaps[place] > SAME:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mixtura import GaussianMixture
+from mixtura import GaussianMixture, fit_gmm
 from mixtura.data import ArrayRows
-from mixtura.fitting.cells import Ends
+from mixtura.fitting.cells import Ends, Size
 from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import FULL, Floats
 from mixtura.statistics import Statistics
@@ -49,3 +49,23 @@ def test_starts_that_are_no_statistics_all_count(two: Floats) -> None:
     ends = Ends(SCALE, {0: labels, 1: labels})
     ends.add("EII", end_at(two))
     assert len(ends) == 3
+
+
+def test_size_lends_each_end_to_a_model_once(two: Floats) -> None:
+    first, other = end_at(two), end_at(np.array([[0.0, 1.0], [0.0, -1.0]]))
+    size = Size(2, Ends(SCALE, {"EII": first}), None, 7)
+    assert size.new_ends("VII") == [first]
+    assert size.new_ends("VII") == []
+    size.ends.add("VVV", other)
+    assert size.new_ends("VII") == [other]
+    assert size.new_ends("EII") == [other]
+    assert size.new_ends("VVV") == [first]
+
+
+def test_size_knows_which_fits_with_other_components_are_new() -> None:
+    one, other = (fit_gmm(X, 1, covariance_type="EII", rng=seed) for seed in (0, 1))
+    size = Size(2, Ends(SCALE, {}), None, 7)
+    assert size.is_new(one, "EII")
+    assert not size.is_new(one, "EII")
+    assert size.is_new(one, "VII")
+    assert size.is_new(other, "EII")

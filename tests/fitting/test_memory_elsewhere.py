@@ -13,7 +13,7 @@ from mixtura import GaussianMixture, fit_gmm, fit_kmeans, scan, select_gmm
 from mixtura.data import RowSource
 from mixtura.data.elsewhere import RowsElsewhere
 
-SIZE, N_BLOCKS, D = 10_000, 60, 3
+SIZE, N_BLOCKS, D = 10_000, 70, 3
 N = SIZE * N_BLOCKS
 FEW: dict[str, Any] = {"max_iter": 2, "tol": 0, "rng": 0, "n_threads": 1, "verbose": False}
 MOST = 4 * N  # bytes: half of an array of labels, of weights or of densities
@@ -68,7 +68,7 @@ def test_memory_of_what_is_asked_does_not_grow_with_the_rows(
     def refuse(*_: object) -> None:
         raise AssertionError("this has an entry a row")
 
-    monkeypatch.setattr("mixtura.fitting.models.ROWS_OF_TREES", 2_000)
+    monkeypatch.setattr("mixtura.fitting.scouts.ROWS_OF_TREES", 2_000)
     for method in ("weights", "extra", "equal_rows"):
         monkeypatch.setattr(RowsElsewhere, method, refuse)
     assert peak(lambda: ASKS[name](scan(blocks))) < MOST

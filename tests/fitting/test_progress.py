@@ -569,6 +569,16 @@ def test_summary_of_an_interrupted_fit_says_why_numbers_are_missing(reg_covar: f
     assert fourth == "entropy of the assignments not computed, because the fit was interrupted"
 
 
+def test_work_after_the_last_of_many_fits_is_not_counted_as_one_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    count = progress.Counter(2, "model", verbose=True)
+    for after, line in (("EII", "model 2 of 2"), ("VVV", "after 2 of 2 models: more work")):
+        count(after)
+        count._report_wait(12.0)
+        assert capsys.readouterr().err.endswith(f"mixtura: {line} under way for 12.0 s\n")
+
+
 def test_summary_of_a_small_fit_is_in_the_singular() -> None:
     fit = fit_gmm([[1.0], [2.0]], 1, max_iter=1, tol=0.0)
     first, _, third, fourth, *_ = fit.summary().splitlines()

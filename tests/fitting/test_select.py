@@ -7,6 +7,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event as Flag
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from mixtura import (
     select_gmm,
 )
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
-from mixtura.fitting import models, select
+from mixtura.fitting import cell_fits, cells, models, scouts, select
 from mixtura.shapes import Floats
 from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
 from mixtura.updates import Event
@@ -178,13 +179,13 @@ def test_model_that_is_singular_is_nan_with_the_reason() -> None:
 def test_model_whose_fit_breaks_off_is_nan_with_the_reason(
     faithful: Floats, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str, criterion: str
 ) -> None:
-    class Breaking(models.Fitting):
+    class Breaking(cell_fits.Fitting):
         def run(self, begin: object, rng: np.random.Generator) -> object:
             if self.covariance_type == "VVE" and self.n_components == 2:
                 raise error
             return super().run(begin, rng)
 
-    monkeypatch.setattr(models, "Fitting", Breaking)
+    monkeypatch.setattr(cell_fits, "Fitting", Breaking)
     options = QUICK | {"criterion": criterion, "n_folds": 2}
     found = select_gmm(faithful, [1, 2], ["EEI", "VVE"], **options)
     assert np.isnan(found.table).tolist() == [[False, False], [False, True]]
@@ -322,12 +323,12 @@ def test_interrupted_cross_validation_keeps_what_was_done(
     fitted: list[tuple[int, str]] = []
 
     class Interrupted(models.Models):
-        def fits(self, n_components: int, rng: np.random.Generator) -> object:
-            for name, end in super().fits(n_components, rng):
-                fitted.append((n_components, name))
+        def fits(self, sizes: tuple[int, ...], rng: np.random.Generator) -> object:
+            for k, name, end in super().fits(sizes, rng):
+                fitted.append((k, name))
                 if fitted.count((2, "EEI")) == 4:
                     raise KeyboardInterrupt
-                yield name, end
+                yield k, name, end
 
     monkeypatch.setattr(select, "Models", Interrupted)
     options = QUICK | {"criterion": "cv", "n_folds": 3}
@@ -390,7 +391,7 @@ def test_trees_are_grown_once_for_all_numbers_of_components(
         grown.append(options["transform"])
         return mixtura.hierarchical(X, **options)
 
-    monkeypatch.setattr(models, "hierarchical", counted)
+    monkeypatch.setattr(scouts, "hierarchical", counted)
     found = select_gmm(faithful, range(1, 4), ["EEE", "VVV"], init="hierarchical", rng=0)
     assert sorted(grown) == sorted(UNITLESS_TRANSFORMS)
     assert f"{found.top(1)[0][2]:.2f}" == "2314.30"
@@ -582,12 +583,17 @@ def test_summary_and_html_mark_models_with_spurious_components_and_name_these() 
     assert lines[3].split()[1:] == [f"{value:.1f}" for value in found.table[0]]
     assert lines[4].split()[1:] == [f"{found.table[1, 0]:.1f}", f"{found.table[1, 1]:.1f}*"]
     assert [line.rindex(".") for line in lines[3:5]] == [lines[3].rindex(".")] * 2
-    best = next(line for line in lines if line.startswith("  VVI, 2 components: "))
-    assert best.endswith(", 9 parameters; spurious: component 1)")
+    aside = lines.index(
+        "lower, but not among the best: spurious components and few rows make it too low"
+    )
+    assert lines[aside + 1].startswith("  VVI, 2 components: ")
+    assert lines[aside + 1].endswith(", 9 parameters; spurious: component 1)")
+    assert lines[lines.index("best") + 1].startswith("  EEE, 2 components: ")
     (note,) = (line for line in lines if line.startswith("* "))
     assert note == "* has spurious components, which sit on ties or on a handful of rows"
     html = found._repr_html_()
-    assert f"<strong>{found.table[1, 1]:.1f}*</strong>" in html
+    assert f"<strong>{found.table[1, 0]:.1f}</strong>" in html
+    assert f"{found.table[1, 1]:.1f}*" in html
     assert "spurious: component 1)" in html
     assert note in html
 
@@ -599,18 +605,79 @@ def test_summary_and_html_mark_models_with_components_on_few_rows() -> None:
     def labels(X: Floats, n_components: int, rng: object) -> np.ndarray:  # noqa: ARG001
         return (X[:, 0] > 15.0).astype(int) * (n_components - 1)
 
-    found = select_gmm(X, [1, 2], ["EEE", "VVV"], init=labels, rng=0)
+    found = select_gmm(X, 2, ["EEE", "VVV"], init=labels, rng=0)
     (event,) = found.fits[2, "VVV"].events
     assert (event.component, event.cause, event.action) == (1, "few", "kept")
     lines = found.summary().splitlines()
-    assert lines[4].split()[1:] == [f"{found.table[1, 0]:.1f}", f"{found.table[1, 1]:.1f}^"]
+    assert lines[3].split()[1:] == [f"{found.table[0, 0]:.1f}", f"{found.table[0, 1]:.1f}^"]
     line = next(line for line in lines if line.startswith("  VVV, 2 components: "))
     assert line.endswith("; on few rows: component 1)")
     note = "^ has components on few rows"
     assert note in lines
     html = found._repr_html_()
-    assert f"{found.table[1, 1]:.1f}^" in html
+    assert f"{found.table[0, 1]:.1f}^" in html
     assert note in html
+
+
+def marked(found: GMMSelection, model: tuple[int, str], cause: str) -> None:
+    """Say of a fit that its first component is spurious or has few rows in the end."""
+    event = Event(1, 0, cause, "kept")
+    found.fits[model] = replace(found.fits[model], events=(event,))
+
+
+@pytest.mark.parametrize("criterion", ["bic", "aic", "icl"])
+def test_best_is_a_model_without_spurious_components_where_there_is_one(
+    faithful: Floats, criterion: str
+) -> None:
+    found = select_gmm(faithful, [2, 3], ["EEI", "EEE"], criterion=criterion, **QUICK)
+    first, second, third, fourth = found.top(4)
+    marked(found, first[:2], "spurious")
+    assert found.top(4) == [second, third, fourth, first]
+    assert found.best is found.fits[second[:2]]
+    lines = found.summary().splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("lower, but not among"))
+    assert lines[place + 1].startswith(f"  {first[1]}, {first[0]} components: ")
+    assert lines[place + 2] == ""
+    for model in (second, third, fourth):
+        marked(found, model[:2], "spurious")
+    assert found.top(4) == [first, second, third, fourth]
+    assert found.best is found.fits[first[:2]]
+    assert "lower, but" not in found.summary() + found._repr_html_()
+
+
+def test_few_rows_with_the_covariance_of_all_leave_a_model_the_best(faithful: Floats) -> None:
+    found = select_gmm(faithful, [2, 3], ["EEI", "EEE"], **QUICK)
+    ranked = found.top(4)
+    marked(found, ranked[0][:2], "few")
+    assert found.top(4) == ranked
+
+
+@pytest.mark.parametrize(("narrow", "is_first"), [(0.9, True), (1e-80, False)])
+def test_model_with_a_suspect_is_the_best_if_it_is_lower_than_that_can_gain(
+    faithful: Floats, narrow: float, is_first: bool
+) -> None:
+    """Two components of one row each, beside one of all rows; log-densities are not looked at."""
+    found = select_gmm(faithful, [1, 3], ["VVV"], **QUICK)
+    assert found.top(1)[0][0] == 3
+    weights, means = np.array([1, 1, 270]) / 272, np.zeros((3, 2))
+    covariances = np.eye(2) * np.array([narrow, 1.0, 1.0])[:, None, None]
+    model = GaussianMixture(weights, means, covariances)
+    found.fits[3, "VVV"] = replace(found.fits[3, "VVV"], model=model)
+    marked(found, (3, "VVV"), "few")
+    ahead = found.table[0, 0] - found.table[1, 0]
+    assert 1.0 < ahead < -2.0 * np.log(1e-80)
+    assert (found.top(1)[0][0] == 3) == is_first
+
+
+def test_marks_do_not_count_where_the_criterion_is_not_of_the_likelihood(faithful: Floats) -> None:
+    def size(model: GaussianMixture, *_: object) -> float:
+        return model.n_components
+
+    for criterion in (size, "cv"):
+        found = select_gmm(faithful, [2, 3], ["EEE"], criterion=criterion, n_folds=2, **QUICK)
+        ranked = found.top()
+        marked(found, ranked[0][:2], "spurious")
+        assert found.top() == ranked
 
 
 def test_mark_of_spurious_components_weighs_more_than_that_of_few_rows(faithful: Floats) -> None:
@@ -637,6 +704,66 @@ def test_model_starts_where_other_families_have_ended(faithful: Floats) -> None:
     together = select_gmm(faithful, [4], names, n_init=1, rng=0)
     alone = [select_gmm(faithful, [4], [name], n_init=1, rng=0).table[0, 0] for name in names]
     assert (together.table[0] <= np.array(alone) + 1e-3).mean() >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("names", "scouted"),
+    [
+        (CELEUX_GOVAERT, ["EII", "VVI", "EEE", "VVV"]),
+        (["full", "EEV", "EVI", "diag", "EEI", "spherical"], ["spherical", "EEI", "diag", "full"]),
+        (["VEV", "EEV", "EVI"], ["EVI", "EEV"]),
+        (["VEV", "VVE", "VEI"], ["VEI", "VEV"]),
+    ],
+)
+def test_scouts_are_few_families_with_fast_updates(
+    faithful: Floats, monkeypatch: pytest.MonkeyPatch, names: list[str], scouted: list[str]
+) -> None:
+    searched: list[str] = []
+    whole = cell_fits.CellFits.searched
+
+    def recorded(self: cell_fits.CellFits, name: str, *arguments: Any) -> Any:
+        searched.append(name)
+        return whole(self, name, *arguments)
+
+    monkeypatch.setattr(cell_fits.CellFits, "searched", recorded)
+    monkeypatch.setattr(select, "SEARCHED", 0)
+    select_gmm(faithful[::4], 2, names, n_init=1, rng=0)
+    assert searched == scouted
+
+
+def test_models_start_where_those_of_other_sizes_have_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sweeps find better maxima of some models, and lose none."""
+    X = datasets.load_iris().data
+    options = {"n_components": [3, 4, 5], "covariance_types": ["EII", "EEV", "VVV"], "rng": 0}
+    swept = select_gmm(X, n_init=1, **options)
+    monkeypatch.setattr(models, "MOST_SWEEPS", 0)
+    monkeypatch.setattr(select, "SEARCHED", 0)
+    once = select_gmm(X, n_init=1, **options)
+    ranks = [
+        [cells.rank_of_fit(found.fits[model]) for model in once.fits] for found in (swept, once)
+    ]
+    assert all(one >= other for one, other in zip(*ranks, strict=True))
+    assert sum(one > other for one, other in zip(*ranks, strict=True)) >= 2
+
+
+def test_models_are_yielded_again_when_they_get_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    yielded: list[tuple[int, str]] = []
+
+    class Recorded(models.Models):
+        def fits(self, sizes: tuple[int, ...], rng: np.random.Generator) -> object:
+            for k, name, end in super().fits(sizes, rng):
+                yielded.append((k, name))
+                yield k, name, end
+
+    monkeypatch.setattr(select, "Models", Recorded)
+    X = datasets.load_iris().data
+    found = select_gmm(X, [3, 4, 5], ["EII", "EEV", "VVV"], n_init=1, rng=0)
+    assert len(yielded) > len(found.fits) == len(set(yielded)) == 9
+    for (k, name), fit in found.fits.items():
+        value = found.table[found.n_components.index(k), found.covariance_types.index(name)]
+        assert value == pytest.approx(fit.model.bic(X), rel=1e-12)
 
 
 def test_summary_and_html_mark_models_that_were_smoothed(faithful: Floats) -> None:

@@ -119,7 +119,7 @@ def test_folds_without_rows_give_a_reason_in_place_of_a_value() -> None:
 def test_trees_of_rows_elsewhere_are_grown_on_a_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mixtura.fitting.models.ROWS_OF_TREES", 60)
+    monkeypatch.setattr("mixtura.fitting.scouts.ROWS_OF_TREES", 60)
     options = FEW | {"init": "hierarchical", "max_iter": 1000, "tol": 1e-6}
     expected = select(X, [2], ["EEE", "VVV"], **options)
     found = select(stored(), [2], ["EEE", "VVV"], **options)

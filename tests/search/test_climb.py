@@ -12,7 +12,7 @@ from mixtura.fitting.stages import Fitting
 from mixtura.fitting.survey import Survey
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend
-from mixtura.search.climb import MOST_STARTS
+from mixtura.search.climb import MOST_RIVALS, MOST_STARTS
 from mixtura.search.contest import Contest
 from mixtura.shapes import Floats
 
@@ -96,3 +96,29 @@ def test_starts_that_all_lose_a_component_are_an_error(fitting: Fitting) -> None
     one = GOOD.select(np.array([0]))
     with pytest.raises(FitError, match="a component was lost at every start"):
         climbed(fitting, [one])
+
+
+def test_moves_that_are_insisted_on_leave_a_start_that_was_moved() -> None:
+    fitting = far_clusters()
+    stuck = climbed(fitting, [three_at(-20.5, -19.5, 10.0)])
+    rng = np.random.default_rng(0)
+    stays = fitting.climb([stuck], fitting.survey.source, rng, moved=True)
+    assert stays is stuck
+    found = fitting.climb([stuck], fitting.survey.source, rng, moved=True, insists=True)
+    np.testing.assert_allclose(np.sort(found.means.ravel()), [-20.0, 0.0, 20.0], atol=0.5)
+    assert fitting.climb([found], fitting.survey.source, rng, moved=True, insists=True) is found
+
+
+def test_more_rivals_are_run_against_a_start_that_was_moved(
+    fitting: Fitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Parameters] = []
+    run = Contest.run
+
+    def counted(self: Contest, start: Parameters) -> Any:
+        runs.append(start)
+        return run(self, start)
+
+    monkeypatch.setattr(Contest, "run", counted)
+    climbed(fitting, [GOOD, *[POOR] * (MOST_RIVALS + 2)], moved=True)
+    assert len(runs) == 1 + MOST_RIVALS

@@ -1,8 +1,9 @@
-"""One cell of a selection: a model, and what other models of the same rows lend to its fit."""
+"""The models of one number of components, and what they lend to each other's fits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from mixtura.schedules import Outcome
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["Cell", "Ends", "freedom", "parents", "rank", "rank_of_fit"]
+__all__ = ["Cell", "Ends", "Size", "freedom", "parents", "rank", "rank_of_fit"]
 
 ALIKE = 0.2  # largest difference of means, in units of the features, and of weights
 
@@ -82,6 +83,49 @@ class Ends:
         differences = np.maximum(apart.max(axis=2), lighter)
         worst = max(differences.min(axis=1).max(), differences.min(axis=0).max())
         return bool(worst < ALIKE)
+
+
+@dataclass(eq=False)
+class Size:
+    """The models of one number of components, and the starts that they lend to each other.
+
+    Attributes
+    ----------
+    n_components : int
+    ends : Ends
+        Of scouts and models, or the user's start.
+    sample : RowSource or None
+        Rows on which starts are compared; None where they are not automatic.
+    seed : int
+        Of random moves.
+    fits : dict from str to GMMFit or BayesianGMMFit
+        The best so far, by covariance type.
+    """
+
+    n_components: int
+    ends: Ends
+    sample: RowSource | None
+    seed: int
+    fits: dict[str, AnyFit] = field(default_factory=dict)
+    _seen: dict[str, int] = field(default_factory=dict)
+    _lent: dict[tuple[int, str], AnyFit] = field(default_factory=dict)
+
+    def cell(self, name: str) -> Cell:
+        """Return the model of one covariance type."""
+        seed = self.seed, freedom(name)
+        return Cell(name, self.n_components, parents(name, self.fits), self.sample, seed)
+
+    def new_ends(self, name: str) -> list[Any]:
+        """Return the ends of others that a model has not started from; once."""
+        first, self._seen[name] = self._seen.get(name, 0), len(self.ends)
+        return self.ends.of_others(name, first)
+
+    def is_new(self, fit: AnyFit, name: str) -> bool:
+        """Return whether a fit with other components is lent to a model for the first time."""
+        place = fit.n_components, name
+        is_new = self._lent.get(place) is not fit
+        self._lent[place] = fit
+        return is_new
 
 
 def rank(outcome: Outcome) -> tuple[int, float]:

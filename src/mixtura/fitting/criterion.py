@@ -29,11 +29,13 @@ __all__ = ["cross_validate", "ends", "value_of"]
 def ends(
     models: Models, sizes: tuple[int, ...], rng: np.random.Generator, count: Counter
 ) -> Iterator[tuple[int, str, AnyFit | str]]:
-    """Yield every model; each number of components has random numbers of its own."""
-    for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
-        for name, end in models.fits(k, stream):
+    """Yield every model, and again each better fit of it."""
+    seen: set[tuple[int, str]] = set()
+    for k, name, end in models.fits(sizes, rng):
+        if (k, name) not in seen:
+            seen.add((k, name))
             count(f"{name}, {counted(k, 'component')}")
-            yield k, name, end
+        yield k, name, end
 
 
 def value_of(criterion: Criterion, fit: AnyFit, survey: Survey) -> float:

@@ -1,12 +1,10 @@
 """Many mixtures of the same rows: each is fitted from where related ones have ended.
 
-For one number of components, a few scouts find where the clusters lie, by the search of `fit_gmm`.
-One pass under each scout returns full scatters, and from these every family gets its
-maximum-likelihood start without another look at the rows. Ends of other families give starts in the
-same way. The most promising are run against each other, and moves are tried on the best: see
-`mixtura.search`. A family that contains others starts at their ends where these are higher, so that
-it never ends lower. In the end each family gets starts from the ends of those that were fitted
-after it.
+For each number of components, scouts find where the clusters lie (`mixtura.fitting.scouts`), and
+every family starts from their ends and those of other families. Then all models are swept, up and
+down the numbers of components, as long as any gets better. A model starts from the ends of other
+families that are new, from the end of its own family with one component fewer, after a split, and
+from that with one more, after a merge. Most of these runs are soon given up.
 """
 
 from __future__ import annotations
@@ -19,27 +17,18 @@ import numpy as np
 
 from mixtura.cached import cached_property
 from mixtura.covariance import FAMILIES
-from mixtura.data import ArrayRows, RowSource
-from mixtura.data.labels import matched
+from mixtura.data import RowSource
 from mixtura.exceptions import FitError
-from mixtura.fitting.cells import Cell, Ends, freedom, parents, rank, rank_of_fit
-from mixtura.fitting.init import check_begin, returned_begin
-from mixtura.fitting.kmeans_fit import KMeansFit
+from mixtura.fitting.cell_fits import FAILURES, CellFits
+from mixtura.fitting.cells import Ends, Size, freedom, rank_of_fit
 from mixtura.fitting.memory import check_memory
 from mixtura.fitting.reports import report
+from mixtura.fitting.scouts import Scouts, shape_for
 from mixtura.fitting.selection import AnyFit
 from mixtura.fitting.settings import Settings
-from mixtura.fitting.stages import Begin, Fitting
+from mixtura.fitting.stages import Fitting
 from mixtura.fitting.survey import Survey
-from mixtura.mixture import GaussianMixture
-from mixtura.parameters import Parameters
-from mixtura.passes import RowsPass
 from mixtura.schedules import Outcome
-from mixtura.shapes import DIAG, FULL, Floats, Shape
-from mixtura.starts import Beginnings, HierarchicalTree, hierarchical
-from mixtura.starts.hierarchical import UNITLESS_TRANSFORMS
-from mixtura.starts.whole import whole_rows
-from mixtura.statistics import Statistics
 
 __all__ = ["FAILURES", "Models", "reason"]
 
@@ -47,10 +36,10 @@ LIKELIHOOD_OF_FEW = (
     "; with fewer, reg_covar alone decides its likelihood. "
     'Use criterion="cv", or fit_gmm for this model'
 )
-# What may end the fit of one model, and leaves the others as they are.
-FAILURES = (FitError, np.linalg.LinAlgError, MemoryError)
-ROWS_OF_TREES = 20_000  # where others are not in memory
+MOST_SWEEPS = 6
 MORE_STARTS = 2  # times as many for a model that is searched by itself
+
+Found = tuple[int, str, AnyFit | str]  # components, covariance type, and a fit or why there is none
 
 
 @dataclass(frozen=True)
@@ -84,49 +73,19 @@ class Models:
     by_likelihood: bool = True
     report: Callable[[Fitting, Outcome, bool], AnyFit] = report
 
-    def fits(
-        self, n_components: int, rng: np.random.Generator
-    ) -> Iterator[tuple[str, AnyFit | str]]:
-        """Fit each covariance type, the simpler ones first; yield its name, and why it failed."""
-        possible = []
-        for name in sorted(self.covariance_types, key=freedom):
-            why = self._impossible(name, n_components)
-            if why is None:
-                possible.append(name)
-            else:
-                yield name, why
-        seed = int(rng.integers(1 << 62))
-        try:
-            automatic, scouted, starts = self._starts(n_components, possible, rng)
-            sample = self._sample(n_components, seed) if automatic else None
-        except FAILURES as error:
-            yield from ((name, reason(error)) for name in possible)
-            return
-        ends, known = Ends(self.survey.scale, starts), dict[str, int]()
-        done: dict[str, AnyFit] = {}
-        twice, shape = automatic and n_components > 1, self._shape(possible)
+    def fits(self, sizes: Sequence[int], rng: np.random.Generator) -> Iterator[Found]:
+        """Fit all models; yield each when it is first fitted, and again when it gets better.
 
-        def cell(name: str) -> Cell:
-            return Cell(name, n_components, parents(name, done), sample, (seed, freedom(name)))
-
-        for name in possible:
-            known[name], others = len(ends), ends.of_others(name)
-            try:
-                if name in scouted:
-                    done[name] = self._improved(cell(name), scouted[name], others)
-                else:
-                    done[name] = self._clear_of_ties(cell(name), others)
-            except FAILURES as error:
-                yield name, reason(error)
-                continue
-            if twice:
-                ends.add(name, self._under(done[name].model._parameters(), shape))
-            else:
-                yield name, done[name]
-        for name in list(done) if twice else ():
-            later = ends.of_others(name, known[name])
-            done[name] = self._improved(cell(name), done[name], later)
-            yield name, done[name]
+        Parameters
+        ----------
+        sizes : sequence of int
+            Numbers of components; each has random numbers of its own.
+        rng : Generator
+        """
+        found: dict[int, Size] = {}
+        for k, stream in zip(sizes, rng.spawn(len(sizes)), strict=True):
+            yield from self._first(k, stream, found)
+        yield from self._swept(found)
 
     def searched(
         self, fits: Mapping[str, AnyFit], n_components: int, name: str, rng: np.random.Generator
@@ -149,22 +108,106 @@ class Models:
         """
         if n_components == 1 or not isinstance(self.init, str):
             return {}
-        init: Any = self.init
-        more = MORE_STARTS * self.settings.n_init
         try:
-            fit = self.report(*self._run(name, n_components, init, rng, n_init=more), True)
+            fit = self._cells.searched(name, n_components, self.init, rng, MORE_STARTS)
         except FAILURES:
             return {}
         if rank_of_fit(fit) <= rank_of_fit(fits[name]):
             return {}
-        done, better = {**fits, name: fit}, {name: fit}
+        better = {name: fit}
+        size = Size(n_components, Ends(self.survey.scale, {}), self.survey.source, 0)
+        size.fits.update({**fits, name: fit})
         for other in sorted(fits, key=freedom):
-            seeds = 0, freedom(other)
-            cell = Cell(other, n_components, parents(other, done), self.survey.source, seeds)
-            improved = self._improved(cell, done[other], ())
-            if improved is not done[other]:
-                done[other] = better[other] = improved
+            improved = self._cells.improved(size.cell(other), size.fits[other], ())
+            if improved is not size.fits[other]:
+                size.fits[other] = better[other] = improved
         return better
+
+    def on(self, source: RowSource) -> Models:
+        """Return the same models of other rows."""
+        return replace(self, survey=Survey(source, self.survey.backend, self.survey.priors))
+
+    @cached_property
+    def _cells(self) -> CellFits:
+        return CellFits(self.survey, self.settings, self.report)
+
+    @cached_property
+    def _scouts(self) -> Scouts:
+        return Scouts(self._cells, self.init, self.tree_seed)
+
+    def _first(
+        self, n_components: int, rng: np.random.Generator, found: dict[int, Size]
+    ) -> Iterator[Found]:
+        """Fit each covariance type, the simpler ones first, from scouts and one another."""
+        possible = []
+        for name in sorted(self.covariance_types, key=freedom):
+            why = self._impossible(name, n_components)
+            if why is None:
+                possible.append(name)
+            else:
+                yield n_components, name, why
+        seed = int(rng.integers(1 << 62))
+        try:
+            origin = self._scouts.origin(n_components, possible, rng, seed)
+        except FAILURES as error:
+            yield from ((n_components, name, reason(error)) for name in possible)
+            return
+        ends = Ends(self.survey.scale, origin.starts)
+        size = found[n_components] = Size(n_components, ends, origin.sample, seed)
+        for name in possible:
+            try:
+                if name in origin.fits:
+                    fit = self._cells.improved(size.cell(name), origin.fits[name], ())
+                else:
+                    fit = self._cells.first(size.cell(name), size.new_ends(name))
+            except FAILURES as error:
+                yield n_components, name, reason(error)
+                continue
+            size.fits[name] = fit
+            if size.sample is not None and fit is not origin.fits.get(name):
+                self._add_end(size, name)
+            yield n_components, name, fit
+        if n_components == 1:
+            size.sample = None  # the largest of all, and nothing is left to compare on it
+
+    def _swept(self, found: Mapping[int, Size]) -> Iterator[Found]:
+        """Fit models again from what others have found, as long as any gets better."""
+        sizes = [found[k] for k in sorted(found) if k > 1 and found[k].sample is not None]
+        for sweep in range(MOST_SWEEPS):
+            stands = True
+            for size in sizes if sweep % 2 == 0 else sizes[::-1]:
+                # No merge leads to the largest models, so moves are tried on them.
+                insists = sweep == 0 and size is sizes[-1]
+                for name, fit in size.fits.items():
+                    starts = size.new_ends(name) + self._resized(size, name, found)
+                    better = self._cells.improved(size.cell(name), fit, starts, insists=insists)
+                    if better is not fit:
+                        size.fits[name] = better
+                        self._add_end(size, name)
+                        stands = False
+                        yield size.n_components, name, better
+            if stands:
+                return
+
+    def _resized(self, size: Size, name: str, found: Mapping[int, Size]) -> list[Any]:
+        """Starts from fits of one family with one component fewer or more, where these are new."""
+        starts: list[Any] = []
+        if size.n_components in self.survey.priors:  # labels give components their numbers
+            return starts
+        for step in (-1, 1):
+            other = found.get(size.n_components + step)
+            fit = None if other is None else other.fits.get(name)
+            if fit is not None and size.is_new(fit, name):
+                try:
+                    starts += self._cells.resized(fit, size.cell(name))
+                except FAILURES:
+                    continue
+        return starts
+
+    def _add_end(self, size: Size, name: str) -> None:
+        """Lend the end of a model to others with as many components."""
+        mixture = size.fits[name].model._parameters()
+        size.ends.add(name, self._cells.under(mixture, shape_for(list(self.covariance_types))))
 
     def _impossible(self, name: str, n_components: int) -> str | None:
         """Why a model cannot be fitted, if nothing but its size is needed to know."""
@@ -180,236 +223,6 @@ class Models:
         except MemoryError as error:
             return reason(error)
         return None
-
-    def _improved(self, cell: Cell, fit: AnyFit, ends: Sequence[Any]) -> AnyFit:
-        """The fit, or a better one from where others have ended."""
-        higher = any(one.history[-1] > fit.history[-1] for one in cell.parents)
-        if not ends and not higher:
-            return fit
-        ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        try:
-            other = self._best(cell, ends, ridge, fit)
-        except FAILURES:
-            return fit
-        return max(fit, other, key=rank_of_fit)
-
-    def on(self, source: RowSource) -> Models:
-        """Return the same models of other rows."""
-        return replace(self, survey=Survey(source, self.survey.backend, self.survey.priors))
-
-    def _run(
-        self,
-        name: str,
-        n_components: int,
-        begin: Begin,
-        rng: np.random.Generator | None = None,
-        **changed: Any,
-    ) -> tuple[Fitting, Outcome]:
-        """Fit one model that keeps all its components."""
-        fitting = Fitting(self.survey, replace(self.settings, **changed), name, n_components)
-        outcome = fitting.run(begin, np.random.default_rng() if rng is None else rng)
-        if outcome.stop_reason == "interrupted":
-            raise KeyboardInterrupt
-        if len(outcome.parameters.weights) < n_components:
-            what = ", ".join(str(e) for e in outcome.events if e.action == "dropped")
-            raise FitError(f"a component was lost: {what}")
-        return fitting, outcome
-
-    def _starts(
-        self, n_components: int, possible: list[str], rng: np.random.Generator
-    ) -> tuple[bool, dict[str, AnyFit], dict[Any, Any]]:
-        """Whether starts are automatic, fits of scouts, and statistics or an init for all.
-
-        Those of scouts have their names.
-        """
-        init: Any = self.init
-        shape = self._shape(possible)
-        if callable(init):
-            init = returned_begin(init, self.survey.source, n_components, rng)
-        elif not isinstance(init, str):
-            labelled = n_components in self.survey.priors
-            begin = check_begin(init, self.survey.source, n_components, labelled=labelled)
-            init = self._matched(begin, n_components)
-        if isinstance(init, GaussianMixture):
-            return False, {}, {0: self._under(init._parameters(), shape)}
-        if not isinstance(init, str):
-            return False, {}, {0: init}
-        if init == "hierarchical":
-            trees = self._trees(n_components)
-            return True, {}, {i: self._cut(t, n_components, shape) for i, t in enumerate(trees)}
-        scouted = self._scouted(init, n_components, possible, rng)
-        fits = {name: self.report(*end, True) for name, end in scouted.items()}
-        return (
-            True,
-            fits,
-            {name: self._under(fit.model._parameters(), shape) for name, fit in fits.items()},
-        )
-
-    def _shape(self, possible: list[str]) -> Shape:
-        """The shape of scatters from which all families can be estimated."""
-        return DIAG if all(FAMILIES[name].shape.is_diagonal for name in possible) else FULL
-
-    def _scouted(
-        self, init: Any, n_components: int, possible: list[str], rng: np.random.Generator
-    ) -> dict[str, tuple[Fitting, Outcome]]:
-        """Fits of the families whose updates are fast, or else of the first and the last."""
-        plain = [name for name in possible if FAMILIES[name].is_closed]
-        failure: Exception = FitError("no start")
-        for scouts in (plain, dict.fromkeys(possible[:1] + possible[-1:])):
-            scouted: dict[str, tuple[Fitting, Outcome]] = {}
-            for name in scouts:
-                try:
-                    scouted[name] = self._run(name, n_components, init, rng)
-                except FAILURES as error:
-                    failure = error
-            if scouted:
-                return scouted
-        raise failure
-
-    def _cut(self, tree: HierarchicalTree, n_components: int, shape: Shape) -> Any:
-        """What a tree of the rows starts a fit with; of a tree of some rows, their statistics."""
-        sample = self._rows_of_trees
-        begin = self._matched(tree.labels(n_components), n_components, sample)
-        if sample is self.survey.source:
-            return begin
-        assert isinstance(begin, np.ndarray)
-        rows = RowsPass(whole_rows(sample, self.survey.backend), shape, self.survey.backend)
-        centres = np.tile(self.survey.centre, (n_components, 1))
-        return rows.given(begin, rows.given(begin, centres).means())
-
-    def _sample(self, n_components: int, seed: int) -> RowSource:
-        """The rows on which starts are compared, as for an automatic start of one fit."""
-        source, prior = self.survey.source, self.survey.priors.get(n_components)
-        beginnings = Beginnings("mixed", n_components, self.survey.backend, prior)
-        drawn = beginnings.drawn(source, np.random.default_rng(seed))
-        return ArrayRows.copied(source, *drawn)
-
-    @cached_property
-    def _rows_of_trees(self) -> RowSource:
-        """The rows that trees are grown of: all, or a sample where they are not in memory."""
-        source = self.survey.source
-        if source.in_memory:
-            return source
-        rng = np.random.default_rng(self.tree_seed)
-        return ArrayRows.sample_of(source, ROWS_OF_TREES, rng)
-
-    def _matched(self, begin: Begin, n_components: int, source: RowSource | None = None) -> Begin:
-        """The clusters of trees and k-means by the numbers of the labels that some rows have."""
-        source = self.survey.source if source is None else source
-        prior = self.survey.priors.get(n_components)
-        code = None if prior is None else source.extra("code")
-        numbered = not isinstance(self.init, str | KMeansFit | HierarchicalTree)
-        if prior is None or code is None or numbered or not isinstance(begin, np.ndarray):
-            return begin
-        return matched(begin, code, prior, source.weights())
-
-    def _trees(self, n_components: int) -> list[HierarchicalTree]:
-        """Trees of the rows that can be cut into so many clusters; grown once for all numbers."""
-        found = [tree for tree in self._grown if len(tree.leaves) >= n_components]
-        if not found:
-            raise FitError(f"no tree has {n_components} leaves; there are too few distinct rows")
-        return found
-
-    @cached_property
-    def _grown(self) -> list[HierarchicalTree]:
-        rows = whole_rows(self._rows_of_trees, self.survey.backend)
-        return [
-            hierarchical(
-                rows,
-                transform=transform,
-                rng=self.tree_seed,
-                n_threads=self.survey.backend.n_threads,
-            )
-            for transform in UNITLESS_TRANSFORMS
-        ]
-
-    def _under(self, mixture: Parameters, shape: Shape = FULL) -> Statistics:
-        """Statistics of the rows under a mixture of any family that a shape can hold."""
-        backend = self.survey.backend
-        written = self._with_shape(mixture, shape)
-        seen, prior = written.seen(), self.survey.priors.get(len(written.weights))
-        if prior is not None:
-            seen = seen._replace(extras={"prior": prior})
-        return RowsPass(self.survey.source, shape, backend).accumulate(seen)
-
-    def _with_shape(self, mixture: Parameters, shape: Shape) -> Parameters:
-        """Return the mixture with its covariances in a shape that can hold them."""
-        weights, means, covariances, _, own = mixture
-        if shape is DIAG:
-            covariances = own.variances(covariances, *means.shape)
-        elif shape is not own:
-            covariances = shape.from_matrices(own.matrices(covariances, *means.shape))
-        factors, _ = shape.factorise(covariances, self.survey.backend.algebra)
-        return Parameters(weights, means, covariances, factors, shape)
-
-    def _maximised(self, start: Any, name: str) -> Begin | None:
-        """The start as parameters of one family, where it is statistics."""
-        if not isinstance(start, Statistics):
-            begin: Begin = start
-            return begin
-        family = FAMILIES[name]
-        ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        k = len(start.resp_sum)
-        update = self.settings.estimate.update(self.survey, family, k, ridge)
-        parameters, failed = update.update(start.coarsened(family.shape.name))
-        return None if failed.any() else parameters
-
-    def _written_as(self, name: str, mixture: GaussianMixture) -> Parameters:
-        """The same mixture as one of a family that contains its own."""
-        return self._with_shape(mixture._parameters(), FAMILIES[name].shape)
-
-    def _clear_of_ties(self, cell: Cell, ends: Sequence[Any]) -> AnyFit:
-        """The best fit; started again with a larger ridge where it is spurious."""
-        ridge = self.survey.absolute_ridge(self.settings.reg_covar)
-        fit = self._best(cell, ends, ridge)
-        kept = [e for e in fit.events if (e.cause, e.action) == ("spurious", "kept")]
-        if not kept or not isinstance(self.init, str) or not ridge.any():
-            return fit
-        try:
-            larger = np.maximum(ridge, self.survey.rounding)
-            again = self._best(cell, ends, larger)
-        except FAILURES:
-            return fit
-        smoothed = (replace(event, action="smoothed") for event in kept)
-        others = (event for event in again.events if event.cause != "ridge")  # it is said already
-        return replace(again, events=(*smoothed, *others))
-
-    def _best(
-        self, cell: Cell, ends: Sequence[Any], ridge: Floats, fit: AnyFit | None = None
-    ) -> AnyFit:
-        """Fit from the best of all ends and moves, and from parents that are better still.
-
-        An earlier fit is returned where nothing else is better on the sample.
-        """
-        name, k = cell.name, cell.n_components
-        fitting = Fitting(self.survey, replace(self.settings, reg_covar=ridge), name, k)
-        begins: list[Begin] = [] if fit is None else [fit.model._parameters()]
-        begins += [begin for end in ends if (begin := self._maximised(end, name)) is not None]
-        of_parents: list[Begin] = [self._written_as(name, one.model) for one in cell.parents]
-        if not begins and not of_parents:
-            raise FitError("its covariances are singular at every start")
-        rng = np.random.default_rng(cell.seed)
-        begin = fitting.climb(begins or of_parents, cell.sample, rng, moved=fit is not None)
-        outcome: Outcome | None = None
-        if fit is None or begin is not begins[0]:
-            fitting, outcome = self._run(name, k, begin, reg_covar=ridge)
-            height, suspects = outcome.history[-1], outcome.suspects
-        else:
-            height, suspects = fit.history[-1], fit._suspects
-        for parent, own in zip(cell.parents, of_parents, strict=True):
-            if suspects or parent.history[-1] > height:
-                try:
-                    _, other = self._run(name, k, own, reg_covar=ridge)
-                except FAILURES:
-                    continue
-                outcome = other if outcome is None else max(outcome, other, key=rank)
-        if outcome is None:
-            assert fit is not None
-            return fit
-        found = self.report(fitting, outcome, cell.sample is not None)
-        if found.stop_reason == "interrupted":
-            raise KeyboardInterrupt
-        return found
 
 
 def reason(error: Exception) -> str:

@@ -381,4 +381,6 @@ class Counter(Progress):
         )  # fmt: skip
 
     def _under_way(self, since: str) -> str:
+        if self._count == self._total:
+            return f"after {self._count} of {self._total} {self._what}s: more work {since}"
         return f"{self._what} {self._count + 1} of {self._total} {since}"

@@ -36,7 +36,13 @@ from mixtura.fitting.models import FAILURES, Models, reason
 from mixtura.fitting.pairs import warn_of_unobserved_pairs
 from mixtura.fitting.progress import Counter, Verbose, check_verbose
 from mixtura.fitting.reports import report
-from mixtura.fitting.selection import CRITERIA, Criterion, GMMSelection, criterion_name
+from mixtura.fitting.selection import (
+    CRITERIA,
+    OF_LIKELIHOOD,
+    Criterion,
+    GMMSelection,
+    criterion_name,
+)
 from mixtura.fitting.settings import Settings
 from mixtura.fitting.survey import Survey
 from mixtura.mixture.criteria import warn_of_small_weights
@@ -47,7 +53,6 @@ from mixtura.text import short
 
 __all__ = ["GMMSelection", "select_gmm"]
 
-OF_LIKELIHOOD = ("bic", "aic", "icl")
 NOT_REACHED = "interrupted"
 SEARCHED = 2  # best models that are searched once more
 
@@ -169,16 +174,19 @@ def select_gmm(
 
     Notes
     -----
-    For each number of components, scouts are searched as `fit_gmm` searches: the families whose
-    updates take one step, or those of them that are among `covariance_types` (without any, the
-    first and the last family). Every family starts from where scouts and other families have ended;
-    the best of these starts is improved by the moves of `fit_gmm`. It also starts where families
-    that it contains have ended, if that is higher. So a family never has a lower likelihood than
-    one that it contains, unless that would take components that are spurious or on few rows. In the
-    end, for "bic", "aic" and "icl", the two best models are searched by themselves with twice
-    `n_init` starts.
+    For each number of components, scouts are searched as `fit_gmm` searches: four of the families
+    whose updates take one step, "EII", "VVI", "EEE" and "VVV" where `covariance_types` has them
+    (without any such family, the first and the last). Every family starts from where scouts and
+    other families have ended,
+    and moves are tried on the best of these starts. Then all models are fitted again, up and down
+    the numbers of components, as long as any gets better: from new ends of other families, and from
+    the fits of the same family with one component fewer and one more, after splits and mergers.
+    A family also starts where families that it contains have ended, if that is higher. So a family
+    never has a lower likelihood than one that it contains, unless that would take components that
+    are spurious or on few rows. In the end, for "bic", "aic" and "icl", the two best models are
+    searched by themselves with twice `n_init` starts.
 
-    With `prior`, the last sentence holds for the posterior density of families that restrict
+    With `prior`, the same holds for the posterior density of families that restrict
     covariances alike.
 
     Of rows that are not in memory, folds are drawn block by block, and trees are grown on a sample
@@ -282,6 +290,7 @@ def select_gmm(
                 try:
                     selection._enter(k, name, value_of(criterion, end, survey))
                 except FAILURES as error:
+                    selection._enter(k, name, np.nan)
                     selection.reasons[k, name] = reason(error)
         if criterion in OF_LIKELIHOOD:
             _search_best(selection, models, criterion, generator)

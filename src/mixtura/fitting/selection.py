@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mixtura.covariance import family_named
 from mixtura.exceptions import FitError
 from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture.table import counted, import_pandas
+from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.text import short_repr
 
@@ -23,7 +25,9 @@ Criterion = Literal["bic", "aic", "icl", "cv", "elbo"] | Callable[..., float]
 CRITERIA = ("bic", "aic", "icl", "cv", "elbo")
 TITLES = {"elbo": "-2 ELBO"}  # of criteria whose names are not enough
 AnyFit = GMMFit | BayesianGMMFit
+SHOWN = 3  # models in a summary
 NO_VALUE = "none: no model has a value of the criterion"
+OF_LIKELIHOOD = ("bic", "aic", "icl")
 # Of what happened to components, by cause and action; the first that is true of a model is shown.
 MARKS = {
     ("spurious", "kept"): (
@@ -36,6 +40,7 @@ MARKS = {
         "was smoothed: each row was spread over its cell of the grid that the data lie on",
     ),
 }
+SET_ASIDE = "lower, but not among the best: spurious components and few rows make it too low"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +86,12 @@ class GMMSelection:
         else:
             self.reasons.pop((k, name), None)
 
-    def top(self, n: int = 3) -> list[tuple[int, str, float]]:
+    def top(self, n: int = SHOWN) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
+
+        By "bic", "aic" and "icl", a model with components that are spurious or on few rows, `*` or
+        `^` in `summary`, is ranked as if these gained nothing by being narrower than the average
+        component. So it comes after one without, unless it is lower by more than that.
 
         Parameters
         ----------
@@ -93,17 +102,30 @@ class GMMSelection:
         -------
         list of tuple
         """
-        order = np.argsort(self.table, axis=None, kind="stable")
-        places = [np.unravel_index(i, self.table.shape) for i in order[:n]]
-        return [
-            (self.n_components[i], self.covariance_types[j], float(self.table[i, j]))
-            for i, j in places
-            if not np.isnan(self.table[i, j])
+        found = [
+            (k, name, float(value))
+            for k, values in zip(self.n_components, self.table, strict=True)
+            for name, value in zip(self.covariance_types, values, strict=True)
+            if not np.isnan(value)
         ]
+        return sorted(found, key=lambda model: (model[2] + self._excess(model), model[2]))[:n]
+
+    def _set_aside(self) -> list[tuple[int, str, float]]:
+        """Some doubtful models that have a lower criterion than the best one, the lowest first."""
+        ranked = self.top(self.table.size)
+        lower = [model for model in ranked if model[2] < ranked[0][2]]
+        return lower[:SHOWN]
+
+    def _excess(self, model: tuple[int, str, float]) -> float:
+        """How much too low the criterion of a model may be."""
+        fit = self.fits.get(model[:2])
+        if self.criterion not in OF_LIKELIHOOD or fit is None:
+            return 0.0
+        return 2.0 * fit.weight_sum * _gain_of_suspects(fit)
 
     @property
     def best(self) -> Any:
-        """The fit with the lowest criterion.
+        """The fit with the lowest criterion: the first of `top`.
 
         Returns
         -------
@@ -153,7 +175,9 @@ class GMMSelection:
                 mark = after
             lines.append(line)
         best = self.top()
-        lines += ["", "best", *(f"  {self._described(model)}" for model in best)] if best else []
+        for heading, models in (("best", best), (SET_ASIDE, self._set_aside())):
+            if models:
+                lines += ["", heading, *(f"  {self._described(model)}" for model in models)]
         notes = self._notes()
         lines += ["", *notes] if notes else []
         for heading, reasons in self._missing().items():
@@ -172,7 +196,10 @@ class GMMSelection:
                 j = self.covariance_types.index(best[1])
                 cells[j] = f"<strong>{cells[j]}</strong>"
             rows.append(f"<tr><th>{k}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}")
-        lines = [self._title(), *map(self._described, self.top()), *self._notes()]
+        lines = [self._title(), *map(self._described, self.top())]
+        if aside := self._set_aside():
+            lines += [f"{SET_ASIDE}:", *map(self._described, aside)]
+        lines += self._notes()
         for heading, reasons in self._missing().items():
             lines.append(f"{counted(len(reasons), 'model')} {heading}: see reasons")
         headlines = "<br>".join(map(escape, lines))
@@ -249,6 +276,26 @@ def criterion_name(criterion: Criterion | str) -> str:
 def _kept(fit: AnyFit, cause: str) -> list[int]:
     """Positions of the components of which something is true in the end."""
     return [e.component for e in fit.events if (e.cause, e.action) == (cause, "kept")]
+
+
+def _gain_of_suspects(fit: AnyFit) -> float:
+    """What suspect components gain at most by being narrower than the average, nats per row.
+
+    Infinite where none that is not a suspect can be compared with.
+    """
+    suspects, parameters = fit._suspects, fit.model._parameters()
+    shape, weights = parameters.shape, parameters.weights
+    if not suspects:
+        return 0.0
+    is_shared = family_named(fit.covariance_type, parameters.means.shape[1]).is_shared
+    if is_shared or len(suspects) == len(weights):
+        return math.inf if _kept(fit, "spurious") or not is_shared else 0.0
+    average = shape.average(parameters.covariances, weights)
+    common, failed = shape.factorise(shape.joined([average]), Backend().algebra)
+    d = parameters.means.shape[1]
+    gains = shape.log_dets(parameters.precisions_cholesky, d) - shape.log_dets(common, d)
+    gain = float(weights[suspects] @ np.maximum(gains[suspects], 0.0))
+    return math.inf if failed.any() else gain
 
 
 def _happened(fit: AnyFit | None) -> set[tuple[str, str]]:

@@ -40,9 +40,10 @@ from mixtura.schedules import (
     State,
 )
 from mixtura.schedules.changes import reordered
-from mixtura.search import MaximumSearch, SearchReport, climb
+from mixtura.search import MaximumSearch, SearchReport, climb, with_one_fewer, with_one_more
 from mixtura.shapes import Floats
 from mixtura.starts import Beginnings, FromLabels, Means, Start, given_start
+from mixtura.statistics import Statistics
 from mixtura.updates import (
     Cause,
     Collapse,
@@ -309,6 +310,7 @@ class Fitting:
         rng: np.random.Generator,
         *,
         moved: bool,
+        insists: bool = False,
     ) -> Parameters:
         """Return the best parameters that given starts and moves lead to.
 
@@ -322,6 +324,8 @@ class Fitting:
         moved : bool
             Whether the first start was found by moves. If nothing is better, it is returned as it
             is, and no moves are tried.
+        insists : bool
+            Whether more moves are tried in any case.
 
         Raises
         ------
@@ -352,15 +356,44 @@ class Fitting:
             self.survey.backend.algebra,
             rng,
             moved=moved,
+            insists=insists,
         )
         if len(best.weights) < self.n_components:
             raise failure
         return best
 
+    def resized(self, mixture: Parameters, step: int, sample: RowSource) -> list[Statistics]:
+        """Return starts with one component more or fewer, the most promising first.
+
+        Parameters
+        ----------
+        mixture : Parameters
+            An end of this fit.
+        step : int
+            1 or -1.
+        sample : RowSource
+            Rows on which splits and losses are compared.
+
+        Returns
+        -------
+        list of Statistics
+            None where the update does not take parts of rows, as where it tells components apart.
+        """
+        pair = self._pair(self._ridge)
+        if pair is None:
+            return []
+        em = self._brief_em(self._update, sample)
+        statistics = em.rows.accumulate(em.update.as_seen(mixture)[0])
+        outcome = Outcome(mixture, statistics=statistics)
+        scale, by = self.survey.scale, self.survey.backend.algebra
+        if step < 0:
+            return with_one_fewer(outcome, em, scale, by)
+        return with_one_more(outcome, em, pair, scale, by)
+
     def _pair(self, ridge: Floats) -> Update | None:
         """The update for two components, which ranks moves; None where there are no moves."""
         family, estimate = self.family, self.settings.estimate
-        if self.n_components == 1 or self._judge is not None or estimate.tells_apart(family):
+        if self._judge is not None or estimate.tells_apart(family):
             return None
         # Ranks are as good by an update without iterations, which takes a fraction of the time.
         family = family if family.is_closed else FAMILIES[family.shape.name]

@@ -3,5 +3,14 @@
 from mixtura.search.climb import climb
 from mixtura.search.report import Maximum, SearchReport
 from mixtura.search.search import MaximumSearch, SearchInterrupted
+from mixtura.search.sizes import with_one_fewer, with_one_more
 
-__all__ = ["Maximum", "MaximumSearch", "SearchInterrupted", "SearchReport", "climb"]
+__all__ = [
+    "Maximum",
+    "MaximumSearch",
+    "SearchInterrupted",
+    "SearchReport",
+    "climb",
+    "with_one_fewer",
+    "with_one_more",
+]

@@ -23,6 +23,8 @@ from mixtura.updates import Update
 __all__ = ["climb"]
 
 MOST_STARTS = 3  # that are run: those that begin highest
+MOST_FAILURES = 6  # of ranked moves in a row, where moves are insisted on
+MOST_RIVALS = 14  # of a start that was found by moves; most are soon given up
 
 
 def climb(
@@ -34,6 +36,7 @@ def climb(
     rng: np.random.Generator,
     *,
     moved: bool = False,
+    insists: bool = False,
 ) -> Parameters:
     """Return the best parameters that starts and moves lead to.
 
@@ -53,6 +56,8 @@ def climb(
     moved : bool
         Whether the first start was found by moves. If nothing is better, it is returned as it is,
         and no moves are tried.
+    insists : bool
+        Whether more moves are tried in any case.
 
     Raises
     ------
@@ -65,7 +70,7 @@ def climb(
     contest = Contest(em, scale, record)
     first = list(starts[:1]) if moved else []
     ordered = sorted(starts[len(first) :], key=lambda start: -_height(em, start))
-    run = first + ordered[:MOST_STARTS]
+    run = first + ordered[: MOST_RIVALS if moved else MOST_STARTS]
     chain = Chain(contest, iter(run), pair, record, scale, by, rng)
     chain.start()
     leader = chain.leader
@@ -73,10 +78,11 @@ def climb(
         chain.start()
     if chain.leader is None:
         raise contest.failure
-    if moved and chain.leader is leader:
-        return starts[0]
-    chain.move()
-    return chain.leader.parameters
+    if insists:
+        chain.move(failures=MOST_FAILURES)
+    elif not moved or chain.leader is not leader:
+        chain.move()
+    return starts[0] if moved and chain.leader is leader else chain.leader.parameters
 
 
 def _height(em: EM, start: Parameters) -> float:
