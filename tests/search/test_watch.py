@@ -25,8 +25,11 @@ def leader(objective: float = 1.0) -> Outcome:
     return Outcome(pair(), objective)
 
 
-def state(iteration: int, objective: float, parameters: Parameters | None = None) -> State:
-    return State(iteration, objective, 0.0, pair(9.0) if parameters is None else parameters)
+def state(
+    iteration: int, objective: float, parameters: Parameters | None = None, gain: float = 0.0
+) -> State:
+    at = pair(9.0) if parameters is None else parameters
+    return State(iteration, objective, 0.0, at, gain=gain)
 
 
 @pytest.mark.parametrize(("step", "gives_up"), [(0.09, True), (0.11, False), (-0.1, True)])
@@ -36,7 +39,7 @@ def test_run_is_given_up_where_it_lacks_more_than_ten_of_its_last_steps(
 ) -> None:
     watch = Watch(leader(), [], SCALE)
     assert not watch(state(iteration - 1, -step))
-    assert watch(state(iteration, 0.0)) == gives_up
+    assert watch(state(iteration, 0.0, gain=step)) == gives_up
     assert watch.end is None
     assert PATIENCE == 10.0
 
@@ -66,7 +69,17 @@ def test_run_that_is_behind_after_many_iterations_is_given_up(
     """Even where its steps would soon bring it to the leader."""
     watch = Watch(leader(), [], SCALE)
     assert not watch(state(iteration - 1, 0.8))
-    assert watch(state(iteration, 0.9)) == gives_up
+    assert watch(state(iteration, 0.9, gain=0.1)) == gives_up
+
+
+@pytest.mark.parametrize("slower", [1, 4])
+def test_iterations_between_looks_may_be_made_together(slower: int) -> None:
+    watch = Watch(leader(), [], SCALE, slower)
+    looks = [0]
+    while looks[-1] < 16 * slower:
+        looks.append(looks[-1] + watch.ahead(looks[-1]))
+    assert looks == [0, *(slower * each for each in (2, 4, 8, 12, 16))]
+    assert watch.ahead(5 * slower + 1) == 3 * slower - 1
 
 
 def test_run_is_never_given_up_where_nothing_leads_and_nothing_is_known() -> None:
@@ -98,7 +111,7 @@ def test_run_that_is_not_near_a_known_maximum_goes_on(
 ) -> None:
     watch = Watch(leader(), [leader()], SCALE)
     watch(state(iteration - 1, objective - 1.0, parameters))
-    assert not watch(state(iteration, objective, parameters))
+    assert not watch(state(iteration, objective, parameters, gain=1.0))
     assert watch.end is None
 
 
