@@ -43,8 +43,6 @@ __all__ = ["axes_of_one", "common_axes", "turned"]
 
 WARM_SWEEPS = 12  # at most, from previous axes
 LEAST_PROGRESS = 0.03  # of what all sweeps of an update have gained; less ends it
-    0.03  # of what all sweeps of an update have gained; one that gains less is the last
-)
 TRIAL_SWEEPS = 5  # from each of the axes that are tried where none are given
 COLD_SWEEPS = 200  # from the best of them
 LEAST_GAIN = 1e-14  # of a sweep, per unit of weight; less is rounding
