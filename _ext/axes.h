@@ -33,8 +33,8 @@
 
 #include "eigen.h"
 
-enum { WARM_SWEEPS = 4 };      /* at most, from the axes before: EM goes on where they end */
-#define LEAST_PROGRESS 0.1     /* of what all sweeps of an update have gained: less ends it */
+enum { WARM_SWEEPS = 12 };     /* at most, from the axes before: EM goes on where they end */
+#define LEAST_PROGRESS 0.03    /* of what all sweeps of an update have gained: less ends it */
 enum { TRIAL_SWEEPS = 5 };     /* for each axes to begin with, where none are known */
 enum { COLD_SWEEPS = 200 };    /* for the best of them */
 #define LEAST_GAIN 1e-14       /* of a sweep, per unit of weight; less is rounding */

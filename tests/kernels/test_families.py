@@ -76,7 +76,7 @@ def example(name: str, k: int, d: int, unit: float, warm: bool) -> tuple[Any, ..
     return given, previous, family.update(given, reference, previous)
 
 
-def tolerance(name: str, warm: bool) -> float:
+def tolerance(name: str, *, warm: bool) -> float:
     return TOLERANCE if warm or name[1:3] != "VE" else ROOT_TOLERANCE
 
 
@@ -92,7 +92,7 @@ def test_covariances_are_those_of_the_rule_in_python(name: str, k: int) -> None:
         given, previous, expected = example(name, k, d, unit, warm)
         with unchanged(given.resp_xx, given.resp_sum, previous):
             found = updated(name, given, previous)
-        assert_close(found, expected, tolerance(name, warm))
+        assert_close(found, expected, tolerance(name, warm=warm))
 
 
 @each_rule
@@ -125,8 +125,10 @@ def test_components_without_covariance_fail_and_leave_the_others_alone(
         else:
             failed = reference.factorise(pair)[1]
         assert failed[0] == failed[1], j
-        if not failed[0] and j not in (3, 4):  # without scatter, any axes are right
-            assert_close(*pair, tolerance(name, warm))
+        # Without scatter, any axes are right; and one component without scatter in some direction
+        # makes axes that all share depend on rounding.
+        if not failed[0] and j not in (3, 4) and name[1:3] != "VE":
+            assert_close(*pair, TOLERANCE)
 
 
 @each_rule

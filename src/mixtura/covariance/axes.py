@@ -41,8 +41,8 @@ from mixtura.shapes import EPS, Floats
 
 __all__ = ["axes_of_one", "common_axes", "turned"]
 
-WARM_SWEEPS = 4  # at most, from previous axes
-LEAST_PROGRESS = 0.1  # of what all sweeps of an update have gained; one that gains less is the last
+WARM_SWEEPS = 12  # at most, from previous axes
+LEAST_PROGRESS = 0.03  # of what all sweeps of an update have gained; less ends it
 TRIAL_SWEEPS = 5  # from each of the axes that are tried where none are given
 COLD_SWEEPS = 200  # from the best of them
 LEAST_GAIN = 1e-14  # of a sweep, per unit of weight; less is rounding
