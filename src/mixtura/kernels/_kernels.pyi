@@ -24,6 +24,7 @@ class Rows:
     n_features: int
     rounding: float
     computed: float
+    shared: float
 
     def __init__(
         self,

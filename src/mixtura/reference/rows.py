@@ -62,6 +62,8 @@ class Rows:
         What rounding does to a mean log-likelihood, relative to it.
     computed : float
         Share of the densities that the last pass computed: all of them.
+    shared : float
+        Share of the pairs of a row and a component that matter, where masks are kept; else 1.
 
     Notes
     -----
@@ -71,7 +73,7 @@ class Rows:
 
     extras: tuple[str, ...] = ()
     rounding = EPS
-    computed = 1.0
+    computed = shared = 1.0
 
     def __init__(
         self,
