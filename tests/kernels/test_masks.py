@@ -217,6 +217,19 @@ def test_component_without_weight_has_no_part_with_masks(
         np.testing.assert_allclose(statistics.resp_sum, expected.resp_sum, rtol=1e-10)
 
 
+@pytest.mark.parametrize("spread", [1.0, 2.0, 3.0])
+def test_margin_changes_the_log_likelihood_by_less_than_a_trillionth(
+    module: ModuleType, spread: float
+) -> None:
+    X, mixture = problem("full", 16, spread)
+    log_prob = np.empty(len(X))
+    rows = module.Rows(X)
+    statistics = rows.accumulate("soft", mixture.seen(), 1)
+    rows.evaluate("soft", mixture.seen(), 1, log_prob=log_prob)  # of all pairs
+    assert rows.shared < 0.9
+    assert math.isclose(statistics.log_likelihood, math.fsum(log_prob), rel_tol=1e-12)
+
+
 @pytest.mark.parametrize(("k", "margin"), [(2, 45.0), (47, 45.0), (48, 23.0 + math.log(48))])
 def test_component_beyond_the_margin_has_no_share(
     module: ModuleType, k: int, margin: float
