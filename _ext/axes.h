@@ -83,7 +83,7 @@ static double axes_of(ptrdiff_t d, const double *matrix, double *axes, double *w
 }
 
 /* L of one scatter: Cholesky's where it is regular, from eigenvectors where it is not */
-static void root_of(ptrdiff_t d, const double *matrix, double *L, double *work) {
+static void square_root(ptrdiff_t d, const double *matrix, double *L, double *work) {
     memset(L, 0, d * d * sizeof *L);
     if (cholesky(matrix, d, L, work)) return;
     double *values = work;
@@ -100,7 +100,7 @@ static void take_scatters(Common *c, const double *scatter) {
         const double *W = scatter + j * d * d;
         c->traces[j] = 0.0;
         for (ptrdiff_t a = 0; a < d; a++) c->traces[j] += W[a * d + a];
-        root_of(d, W, c->L + j * d * d, c->rest);
+        square_root(d, W, c->L + j * d * d, c->rest);
     }
 }
 

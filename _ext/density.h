@@ -141,7 +141,7 @@ static void densities(const Pass *p, ptrdiff_t first, const Tile *s) {
 
 /* the largest l of each of them over rows with weight, where bounds are carried */
 static void find_peaks(const Pass *p, ptrdiff_t first, const Tile *s) {
-    for (ptrdiff_t q = first; q < s->listed && p->bounds != NO_BOUNDS; q++) {
+    for (ptrdiff_t q = first; q < s->listed && (p->bounds == NEW_BOUNDS || p->bounds == KNOWN_BOUNDS); q++) {
         vec largest = fill(-INFINITY);
         for (ptrdiff_t t = 0; t < s->padded; t += LANES) {
             vec l = load(s->resp + q * p->tile + t);

@@ -96,9 +96,17 @@ INLINE void gather_rows(const int is_float32, const Pass *p, Tile *s) {
             else if (centred && p->is_centred) copy_row(is_float32, 1, p, from, to);
             else copy_row(is_float32, 0, p, from, to);
         }
+        if (!s->is_turned) continue;
         if (centred) turn(1, p, block, t, s);
         else turn(0, p, block, t, s);
     }
+}
+
+/* Fills `by_feature` where it has been put off. */
+static void turn_rows(const Pass *p, Tile *s) {
+    for (ptrdiff_t t = 0; t < s->padded; t += LANES)
+        turn(rows_are_centred(p), p, s->by_row + t * row_stride(p), t, s);
+    s->is_turned = 1;
 }
 
 /* ---- any other layout: feature by feature ---- */
@@ -145,6 +153,7 @@ static void gather(const Pass *p, Tile *s) {
     for (ptrdiff_t t = 0; p->is_weighted && t < s->rows; t++)
         s->weight[t] = (real)p->sample_weight[row_at(p, s->start + t)];
     const int by_rows = p->d > NARROW && p->column_stride == (p->is_float32 ? 4 : 8);
+    s->is_turned = !by_rows || p->bounds != KNOWN_MASKS;
     if (by_rows || p->is_ordered) prefetch(p, s->start);
     if (by_rows && p->is_float32) gather_rows(1, p, s);
     else if (by_rows) gather_rows(0, p, s);

@@ -7,7 +7,7 @@ Arguments are checked by the callers in Python (mixtura.kernels); here they are 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer,
 )
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -24,9 +24,9 @@ from mixtura.statistics import Statistics
 cdef extern from "parallel.h" nogil:
     enum: FULL, TIED, DIAG, SPHERICAL
     enum: SUMS, LOG_DENSITY, RESP, LOG_PROB, LABELS, ENTROPIES, OBSERVED, COMPLETED
-    enum: NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS
+    enum: NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS, NEW_MASKS, KNOWN_MASKS
     ctypedef struct Sums:
-        double log_likelihood, weight, computed, entropy
+        double log_likelihood, weight, computed, shared, entropy
         double *resp_sum
         double *resp_x
         double *resp_xx
@@ -69,6 +69,10 @@ cdef extern from "parallel.h" nogil:
         float *reach
         const double *shrink
         const double *shift
+        uint64_t *masks
+        float *gaps
+        double *best
+        const double *constants
         double *log_density
         double *resp
         double *log_prob
@@ -79,6 +83,7 @@ cdef extern from "parallel.h" nogil:
         double *observed
         char *completed
         Py_ssize_t completed_row_stride, completed_column_stride
+        int by_row
         Py_ssize_t tile, n_slots, slot_size, mixture_size, scratch_size
         char *mixture
         double *slots
@@ -274,6 +279,9 @@ cdef class Rows:
         Share of (tile, component) pairs that the last pass computed.
     iterates : bool
         Whether there is `follow`.
+    shared : float
+        Share of (row, component) pairs that had a responsibility in the last pass; 1 where no masks
+        can be kept (masks.h).
 
     Notes
     -----
@@ -291,8 +299,9 @@ cdef class Rows:
     cdef bint single
     cdef Memory mixture, scratch, slots
     cdef readonly Py_ssize_t n_samples, n_features
-    cdef readonly double rounding, computed
+    cdef readonly double rounding, computed, shared
     cdef readonly bint iterates
+    cdef double counted
 
     def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
                   *, bint single=False, const int64_t[::1] code=None, **_):
@@ -313,6 +322,7 @@ cdef class Rows:
             self.rows.is_centred, self.rows.centre = True, &centre[0]
         self.by = &single_precision if single else &double_precision
         self.iterates = not single and self.n_samples > 0
+        self.shared = 1.0
         self.rounding = (2.0**-23 / max(1, self.n_samples) ** 0.5) if single else 2.0**-52
         self.mixture = Memory()
         self.scratch = Memory()
@@ -373,6 +383,7 @@ cdef class Rows:
             self.run(p, n_threads, work)
             self.by.reduce_slots(p, &sums)
         self.computed = sums.computed / max(1, (p.n + p.tile - 1) // p.tile * k)
+        self.counted = sums.shared / max(1, p.n * k)
         extras = {"entropy": np.asarray(sums.entropy)} if p.wanted & ENTROPIES else {}
         rest = resp_sum.base, resp_x.base, scatter, sums.log_likelihood, sums.weight, extras
         if not self.single:
@@ -510,24 +521,39 @@ cdef class Rows:
         """Return the statistics after an E-step.
 
         On demand `labels` gets the component of each row. `carry` holds bounds that are read and
-        renewed, see prune.h; without `shrink` they are only written.
+        renewed, see prune.h and masks.h; those that are not known are only written.
         """
         cdef Pass p = self.rows
         cdef const int64_t[::1] order
-        cdef float[:, ::1] reach
-        cdef const double[::1] shrink, shift
+        cdef float[:, ::1] reach, gaps
+        cdef const double[::1] shrink, shift, constants
+        cdef uint64_t[:, ::1] masks
+        cdef double[::1] best
         check_e_step(em)
-        work = self.lay_out(&p, em, SUMS, seen)
-        if labels is not None and p.n > 0:
-            p.wanted, p.labels = p.wanted | LABELS, &labels[0]
         if carry is not None and p.n > 0:
-            order, reach = carry.order, carry.reach
-            p.bounds, p.reach = NEW_BOUNDS, &reach[0, 0]
+            order = carry.order
             p.is_ordered, p.order = True, &order[0]
             if carry.shrink is not None:
                 shrink, shift = carry.shrink, carry.shift
-                p.bounds, p.shrink, p.shift = KNOWN_BOUNDS, &shrink[0], &shift[0]
-        return self.collect(&p, n_threads, work, seen)
+                p.shrink, p.shift = &shrink[0], &shift[0]
+            if carry.masks is None:
+                reach = carry.reach
+                p.bounds = NEW_BOUNDS if carry.shrink is None else KNOWN_BOUNDS
+                p.reach = &reach[0, 0]
+            else:
+                masks, gaps, best = carry.masks.bits, carry.masks.gaps, carry.masks.best
+                constants = carry.masks.constants
+                p.bounds = KNOWN_MASKS if carry.masks.is_known else NEW_MASKS
+                p.masks, p.gaps, p.best = &masks[0, 0], &gaps[0, 0], &best[0]
+                p.constants = &constants[0]
+        work = self.lay_out(&p, em, SUMS, seen)
+        if labels is not None and p.n > 0:
+            p.wanted, p.labels = p.wanted | LABELS, &labels[0]
+        statistics = self.collect(&p, n_threads, work, seen)
+        suits_masks = p.step == double_precision.steps[<int>STEPS["soft"]] and p.by_row \
+            and p.shape in (FULL, DIAG)
+        self.shared = self.counted if suits_masks else 1.0
+        return statistics
 
     def evaluate(self, str em, seen, n_threads, *, double[:, ::1] log_density=None,
                  double[:, ::1] resp=None, double[::1] log_prob=None, int64_t[::1] labels=None):

@@ -17,7 +17,8 @@
      mixture.h   the components as tiles read them         posterior.h  (3), (4) and labels
      gather.h    brings the rows of a tile in              scatter.h    (5)
      density.h   (1) and (2)                               prune.h      which components matter
-     prior.h     what is known of a row's component
+     prior.h     what is known of a row's component     masks.h      which rows they matter to
+    pairs.h     (1), (2) and (5) for some of the rows of a tile
      noisy.h     (1) to (5) for rows with noise of their own
 
    A tile is `tile` consecutive rows. Everything is done for all components while the tile is in
@@ -49,7 +50,11 @@
    weight zero is replaced by the first mean, so that no value in it can spread. For a tied
    covariance rows are whitened once, about the first mean, unless another mean is more than FAR
    deviations away, where the digits lost between two large numbers would show. In sums, r below
-   exp(-45) of the largest is exactly 0, and such rows are left out of (5).
+   exp(-margin) of the largest is exactly 0, and such rows are left out of (5). The margin is 45 nats
+   for fewer than 48 components. From 48 on it is 23 + log k: what a row loses is then less than
+   exp(-23) = 1e-10 of its weight altogether, and its log-likelihood is lower by less than 1e-10.
+   That is the worst case, where every component is just beyond the margin. Where k components are
+   apart, gaps are spread over hundreds of nats, and log-likelihoods agree to 1e-12 of their size.
 
    Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM algorithm", JRSS B
    39, 1-38, 1977, section 4.3. */
@@ -63,15 +68,16 @@
 enum { FULL, TIED, DIAG, SPHERICAL };                                     /* Pass.shape */
 enum { SUMS = 1, LOG_DENSITY = 2, RESP = 4, LOG_PROB = 8, LABELS = 16,
        ENTROPIES = 32, OBSERVED = 64, COMPLETED = 128 }; /* Pass.wanted */
-enum { NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS };                             /* Pass.bounds */
+enum { NO_BOUNDS, NEW_BOUNDS, KNOWN_BOUNDS, NEW_MASKS, KNOWN_MASKS };     /* Pass.bounds */
 enum { NEVER, FOR_WIDE_SUMS, ALWAYS };                                    /* Step.by_row */
 
 typedef struct Pass Pass;
 typedef struct Tile Tile; /* tile.h */
 
-/* What `reduce` writes; log_likelihood, weight and computed (listed components) are totals. */
+/* What `reduce` writes. The first four are totals: `computed` counts components in tiles, or parts
+   of tiles; `shared` counts pairs of a row and a component with r_j > 0. */
 typedef struct {
-    double log_likelihood, weight, computed;
+    double log_likelihood, weight, computed, shared;
     double entropy; /* of steps that add it up */
     double *resp_sum, *resp_x, *resp_xx;
 } Sums;
@@ -135,10 +141,15 @@ struct Pass {
     const int64_t *code; /* n, rows of `prior` */
     const double *prior; /* codes x k, added to l_j */
     const Noise *noise;
-    /* carried from pass to pass: prune.h */
+    double margin; /* nats below a row's largest l_j from which r_j is 0; set by `cut` */
+    /* carried from pass to pass: prune.h, masks.h */
     int bounds;
     float *reach;                 /* tiles x k */
     const double *shrink, *shift; /* k */
+    uint64_t *masks;              /* blocks x k: masks.h */
+    float *gaps;                  /* blocks x k, nats */
+    double *best;                 /* n, by place: the largest l_j */
+    const double *constants;      /* k, c_j of the pass before */
     /* results for each row */
     double *log_density; /* n x k, l_j */
     double *resp;        /* n x k */

@@ -49,7 +49,7 @@ static void score_what_matters(const Pass *p, Tile *s) {
     }
     s->listed = 0;
     list_above(p, known ? top - p->step->first : -DBL_MAX, s);
-    if (known) list_above(p, p->step->least_best(p, s) - p->step->margin, s);
+    if (known) list_above(p, p->step->least_best(p, s) - p->margin, s);
     for (ptrdiff_t q = 0; q < s->listed; q++) {
         const ptrdiff_t j = s->component[q];
         const double squared = 2.0 * ((double)s->constants[j] - s->peak[q]);

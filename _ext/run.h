@@ -3,6 +3,9 @@
 #define MIXTURA_RUN_H
 
 #include "gather.h"
+#ifndef SINGLE
+#include "masks.h"
+#endif
 #include "prune.h"
 #include "steps.h"
 
@@ -34,12 +37,25 @@ static void write_rows(const Pass *p, const Tile *s) {
 static void run_tile(const Pass *p, Tile *s, double *slot) {
     const Step *step = p->step;
     gather(p, s);
-    if (p->bounds == NO_BOUNDS) {
+#ifndef SINGLE
+    if (p->bounds == KNOWN_MASKS) {
+        if (run_masked(p, s, slot)) {
+            slot[WEIGHT] += weight_of(p, s);
+            if (wants(p, LABELS)) write_rows(p, s);
+            return;
+        }
+        if (!s->is_turned) turn_rows(p, s);
+    }
+#endif
+    if (p->bounds == NO_BOUNDS || has_masks(p)) {
         s->listed = p->k;
         for (ptrdiff_t j = 0; j < p->k; j++) s->component[j] = (int32_t)j;
         step->score(p, 0, s);
     } else
         score_what_matters(p, s);
+#ifndef SINGLE
+    if (has_masks(p)) draw_masks(p, s);
+#endif
     if (wants(p, LOG_DENSITY)) write_table(p, s, *s->level, p->log_density);
     if (p->has_prior) add_prior(p, s);
     s->log_likelihood = 0.0;
@@ -102,6 +118,9 @@ static void cut(Pass *p) {
     ptrdiff_t row_bytes = sizeof(real) * (p->d <= NARROW ? p->d + 1 : 2 * p->dp);
     ptrdiff_t tile = TILE_BYTES / row_bytes / ROWS * ROWS;
     p->tile = tile < LEAST_TILE ? LEAST_TILE : tile > LARGEST_TILE ? LARGEST_TILE : tile;
+    if (has_masks(p)) p->tile = MASK_ROWS;
+    p->margin = p->step->margin;
+    if (p->k >= MANY) p->margin = fmin(p->margin, MANY_MARGIN + log((double)p->k));
     deal(p, slot_end(p));
     Tile s;
     p->mixture_size = place_mixture(p, NULL, &s);
@@ -120,6 +139,9 @@ static void lay_out(const Pass *p) {
         }
     *s.level = 0.0;
     p->step->lay_out(p, &s);
+#ifndef SINGLE
+    if (has_masks(p)) lay_out_masks(p, &s);
+#endif
 }
 
 /* Adds the slots in order, then their lanes. */
@@ -133,6 +155,7 @@ static void reduce_slots(const Pass *p, Sums *sums) {
     sums->log_likelihood = total[LOG_LIKELIHOOD];
     sums->weight = total[WEIGHT];
     sums->computed = total[COMPUTED];
+    sums->shared = total[SHARED];
     for (ptrdiff_t j = 0; j < p->k; j++) sums->resp_sum[j] = sum_lanes(total + resp_sum_at(j));
     p->step->reduce(p, total, sums);
 }

@@ -212,6 +212,7 @@ static void add_moments(const Pass *p, Tile *s, double *slot) {
         double *resp_x = slot + resp_x_at(p, j);
         double *resp_xx = slot + resp_xx_at(p, p->shape == TIED ? 0 : j);
         const ptrdiff_t n = add_active(r, padded, slot + resp_sum_at(j));
+        slot[SHARED] += (double)n;
         if (n == 0) continue;
         if (p->narrow) {
             scatter_narrow(p, s->by_feature, n, rows, padded, s->means + j * dp, r, s->active, s->z,

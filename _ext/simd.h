@@ -69,10 +69,32 @@ INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_pd((__m512d)a, (__m512d
 INLINE vec larger(vec a, vec b) { return pick(a > b, a, b); }
 #endif
 
+INLINE vec root_of(vec v) {
+#if defined(__AVX512F__) && defined(SINGLE)
+    return (vec)_mm512_sqrt_ps((__m512)v);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_sqrt_pd((__m512d)v);
+#else
+    for (int l = 0; l < LANES; l++) v[l] = (real)sqrt(v[l]);
+    return v;
+#endif
+}
+
 INLINE int any_lane(mask m) {
     whole any = 0;
     for (int l = 0; l < LANES; l++) any |= m[l];
     return any != 0;
+}
+
+/* one bit for each lane, the first one lowest */
+INLINE uint64_t bits_of(mask m) {
+#if defined(__AVX512DQ__) && !defined(SINGLE)
+    return _mm512_movepi64_mask((__m512i)m);
+#else
+    uint64_t bits = 0;
+    for (int l = 0; l < LANES; l++) bits |= (uint64_t)(m[l] & 1) << l;
+    return bits;
+#endif
 }
 
 INLINE real largest_lane(vec v) {

@@ -9,7 +9,7 @@
 
 static void share_by_posterior(const Pass *p, Tile *s) {
     if (wants(p, LABELS)) find_labels(p, s);
-    if (wants(p, SUMS)) normalise(1, p, (real)-MARGIN, s);
+    if (wants(p, SUMS)) normalise(1, p, (real)-p->margin, s);
     else if (wants(p, RESP)) normalise(1, p, UNDERFLOWS, s);
     else if (wants(p, LOG_PROB)) normalise(0, p, UNDERFLOWS, s);
 }

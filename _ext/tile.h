@@ -15,9 +15,15 @@ enum {
     ROWS = GROUP * LANES,   /* tiles are filled up to a multiple of this */
     PAD = BLOCK_ROWS > LANES ? BLOCK_ROWS : LANES,
     NARROW = 12,            /* features up to which scatter is summed with rows as lanes */
+    MASK_ROWS = 64,         /* rows to a tile that has masks: masks.h */
 };
 
-static const double MARGIN = 45.0; /* nats below a row's best component: 3e-20 of the row */
+/* Nats below a row's best component from which a component has no share: 3e-20 of the row. From
+   MANY components on, MANY_MARGIN + log k: all of them together less than 1e-10 of the row. Each nat
+   more costs time: of components 8.5 deviations apart, a fifth lies within 23 + log k, half within
+   45. */
+static const double MARGIN = 45.0, MANY_MARGIN = 23.0;
+enum { MANY = 48 };                /* as LEAST_COMPONENTS in passes/bounds.py */
 static const double FAR = 1e3;     /* standard deviations; they cost three digits */
 
 INLINE ptrdiff_t round_up(ptrdiff_t x, ptrdiff_t to) { return (x + to - 1) / to * to; }
@@ -30,11 +36,12 @@ INLINE ptrdiff_t row_stride(const Pass *p) {
     return p->dp < 8 * line ? p->dp : (round_up(p->dp, line) / line | 1) * line;
 }
 
+INLINE int has_masks(const Pass *p) { return p->bounds >= NEW_MASKS; }
 INLINE int is_diagonal(const Pass *p) { return p->shape == DIAG || p->shape == SPHERICAL; }
 
 /* ---- where sums stand in a slot, in doubles: totals, resp_sum, resp_x, resp_xx ---- */
 
-enum { LOG_LIKELIHOOD, WEIGHT, COMPUTED, ENTROPY, HEADER = LANES > 4 ? LANES : 4 };
+enum { LOG_LIKELIHOOD, WEIGHT, COMPUTED, ENTROPY, SHARED, HEADER = LANES > 8 ? LANES : 8 };
 
 /* doubles to a sum: a vector whose lanes are added at the end, or one */
 INLINE ptrdiff_t entry(const Pass *p) { return p->narrow ? LANES : 1; }
@@ -73,6 +80,8 @@ struct Tile {
     real *largest_half_square;
     whole *heaviest;      /* the component of the largest weight */
     int *whitened;        /* TIED: whether all means are near enough for `whitened_means` */
+    real *pair_panels;    /* k: pairs.h */
+    double *lose, *turn, *drop; /* k: masks.h */
     char *more_mixture;   /* what a step keeps besides */
     /* the tile's rows */
     ptrdiff_t start, rows, padded; /* its first row, their number, that rounded up to ROWS */
@@ -91,7 +100,11 @@ struct Tile {
     int32_t *component; /* `listed` of them, row by row of resp */
     ptrdiff_t listed;
     real *peak;    /* k, largest l of each listed one, where bounds are carried */
-    double *upper; /* k, bounds of l_j */
+    double *upper; /* k, bounds of l_j, or of gaps */
+    /* which rows they matter to: masks.h */
+    uint64_t *bits; /* k, rows that have l_j, of each listed one */
+    real *pair;     /* MASK_ROWS, l_j of some rows */
+    int is_turned;  /* whether `by_feature` has been filled */
     /* what a step keeps besides */
     char *more_scratch;
     double entropy;
@@ -104,6 +117,12 @@ INLINE ptrdiff_t panel_size(ptrdiff_t d) {
         size += (b + outputs) * outputs;
     }
     return size;
+}
+
+/* the same with lanes for columns: pairs.h */
+INLINE ptrdiff_t pair_panel_size(const Pass *p) {
+    const ptrdiff_t vectors = p->dp / LANES;
+    return p->shape == DIAG ? p->dp : vectors * (vectors + 1) / 2 * LANES * LANES;
 }
 
 /* Whether the centre is taken off `by_row` too. Single precision has no digits for an offset; in
@@ -129,6 +148,10 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     s->largest_half_square = take(&next, 1, sizeof(real));
     s->heaviest = take(&next, 1, sizeof(whole));
     s->whitened = take(&next, 1, sizeof(int));
+    s->pair_panels = take(&next, has_masks(p) ? k * pair_panel_size(p) : 0, sizeof(real));
+    s->lose = take(&next, has_masks(p) ? k : 0, sizeof(double));
+    s->turn = take(&next, has_masks(p) ? k : 0, sizeof(double));
+    s->drop = take(&next, has_masks(p) ? k : 0, sizeof(double));
     s->more_mixture = take(&next, p->step->more_mixture ? p->step->more_mixture(p) : 0, 1);
     return next - base;
 }
@@ -154,6 +177,8 @@ INLINE ptrdiff_t place_scratch(const Pass *p, char *base, Tile *s) {
     s->upper = take(&next, p->k, sizeof(double));
     s->active = take(&next, tile, sizeof(int32_t));
     s->component = take(&next, p->k, sizeof(int32_t));
+    s->bits = take(&next, has_masks(p) ? p->k : 0, sizeof(uint64_t));
+    s->pair = take(&next, has_masks(p) ? MASK_ROWS : 0, sizeof(real));
     s->more_scratch = take(&next, p->step->more_scratch ? p->step->more_scratch(p) : 0, 1);
     return next - base;
 }

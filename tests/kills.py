@@ -52,5 +52,5 @@ def read_record(path: Path) -> Contents:
 
 def forge_record(path: Path, record: Contents) -> None:
     """Write a checkpoint that says something of its fit, with the right digest."""
-    facts = {"record_version": 3, "digest": digest_of_record(record), "record": record.facts}
+    facts = {"record_version": 4, "digest": digest_of_record(record), "record": record.facts}
     write(path, "checkpoint", Contents(facts, record.arrays))

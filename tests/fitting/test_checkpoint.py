@@ -12,6 +12,7 @@ import pytest
 from clusters import clustered
 from helpers import COVARIANCE_TYPES
 from kills import Killed, fit_with_kills, forge_record, kill, read_record
+from numpy.typing import NDArray
 
 import mixtura
 from mixtura import GaussianMixture, GMMFit, State, files, fit_gmm
@@ -23,6 +24,9 @@ MANY = np.random.default_rng(7).normal(size=(3000, 2)) + 9.0 * np.random.default
     5, size=(3000, 2)
 )
 
+WIDE = np.random.default_rng(7).normal(size=(3000, 13)) + 9.0 * np.random.default_rng(8).normal(
+    size=(60, 13)
+).repeat(50, axis=0)
 OVERLAPPING = np.random.default_rng(0).normal(size=(300, 2)) * [1.0, 2.0]
 OVERLAPPING[:100] += 1.0
 
@@ -103,9 +107,12 @@ def test_killed_fit_that_was_smoothed_ends_with_the_same_bits(tmp_path: Path) ->
     assert_same(fit_gmm(rows, 3, checkpoint=path, **options), fit)
 
 
-@pytest.mark.parametrize("covariance_type", ["full", "spherical"])
+@pytest.mark.parametrize(
+    ("rows", "covariance_type"),
+    [(MANY, "full"), (MANY, "spherical"), (WIDE, "full"), (WIDE, "diag")],
+)
 def test_killed_fit_that_carries_bounds_ends_with_the_same_bits(
-    tmp_path: Path, covariance_type: str
+    tmp_path: Path, rows: NDArray[np.float64], covariance_type: str
 ) -> None:
     options = {
         "covariance_type": covariance_type,
@@ -115,8 +122,8 @@ def test_killed_fit_that_carries_bounds_ends_with_the_same_bits(
         "n_init": 2,
     }
     kills = [1, 2, 5, 6, 14, 15]  # around the passes that collect labels and order the rows anew
-    fit = fit_with_kills(tmp_path / "c", kills, MANY, 64, **options)
-    assert_same(fit, fit_gmm(MANY, 64, **options))
+    fit = fit_with_kills(tmp_path / "c", kills, rows, 64, **options)
+    assert_same(fit, fit_gmm(rows, 64, **options))
 
 
 def test_killed_fit_with_a_collapsed_component_ends_with_the_same_bits(tmp_path: Path) -> None:
@@ -310,7 +317,7 @@ def test_checkpoint_that_is_damaged_or_something_else_is_refused(tmp_path: Path)
         fit_gmm(X, 3, checkpoint=path, checkpoint_every="1")
 
 
-@pytest.mark.parametrize("version", [None, 1, 2, 4])
+@pytest.mark.parametrize("version", [None, 1, 2, 3, 5])
 def test_checkpoint_of_another_record_version_is_refused(
     tmp_path: Path, version: int | None
 ) -> None:
@@ -322,7 +329,7 @@ def test_checkpoint_of_another_record_version_is_refused(
         facts["record_version"] = version
     write(path, kind, Contents(facts | {"library_version": "0.0.9"}, arrays))
     message = (
-        f"{path} must be a checkpoint of record version 3; it has version {version or 1}, written "
+        f"{path} must be a checkpoint of record version 4; it has version {version or 1}, written "
         "by mixtura 0.0.9. Continue with that version of mixtura, delete it, or name another file."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -32,7 +32,7 @@ DAMAGED = r"c must be a checkpoint of fit_gmm; it is foreign or damaged: .+ Dele
 REFUSED = (
     rf"{DAMAGED}|c must be "
     r"(the checkpoint of this fit; it is of another one: .+\. Pass what it was to continue|"
-    r"a checkpoint of record version 3; it has version .+\. Continue with that version|"
+    r"a checkpoint of record version 4; it has version .+\. Continue with that version|"
     r"a complete file written by mixtura; it is damaged or from another program: |"
     r"of format version 1 or earlier; )"
 )
@@ -42,6 +42,9 @@ OVERLAPPING[:100] += 1.0
 MANY = np.random.default_rng(7).normal(size=(900, 2)) + 9.0 * np.random.default_rng(8).integers(
     5, size=(900, 2)
 )
+WIDE = np.random.default_rng(7).normal(size=(1500, 13)) + 9.0 * np.random.default_rng(8).normal(
+    size=(20, 13)
+).repeat(75, axis=0)
 FAR = GaussianMixture([0.5, 0.5], [CLUSTERED[0], [1e4, 1e4]], [1.0, 1.0], "spherical")
 LABELS = np.arange(300) % 3
 
@@ -88,6 +91,7 @@ CASES = {
     "hard": Case(OVERLAPPING, 3, 3, "PlainState", {"em": "hard", "init": LABELS}),
     "before": Case(CLUSTERED, 2, 4, "before_means", {"covariance_type": "spherical", "init": FAR}),
     "order": Case(MANY, 60, 7, "bounds_0_order", {"covariance_type": "diag", "tol": 0.0}),
+    "masks": Case(WIDE, 60, 7, "bounds_0_bits", {"covariance_type": "full", "tol": 0.0}),
     "labels": Case(MANY, 60, 4, "bounds_0_labels", {"covariance_type": "full", "tol": 0.0}),
     "blocks": Case(BLOCKS, 60, 7, "bounds_2_reach", {"covariance_type": "spherical", "tol": 0.0}),
 }
@@ -342,8 +346,8 @@ STATISTICS = {"statistics": "state_inner_seen_0"}
             "an event in it is iteration 1: component 0 empty, dropped",
         ),
         ("plain", {"bounds": []}, "there are bounds of 0 blocks for 1"),
-        ("blocks", {"bounds": [[7, 13]] * 2}, "there are bounds of 2 blocks for 3"),
-        ("order", {"bounds": [[7, -1]]}, "-1 stands for a count in it"),
+        ("blocks", {"bounds": [[7, 13, False]] * 2}, "there are bounds of 2 blocks for 3"),
+        ("order", {"bounds": [[7, -1, False]]}, "-1 stands for a count in it"),
         ("plain", {"state": None}, "its state is not one of this schedule"),
         (
             "plain", {"state": parting({"SquaremState": SQUAREM})},
@@ -428,6 +432,9 @@ def test_forged_record_with_a_fact_that_is_impossible_is_refused_with_the_reason
         ),
         ("order", "bounds_0_reach", lambda a: a[1:], "that a pass carries are of other rows"),
         ("labels", "bounds_0_labels", lambda a: a[1:], "that a pass carries are of other rows"),
+        ("masks", "bounds_0_bits", lambda a: a[1:], "that a pass carries are of other rows"),
+        ("masks", "bounds_0_gaps", lambda a: a.T, "that a pass carries are of other rows"),
+        ("masks", "bounds_0_best", lambda a: a[1:], "that a pass carries are of other rows"),
     ],
 )  # fmt: skip
 def test_forged_record_with_an_array_that_is_impossible_is_refused_with_the_reason(

@@ -37,6 +37,7 @@ class Carry(NamedTuple):
     reach: NDArray[np.float32]
     shrink: Floats | None = None
     shift: Floats | None = None
+    masks: None = None
 
 
 def as_seen(em: str, mixture: Mixture) -> Seen:

@@ -148,6 +148,23 @@ def test_fit_with_carried_bounds_equals_the_fit_without(
     assert without == BoundsRecord()
 
 
+@pytest.mark.parametrize("apart", [0.5, 6.0, 25.0])
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_fit_with_masks_equals_the_fit_without(covariance_type: str, apart: float) -> None:
+    X = many_clusters(apart, d=14)
+    sample_weight = np.random.default_rng(1).integers(0, 3, size=len(X)).astype(float)
+    X[sample_weight == 0.0] = 1e300
+    carried = em_on(X, covariance_type, sample_weight=sample_weight, ridge=np.full(14, 0.1))
+    start = parameters_of(scattered_mixture(many_clusters(apart, d=14), 60, covariance_type))
+    one = carried.run(start, 16)
+    other = replace(carried, rows=dense(carried.rows)).run(start, 16)
+    np.testing.assert_allclose(one.history, other.history, rtol=1e-12)
+    assert (np.diff(one.history) >= -1e-12 * np.abs(one.history[1:])).all()
+    np.testing.assert_allclose(one.parameters.means, other.parameters.means, rtol=1e-8, atol=1e-8)
+    assert one.events == other.events
+    assert carried.rows.record()[0].bits is not None or apart < 25.0
+
+
 MOVES = {
     "means": lambda p: p._replace(means=p.means[::-1].copy()),
     "covariances": lambda p: p._replace(
@@ -184,9 +201,9 @@ def test_pass_after_the_components_have_moved_far_equals_the_one_without_bounds(
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=atol, err_msg=name)
 
 
-@pytest.mark.parametrize("em", ["soft", "hard"])
-def test_fit_with_carried_bounds_has_equal_bits_for_any_number_of_threads(em: str) -> None:
-    X = many_clusters(10.0)
+@pytest.mark.parametrize(("em", "d"), [("soft", 6), ("hard", 6), ("soft", 14)])
+def test_fit_with_carried_bounds_has_equal_bits_for_any_number_of_threads(em: str, d: int) -> None:
+    X = many_clusters(10.0, d=d)
     init = scattered_mixture(X, 60, "full")
     fits = [
         mixtura.fit_gmm(X, 60, init=init, tol=0.0, max_iter=8, n_threads=n, em=em)
@@ -365,18 +382,20 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("em", ["soft", "hard", "nearest"])
+@pytest.mark.parametrize(("em", "d"), [("soft", 6), ("soft", 14), ("hard", 6), ("nearest", 6)])
 @pytest.mark.parametrize("before", range(1, 7))
 def test_pass_that_is_restored_continues_to_the_same_bits(
-    source: str, em: str, before: int
+    source: str, em: str, d: int, before: int
 ) -> None:
-    X = many_clusters(10.0)
+    X = many_clusters(25.0 if d > 12 else 10.0, d=d)
     name = "spherical" if em == "nearest" else "full"
     sights = steps(scattered_mixture(X, 60, name), 10)
     whole, first, second, fresh = (
         RowsPass(SOURCES[source](X), SHAPES[name], ONE_THREAD, em=em) for _ in range(4)
     )
     expected = [whole.accumulate(seen) for seen in sights]
+    if source == "array":  # masks where there are many features, then bounds of another kind
+        assert (whole.record()[0].bits is not None) == (d > 12)
     for seen in sights[:before]:
         first.accumulate(seen)
     second.restore(first.record())
@@ -389,6 +408,55 @@ def test_pass_that_is_restored_continues_to_the_same_bits(
         for one, other in zip(expected[before:], later, strict=True)
     ]
     assert all(equal) == (source == "unkept")
+
+
+def test_record_of_masks_that_does_not_fit_is_refused() -> None:
+    X = many_clusters(25.0, d=14)
+    rows = RowsPass(ArrayRows(X), SHAPES["full"], ONE_THREAD)
+    for seen in steps(scattered_mixture(X, 60, "full"), 3):
+        rows.accumulate(seen)
+    (record,) = rows.record()
+    assert record.bits is not None
+    assert record.gaps is not None
+    assert record.best is not None
+    broken = [
+        record._replace(bits=None),
+        record._replace(gaps=None),
+        record._replace(best=None),
+        record._replace(order=None),
+        record._replace(reach=record.gaps),
+        record._replace(bits=record.bits[1:]),
+        record._replace(bits=record.bits.astype(np.int64)),
+        record._replace(gaps=record.gaps[:, 1:]),
+        record._replace(best=record.best[1:]),
+    ]
+    for each in broken:
+        with pytest.raises(ValueError, match="bounds that a pass carries are of other rows"):
+            rows.restore([each])
+    rows.restore([record])
+
+
+def test_masks_begin_where_few_pairs_matter_and_end_where_many_do() -> None:
+    separate, close = many_clusters(25.0, d=14), many_clusters(0.5, d=14)
+    rows, carried = Counted(separate), CarriedBounds("soft", reference)
+    model = mixtura.fit_gmm(separate, 60, init=scattered_mixture(separate, 60, "full")).model
+    kinds = []
+    for _ in range(3):
+        carried.accumulate(rows, seen_of(model), 1)
+        kinds.append(carried.record().bits is not None)
+    assert kinds == [False, True, True]
+    assert rows.shares[2] < 0.1
+    wide = parameters_of(model)
+    wide = wide._replace(
+        covariances=1e4 * wide.covariances, precisions_cholesky=0.01 * wide.precisions_cholesky
+    )
+    carried.accumulate(rows, wide.seen(), 1)
+    assert carried.record().bits is None
+    rows, carried = Counted(close), CarriedBounds("soft", reference)
+    model = scattered_mixture(close, 60, "full")
+    for _ in range(6):
+        carried.accumulate(rows, seen_of(model), 1)
+        assert carried.record().bits is None
 
 
 def test_record_of_bounds_that_does_not_fit_is_refused() -> None:

@@ -45,7 +45,7 @@ from mixtura.updates import Event
 __all__ = ["Checkpoint", "digest_of_record"]
 
 KIND = "checkpoint"
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
 
 
@@ -267,7 +267,9 @@ class _Writer:
             self._point("before", outcome.before.parameters, outcome.before.statistics)
 
     def bounds(self, records: list[BoundsRecord]) -> None:
-        self.facts["bounds"] = [[record.passes, record.renewal] for record in records]
+        self.facts["bounds"] = [
+            [record.passes, record.renewal, record.is_sparse] for record in records
+        ]
         for i, record in enumerate(records):
             if record.last is not None:
                 self._put(f"bounds_{i}_seen", record.last._asdict())
@@ -354,18 +356,17 @@ class _Reader:
 
     def bounds(self) -> list[BoundsRecord]:
         records = []
-        for i, (passes, renewal) in enumerate(fact(self._facts, "bounds", list)):
+        for i, (passes, renewal, is_sparse) in enumerate(fact(self._facts, "bounds", list)):
             seen, name = None, f"bounds_{i}_seen"
             if f"{name}_means" in self._arrays:
                 log_weights = numbers(self._arrays, f"{name}_log_weights", (-1,), finite=False)
                 components = self._components(name, len(log_weights))
                 seen = Seen(log_weights.copy(), *components, self._shape)
-            order, reach, labels = (
-                self._optional(f"bounds_{i}_{field}") for field in ("order", "reach", "labels")
-            )
-            records.append(
-                BoundsRecord(_natural(passes), _natural(renewal), seen, order, reach, labels)
-            )
+            fields = ("order", "reach", "labels", "bits", "gaps", "best")
+            arrays: list[Any] = [self._optional(f"bounds_{i}_{field}") for field in fields]
+            order, reach, labels, bits, gaps, best = arrays
+            known = _natural(passes), _natural(renewal), seen, order, reach, labels
+            records.append(BoundsRecord(*known, bits, gaps, best, bool(is_sparse)))
         return records
 
     def _optional(self, name: str) -> NDArray[Any] | None:

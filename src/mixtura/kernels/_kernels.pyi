@@ -43,6 +43,7 @@ class Rows:
     rounding: float
     computed: float
     iterates: bool
+    shared: float
 
     def __init__(
         self,

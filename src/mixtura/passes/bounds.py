@@ -5,6 +5,9 @@ bound of the whitened distance between the rows of a tile and each component is 
 as much as the parameters have moved (the inequality is in ``_ext/prune.h``). A component that the
 bound shows to be too far is left out of the tile. Rows are ordered by their last component, so that
 the rows of one tile have few components in common. Results change by rounding only.
+
+Where few pairs of a row and a component matter, a finer kind of bound is kept instead: a mask of
+the rows of a block that a component matters to, and a bound for the others (``_ext/masks.h``).
 """
 
 from __future__ import annotations
@@ -19,13 +22,40 @@ from mixtura.parameters import Seen
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
-__all__ = ["BoundsRecord", "CarriedBounds", "Carry", "approach"]
+__all__ = ["BoundsRecord", "CarriedBounds", "Carry", "Masks", "approach"]
 
 LEAST_COMPONENTS = 48  # below, keeping bounds costs more than it saves
 FIRST_RENEWAL, RENEWAL_FACTOR = 1, 3  # the rows are ordered again after pass 1, 4, 13, 40, ...
 WORTHWHILE = 0.9  # share of (tile, component) pairs computed above which bounds are given up
+ROWS_OF_A_MASK = 64
+# Shares of the (row, component) pairs: below the first masks are begun, above the second given up.
+FEW_PAIRS = {"full": (0.35, 0.5), "diag": (0.12, 0.22)}
 
 Labels = NDArray[np.int64]
+
+
+class Masks(NamedTuple):
+    """Which rows components matter to: see ``_ext/masks.h``.
+
+    Attributes
+    ----------
+    bits : ndarray of shape (n_blocks, n_components), uint64
+        A bit for each row of a block.
+    gaps : ndarray of shape (n_blocks, n_components), float32, nats
+        Lower bounds for the other rows.
+    best : ndarray of shape (n_samples,), nats
+        The largest weighted log-density of the row at each place.
+    constants : ndarray of shape (n_components,), nats
+        Logarithms of the largest weighted densities of the components, in the pass before.
+    is_known : bool
+        Whether the first three are read; else they are only written.
+    """
+
+    bits: NDArray[np.uint64]
+    gaps: NDArray[np.float32]
+    best: Floats
+    constants: Floats
+    is_known: bool
 
 
 class Carry(NamedTuple):
@@ -35,16 +65,18 @@ class Carry(NamedTuple):
     ----------
     order : ndarray of shape (n_samples,), int64
         The row at each place.
-    reach : ndarray of shape (n_tiles, n_components), float32
-        Lower bounds of whitened distances; read and renewed.
+    reach : ndarray of shape (n_tiles, n_components), float32, or None
+        Lower bounds of whitened distances; read and renewed. None where there are masks.
     shrink, shift : ndarray of shape (n_components,), or None
         ``distance_now >= shrink * distance_before - shift``; None where `reach` is only written.
+    masks : Masks or None
     """
 
     order: Labels
-    reach: NDArray[np.float32]
+    reach: NDArray[np.float32] | None
     shrink: Floats | None
     shift: Floats | None
+    masks: Masks | None = None
 
 
 class BoundsRecord(NamedTuple):
@@ -62,6 +94,10 @@ class BoundsRecord(NamedTuple):
         As in `Carry`.
     labels : ndarray of shape (n_samples,), int64, or None
         Components of the rows, by which the next pass orders them.
+    bits, gaps, best : ndarray or None
+        As in `Masks`.
+    is_sparse : bool
+        Whether the next pass begins masks.
     """
 
     passes: int = 0
@@ -70,6 +106,10 @@ class BoundsRecord(NamedTuple):
     order: Labels | None = None
     reach: NDArray[np.float32] | None = None
     labels: Labels | None = None
+    bits: NDArray[np.uint64] | None = None
+    gaps: NDArray[np.float32] | None = None
+    best: Floats | None = None
+    is_sparse: bool = False
 
 
 class CarriedBounds:
@@ -122,16 +162,21 @@ class CarriedBounds:
         if renewing and labels is None:
             labels = np.empty(rows.n_samples, dtype=np.int64)
         statistics = rows.accumulate(self._em, seen, n_threads, carry=carry, labels=labels)
+        begins, ends = FEW_PAIRS.get(seen.shape.name, (0.0, 0.0))
+        state = BoundsRecord(passes, before.renewal, seen)
+        if renewing:
+            renewal = RENEWAL_FACTOR * before.renewal + 1
+            state = state._replace(renewal=renewal, labels=labels, is_sparse=rows.shared < begins)
         settled = passes > before.renewal // RENEWAL_FACTOR + 2
-        tested = carry is not None and carry.shrink is not None
-        if carry is None or (tested and settled and rows.computed > WORTHWHILE):
-            order, reach = None, None
-        else:
-            order, reach = carry.order, carry.reach
-        renewal = RENEWAL_FACTOR * before.renewal + 1 if renewing else before.renewal
-        self._state = BoundsRecord(
-            passes, renewal, seen, order, reach, labels if renewing else None
-        )
+        if carry is not None and carry.masks is not None:
+            bits, gaps, best, _, is_known = carry.masks
+            if not (is_known and rows.computed > ends):
+                state = state._replace(order=carry.order, bits=bits, gaps=gaps, best=best)
+        elif carry is not None:
+            tested = carry.shrink is not None
+            if not (tested and settled and rows.computed > WORTHWHILE):
+                state = state._replace(order=carry.order, reach=carry.reach)
+        self._state = state
         return statistics
 
     def are_idle(self, means: Floats) -> bool:
@@ -151,13 +196,16 @@ class CarriedBounds:
             For a record that does not fit the rows.
         """
         n, d = rows.n_samples, rows.n_features
-        last, order, reach, labels = record[2:]
+        last, order, reach, labels, bits, gaps, best = record[2:9]
         k = 1 if last is None else len(last.means)
         kept = shape.array_shape(k, d)
         expected: list[tuple[Any, type, tuple[int, ...]]] = [
             (order, np.int64, (n,)),
             (reach, np.float32, (rows.n_tiles(k, shape), k)),
             (labels, np.int64, (n,)),
+            (bits, np.uint64, (_n_blocks(n), k)),
+            (gaps, np.float32, (_n_blocks(n), k)),
+            (best, np.float64, (n,)),
         ]
         if last is not None:
             arrays = zip(last[:4], ((k,), (k, d), kept, kept), strict=True)
@@ -166,7 +214,11 @@ class CarriedBounds:
             array is None or (array.dtype, array.shape) == (dtype, size)
             for array, dtype, size in expected
         )
-        if not sound or (order is None) != (reach is None) or (last is None and order is not None):
+        kinds = [reach is not None, bits is not None]
+        whole = (bits is None) == (gaps is None) == (best is None)
+        if not (sound and whole) or sum(kinds) != (order is not None):
+            raise ValueError("the bounds that a pass carries are of other rows")
+        if last is None and order is not None:
             raise ValueError("the bounds that a pass carries are of other rows")
         if order is not None:
             inside = order.min(initial=0) >= 0 and order.max(initial=-1) < n
@@ -175,19 +227,40 @@ class CarriedBounds:
         self._state = record
 
 
+def _n_blocks(n: int) -> int:
+    """The number of blocks that masks cut rows into."""
+    return -(-n // ROWS_OF_A_MASK)
+
+
 def _carry(state: BoundsRecord, rows: Any, seen: Seen, by: Algebra) -> Carry | None:
     """What the next pass takes over; the rows in a new order where labels were collected for it."""
     k = len(seen.means)
+    last, is_new = state.last, state.labels is not None
     if state.labels is not None:
         small = np.min_scalar_type(k)  # numbers of two bytes or less are sorted by radix
         order = np.argsort(state.labels.astype(small), kind="stable")
-        reach = np.empty((rows.n_tiles(k, seen.shape), k), dtype=np.float32)
-        return Carry(order, reach, None, None)
-    if state.order is None or state.reach is None or state.last is None:
+        if not state.is_sparse or last is None or len(last.means) != k:
+            reach = np.empty((rows.n_tiles(k, seen.shape), k), dtype=np.float32)
+            return Carry(order, reach, None, None)
+        size = (_n_blocks(rows.n_samples), k)
+        bits, gaps = np.empty(size, dtype=np.uint64), np.empty(size, dtype=np.float32)
+        best = np.empty(rows.n_samples)
+    elif state.order is None or last is None or len(last.means) != k:
         return None
-    if len(state.last.means) != k:
-        return None
-    return Carry(state.order, state.reach, *approach(state.last, seen, by))
+    elif state.bits is None or state.gaps is None or state.best is None:
+        return Carry(state.order, state.reach, *approach(last, seen, by))
+    else:
+        order, bits, gaps, best = state.order, state.bits, state.gaps, state.best
+    masks = Masks(bits, gaps, best, _constants(last), not is_new)
+    return Carry(order, None, *approach(last, seen, by), masks)
+
+
+def _constants(seen: Seen) -> Floats:
+    """Logarithms of the largest weighted densities of the components."""
+    d = seen.means.shape[1]
+    log_dets = seen.shape.log_dets(seen.precisions_cholesky, d)
+    constants: Floats = seen.log_weights + log_dets - 0.5 * d * np.log(2.0 * np.pi)
+    return constants
 
 
 def approach(before: Seen, after: Seen, by: Algebra) -> tuple[Floats, Floats]:

@@ -64,6 +64,8 @@ class Rows:
         Share of the densities that the last pass computed: all of them.
     iterates : bool
         Whether several iterations can be made in one call: never here.
+    shared : float
+        Share of the pairs of a row and a component that matter, where masks are kept; else 1.
 
     Notes
     -----
@@ -73,7 +75,7 @@ class Rows:
 
     extras: tuple[str, ...] = ()
     rounding = EPS
-    computed = 1.0
+    computed = shared = 1.0
     iterates = False
 
     def __init__(
