@@ -7,7 +7,7 @@ Arguments are checked by the callers in Python (mixtura.kernels); here they are 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer,
 )
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -69,6 +69,11 @@ cdef extern from "parallel.h" nogil:
         float *reach
         const double *shrink
         const double *shift
+        int32_t *held
+        float *apart
+        const int32_t *moved
+        Py_ssize_t n_moved
+        double drift
         double *log_density
         double *resp
         double *log_prob
@@ -340,17 +345,28 @@ cdef class Rows:
         """Return the statistics after an E-step.
 
         On demand `labels` gets the component of each row. `carry` holds bounds that are read and
-        renewed, see prune.h; without `shrink` they are only written.
+        renewed, see prune.h and nearest.h; without `shrink` or `before` they are only written.
         """
         cdef Pass p = self.rows
         cdef const int64_t[::1] order
         cdef float[:, ::1] reach
         cdef const double[::1] shrink, shift
+        cdef int32_t[::1] held
+        cdef float[::1] apart
+        cdef const int32_t[::1] moved
         check_e_step(em)
+        if carry is not None and p.n > 0 and em == "nearest":
+            held, apart = carry.held, carry.apart
+            p.bounds, p.held, p.apart = NEW_BOUNDS, &held[0], &apart[0]
+            if carry.before is not None:
+                p.bounds, moved, p.n_moved = KNOWN_BOUNDS, carry.moved, len(carry.moved)
+                p.drift = self.drift(carry.before, seen.means, carry.moved)
+                if p.n_moved > 0:
+                    p.moved = &moved[0]
         work = self.lay_out(&p, em, SUMS, seen)
         if labels is not None and p.n > 0:
             p.wanted, p.labels = p.wanted | LABELS, &labels[0]
-        if carry is not None and p.n > 0:
+        if carry is not None and p.n > 0 and em != "nearest":
             order, reach = carry.order, carry.reach
             p.bounds, p.reach = NEW_BOUNDS, &reach[0, 0]
             p.is_ordered, p.order = True, &order[0]
@@ -358,6 +374,18 @@ cdef class Rows:
                 shrink, shift = carry.shrink, carry.shift
                 p.bounds, p.shrink, p.shift = KNOWN_BOUNDS, &shrink[0], &shift[0]
         return self.collect(&p, n_threads, work, seen)
+
+    cdef double drift(self, before, after, moved) except -1.0:
+        """Return how far a mean has moved at most, as tiles have it, of those not listed."""
+        if self.single:
+            before, after = (
+                (means - np.asarray(self.centre)).astype(np.float32).astype(np.float64)
+                for means in (before, after)
+            )
+        with np.errstate(over="ignore"):
+            moves = np.sqrt(np.square(after - before).sum(axis=1))
+        moves[moved] = 0.0
+        return moves.max() * (1.0 + 1e-9)
 
     def evaluate(self, str em, seen, n_threads, *, double[:, ::1] log_density=None,
                  double[:, ::1] resp=None, double[::1] log_prob=None, int64_t[::1] labels=None):

@@ -17,7 +17,7 @@
      mixture.h   the components as tiles read them         posterior.h  (3), (4) and labels
      gather.h    brings the rows of a tile in              scatter.h    (5)
      density.h   (1) and (2)                               prune.h      which components matter
-     prior.h     what is known of a row's component
+     prior.h     what is known of a row's component        nearest.h    k-means, and its bounds
      noisy.h     (1) to (5) for rows with noise of their own
 
    A tile is `tile` consecutive rows. Everything is done for all components while the tile is in
@@ -93,6 +93,7 @@ typedef struct {
     const char *name;
     int by_row;       /* whether it reads rows whose features lie side by side */
     int keeps_scores; /* whether it needs k numbers for each row of a tile, `resp` */
+    int bounds_rows;  /* whether bounds are of rows, not of tiles: nearest.h */
     int is_distance;  /* whether l_j is no density, and a missing number adds nothing to sums */
     double first;     /* components whose bounds are this near to the highest are scored first */
     double margin;    /* a component this far below the best l of every row does not matter */
@@ -139,6 +140,12 @@ struct Pass {
     int bounds;
     float *reach;                 /* tiles x k */
     const double *shrink, *shift; /* k */
+    /* the same for rows, and means that have moved most: nearest.h */
+    int32_t *held;        /* n */
+    float *apart;         /* n */
+    const int32_t *moved; /* n_moved */
+    ptrdiff_t n_moved;
+    double drift; /* of the other means */
     /* results for each row */
     double *log_density; /* n x k, l_j */
     double *resp;        /* n x k */
@@ -157,6 +164,7 @@ struct Pass {
     ptrdiff_t scatter_size; /* doubles */
     int narrow;             /* whether lanes are rows in sums */
     int by_row;             /* whether tiles need `by_row` */
+    int rows_alone;         /* whether they need nothing else */
     ptrdiff_t slot_size, mixture_size, scratch_size; /* bytes */
     /* memory of these sizes, one of slot_size for each slot */
     char *mixture;

@@ -16,6 +16,7 @@ from mixtura.parameters import Seen
 from mixtura.passes import unlikely, work
 from mixtura.passes.backend import Backend
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds
+from mixtura.passes.held import HeldRows
 from mixtura.passes.unlikely import UnlikelyRows
 from mixtura.passes.work import FarRow, Marked, Part
 from mixtura.shapes import EPS, Floats, Shape
@@ -108,7 +109,9 @@ class RowsPass:
                 Part(
                     block,
                     self._engine.rows(block),
-                    CarriedBounds(em, backend.algebra, least_products),
+                    HeldRows(em, least_products)
+                    if em == "nearest"
+                    else CarriedBounds(em, backend.algebra, least_products),
                 )
                 for block in source.blocks()
             ]
@@ -242,7 +245,8 @@ class RowsPass:
 
     def record(self) -> list[BoundsRecord]:
         """Return what later passes depend on, to the last bit, besides the rows: one a block."""
-        return [part.bounds.record() for part in self._kept or () if part.bounds is not None]
+        kept = [part.bounds for part in self._kept or ()]
+        return [bounds.record() for bounds in kept if isinstance(bounds, CarriedBounds)]
 
     def restore(self, records: Sequence[BoundsRecord]) -> None:
         """Continue as the pass over the same rows that made these records.
@@ -256,7 +260,7 @@ class RowsPass:
         if len(kept) != len(records):
             raise ValueError(f"there are bounds of {len(records)} blocks for {len(kept)}")
         for (_, rows, bounds), record in zip(kept, records, strict=True):
-            assert bounds is not None
+            assert isinstance(bounds, CarriedBounds)
             bounds.restore(record, rows, self.shape)
 
 

@@ -17,6 +17,7 @@ from mixtura.data import Block
 from mixtura.data.sampling import equal_rows
 from mixtura.parameters import Seen
 from mixtura.passes.bounds import CarriedBounds
+from mixtura.passes.held import HeldRows
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
@@ -42,7 +43,7 @@ class Part(NamedTuple):
 
     block: Block
     rows: Any
-    bounds: CarriedBounds | None = None
+    bounds: CarriedBounds | HeldRows | None = None
 
     def of(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the part of an array of all rows that belongs to the block."""
