@@ -61,6 +61,8 @@ cdef extern from "parallel.h" nogil:
         const char *given_resp
         Py_ssize_t resp_row_stride, resp_column_stride
         double *nearest
+        double *after
+        Py_ssize_t after_stride
         bint has_prior
         const int64_t *code
         const double *prior
@@ -427,11 +429,16 @@ cdef class Rows:
             p.resp_row_stride, p.resp_column_stride = resp.strides[0], resp.strides[1]
         return self.collect(&p, n_threads, work, seen)
 
-    def potentials(self, seeds, double[::1] nearest, n_threads):
-        """Take the first of some seeds; return what choosing each of them next would leave."""
+    def potentials(self, seeds, double[::1] nearest, n_threads, *, double[:, :] after=None):
+        """Take the first of some seeds; return what choosing each of them next would leave.
+
+        With `after`, whose columns are contiguous, none is taken: see `mixtura.reference.Rows`.
+        """
         cdef Pass p = self.rows
         if p.n > 0:
             p.nearest = &nearest[0]
+        if p.n > 0 and after is not None:
+            p.after, p.after_stride = &after[0, 0], after.strides[1] // <Py_ssize_t>sizeof(double)
         seen = Seen.of_centers(seeds, SPHERICAL_SHAPE)
         work = self.lay_out(&p, "seeds", SUMS, seen)
         return self.collect(&p, n_threads, work, seen).resp_sum

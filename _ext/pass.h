@@ -131,6 +131,8 @@ struct Pass {
     const char *given_resp;      /* n x k doubles */
     ptrdiff_t resp_row_stride, resp_column_stride; /* bytes */
     double *nearest; /* n, squared distances to earlier seeds: seeds.h */
+    double *after;   /* what they would be, a column of n for each seed; or NULL */
+    ptrdiff_t after_stride; /* from column to column */
     /* what is known of the component of each row: prior.h */
     int has_prior;
     const int64_t *code; /* n, rows of `prior` */

@@ -226,7 +226,7 @@ class RowsPass:
     def _refuse_outputs(self, wanted: object) -> None:
         assert wanted is None or not self.source.is_far, "far rows cannot write into arrays here"
 
-    def potentials(self, seeds: Floats, nearest: Floats) -> Floats:
+    def potentials(self, seeds: Floats, nearest: Floats, after: Floats | None = None) -> Floats:
         """Take the first seed; return the sum of `nearest` if each seed were taken next.
 
         Parameters
@@ -234,14 +234,17 @@ class RowsPass:
         seeds : ndarray of shape (n_seeds, n_features)
             The seed just chosen, and candidates to be the next.
         nearest : ndarray of shape (n_samples,)
-            Squared distance of each row to the seeds before; updated with the first of `seeds`.
+            Squared distance of each row to the seeds before; updated with the first of `seeds`,
+            unless `after` is given.
+        after : ndarray of shape (n_samples, n_seeds), optional
+            Gets what each of the seeds would make of `nearest`. Its columns are contiguous.
 
         Returns
         -------
         ndarray of shape (n_seeds,)
         """
         self._refuse_outputs(nearest)
-        return self._total(partial(work.potentials, seeds, nearest, self.backend.n_threads))
+        return self._total(partial(work.potentials, seeds, nearest, after, self.backend.n_threads))
 
     def record(self) -> list[BoundsRecord]:
         """Return what later passes depend on, to the last bit, besides the rows: one a block."""

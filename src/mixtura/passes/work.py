@@ -156,7 +156,10 @@ def evaluated(
     part.rows.evaluate(em, seen, n_threads, **wanted)
 
 
-def potentials(seeds: Floats, nearest: Floats, n_threads: int | None, part: Part) -> Floats:
+def potentials(
+    seeds: Floats, nearest: Floats, after: Floats | None, n_threads: int | None, part: Part
+) -> Floats:
     """Take the first seed into `nearest` of all rows; return what each would leave."""
-    left: Floats = part.rows.potentials(seeds, part.of(nearest), n_threads)
+    columns = None if after is None else part.of(after)
+    left: Floats = part.rows.potentials(seeds, part.of(nearest), n_threads, after=columns)
     return left
