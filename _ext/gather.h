@@ -96,7 +96,7 @@ INLINE void gather_rows(const int is_float32, const Pass *p, Tile *s) {
             else if (centred && p->is_centred) copy_row(is_float32, 1, p, from, to);
             else copy_row(is_float32, 0, p, from, to);
         }
-        if (!s->is_turned) continue;
+        if (p->rows_alone || !s->is_turned) continue;
         if (centred) turn(1, p, block, t, s);
         else turn(0, p, block, t, s);
     }

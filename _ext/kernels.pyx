@@ -7,7 +7,7 @@ Arguments are checked by the callers in Python (mixtura.kernels); here they are 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer,
 )
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -61,6 +61,8 @@ cdef extern from "parallel.h" nogil:
         const char *given_resp
         Py_ssize_t resp_row_stride, resp_column_stride
         double *nearest
+        double *after
+        Py_ssize_t after_stride
         bint has_prior
         const int64_t *code
         const double *prior
@@ -73,6 +75,11 @@ cdef extern from "parallel.h" nogil:
         float *gaps
         double *best
         const double *constants
+        int32_t *held
+        float *apart
+        const int32_t *moved
+        Py_ssize_t n_moved
+        double drift
         double *log_density
         double *resp
         double *log_prob
@@ -521,7 +528,7 @@ cdef class Rows:
         """Return the statistics after an E-step.
 
         On demand `labels` gets the component of each row. `carry` holds bounds that are read and
-        renewed, see prune.h and masks.h; those that are not known are only written.
+        renewed, see prune.h, masks.h and nearest.h; those that are not known are only written.
         """
         cdef Pass p = self.rows
         cdef const int64_t[::1] order
@@ -529,8 +536,19 @@ cdef class Rows:
         cdef const double[::1] shrink, shift, constants
         cdef uint64_t[:, ::1] masks
         cdef double[::1] best
+        cdef int32_t[::1] held
+        cdef float[::1] apart
+        cdef const int32_t[::1] moved
         check_e_step(em)
-        if carry is not None and p.n > 0:
+        if carry is not None and p.n > 0 and em == "nearest":
+            held, apart = carry.held, carry.apart
+            p.bounds, p.held, p.apart = NEW_BOUNDS, &held[0], &apart[0]
+            if carry.before is not None:
+                p.bounds, moved, p.n_moved = KNOWN_BOUNDS, carry.moved, len(carry.moved)
+                p.drift = self.drift(carry.before, seen.means, carry.moved)
+                if p.n_moved > 0:
+                    p.moved = &moved[0]
+        elif carry is not None and p.n > 0:
             order = carry.order
             p.is_ordered, p.order = True, &order[0]
             if carry.shrink is not None:
@@ -554,6 +572,18 @@ cdef class Rows:
             and p.shape in (FULL, DIAG)
         self.shared = self.counted if suits_masks else 1.0
         return statistics
+
+    cdef double drift(self, before, after, moved) except -1.0:
+        """Return how far a mean has moved at most, as tiles have it, of those not listed."""
+        if self.single:
+            before, after = (
+                (means - np.asarray(self.centre)).astype(np.float32).astype(np.float64)
+                for means in (before, after)
+            )
+        with np.errstate(over="ignore"):
+            moves = np.sqrt(np.square(after - before).sum(axis=1))
+        moves[moved] = 0.0
+        return moves.max() * (1.0 + 1e-9)
 
     def evaluate(self, str em, seen, n_threads, *, double[:, ::1] log_density=None,
                  double[:, ::1] resp=None, double[::1] log_prob=None, int64_t[::1] labels=None):
@@ -595,11 +625,16 @@ cdef class Rows:
             p.resp_row_stride, p.resp_column_stride = resp.strides[0], resp.strides[1]
         return self.collect(&p, n_threads, work, seen)
 
-    def potentials(self, seeds, double[::1] nearest, n_threads):
-        """Take the first of some seeds; return what choosing each of them next would leave."""
+    def potentials(self, seeds, double[::1] nearest, n_threads, *, double[:, :] after=None):
+        """Take the first of some seeds; return what choosing each of them next would leave.
+
+        With `after`, whose columns are contiguous, none is taken: see `mixtura.reference.Rows`.
+        """
         cdef Pass p = self.rows
         if p.n > 0:
             p.nearest = &nearest[0]
+        if p.n > 0 and after is not None:
+            p.after, p.after_stride = &after[0, 0], after.strides[1] // <Py_ssize_t>sizeof(double)
         seen = Seen.of_centers(seeds, SPHERICAL_SHAPE)
         work = self.lay_out(&p, "seeds", SUMS, seen)
         return self.collect(&p, n_threads, work, seen).resp_sum

@@ -153,7 +153,7 @@ INLINE ptrdiff_t list_bits(uint64_t bits, int32_t *list) {
 }
 
 /* l_j of all rows of the block, for the component listed at q */
-static void score_block(const Pass *p, ptrdiff_t q, Tile *s) {
+static void score_rows_of_block(const Pass *p, ptrdiff_t q, Tile *s) {
     const ptrdiff_t listed = s->listed;
     if (!s->is_turned) turn_rows(p, s);
     s->listed = q + 1;
@@ -168,7 +168,7 @@ static uint64_t score_mask(const Pass *p, ptrdiff_t q, const Block *b, Tile *s) 
     const uint64_t bits = b->masks[s->component[q]];
     const ptrdiff_t n = list_bits(bits, s->active);
     if (n >= DENSE_FROM) {
-        score_block(p, q, s);
+        score_rows_of_block(p, q, s);
         return b->present;
     }
     pair_densities(p, s, s->component[q], n);
@@ -213,7 +213,7 @@ static double renew(const Pass *p, Tile *s, Block *b, uint64_t *bits) {
     for (ptrdiff_t q = 0; q < known; q++) {
         const ptrdiff_t j = s->component[q];
         if (bits[q] == b->present || s->upper[j] >= p->margin) continue;
-        score_block(p, q, s);
+        score_rows_of_block(p, q, s);
         raise_best(s, b->present, s->resp + q * MASK_ROWS, b);
         bits[q] = b->present;
         renewed++;
@@ -222,7 +222,7 @@ static double renew(const Pass *p, Tile *s, Block *b, uint64_t *bits) {
         if (b->masks[j] || s->upper[j] >= p->margin) continue;
         const ptrdiff_t q = s->listed++;
         s->component[q] = (int32_t)j;
-        score_block(p, q, s);
+        score_rows_of_block(p, q, s);
         raise_best(s, b->present, s->resp + q * MASK_ROWS, b);
         bits[q] = b->present;
         renewed++;

@@ -17,8 +17,8 @@
      mixture.h   the components as tiles read them         posterior.h  (3), (4) and labels
      gather.h    brings the rows of a tile in              scatter.h    (5)
      density.h   (1) and (2)                               prune.h      which components matter
-     prior.h     what is known of a row's component     masks.h      which rows they matter to
-    pairs.h     (1), (2) and (5) for some of the rows of a tile
+     prior.h     what is known of a row's component        nearest.h    k-means, and its bounds
+     masks.h     which rows components matter to           pairs.h      (1), (2) and (5) for some
      noisy.h     (1) to (5) for rows with noise of their own
 
    A tile is `tile` consecutive rows. Everything is done for all components while the tile is in
@@ -99,6 +99,7 @@ typedef struct {
     const char *name;
     int by_row;       /* whether it reads rows whose features lie side by side */
     int keeps_scores; /* whether it needs k numbers for each row of a tile, `resp` */
+    int bounds_rows;  /* whether bounds are of rows, not of tiles: nearest.h */
     int is_distance;  /* whether l_j is no density, and a missing number adds nothing to sums */
     double first;     /* components whose bounds are this near to the highest are scored first */
     double margin;    /* a component this far below the best l of every row does not matter */
@@ -136,6 +137,8 @@ struct Pass {
     const char *given_resp;      /* n x k doubles */
     ptrdiff_t resp_row_stride, resp_column_stride; /* bytes */
     double *nearest; /* n, squared distances to earlier seeds: seeds.h */
+    double *after;   /* what they would be, a column of n for each seed; or NULL */
+    ptrdiff_t after_stride; /* from column to column */
     /* what is known of the component of each row: prior.h */
     int has_prior;
     const int64_t *code; /* n, rows of `prior` */
@@ -150,6 +153,12 @@ struct Pass {
     float *gaps;                  /* blocks x k, nats */
     double *best;                 /* n, by place: the largest l_j */
     const double *constants;      /* k, c_j of the pass before */
+    /* the same for rows, and means that have moved most: nearest.h */
+    int32_t *held;        /* n */
+    float *apart;         /* n */
+    const int32_t *moved; /* n_moved */
+    ptrdiff_t n_moved;
+    double drift; /* of the other means */
     /* results for each row */
     double *log_density; /* n x k, l_j */
     double *resp;        /* n x k */
@@ -168,6 +177,7 @@ struct Pass {
     ptrdiff_t scatter_size; /* doubles */
     int narrow;             /* whether lanes are rows in sums */
     int by_row;             /* whether tiles need `by_row` */
+    int rows_alone;         /* whether they need nothing else */
     ptrdiff_t slot_size, mixture_size, scratch_size; /* bytes */
     /* memory of these sizes, one of slot_size for each slot */
     char *mixture;

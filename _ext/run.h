@@ -47,7 +47,7 @@ static void run_tile(const Pass *p, Tile *s, double *slot) {
         if (!s->is_turned) turn_rows(p, s);
     }
 #endif
-    if (p->bounds == NO_BOUNDS || has_masks(p)) {
+    if (p->bounds == NO_BOUNDS || has_masks(p) || step->bounds_rows) {
         s->listed = p->k;
         for (ptrdiff_t j = 0; j < p->k; j++) s->component[j] = (int32_t)j;
         step->score(p, 0, s);
@@ -114,6 +114,7 @@ static void cut(Pass *p) {
     p->narrow = p->d <= NARROW && p->step->by_row != ALWAYS;
     p->by_row = p->step->by_row == ALWAYS
                 || (p->step->by_row == FOR_WIDE_SUMS && !p->narrow && wants(p, SUMS));
+    p->rows_alone = p->step->bounds_rows && !are_few_products(p);
     p->scatter_size = p->step->scatter_size(p);
     ptrdiff_t row_bytes = sizeof(real) * (p->d <= NARROW ? p->d + 1 : 2 * p->dp);
     ptrdiff_t tile = TILE_BYTES / row_bytes / ROWS * ROWS;

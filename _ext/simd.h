@@ -13,8 +13,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
+#if defined(__SSE2__)
 #include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #elif defined(__AVX__)
 #define VECTOR_BYTES 32
@@ -101,6 +104,20 @@ INLINE real largest_lane(vec v) {
     real largest = v[0];
     for (int l = 1; l < LANES; l++) largest = v[l] > largest ? v[l] : largest;
     return largest;
+}
+
+INLINE real total_lane(vec v) {
+#if VECTOR_BYTES == 64 && defined(SINGLE)
+    return _mm512_reduce_add_ps((__m512)v);
+#elif VECTOR_BYTES == 64
+    return _mm512_reduce_add_pd((__m512d)v);
+#else
+    real s[LANES];
+    store(s, v);
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++) s[l] += s[l + width];
+    return s[0];
+#endif
 }
 
 INLINE double sum_lanes(const double *sum) {

@@ -76,8 +76,6 @@ struct Tile {
     real *constants;      /* k, c_j of (2) less `level` */
     double *level;        /* the largest c_j in single precision, which has few digits; or 0 */
     real *shares;         /* k, weights of the components, summing to one */
-    real *half_squares;   /* k, |m|^2 / 2: nearest.h */
-    real *largest_half_square;
     whole *heaviest;      /* the component of the largest weight */
     int *whitened;        /* TIED: whether all means are near enough for `whitened_means` */
     real *pair_panels;    /* k: pairs.h */
@@ -90,7 +88,6 @@ struct Tile {
     real *weight;
     /* what is found out about them */
     real *whitened_rows, *difference, *z, *rz; /* density.h, scatter.h */
-    real *half_square, *best, *second, doubt;  /* nearest.h */
     real *resp;
     real *log_prob;
     whole *label; /* component that a row belongs to */
@@ -144,8 +141,6 @@ INLINE ptrdiff_t place_mixture(const Pass *p, char *base, Tile *s) {
     s->constants = take(&next, k, sizeof(real));
     s->level = take(&next, 1, sizeof(double));
     s->shares = take(&next, k, sizeof(real));
-    s->half_squares = take(&next, k, sizeof(real));
-    s->largest_half_square = take(&next, 1, sizeof(real));
     s->heaviest = take(&next, 1, sizeof(whole));
     s->whitened = take(&next, 1, sizeof(int));
     s->pair_panels = take(&next, has_masks(p) ? k * pair_panel_size(p) : 0, sizeof(real));
@@ -169,9 +164,6 @@ INLINE ptrdiff_t place_scratch(const Pass *p, char *base, Tile *s) {
     s->difference = take(&next, p->d * ROWS, sizeof(real));
     s->z = take(&next, by_row + tile, sizeof(real)); /* or active rows by feature, and their r */
     s->rz = take(&next, by_row, sizeof(real));
-    s->half_square = take(&next, tile, sizeof(real));
-    s->best = take(&next, tile, sizeof(real));
-    s->second = take(&next, tile, sizeof(real));
     s->peak = take(&next, p->k, sizeof(real));
     s->label = take(&next, tile, sizeof(whole));
     s->upper = take(&next, p->k, sizeof(double));

@@ -22,12 +22,12 @@ from helpers import (
 from numpy.typing import NDArray
 
 from mixtura.parameters import Seen
-from mixtura.shapes import SPHERICAL, Floats
+from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
 K = 60
 E_STEPS = [*(("soft", t) for t in COVARIANCE_TYPES), *(("hard", t) for t in COVARIANCE_TYPES)]
-each_step = pytest.mark.parametrize(("em", "covariance_type"), [*E_STEPS, ("nearest", "spherical")])
+each_step = pytest.mark.parametrize(("em", "covariance_type"), E_STEPS)
 
 
 class Carry(NamedTuple):
@@ -38,10 +38,6 @@ class Carry(NamedTuple):
     shrink: Floats | None = None
     shift: Floats | None = None
     masks: None = None
-
-
-def as_seen(em: str, mixture: Mixture) -> Seen:
-    return Seen.of_centers(mixture.means, SPHERICAL) if em == "nearest" else mixture.seen()
 
 
 def two_passes(
@@ -61,11 +57,11 @@ def two_passes(
     return first, second, labels
 
 
-def clusters(em: str, covariance_type: str, d: int, spread: float = 30.0) -> tuple[Floats, Mixture]:
-    """Rows of clusters far apart; for "nearest" enough of them that most tiles hold one cluster."""
+def clusters(covariance_type: str, d: int, spread: float = 30.0) -> tuple[Floats, Mixture]:
+    """Rows of clusters far apart."""
     rng = np.random.default_rng(0)
     mixture = random_mixture(rng, covariance_type, K, d, spread=spread)
-    return random_rows(rng, mixture, 12_000 if em == "nearest" else 3000), mixture
+    return random_rows(rng, mixture, 3000), mixture
 
 
 @each_step
@@ -75,12 +71,12 @@ def clusters(em: str, covariance_type: str, d: int, spread: float = 30.0) -> tup
 def test_pass_with_bounds_equals_the_pass_without(
     em: str, covariance_type: str, d: int, weighted: bool, spread: float, unit: float
 ) -> None:
-    X, mixture = clusters(em, covariance_type, d, spread)
+    X, mixture = clusters(covariance_type, d, spread)
     X, mixture = X * unit, mixture.scaled(unit)
     weight = np.random.default_rng(1).integers(0, 3, len(X)).astype(float) if weighted else None
     present = np.ones(len(X), dtype=bool) if weight is None else weight > 0.0
     X[~present] = 1e300
-    seen = as_seen(em, mixture)
+    seen = mixture.seen()
     right, rounding = np.empty(len(X), dtype=np.int64), None
     for module in usable_instruction_sets().values():
         rows, plain = module.Rows(X, weight), module.Rows(X, weight)
@@ -118,7 +114,7 @@ def test_hard_with_bounds_gives_ties_to_the_first(
     module: ModuleType, covariance_type: str, single: bool
 ) -> None:
     # Components come in pairs that are equal in all but their numbers.
-    X, mixture = clusters("hard", covariance_type, 8)
+    X, mixture = clusters(covariance_type, 8)
     mixture.means[1::2] = mixture.means[::2]
     mixture.weights[1::2] = mixture.weights[::2]
     if covariance_type != "tied":
@@ -126,7 +122,7 @@ def test_hard_with_bounds_gives_ties_to_the_first(
     if single:
         X = X.astype(np.float32)
     rows = module.Rows(X, None, mixture.means.mean(axis=0), single=single)
-    _, statistics, labels = two_passes(rows, "hard", as_seen("hard", mixture))
+    _, statistics, labels = two_passes(rows, "hard", mixture.seen())
     assert rows.computed < 0.9
     assert not (labels % 2).any()
     assert not statistics.resp_sum[1::2].any()
@@ -134,11 +130,11 @@ def test_hard_with_bounds_gives_ties_to_the_first(
 
 @pytest.mark.parametrize("em", ["soft", "hard"])
 def test_row_at_zero_density_with_bounds_goes_by_the_weights(module: ModuleType, em: str) -> None:
-    X, mixture = clusters(em, "full", 3)
+    X, mixture = clusters("full", 3)
     unit = 1e-100  # in which a row can be out of reach with a square that is finite
     mixture, X = mixture.scaled(unit), X * unit
     X[17] = 1e60
-    seen = as_seen(em, mixture)
+    seen = mixture.seen()
     _, statistics, labels = two_passes(module.Rows(X), em, seen)
     expected = module.Rows(X).accumulate(em, seen, 1)
     assert labels[17] == np.argmax(mixture.weights)
@@ -150,9 +146,9 @@ def test_row_at_zero_density_with_bounds_goes_by_the_weights(module: ModuleType,
 def test_bounds_in_single_precision_change_only_rounding(
     module: ModuleType, em: str, covariance_type: str
 ) -> None:
-    X, mixture = clusters(em, covariance_type, 9, 20.0)
+    X, mixture = clusters(covariance_type, 9, 20.0)
     X = X.astype(np.float32)
-    seen, centre = as_seen(em, mixture), mixture.means.mean(axis=0)
+    seen, centre = mixture.seen(), mixture.means.mean(axis=0)
     rows = module.Rows(X, None, centre, single=True)
     first, second, _ = two_passes(rows, em, seen)
     assert rows.computed < 0.9

@@ -8,7 +8,7 @@ import pytest
 from helpers import LAYOUTS, assert_same_bits
 from numpy.typing import NDArray
 
-from mixtura import kernels
+from mixtura import kernels, reference
 from mixtura.parameters import Seen
 from mixtura.shapes import SPHERICAL, Floats
 
@@ -118,6 +118,31 @@ def test_potentials_are_weighted_sums_of_the_least_squared_distances(
     np.testing.assert_allclose(potentials, sums, rtol=1e-12)
     again = before.copy()
     np.testing.assert_array_equal(module.Rows(X, weight).potentials(seeds, again, 3), potentials)
+
+
+@each_shape
+@pytest.mark.parametrize("weighted", [False, True])
+def test_potentials_with_what_comes_after_are_those_of_each_seed(
+    module: ModuleType, n: int, d: int, k: int, weighted: bool
+) -> None:
+    rng = np.random.default_rng([n, d, k])
+    X = rng.normal(size=(n, d)) + 1e3
+    weight = rng.integers(0, 3, size=n).astype(float) if weighted else np.ones(n)
+    seeds, before = X[rng.integers(n, size=k)], rng.exponential(size=n) * d
+    nearest, after = before.copy(), np.empty((k, n + 2)).T
+    rows = module.Rows(X, weight)
+    left = rows.potentials(seeds, nearest, 1, after=after[1:-1])
+    np.testing.assert_array_equal(nearest, before)
+    present = weight > 0.0
+    for j in range(k):
+        one = before.copy()
+        np.testing.assert_array_equal(left[j], rows.potentials(seeds[j : j + 1], one, 3)[0])
+        np.testing.assert_array_equal(after[1:-1, j][present], one[present])
+    expected = reference.Rows(X, weight)
+    columns = np.empty((n, k))
+    same = expected.potentials(seeds, nearest, 1, after=columns)
+    np.testing.assert_allclose(left, same, rtol=1e-12)
+    np.testing.assert_allclose(after[1:-1][present], columns[present], rtol=1e-12)
 
 
 def test_assign_labels_rows_of_weight_zero_too() -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import COVARIANCE_TYPES, assert_same_bits
 from loops import ONE_THREAD, em_on, parameters_of, start_of
-from numpy.typing import NDArray
 
 import mixtura
 from mixtura import GaussianMixture, Statistics, reference
@@ -20,8 +18,7 @@ from mixtura.kernels import Rows
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds, approach
-from mixtura.shapes import SHAPES, SPHERICAL, Floats
-from mixtura.starts.seeding import lloyd
+from mixtura.shapes import SHAPES, Floats
 
 each_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 NEVER = 10**9  # products of a row with all means below which no bounds are carried
@@ -174,7 +171,7 @@ MOVES = {
 
 
 @pytest.mark.parametrize("move", MOVES)
-@pytest.mark.parametrize("em", ["soft", "hard", "nearest"])
+@pytest.mark.parametrize("em", ["soft", "hard"])
 @each_type
 def test_pass_after_the_components_have_moved_far_equals_the_one_without_bounds(
     covariance_type: str, em: str, move: str
@@ -182,12 +179,8 @@ def test_pass_after_the_components_have_moved_far_equals_the_one_without_bounds(
     """Bounds that knew nothing of the move would leave out the components that now matter."""
     X = many_clusters(60.0, n=12_000)
     labels = mixtura.fit_kmeans(X, 60, rng=0).labels
-    before = start_of(em_on(X, "spherical" if em == "nearest" else covariance_type), labels)
-    after = MOVES[move](before)
-    before, after = (
-        Seen.of_centers(each.means, SPHERICAL) if em == "nearest" else each.seen()
-        for each in (before, after)
-    )
+    start = start_of(em_on(X, covariance_type), labels)
+    before, after = start.seen(), MOVES[move](start).seen()
     carried = RowsPass(ArrayRows(X), before.shape, ONE_THREAD, em=em)
     for _ in range(3):
         carried.accumulate(before)
@@ -243,44 +236,6 @@ def test_passes_over_separate_components_compute_few_of_them(
     assert shares[:2] == [1.0, 1.0]
     assert max(shares[2:4]) <= most
     assert (min(shares) == 1.0) == (most == 1.0)
-
-
-def kmeans_pass(X: NDArray[Any], least_products: int) -> RowsPass:
-    return RowsPass(
-        ArrayRows(X), SPHERICAL, ONE_THREAD, em="nearest", least_products=least_products
-    )
-
-
-def test_labels_of_a_carried_pass_are_those_of_the_rows() -> None:
-    X = many_clusters(25.0, n=12_000)
-    rough = mixtura.fit_kmeans(X, 60, rng=0).centers
-    start = rough + np.random.default_rng(2).normal(size=rough.shape)
-    rows = kmeans_pass(X, 0)
-    for clusters in islice(lloyd(rows, start), 12):
-        squared = np.square(X[:, None, :] - clusters.centers).sum(axis=2)
-        np.testing.assert_array_equal(clusters.labels, squared.argmin(axis=1))
-        inertia = -2.0 * clusters.statistics.log_likelihood
-        np.testing.assert_allclose(inertia, squared.min(axis=1).sum(), rtol=1e-12)
-    assert rows.record()[0].reach is not None  # they have been worthwhile
-
-
-def test_kmeans_with_carried_bounds_equals_kmeans_without() -> None:
-    X = many_clusters(4.0).astype(np.float32)
-    start = X[:60].astype(np.float64)
-    runs = [islice(lloyd(kmeans_pass(X, least), start), 20) for least in (0, NEVER)]
-    for carried, plain in zip(*runs, strict=True):
-        np.testing.assert_array_equal(carried.labels, plain.labels)
-        np.testing.assert_allclose(carried.centers, plain.centers, rtol=1e-12)
-
-
-def test_fit_of_kmeans_with_many_products_carries_bounds_and_equals_the_one_without() -> None:
-    X = many_clusters(12.0, n=2000, k=64, d=64)
-    start = X[:64].copy()
-    fit = mixtura.fit_kmeans(X, 64, init=start, tol=0.0)
-    plain = list(islice(lloyd(kmeans_pass(X, NEVER), start), fit.n_iter + 1))
-    np.testing.assert_array_equal(fit.labels, plain[-1].labels)
-    np.testing.assert_allclose(fit.centers, plain[-1].centers, rtol=1e-12, atol=1e-12)
-    assert fit.n_iter > 3
 
 
 @pytest.mark.parametrize("em", ["soft", "hard"])
@@ -343,18 +298,6 @@ def test_carried_pass_with_rows_out_of_every_reach_shares_them_by_weight(
         assert statistics.log_likelihood == expected.log_likelihood == -np.inf
 
 
-def test_carried_pass_of_kmeans_survives_a_row_whose_square_overflows() -> None:
-    X = many_clusters(25.0)
-    X[5] = 1.2e154
-    centers, rows = X[6:66], kmeans_pass(X, 0)
-    labels = np.empty(len(X), dtype=np.int64)
-    ordinary = np.delete(np.arange(len(X)), 5)
-    nearest = np.argmin(((X[ordinary, None] - centers) ** 2).sum(axis=2), axis=1)
-    for _ in range(4):
-        rows.accumulate(Seen.of_centers(centers, SPHERICAL), labels)
-        np.testing.assert_array_equal(labels[ordinary], nearest)
-
-
 # The state, as a value
 
 
@@ -382,16 +325,15 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize(("em", "d"), [("soft", 6), ("soft", 14), ("hard", 6), ("nearest", 6)])
+@pytest.mark.parametrize(("em", "d"), [("soft", 6), ("soft", 14), ("hard", 6)])
 @pytest.mark.parametrize("before", range(1, 7))
 def test_pass_that_is_restored_continues_to_the_same_bits(
     source: str, em: str, d: int, before: int
 ) -> None:
     X = many_clusters(25.0 if d > 12 else 10.0, d=d)
-    name = "spherical" if em == "nearest" else "full"
-    sights = steps(scattered_mixture(X, 60, name), 10)
+    sights = steps(scattered_mixture(X, 60, "full"), 10)
     whole, first, second, fresh = (
-        RowsPass(SOURCES[source](X), SHAPES[name], ONE_THREAD, em=em) for _ in range(4)
+        RowsPass(SOURCES[source](X), SHAPES["full"], ONE_THREAD, em=em) for _ in range(4)
     )
     expected = [whole.accumulate(seen) for seen in sights]
     if source == "array":  # masks where there are many features, then bounds of another kind

@@ -295,7 +295,7 @@ def test_pass_over_blocks_has_equal_bits_for_any_number_of_threads(em: str) -> N
         assert_same_bits(other, first)
 
 
-@pytest.mark.parametrize("em", ["soft", "hard", "nearest"])
+@pytest.mark.parametrize("em", ["soft", "hard"])
 def test_bounds_over_blocks_are_carried_as_over_the_whole(em: str) -> None:
     """Sixty components, of which few matter to a block: from pass to pass the whole is the same."""
     rng = np.random.default_rng(0)
@@ -303,17 +303,14 @@ def test_bounds_over_blocks_are_carried_as_over_the_whole(em: str) -> None:
     X = np.sort(means[rng.integers(60, size=9000)], axis=0) + rng.normal(size=(9000, 4))
     labels = rng.integers(60, size=len(X))
     labels[:60] = np.arange(60)
-    name = "spherical" if em == "nearest" else "full"
-    parameters = start_of(em_on(X, name), labels)
+    parameters = start_of(em_on(X, "full"), labels)
     sources = ArrayRows(X), BlockedRows((part, None) for part in np.split(X, [2000, 2000, 7000]))
-    whole, blocks = (RowsPass(source, SHAPES[name], ONE_THREAD, em=em) for source in sources)
+    whole, blocks = (RowsPass(source, SHAPES["full"], ONE_THREAD, em=em) for source in sources)
     for _ in range(8):
         seen = parameters.seen()
-        if em == "nearest":
-            seen = Seen.of_centers(parameters.means, SPHERICAL)
         one, other = blocks.accumulate(seen), whole.accumulate(seen)
         assert_nearly_equal(one, other)
-        parameters = em_on(X, name).update.update(one)[0]
+        parameters = em_on(X, "full").update.update(one)[0]
         parameters = parameters._replace(
             means=np.where(one.resp_sum[:, None] > 0.0, parameters.means, seen.means)
         )

@@ -89,7 +89,14 @@ class Rows:
     def given(
         self, shares: NDArray[Any], centres: Floats, shape: Shape, n_threads: int | None
     ) -> Statistics: ...
-    def potentials(self, seeds: Floats, nearest: Floats, n_threads: int | None) -> Floats: ...
+    def potentials(
+        self,
+        seeds: Floats,
+        nearest: Floats,
+        n_threads: int | None,
+        *,
+        after: Floats | None = None,
+    ) -> Floats: ...
 
 class IncompleteRows(Rows):
     extras: tuple[str, ...]

@@ -17,6 +17,7 @@ from mixtura.parameters import Parameters, Seen
 from mixtura.passes import unlikely, work
 from mixtura.passes.backend import Backend
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds
+from mixtura.passes.held import HeldRows
 from mixtura.passes.unlikely import UnlikelyRows
 from mixtura.passes.work import FarRow, Marked, Part
 from mixtura.shapes import EPS, Floats, Shape
@@ -138,7 +139,9 @@ class RowsPass:
                 Part(
                     block,
                     self._engine.rows(block),
-                    CarriedBounds(em, backend.algebra, least_products),
+                    HeldRows(em, least_products)
+                    if em == "nearest"
+                    else CarriedBounds(em, backend.algebra, least_products),
                 )
                 for block in source.blocks()
             ]
@@ -268,7 +271,7 @@ class RowsPass:
     def _refuse_outputs(self, wanted: object) -> None:
         assert wanted is None or not self.source.is_far, "far rows cannot write into arrays here"
 
-    def potentials(self, seeds: Floats, nearest: Floats) -> Floats:
+    def potentials(self, seeds: Floats, nearest: Floats, after: Floats | None = None) -> Floats:
         """Take the first seed; return the sum of `nearest` if each seed were taken next.
 
         Parameters
@@ -276,18 +279,22 @@ class RowsPass:
         seeds : ndarray of shape (n_seeds, n_features)
             The seed just chosen, and candidates to be the next.
         nearest : ndarray of shape (n_samples,)
-            Squared distance of each row to the seeds before; updated with the first of `seeds`.
+            Squared distance of each row to the seeds before; updated with the first of `seeds`,
+            unless `after` is given.
+        after : ndarray of shape (n_samples, n_seeds), optional
+            Gets what each of the seeds would make of `nearest`. Its columns are contiguous.
 
         Returns
         -------
         ndarray of shape (n_seeds,)
         """
         self._refuse_outputs(nearest)
-        return self._total(partial(work.potentials, seeds, nearest, self.backend.n_threads))
+        return self._total(partial(work.potentials, seeds, nearest, after, self.backend.n_threads))
 
     def record(self) -> list[BoundsRecord]:
         """Return what later passes depend on, to the last bit, besides the rows: one a block."""
-        return [part.bounds.record() for part in self._kept or () if part.bounds is not None]
+        kept = [part.bounds for part in self._kept or ()]
+        return [bounds.record() for bounds in kept if isinstance(bounds, CarriedBounds)]
 
     def restore(self, records: Sequence[BoundsRecord]) -> None:
         """Continue as the pass over the same rows that made these records.
@@ -301,7 +308,7 @@ class RowsPass:
         if len(kept) != len(records):
             raise ValueError(f"there are bounds of {len(records)} blocks for {len(kept)}")
         for (_, rows, bounds), record in zip(kept, records, strict=True):
-            assert bounds is not None
+            assert isinstance(bounds, CarriedBounds)
             bounds.restore(record, rows, self.shape)
 
 

@@ -17,6 +17,7 @@ from mixtura.data import Block
 from mixtura.data.sampling import equal_rows
 from mixtura.parameters import Seen
 from mixtura.passes.bounds import CarriedBounds
+from mixtura.passes.held import HeldRows
 from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
@@ -42,7 +43,7 @@ class Part(NamedTuple):
 
     block: Block
     rows: Any
-    bounds: CarriedBounds | None = None
+    bounds: CarriedBounds | HeldRows | None = None
 
     def of(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the part of an array of all rows that belongs to the block."""
@@ -155,7 +156,10 @@ def evaluated(
     part.rows.evaluate(em, seen, n_threads, **wanted)
 
 
-def potentials(seeds: Floats, nearest: Floats, n_threads: int | None, part: Part) -> Floats:
+def potentials(
+    seeds: Floats, nearest: Floats, after: Floats | None, n_threads: int | None, part: Part
+) -> Floats:
     """Take the first seed into `nearest` of all rows; return what each would leave."""
-    left: Floats = part.rows.potentials(seeds, part.of(nearest), n_threads)
+    columns = None if after is None else part.of(after)
+    left: Floats = part.rows.potentials(seeds, part.of(nearest), n_threads, after=columns)
     return left

@@ -165,6 +165,12 @@ class Rows:
         seeds: Floats,
         nearest: Floats,
         n_threads: int | None,  # noqa: ARG002
+        *,
+        after: Floats | None = None,
     ) -> Floats:
-        """Take the first seed into `nearest`; return what each of the seeds would leave."""
-        return potentials(self._X, self._weight, seeds, nearest)
+        """Take the first seed into `nearest`; return what each of the seeds would leave.
+
+        With `after`, shape (n_samples, n_seeds), no seed is taken: its columns become what each of
+        the seeds would make of `nearest`. For rows without weight they are arbitrary.
+        """
+        return potentials(self._X, self._weight, seeds, nearest, after)

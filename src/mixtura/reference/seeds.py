@@ -19,10 +19,23 @@ from mixtura.shapes import Floats
 __all__ = ["potentials"]
 
 
-def potentials(X: NDArray[Any], sample_weight: Floats, seeds: Floats, nearest: Floats) -> Floats:
-    """Take the first seed into `nearest`; return what each of the seeds would leave."""
+def potentials(
+    X: NDArray[Any],
+    sample_weight: Floats,
+    seeds: Floats,
+    nearest: Floats,
+    after: Floats | None = None,
+) -> Floats:
+    """Take the first seed into `nearest`; return what each of the seeds would leave.
+
+    With `after`, no seed is taken, and its columns become what each would make of `nearest`.
+    """
     distances = squared_distances(X, seeds)
-    np.minimum(nearest, distances[:, 0], out=nearest)
+    if after is None:
+        np.minimum(nearest, distances[:, 0], out=nearest)
+    least = np.minimum(nearest[:, None], distances)
+    if after is not None:
+        after[...] = least
     present = sample_weight > 0.0
-    left: Floats = sample_weight[present] @ np.minimum(nearest[:, None], distances)[present]
+    left: Floats = sample_weight[present] @ least[present]
     return left

@@ -104,7 +104,9 @@ def kmeans_plusplus(rows: RowsPass, n_clusters: int, rng: np.random.Generator) -
     Notes
     -----
     Each centre is the best of 2 + log(n_clusters) rows drawn with probability proportional to
-    weight times squared distance to the nearest centre so far. Cost O(n k d log k).
+    weight times squared distance to the nearest centre so far. Cost O(n k d log k). Distances from
+    the rows drawn are kept until one is chosen, where they take no more memory than the rows as
+    float64; else those from the chosen one are computed again.
 
     References
     ----------
@@ -115,15 +117,25 @@ def kmeans_plusplus(rows: RowsPass, n_clusters: int, rng: np.random.Generator) -
     weight = np.ones(source.n_samples) if weights is None else weights
     nearest = np.full(source.n_samples, np.inf)
     chosen = np.empty((n_clusters, source.n_features))
-    seeds = np.empty((3 + int(math.log(n_clusters)), source.n_features))  # the newest, and trials
-    chosen[0] = seeds[0] = source.take(draw_rows(weight, 1, rng))[0]
+    n_trials = 2 + int(math.log(n_clusters))
+    after: Floats | None = None
+    if n_trials <= source.n_features:
+        after = np.empty((n_trials, source.n_samples)).T
+    chosen[0] = source.take(draw_rows(weight, 1, rng))[0]
+    rows.potentials(chosen[:1], nearest)
     for j in range(1, n_clusters):
-        rows.potentials(seeds[:1], nearest)
         potential = weight * nearest
         chances = potential if potential.any() else weight
-        seeds[1:] = source.take(draw_rows(chances, len(seeds) - 1, rng))
-        left = rows.potentials(seeds, nearest)
-        chosen[j] = seeds[0] = seeds[1 + np.argmin(left[1:])]
+        trials = np.array(source.take(draw_rows(chances, n_trials, rng)), np.float64, order="C")
+        if after is not None:
+            best = rows.potentials(trials, nearest, after).argmin()
+            nearest[:] = after[:, best]
+        else:
+            newest = chosen[j - 1 : j]  # already taken
+            best = rows.potentials(np.concatenate([newest, trials]), nearest)[1:].argmin()
+            if j < n_clusters - 1:
+                rows.potentials(trials[best : best + 1], nearest)
+        chosen[j] = trials[best]
     return chosen
 
 
