@@ -145,11 +145,12 @@ static void gather(const Pass *p, Tile *s) {
     for (ptrdiff_t t = 0; p->is_weighted && t < s->rows; t++)
         s->weight[t] = (real)p->sample_weight[row_at(p, s->start + t)];
     const int by_rows = p->d > NARROW && p->column_stride == (p->is_float32 ? 4 : 8);
-    if (by_rows || p->is_ordered) prefetch(p, s->start);
     if (by_rows && p->is_float32) gather_rows(1, p, s);
     else if (by_rows) gather_rows(0, p, s);
     else if (p->is_float32) gather_columns(1, p, s);
     else gather_columns(0, p, s);
+    /* afterwards: the reads above would wait for these, what follows reads from the cache */
+    if (by_rows || p->is_ordered) prefetch(p, s->start);
 }
 
 #endif

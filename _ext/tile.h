@@ -6,12 +6,14 @@
 #include "simd.h"
 
 #if VECTOR_BYTES == 64
-enum { GROUP = 4, BLOCK_ROWS = 8, BLOCK_VECTORS = 3 }; /* 32 registers */
+enum { GROUP = 4, BLOCK_ROWS = 8, BLOCK_VECTORS = 3, SIDE_BY_SIDE = 6 }; /* 32 registers */
 #else
-enum { GROUP = 2, BLOCK_ROWS = 4, BLOCK_VECTORS = 2 }; /* 16 registers */
+enum { GROUP = 2, BLOCK_ROWS = 4, BLOCK_VECTORS = 2, SIDE_BY_SIDE = 3 }; /* 16 registers */
 #endif
 enum {
+    MOST_SIDE_BY_SIDE = 6,  /* on any machine */
     OUTPUTS = 4,            /* rows of the triangle worked on at once, by GROUP vectors */
+    MANY = 32,              /* features from which the mean is taken off once for all of them */
     ROWS = GROUP * LANES,   /* tiles are filled up to a multiple of this */
     PAD = BLOCK_ROWS > LANES ? BLOCK_ROWS : LANES,
     NARROW = 12,            /* features up to which scatter is summed with rows as lanes */
