@@ -6,31 +6,52 @@
 
 /* ---- the triangle, packed for OUTPUTS at a time by mixture.h ---- */
 
-/* y_(b+o) = sum_a U[a, b+o] z_a for `outputs` values of o, added up in y */
-INLINE void triangle_rows(const int outputs, ptrdiff_t terms, const real *panel, const real *z,
-                          vec y[OUTPUTS][GROUP]) {
-    for (int o = 0; o < outputs; o++)
-        for (int g = 0; g < GROUP; g++) y[o][g] = (vec){0};
-    for (ptrdiff_t a = 0; a < terms; a++) {
-        vec z_a[GROUP];
-        for (int g = 0; g < GROUP; g++) z_a[g] = load(z + a * ROWS + g * LANES);
-        for (int o = 0; o < outputs; o++)
-            for (int g = 0; g < GROUP; g++) y[o][g] += panel[a * outputs + o] * z_a[g];
+/* Where rows of a tile are, and what is taken off them on the way, unless `less` is 0. */
+typedef struct {
+    const real *x;    /* feature by feature, `stride` apart */
+    ptrdiff_t stride;
+    const real *mean;
+} Features;
+
+/* y_o += U[a, o] z_a for outputs from `first` on */
+INLINE void add_term(const int less, const int first, const int outputs, const Features *f,
+                     ptrdiff_t a, const real *U, vec y[OUTPUTS][GROUP]) {
+    vec z[GROUP];
+    for (int g = 0; g < GROUP; g++) {
+        z[g] = load(f->x + a * f->stride + g * LANES);
+        if (less) z[g] -= f->mean[a];
     }
+    for (int o = first; o < outputs; o++)
+        for (int g = 0; g < GROUP; g++) y[o][g] += U[a * outputs + o] * z[g];
 }
 
-INLINE void add_squares(const int outputs, ptrdiff_t terms, const real *panel, const real *z,
-                        vec distance[GROUP]) {
+/* y_(b+o) = sum_a U[a, b+o] z_a for `outputs` values of o; terms = b + outputs */
+INLINE void triangle_rows(const int less, const int outputs, ptrdiff_t terms, const real *panel,
+                          const Features *f, vec y[OUTPUTS][GROUP]) {
+    const ptrdiff_t b = terms - outputs;
+    for (int o = 0; o < outputs; o++)
+        for (int g = 0; g < GROUP; g++) y[o][g] = (vec){0};
+    for (ptrdiff_t a = 0; a < b; a++) add_term(less, 0, outputs, f, a, panel, y);
+    /* the rest is triangular; loops of a length that varies would not be kept in registers */
+    add_term(less, 0, outputs, f, b, panel, y);
+    if (outputs > 1) add_term(less, 1, outputs, f, b + 1, panel, y);
+    if (outputs > 2) add_term(less, 2, outputs, f, b + 2, panel, y);
+    if (outputs > 3) add_term(less, 3, outputs, f, b + 3, panel, y);
+}
+
+INLINE void add_squares(const int less, const int outputs, ptrdiff_t terms, const real *panel,
+                        const Features *f, vec distance[GROUP]) {
     vec y[OUTPUTS][GROUP];
-    triangle_rows(outputs, terms, panel, z, y);
+    triangle_rows(less, outputs, terms, panel, f, y);
     for (int o = 0; o < outputs; o++)
         for (int g = 0; g < GROUP; g++) distance[g] += y[o][g] * y[o][g];
 }
 
 INLINE void store_rows(const int outputs, ptrdiff_t terms, const real *panel, const real *z,
                        real *out, ptrdiff_t stride) {
+    const Features f = {z, ROWS, NULL};
     vec y[OUTPUTS][GROUP];
-    triangle_rows(outputs, terms, panel, z, y);
+    triangle_rows(0, outputs, terms, panel, &f, y);
     for (int o = 0; o < outputs; o++)
         for (int g = 0; g < GROUP; g++) store(out + o * stride + g * LANES, y[o][g]);
 }
@@ -51,31 +72,47 @@ INLINE void store_log_density(real *out, real constant, const vec distance[GROUP
     }
 }
 
-INLINE void density_full(const int blocks, const Pass *p, const real *x, ptrdiff_t padded,
-                         const real *mean, const real *panel, real constant, real *z, real *out) {
-    const ptrdiff_t d = p->d, tile = p->tile;
+INLINE void density_full(const int less, const int blocks, ptrdiff_t d, const Features *f,
+                         const real *panel, real constant, real *out) {
+    vec distance[GROUP] = {{0}};
+    ptrdiff_t b = 0;
+    for (; blocks && b + OUTPUTS <= d; b += OUTPUTS) {
+        add_squares(less, OUTPUTS, b + OUTPUTS, panel, f, distance);
+        panel += (b + OUTPUTS) * OUTPUTS;
+    }
+    switch (d - b) {
+    case 1: add_squares(less, 1, d, panel, f, distance); break;
+    case 2: add_squares(less, 2, d, panel, f, distance); break;
+    case 3: add_squares(less, 3, d, panel, f, distance); break;
+    }
+    store_log_density(out, constant, distance);
+}
+
+/* Fewer features than OUTPUTS, which leave registers for others; or blocks of them, the mean taken
+   off again for each block; or, where there are many, once. */
+INLINE void density_few(const Pass *p, const real *x, ptrdiff_t padded, const real *mean,
+                        const real *panel, real constant, real *out) {
     for (ptrdiff_t t = 0; t < padded; t += ROWS) {
-        subtract_mean(x + t, tile, d, mean, z);
-        vec distance[GROUP] = {{0}};
-        const real *row = panel;
-        ptrdiff_t b = 0;
-        for (; blocks && b + OUTPUTS <= d; b += OUTPUTS) {
-            add_squares(OUTPUTS, b + OUTPUTS, row, z, distance);
-            row += (b + OUTPUTS) * OUTPUTS;
-        }
-        switch (d - b) {
-        case 1: add_squares(1, d, row, z, distance); break;
-        case 2: add_squares(2, d, row, z, distance); break;
-        case 3: add_squares(3, d, row, z, distance); break;
-        }
-        store_log_density(out + t, constant, distance);
+        const Features f = {x + t, p->tile, mean};
+        density_full(1, 0, p->d, &f, panel, constant, out + t);
     }
 }
 
-/* the same with whole blocks of OUTPUTS rows of the triangle */
 ALONE void density_blocks(const Pass *p, const real *x, ptrdiff_t padded, const real *mean,
-                          const real *panel, real constant, real *z, real *out) {
-    density_full(1, p, x, padded, mean, panel, constant, z, out);
+                          const real *panel, real constant, real *out) {
+    for (ptrdiff_t t = 0; t < padded; t += ROWS) {
+        const Features f = {x + t, p->tile, mean};
+        density_full(1, 1, p->d, &f, panel, constant, out + t);
+    }
+}
+
+ALONE void density_many(const Pass *p, const real *x, ptrdiff_t padded, const real *mean,
+                        const real *panel, real constant, real *z, real *out) {
+    const Features f = {z, ROWS, NULL};
+    for (ptrdiff_t t = 0; t < padded; t += ROWS) {
+        subtract_mean(x + t, p->tile, p->d, mean, z);
+        density_full(0, 1, p->d, &f, panel, constant, out + t);
+    }
 }
 
 /* |scale (x - m)|^2 feature by feature; one scale for all features is applied at the end */
@@ -131,11 +168,12 @@ static void densities(const Pass *p, ptrdiff_t first, const Tile *s) {
         else if (p->shape == DIAG)
             density_axes(0, p, s->by_feature, padded, mean, s->scales + j * d, constant, out);
         else if (d < OUTPUTS)
-            density_full(0, p, s->by_feature, padded, mean, s->panels + j * panel, constant,
-                         s->difference, out);
+            density_few(p, s->by_feature, padded, mean, s->panels + j * panel, constant, out);
+        else if (d < MANY_FEATURES)
+            density_blocks(p, s->by_feature, padded, mean, s->panels + j * panel, constant, out);
         else
-            density_blocks(p, s->by_feature, padded, mean, s->panels + j * panel, constant,
-                           s->difference, out);
+            density_many(p, s->by_feature, padded, mean, s->panels + j * panel, constant,
+                         s->difference, out);
     }
 }
 

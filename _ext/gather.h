@@ -154,11 +154,12 @@ static void gather(const Pass *p, Tile *s) {
         s->weight[t] = (real)p->sample_weight[row_at(p, s->start + t)];
     const int by_rows = p->d > NARROW && p->column_stride == (p->is_float32 ? 4 : 8);
     s->is_turned = !by_rows || p->bounds != KNOWN_MASKS;
-    if (by_rows || p->is_ordered) prefetch(p, s->start);
     if (by_rows && p->is_float32) gather_rows(1, p, s);
     else if (by_rows) gather_rows(0, p, s);
     else if (p->is_float32) gather_columns(1, p, s);
     else gather_columns(0, p, s);
+    /* afterwards: the reads above would wait for these, what follows reads from the cache */
+    if (by_rows || p->is_ordered) prefetch(p, s->start);
 }
 
 #endif

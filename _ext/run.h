@@ -97,6 +97,13 @@ static const ptrdiff_t TILE_BYTES = 24 * 1024; /* half of L1: what the inner loo
 static const ptrdiff_t SLOT_BYTES = 16 * 1024 * 1024; /* of all slots, unless they are too few */
 enum { LEAST_TILE = 64, LARGEST_TILE = 256, LEAST_SLOTS = 8, MOST_SLOTS = 64 };
 
+/* Floats may have as many bytes to a tile as doubles: adding its sums as doubles takes long. Not where
+   bounds are better for few rows, and not for diagonals, which have few sums. */
+INLINE ptrdiff_t largest_tile(const Pass *p) {
+    const int more = p->k < MANY_COMPONENTS && !is_diagonal(p);
+    return more ? LARGEST_TILE * (ptrdiff_t)(sizeof(double) / sizeof(real)) : LARGEST_TILE;
+}
+
 /* Deals the tiles to slots of so many doubles. */
 static void deal(Pass *p, ptrdiff_t slot_numbers) {
     p->slot_size = round_up(slot_numbers * sizeof(double), 64);
@@ -118,10 +125,10 @@ static void cut(Pass *p) {
     p->scatter_size = p->step->scatter_size(p);
     ptrdiff_t row_bytes = sizeof(real) * (p->d <= NARROW ? p->d + 1 : 2 * p->dp);
     ptrdiff_t tile = TILE_BYTES / row_bytes / ROWS * ROWS;
-    p->tile = tile < LEAST_TILE ? LEAST_TILE : tile > LARGEST_TILE ? LARGEST_TILE : tile;
+    p->tile = tile < LEAST_TILE ? LEAST_TILE : smaller(tile, largest_tile(p));
     if (has_masks(p)) p->tile = MASK_ROWS;
     p->margin = p->step->margin;
-    if (p->k >= MANY) p->margin = fmin(p->margin, MANY_MARGIN + log((double)p->k));
+    if (p->k >= MANY_COMPONENTS) p->margin = fmin(p->margin, MANY_MARGIN + log((double)p->k));
     deal(p, slot_end(p));
     Tile s;
     p->mixture_size = place_mixture(p, NULL, &s);

@@ -3,8 +3,10 @@
    Few features (d <= NARROW): lanes are rows, every sum is a whole vector, and lanes are added up
    only at the very end. Blocks of four by four features keep their sums in registers over the tile.
 
-   Many features: lanes are features. The rows that a component has a share of are gathered as z and
-   r z, and blocks of the lower triangle are sums of outer products, as in a matrix product. */
+   Many features: lanes are features. The rows that a component has a share of are gathered as
+   y = sqrt(r) z, which is written and read once where z and r z would be two, and blocks of the
+   lower triangle are sums of y y^T, as in a matrix product. Where the diagonal cuts through a
+   vector, the rows above take half a vector. */
 #ifndef MIXTURA_SCATTER_H
 #define MIXTURA_SCATTER_H
 
@@ -26,8 +28,12 @@ INLINE ptrdiff_t add_active(const real *r, ptrdiff_t padded, double *resp_sum) {
     return count;
 }
 
-INLINE void list_active(const real *r, ptrdiff_t rows, int32_t *active) {
+INLINE void list_active(const real *r, ptrdiff_t rows, ptrdiff_t count, int32_t *active) {
     ptrdiff_t n = 0;
+    if (count == rows) {
+        for (ptrdiff_t t = 0; t < rows; t++) active[t] = (int32_t)t;
+        return;
+    }
     for (ptrdiff_t t = 0; t < rows; t++) {
         active[n] = (int32_t)t;
         n += r[t] > 0;
@@ -103,7 +109,7 @@ INLINE int are_few(const Pass *p, ptrdiff_t count, ptrdiff_t rows) {
 INLINE void compress(const Pass *p, Narrow *n, ptrdiff_t count, ptrdiff_t rows, int32_t *active,
                      real *packed) {
     if (!are_few(p, count, rows)) return;
-    list_active(n->r, rows, active);
+    list_active(n->r, rows, count, active);
     const ptrdiff_t padded = round_up(count, LANES);
     real *r = packed + p->d * p->tile;
     for (ptrdiff_t a = 0; a < p->d; a++) {
@@ -131,71 +137,149 @@ static void scatter_narrow(const Pass *p, const real *x, ptrdiff_t count, ptrdif
 
 /* ---- many features: lanes are features ---- */
 
-INLINE void scatter_diag(const Pass *p, const real *x, const real *mean, const real *r,
-                         const int32_t *active, ptrdiff_t n, double *resp_x, double *resp_xx) {
-    const ptrdiff_t dp = p->dp, stride = row_stride(p);
-    for (ptrdiff_t a = 0; a < dp; a += LANES) {
-        const vec m = load(mean + a);
-        vec first = {0}, second = {0};
-        for (ptrdiff_t q = 0; q < n; q++) {
-            vec z = load(x + active[q] * stride + a) - m;
-            vec rz = r[active[q]] * z;
-            first += rz;
-            second += rz * z;
+/* What a block of vectors of features works with. One vector alone would wait for its own sums. */
+typedef struct {
+    const real *x, *mean;
+    ptrdiff_t stride, n; /* n active rows of x */
+    const real *r;       /* of all rows; or roots, of the active ones */
+    const int32_t *active;
+    double *resp_x, *resp_xx;
+    real *y;
+} Wide;
+
+/* sums of r z and r z^2 */
+INLINE void diag_block(const int vectors, const Wide *w) {
+    vec first[MOST_SIDE_BY_SIDE], second[MOST_SIDE_BY_SIDE], m[MOST_SIDE_BY_SIDE];
+    for (int v = 0; v < vectors; v++) {
+        first[v] = second[v] = (vec){0};
+        m[v] = load(w->mean + v * LANES);
+    }
+    for (ptrdiff_t q = 0; q < w->n; q++) {
+        const real *row = w->x + w->active[q] * w->stride, r = w->r[w->active[q]];
+        for (int v = 0; v < vectors; v++) {
+            vec z = load(row + v * LANES) - m[v];
+            vec rz = r * z;
+            first[v] += rz;
+            second[v] += rz * z;
         }
-        add_to(resp_x + a, first);
-        add_to(resp_xx + a, second);
+    }
+    for (int v = 0; v < vectors; v++) {
+        add_to(w->resp_x + v * LANES, first[v]);
+        add_to(w->resp_xx + v * LANES, second[v]);
     }
 }
 
-/* z and r z of the active rows, side by side for the blocks below; and their sum */
-INLINE void pack_active(const Pass *p, const real *x, const real *mean, const real *r,
-                        const int32_t *active, ptrdiff_t n, real *z, real *rz, double *resp_x) {
-    const ptrdiff_t dp = p->dp, stride = row_stride(p);
-    for (ptrdiff_t a = 0; a < dp; a += LANES) {
-        const vec m = load(mean + a);
-        vec first = {0};
-        for (ptrdiff_t q = 0; q < n; q++) {
-            vec z_q = load(x + active[q] * stride + a) - m;
-            vec rz_q = r[active[q]] * z_q;
-            store(z + q * stride + a, z_q);
-            store(rz + q * stride + a, rz_q);
-            first += rz_q;
+/* y = sqrt(r) z, row by row, and the sum of r z */
+INLINE void pack_block(const int vectors, const Wide *w) {
+    vec first[MOST_SIDE_BY_SIDE], m[MOST_SIDE_BY_SIDE];
+    for (int v = 0; v < vectors; v++) {
+        first[v] = (vec){0};
+        m[v] = load(w->mean + v * LANES);
+    }
+    for (ptrdiff_t q = 0; q < w->n; q++) {
+        const real *row = w->x + w->active[q] * w->stride, root = w->r[q];
+        for (int v = 0; v < vectors; v++) {
+            vec y = root * (load(row + v * LANES) - m[v]);
+            store(w->y + q * w->stride + v * LANES, y);
+            first[v] += root * y;
         }
-        add_to(resp_x + a, first);
+    }
+    for (int v = 0; v < vectors; v++) add_to(w->resp_x + v * LANES, first[v]);
+}
+
+/* all features, in groups of about equal size */
+INLINE void all_blocks(void (*const block)(const int, const Wide *), ptrdiff_t dp, Wide w) {
+    ptrdiff_t left = dp / LANES;
+    for (ptrdiff_t groups = (left + SIDE_BY_SIDE - 1) / SIDE_BY_SIDE; groups > 0; groups--) {
+        const ptrdiff_t now = (left + groups - 1) / groups;
+        switch (now) {
+        case 1: block(1, &w); break;
+        case 2: block(2, &w); break;
+        case 3: block(3, &w); break;
+        case 4: block(4, &w); break;
+        case 5: block(5, &w); break;
+        default: block(MOST_SIDE_BY_SIDE, &w);
+        }
+        w.x += now * LANES, w.mean += now * LANES, w.y += now * LANES;
+        w.resp_x += now * LANES, w.resp_xx += now * LANES;
+        left -= now;
     }
 }
 
-/* BLOCK_ROWS x (vectors * LANES) entries of sum_q (r z)_q z_q^T, kept in registers */
-INLINE void wide_block(const int vectors, const Pass *p, const real *rz, const real *z, ptrdiff_t n,
-                       double *out) {
+ALONE void scatter_diag(ptrdiff_t dp, const Wide *w) { all_blocks(diag_block, dp, *w); }
+
+/* sqrt(r) z of the active rows, side by side for the blocks below, and the sum of r z */
+ALONE void pack_active(ptrdiff_t dp, const Wide *w, real *root) {
+    for (ptrdiff_t q = 0; q < w->n; q++) root[q] = w->r[w->active[q]];
+    for (ptrdiff_t q = 0; q < w->n; q++) root[q] = SQUARE_ROOT(root[q]);
+    Wide packed = *w;
+    packed.r = root;
+    all_blocks(pack_block, dp, packed);
+}
+
+/* `rows` x (vectors * LANES) entries of sum_q u_q z_q^T, kept in registers. Of the last vector, the
+   first `halves` rows keep the lower half only. */
+INLINE void wide_block(const int rows, const int vectors, const int halves, const Pass *p,
+                       const real *u, const real *z, ptrdiff_t n, double *out) {
     const ptrdiff_t dp = p->dp, stride = row_stride(p);
+    const int last = vectors - 1;
     vec sum[BLOCK_ROWS][BLOCK_VECTORS];
-    for (int a = 0; a < BLOCK_ROWS; a++)
+    half half_sum[BLOCK_ROWS];
+    for (int a = 0; a < rows; a++) {
         for (int v = 0; v < vectors; v++) sum[a][v] = (vec){0};
-    for (ptrdiff_t q = 0; q < n; q++) {
-        vec z_q[BLOCK_VECTORS];
-        for (int v = 0; v < vectors; v++) z_q[v] = load(z + q * stride + v * LANES);
-        for (int a = 0; a < BLOCK_ROWS; a++)
-            for (int v = 0; v < vectors; v++) sum[a][v] += rz[q * stride + a] * z_q[v];
+        half_sum[a] = (half){0};
     }
-    for (int a = 0; a < BLOCK_ROWS; a++)
-        for (int v = 0; v < vectors; v++) add_to(out + a * dp + v * LANES, sum[a][v]);
+    for (ptrdiff_t q = 0; q < n; q++, u += stride, z += stride) {
+        vec z_q[BLOCK_VECTORS];
+        for (int v = 0; v < last; v++) z_q[v] = load(z + v * LANES);
+        for (int v = 0; v < last; v++)
+            for (int a = 0; a < rows; a++) sum[a][v] += u[a] * z_q[v];
+        const half lower = load_half(z + last * LANES);
+        for (int a = 0; a < halves; a++) half_sum[a] += u[a] * lower;
+        if (halves == rows) continue;
+        z_q[last] = load(z + last * LANES);
+        for (int a = halves; a < rows; a++) sum[a][last] += u[a] * z_q[last];
+    }
+    for (int a = 0; a < rows; a++) {
+        for (int v = 0; v < vectors - (a < halves); v++)
+            add_to(out + a * dp + v * LANES, sum[a][v]);
+        if (a < halves) add_half_to(out + a * dp + last * LANES, half_sum[a]);
+    }
 }
 
-static void scatter_wide(const Pass *p, const real *rz, const real *z, ptrdiff_t n,
-                         double *out) {
-    const ptrdiff_t dp = p->dp;
-    for (ptrdiff_t a = 0; a < dp; a += BLOCK_ROWS) {
-        /* the lower triangle, by whole vectors */
-        ptrdiff_t b = 0, end = round_up(a + BLOCK_ROWS, LANES);
-        for (; b + BLOCK_VECTORS * LANES <= end; b += BLOCK_VECTORS * LANES)
-            wide_block(BLOCK_VECTORS, p, rz + a, z + b, n, out + a * dp + b);
-        switch ((end - b) / LANES) {
-        case 1: wide_block(1, p, rz + a, z + b, n, out + a * dp + b); break;
-        case 2: wide_block(2, p, rz + a, z + b, n, out + a * dp + b); break;
-        }
+/* rows a .. a + rows - 1 of the lower triangle, by whole vectors and halves of them */
+INLINE void wide_rows(const int rows, const int halves, const Pass *p, const real *u,
+                      const real *z, ptrdiff_t n, ptrdiff_t a, double *out) {
+    ptrdiff_t left = round_up(a + rows, LANES) / LANES;
+    u += a;
+    out += a * p->dp;
+    for (; left > BLOCK_VECTORS; left -= BLOCK_VECTORS) {
+        wide_block(rows, BLOCK_VECTORS, 0, p, u, z, n, out);
+        z += BLOCK_VECTORS * LANES;
+        out += BLOCK_VECTORS * LANES;
     }
+    switch (left) {
+    case 1: wide_block(rows, 1, halves, p, u, z, n, out); break;
+    case 2: wide_block(rows, 2, halves, p, u, z, n, out); break;
+    default: wide_block(rows, BLOCK_VECTORS, halves, p, u, z, n, out);
+    }
+}
+
+/* the same where the last vector of a row ends at or after its diagonal, and halves are enough */
+INLINE void wide_rows_from(const int rows, const Pass *p, const real *u, const real *z, ptrdiff_t n,
+                           ptrdiff_t a, double *out) {
+    const int quarter = BLOCK_ROWS / 2;
+    if (HALF == LANES || a % LANES >= HALF) wide_rows(rows, 0, p, u, z, n, a, out);
+    else if (HALF >= BLOCK_ROWS) wide_rows(rows, rows, p, u, z, n, a, out);
+    else wide_rows(rows, quarter, p, u, z, n, a, out);
+}
+
+/* Adds sum_q u_q z_q^T, which is symmetric: its lower triangle. */
+static void scatter_wide(const Pass *p, const real *u, const real *z, ptrdiff_t n, double *out) {
+    ptrdiff_t a = 0;
+    for (; a + BLOCK_ROWS / 2 < p->d; a += BLOCK_ROWS)
+        wide_rows_from(BLOCK_ROWS, p, u, z, n, a, out);
+    if (a < p->d) wide_rows_from(BLOCK_ROWS / 2, p, u, z, n, a, out);
 }
 
 /* ---- all components ---- */
@@ -219,13 +303,17 @@ static void add_moments(const Pass *p, Tile *s, double *slot) {
                            resp_x, resp_xx);
             continue;
         }
-        list_active(r, rows, s->active);
-        if (is_diagonal(p))
-            scatter_diag(p, s->by_row, mean, r, s->active, n, resp_x, resp_xx);
-        else {
-            pack_active(p, s->by_row, mean, r, s->active, n, s->z, s->rz, resp_x);
-            scatter_wide(p, s->rz, s->z, n, resp_xx);
+        /* a row that is not left out costs diagonals less than the list */
+        const ptrdiff_t count = is_diagonal(p) && 8 * n > 7 * rows ? rows : n;
+        list_active(r, rows, count, s->active);
+        const Wide w = {s->by_row, mean, row_stride(p), count, r, s->active,
+                        resp_x, resp_xx, s->z};
+        if (is_diagonal(p)) {
+            scatter_diag(dp, &w);
+            continue;
         }
+        pack_active(dp, &w, s->rz);
+        scatter_wide(p, s->z, s->z, n, resp_xx);
     }
 }
 

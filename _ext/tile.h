@@ -6,12 +6,14 @@
 #include "simd.h"
 
 #if VECTOR_BYTES == 64
-enum { GROUP = 4, BLOCK_ROWS = 8, BLOCK_VECTORS = 3 }; /* 32 registers */
+enum { GROUP = 4, BLOCK_ROWS = 8, BLOCK_VECTORS = 3, SIDE_BY_SIDE = 6 }; /* 32 registers */
 #else
-enum { GROUP = 2, BLOCK_ROWS = 4, BLOCK_VECTORS = 2 }; /* 16 registers */
+enum { GROUP = 2, BLOCK_ROWS = 4, BLOCK_VECTORS = 2, SIDE_BY_SIDE = 3 }; /* 16 registers */
 #endif
 enum {
+    MOST_SIDE_BY_SIDE = 6,  /* on any machine */
     OUTPUTS = 4,            /* rows of the triangle worked on at once, by GROUP vectors */
+    MANY_FEATURES = 32,            /* features from which the mean is taken off once for all of them */
     ROWS = GROUP * LANES,   /* tiles are filled up to a multiple of this */
     PAD = BLOCK_ROWS > LANES ? BLOCK_ROWS : LANES,
     NARROW = 12,            /* features up to which scatter is summed with rows as lanes */
@@ -19,11 +21,11 @@ enum {
 };
 
 /* Nats below a row's best component from which a component has no share: 3e-20 of the row. From
-   MANY components on, MANY_MARGIN + log k: all of them together less than 1e-10 of the row. Each nat
+   MANY_COMPONENTS on, MANY_MARGIN + log k: all of them together less than 1e-10 of the row. Each nat
    more costs time: of components 8.5 deviations apart, a fifth lies within 23 + log k, half within
    45. */
 static const double MARGIN = 45.0, MANY_MARGIN = 23.0;
-enum { MANY = 48 };                /* as LEAST_COMPONENTS in passes/bounds.py */
+enum { MANY_COMPONENTS = 48 };     /* as LEAST_COMPONENTS in passes/bounds.py */
 static const double FAR = 1e3;     /* standard deviations; they cost three digits */
 
 INLINE ptrdiff_t round_up(ptrdiff_t x, ptrdiff_t to) { return (x + to - 1) / to * to; }

@@ -53,7 +53,7 @@ class Case(NamedTuple):
 
 # Tiles have 64 to 256 rows, vectors 2 to 8 lanes, blocks of the triangle 4 rows: sizes beside each.
 N_SAMPLES = [0, 1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000]
-N_FEATURES = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33]
+N_FEATURES = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 20, 33, 45]
 N_COMPONENTS = [1, 2, 3, 4, 7, 9, 40]
 SAMPLE_WEIGHTS = ["no", "random", "some_zero"]
 
