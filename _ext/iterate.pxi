@@ -71,7 +71,9 @@ cdef class MStep:
         self.shape, self.ridge, self.memory = shape, ridge, Memory()
         self.m.family = family_named(self.letters)
         self.m.shape, self.m.most_inflation = SHAPES[shape.name], most_inflation
-        self.m.ridge = NULL if ridge is None else &ridge[0]
+        self.m.ridge = NULL
+        if ridge is not None:
+            self.m.ridge = &self.ridge[0]
 
     cdef int prepare(self, Py_ssize_t k, Py_ssize_t d) except -1:
         """Have scratch for components of one size."""
@@ -238,12 +240,13 @@ cdef class Course:
 
     cdef Py_ssize_t free(self) noexcept nogil:
         """A place that nothing needs."""
-        cdef Py_ssize_t i
-        for i in range(self.points.n):
+        cdef Py_ssize_t i = 0
+        while i < self.points.n - 1:
             if i != self.current and not (self.n_seen > 0 and i == self.seen[0]) and not (
                 self.n_seen > 1 and i == self.seen[1]
             ):
                 break
+            i += 1
         return i
 
     cdef double measured(self, const Maximisation *m) noexcept nogil:

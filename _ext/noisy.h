@@ -693,7 +693,7 @@ static void reduce_noisy(const Pass *p, const double *slot, Sums *sums) {
 
 #define NOISY_STEP(NAME, SHARE)                                                      \
     {                                                                                \
-        .name = NAME, .by_row = NEVER, .keeps_scores = 1,                            \
+        .name = NAME, .by_row = NEVER, .keeps_scores = 1, .margin = MARGIN,          \
         .more_mixture = noisy_mixture_size, .more_scratch = noisy_scratch_size,      \
         .scatter_size = noisy_spread_size, .lay_out = lay_out_noisy,                 \
         .score = score_noisy, .share = SHARE, .add = add_noisy, .reduce = reduce_noisy, \
