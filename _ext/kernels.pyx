@@ -153,7 +153,8 @@ cdef tuple OTHERS = ("given_labels", "given_resp", "seeds", "noisy_soft", "noisy
 # What a row costs with a component besides its factor, in multiply-adds: an exponential, mostly.
 cdef enum: EXPONENTIAL_WORK = 20
 
-# Multiply-adds of iterations that are made together, some hundredths of a second: Ctrl-C loses them.
+# Multiply-adds of iterations that are made together, some hundredths of a second, which Ctrl-C
+# loses.
 cdef enum: TOGETHER = 200_000_000
 
 

@@ -356,8 +356,9 @@ def test_checkpoint_of_another_machine_continues_to_rounding(tmp_path: Path, n_b
     forge_record(tmp_path / "c", record)
     fit = fit_gmm(rows, 60, checkpoint=tmp_path / "c", **options)
     np.testing.assert_allclose(fit.history, expected.history, rtol=1e-9)
-    # The bits depend on the bounds that are carried, which only the same kernels can restore.
-    assert fit.history.tobytes() != expected.history.tobytes()
+    if n_blocks == 1:
+        # The bits depend on the bounds that are carried, which only the same kernels can restore.
+        assert fit.history.tobytes() != expected.history.tobytes()
 
 
 @pytest.mark.parametrize("covariance_type", ["VEI", "VEE", "VVE"])

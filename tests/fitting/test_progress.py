@@ -28,6 +28,7 @@ from mixtura import (
     scan,
     select_gmm,
 )
+from mixtura.fitting.stages import REPORTED
 from mixtura.fitting import progress
 
 Capture = pytest.CaptureFixture[str]
@@ -212,7 +213,7 @@ def test_fit_that_is_not_verbose_writes_nothing(capsys: pytest.CaptureFixture[st
 
 
 def run_gmm(**options: Any) -> None:
-    fit_gmm(X, 3, init=LABELS, tol=0.0, max_iter=30, **options)
+    fit_gmm(X, 3, init=LABELS, tol=0.0, max_iter=30 * REPORTED, **options)
 
 
 def run_kmeans(**options: Any) -> None:

@@ -211,7 +211,7 @@ def interrupt_after_search(
     """Press Ctrl-C so many passes after a search; return what searches have found."""
     found: list[Parameters] = []
     left = [passes]
-    best, accumulate = MaximumSearch.best, RowsPass.accumulate
+    best, accumulate, follow = MaximumSearch.best, RowsPass.accumulate, RowsPass.follow
 
     def search(self: MaximumSearch, *args: Any) -> Found:
         done = best(self, *args)
@@ -225,6 +225,12 @@ def interrupt_after_search(
                 raise KeyboardInterrupt
         return accumulate(self, seen, *args)
 
+    def interrupt_several(self: RowsPass, *args: Any) -> Any:
+        if len(found) == searches:
+            raise KeyboardInterrupt
+        return follow(self, *args)
+
+    monkeypatch.setattr(RowsPass, "follow", interrupt_several)
     monkeypatch.setattr(MaximumSearch, "best", search)
     monkeypatch.setattr(RowsPass, "accumulate", interrupt)
     return found

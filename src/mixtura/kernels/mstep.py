@@ -13,14 +13,21 @@ __all__ = ["m_step"]
 
 
 def m_step(family: str, shape: Shape, ridge: Floats | None) -> Any:
-    """Return the M-step of a covariance family with a ridge; None where none is compiled.
+    """Return the M-step of a covariance family with a ridge: see `mixtura.algebra.MStep`.
 
     Parameters
     ----------
     family : str
-        Its letters.
+        The name of its rule.
     shape : Shape
+        Of its covariances.
     ridge : ndarray of shape (n_features,), squared units of the features, or None
+        Added to the diagonal of every covariance.
+
+    Returns
+    -------
+    MStep or None
+        None where none is compiled.
     """
     if family not in compiled_kernels.families:
         return None

@@ -108,4 +108,14 @@ def multiply(left: Floats, right: Floats) -> Floats:
 
 
 def m_step(family: str, shape: Shape, ridge: Floats | None) -> None:
-    """Leave every M-step to `mixtura.updates` and the rules of `mixtura.covariance`."""
+    """Leave every M-step to `mixtura.updates` and the rules of `mixtura.covariance`.
+
+    Parameters
+    ----------
+    family : str
+        The name of its rule.
+    shape : Shape
+        Of its covariances.
+    ridge : ndarray of shape (n_features,), squared units of the features, or None
+        Added to the diagonal of every covariance.
+    """

@@ -32,6 +32,7 @@ LARGE_GAIN = 3e-4  # nats per unit of weight; while iterations gain more, none i
 FIRST_LENGTH = 4.0  # of the longest leap, in iterations
 STRETCH = 4.0  # the longest leap grows by this when one of that length is taken, else shrinks
 CONFIRM = 2  # plain iterations after leaps, before the end
+MOST_COUNT = 2**31 - 1  # of iterations
 LEAST_LENGTH = 1.5  # of the longest leap
 
 
@@ -73,7 +74,8 @@ class SquaremState(NamedTuple):
 
     def is_possible(self) -> bool:
         """Whether the schedule can have come to this state."""
-        return len(self.recent) <= 3 and len(self.seen) <= 2 and self.longest > 0.0
+        counts = max(self.plain, self.confirming) <= MOST_COUNT
+        return counts and len(self.recent) <= 3 and len(self.seen) <= 2 and self.longest > 0.0
 
 
 class Squarem(Plain):

@@ -7,6 +7,7 @@ not go there, and moves that were tried there are not tried again: the next ones
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -154,9 +155,11 @@ class Chain:
         if leader not in untried:
             em = self.contest.em
             found = ranked_moves(leader, em, self._pair, self._scale, self._by, self._memory)
-            if not leader.suspects:  # whatever is in their place may be better
-                source = em.rows.source  # type: ignore[attr-defined]
-                least = -HOPELESS * source.weight_sum * source.n_features
+            rows: Any = em.rows
+            # Whatever is in the place of suspects may be better; and scores are made of the shares
+            # of soft EM.
+            if not leader.suspects and rows.em == "soft":
+                least = -HOPELESS * rows.source.weight_sum * rows.source.n_features
                 found = [each for each in found if each.score > least]
             untried[leader] = iter(found)
         return untried[leader]
