@@ -287,6 +287,8 @@ cdef class Rows:
         Share of (tile, component) pairs that the last pass computed.
     iterates : bool
         Whether there is `follow`.
+    followed : int
+        Passes that the last `follow` made.
     shared : float
         Share of (row, component) pairs that had a responsibility in the last pass; 1 where no masks
         can be kept (masks.h).
@@ -309,6 +311,7 @@ cdef class Rows:
     cdef readonly Py_ssize_t n_samples, n_features
     cdef readonly double rounding, computed, shared
     cdef readonly bint iterates
+    cdef readonly Py_ssize_t followed
     cdef double counted
 
     def __cinit__(self, X, const double[::1] sample_weight=None, const double[::1] centre=None,
@@ -411,6 +414,7 @@ cdef class Rows:
             return False
         p.log_weights, p.means, p.factors = mixture.log_weights, mixture.means, mixture.factors
         self.by.lay_out(p)
+        self.followed += 1
         run_slots(self.by, p, threads, scratch, signalled)
         self.by.reduce_slots(p, &sums)
         points.totals[place, 0], points.totals[place, 1] = sums.log_likelihood, sums.weight
@@ -454,6 +458,7 @@ cdef class Rows:
         cdef char *scratch
         cdef int threads
         step.prepare(k, d)
+        self.followed = 0
         cdef Course c = Course(step, rule, state, k, d)
         cdef Points points = c.points
         n = max(1, min(n, TOGETHER // max(1, work)))

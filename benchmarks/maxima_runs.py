@@ -86,11 +86,22 @@ def counted(n_samples: int) -> Iterator[Counted]:
 
         return method
 
+    follow = RowsPass.follow
+
+    def counting_follow(rows: RowsPass, *arguments: Any) -> Any:
+        course = follow(rows, *arguments)
+        if course is not None:
+            assert rows._kept is not None
+            counts.passes += rows._kept[0].rows.followed * rows.source.n_rows / n_samples
+        return course
+
     for name, original in originals.items():
         setattr(RowsPass, name, counting(original))
+    RowsPass.follow = counting_follow  # type: ignore[method-assign]
     try:
         yield counts
     finally:
+        RowsPass.follow = follow  # type: ignore[method-assign]
         for name, original in originals.items():
             setattr(RowsPass, name, original)
 

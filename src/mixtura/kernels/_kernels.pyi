@@ -43,6 +43,7 @@ class Rows:
     rounding: float
     computed: float
     iterates: bool
+    followed: int
     shared: float
 
     def __init__(
