@@ -227,7 +227,7 @@ def test_fit_without_tolerance_makes_no_move() -> None:
 def test_brief_runs_make_no_moves() -> None:
     fit = fitting()
     assert isinstance(fit._em(fit._update).schedule, Moves)
-    assert not isinstance(fit._brief_em(fit._update, open_rows(X)).schedule, Moves)
+    assert not isinstance(fit._search_em(fit._update, open_rows(X)).schedule, Moves)
 
 
 def test_moves_of_an_annealed_fit_are_made_at_the_end() -> None:

@@ -69,7 +69,7 @@ LEAST_IN_BLOCK = 1000  # rows, of which a pass takes as long as an update
 ROWS_PER_MEAN = 20  # in a block, for each component and feature, as in samples for starts
 MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
 REPORTED = 16  # iterations of small data from one report to the next, if nobody asked for each
-BRIEF_TOL = 1e-4  # nats per unit of weight; what a run of the search may leave to gain
+SEARCH_TOL = 1e-4  # nats per unit of weight; what a run of the search may leave to gain
 
 
 class Fitting:
@@ -286,7 +286,7 @@ class Fitting:
         search = MaximumSearch(
             beginnings,
             1 if k == 1 else self.settings.n_init,
-            partial(self._brief_em, update),
+            partial(self._search_em, update),
             self._pair(ridge),
             self.survey.scale,
             None if self._progress is None else self._progress.report_run,
@@ -350,7 +350,7 @@ class Fitting:
             raise failure
         best = climb(
             starts,
-            self._brief_em(self._update, self.survey.source if sample is None else sample),
+            self._search_em(self._update, self.survey.source if sample is None else sample),
             None if sample is None else self._pair(self._ridge),
             self.survey.scale,
             self.survey.backend.algebra,
@@ -382,7 +382,7 @@ class Fitting:
         pair = self._pair(self._ridge)
         if pair is None:
             return []
-        em = self._brief_em(self._update, sample)
+        em = self._search_em(self._update, sample)
         statistics = em.rows.accumulate(em.update.as_seen(mixture)[0])
         outcome = Outcome(mixture, statistics=statistics)
         scale, by = self.survey.scale, self.survey.backend.algebra
@@ -459,11 +459,11 @@ class Fitting:
         collapse = self._collapse(settings.on_collapse)
         return Memoised(rows, update, schedule, collapse, self.survey.backend.algebra, self._guard)
 
-    def _brief_em(self, update: Update, sample: RowSource) -> EM:
-        """The algorithm of brief runs on a sample of the rows."""
+    def _search_em(self, update: Update, sample: RowSource) -> EM:
+        """The algorithm of the runs of a search, on a sample of the rows."""
         settings, scale = self.settings, self.survey.scale
         rows = self.survey.rows(self.family.shape, settings.kind.step, sample)
-        schedule = settings.schedule(BRIEF_TOL, rows.rounding, scale)
+        schedule = settings.schedule(SEARCH_TOL, rows.rounding, scale)
         guard = None if self._guard is None else self._guard.among(sample)
         return EM(rows, update, schedule, self._collapse("reseed"), guard)
 
