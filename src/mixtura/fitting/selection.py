@@ -108,7 +108,11 @@ class GMMSelection:
             for name, value in zip(self.covariance_types, values, strict=True)
             if not np.isnan(value)
         ]
-        return sorted(found, key=lambda model: (model[2] + self._excess(model), model[2]))[:n]
+        # Of models that differ by rounding, as all with one component do, the first one is best.
+        ranked = sorted(
+            found, key=lambda m: (_to_rounding(m[2] + self._excess(m)), _to_rounding(m[2]))
+        )
+        return ranked[:n]
 
     def _set_aside(self) -> list[tuple[int, str, float]]:
         """Some doubtful models that have a lower criterion than the best one, the lowest first."""
@@ -276,6 +280,11 @@ def criterion_name(criterion: Criterion | str) -> str:
 def _kept(fit: AnyFit, cause: str) -> list[int]:
     """Positions of the components of which something is true in the end."""
     return [e.component for e in fit.events if (e.cause, e.action) == (cause, "kept")]
+
+
+def _to_rounding(value: float) -> float:
+    """A value without its last digits."""
+    return float(f"{value:.10g}")
 
 
 def _gain_of_suspects(fit: AnyFit) -> float:
