@@ -86,8 +86,11 @@ cdef class MStep:
         cdef Begin at = Begin(statistics, previous)
         cdef Points found = Points(1, at.k, at.d, self.shape)
         cdef Mixture mixture = found.mixture(0)
+        cdef bint done
         self.prepare(at.k, at.d)
-        if not m_step(&self.m, &at.moments, at.previous, &mixture, self.scratch):
+        with nogil:
+            done = m_step(&self.m, &at.moments, at.previous, &mixture, self.scratch)
+        if not done:
             return None
         return found.parameters(0)
 

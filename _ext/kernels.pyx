@@ -134,8 +134,13 @@ cdef extern from "families.h" nogil:
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
 
+cdef extern from "watch.h" nogil:
+    const double BETWEEN_CHECKS
+    double now()
+
 cdef extern from "Python.h":
-    int PyErr_CheckSignals()
+    int PyErr_CheckSignals() except -1
+    int raw_check "PyErr_CheckSignals"()
 
 lanes = double_precision.lanes
 
@@ -166,9 +171,14 @@ cdef int check_e_step(str em) except -1:
     return 0
 
 
+cdef int check_signals() except -1 with gil:
+    """Run Python's signal handlers; where one raises, so does this."""
+    return PyErr_CheckSignals()
+
+
 cdef int signalled() noexcept with gil:
     """Run Python's signal handlers; true where one raised, and its exception stays set."""
-    return PyErr_CheckSignals()
+    return raw_check()
 
 
 cdef class Memory:
@@ -457,6 +467,7 @@ cdef class Rows:
         cdef double objective, slow, length
         cdef char *scratch
         cdef int threads
+        cdef double checked = now()
         step.prepare(k, d)
         self.followed = 0
         cdef Course c = Course(step, rule, state, k, d)
@@ -472,6 +483,9 @@ cdef class Rows:
                     place = c.free()
                     if not self.reach(&p, step, &at, before, points, place, threads, scratch):
                         break
+                    if now() - checked > BETWEEN_CHECKS:  # as passes do, if they are long enough
+                        check_signals()
+                        checked = now()
                     c.current, objective, drops = place, points.objective(place), False
                     if not begin_iteration(&c.rule, &c.now, objective, &after):
                         drops = not c.now.confirming

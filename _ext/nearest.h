@@ -160,10 +160,16 @@ INLINE float doubt_of(const Pass *p, float half_square, float largest) {
     return unit * (half_square + 3 * largest) + (float)p->d * FLT_MIN;
 }
 
+/* A bound as it is kept, no larger in a float than it is. */
+INLINE float as_bound(double distance) {
+    if (!(distance >= FLT_MIN)) return 0.0f; /* among smaller floats, rounding is coarser */
+    return distance > FLT_MAX ? FLT_MAX : (float)distance;
+}
+
 /* No more than the distance of a row from any mean of this score. */
 INLINE float least_distance(double half_square, double score, double doubt, double scale) {
     const double half = half_square - score - doubt;
-    return half > 0.0 ? (float)(sqrt(2.0 * half) / scale * (1.0 - STORED)) : 0.0f;
+    return half > 0.0 ? as_bound(sqrt(2.0 * half) / scale * (1.0 - STORED)) : 0.0f;
 }
 
 /* Leaves rows where they are held as far as bounds allow; lists the others and returns how many. */
@@ -187,7 +193,7 @@ static ptrdiff_t list_unsettled(const Pass *p, const Packed *packed, Work *work,
                                  doubt_of(p, half_square, *packed->largest), *packed->scale);
             apart = from_listed < apart ? from_listed : apart;
         }
-        p->apart[row] = (float)apart;
+        p->apart[row] = as_bound(apart);
         const double distance = sqrt((double)squared_distance(p, t, j, s)) * above;
         if (!(distance < apart) && s->weight[t] > 0) s->active[count++] = (int32_t)t;
     }

@@ -12,7 +12,7 @@ from loops import ONE_THREAD
 from numpy.typing import NDArray
 
 import mixtura
-from mixtura import Statistics
+from mixtura import Statistics, fit_kmeans
 from mixtura.data import ArrayRows
 from mixtura.kernels import Rows
 from mixtura.parameters import Seen
@@ -176,3 +176,14 @@ def test_rows_without_weight_have_no_part_in_bounds() -> None:
         one, other = (each.accumulate(seen_of(X[1:121:2].copy())) for each in (rows, present))
         np.testing.assert_allclose(one.resp_xx, other.resp_xx, rtol=1e-12)
         np.testing.assert_array_equal(one.resp_sum, other.resp_sum)
+
+
+@pytest.mark.parametrize("exponent", [300, 140, -140, -148])
+def test_bounds_hold_in_any_unit(exponent: int) -> None:
+    """They are kept as floats, whose range is smaller than that of doubles."""
+    X = np.random.default_rng(0).normal(size=(1500, 64))
+    unit = 2.0**exponent
+    one, other = (fit_kmeans(X * a, 64, init=X[:64] * a, tol=0.0) for a in (1.0, unit))
+    np.testing.assert_array_equal(other.labels, one.labels)
+    assert other.n_iter == one.n_iter
+    assert other.inertia / unit / unit == pytest.approx(one.inertia, rel=1e-12)
