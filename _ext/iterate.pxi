@@ -135,7 +135,14 @@ cdef Py_ssize_t entries_of(shape, Py_ssize_t k, Py_ssize_t d) except -1:
 
 
 cdef class Points:
-    """Some places for parameters and the sums of the rows under them."""
+    """Some places for parameters and the sums of the rows under them.
+
+    A place is one row of `numbers`, with `entries` numbers in an array of the shape:
+
+        weights  log-weights  resp_sum     k each, from 0
+        means  resp_x                      k d each, from 3 k
+        covariances  factors  resp_xx      `entries` each, from 3 k + 2 k d
+    """
 
     cdef object shape, block
     cdef double[:, ::1] numbers, totals

@@ -490,7 +490,7 @@ cdef class Rows:
                     if not begin_iteration(&c.rule, &c.now, objective, &after):
                         drops = not c.now.confirming
                     elif c.now.confirming:
-                        pass
+                        pass  # no leaps before the end
                     elif c.n_seen < LEAP - 1:
                         c.seen[c.n_seen] = place
                         c.n_seen += 1
