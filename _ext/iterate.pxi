@@ -57,6 +57,10 @@ cdef class MStep:
     ridge : ndarray of shape (n_features,), float64, contiguous, or None
     most_inflation : float
         Of a covariance that counts as regular: see factor.h.
+
+    Notes
+    -----
+    One `MStep` serves one thread at a time: its scratch belongs to it.
     """
 
     cdef readonly object shape

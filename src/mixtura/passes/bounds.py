@@ -180,7 +180,7 @@ class CarriedBounds:
         return statistics
 
     def are_idle(self, means: Floats) -> bool:
-        """Whether there are too few components for bounds."""
+        """Whether there are too few components for bounds: iterations may be made in one call."""
         return len(means) < LEAST_COMPONENTS or means.size < self._least_products
 
     def record(self) -> BoundsRecord:

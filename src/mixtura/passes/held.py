@@ -78,7 +78,7 @@ class HeldRows:
         self._unsettled = FIRST_UNSETTLED  # share of the rows for each `_spread` of drift
 
     def are_idle(self, means: Floats) -> bool:  # noqa: ARG002
-        """Whether passes may do without: never said here, as k-means makes single passes."""
+        """Whether iterations may be made in one call: never, each needs the bounds before it."""
         return False
 
     def accumulate(
