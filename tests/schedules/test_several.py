@@ -10,6 +10,7 @@ import pytest
 from clusters import clustered
 from loops import Watched, em_on, start_of
 
+import mixtura
 from mixtura import kernels, reference
 from mixtura.covariance import FAMILIES
 from mixtura.parameters import Parameters
@@ -201,3 +202,13 @@ def test_m_step_takes_any_layout_of_statistics() -> None:
     found = em.update.m_step.maximise(turned, None)
     for one, other in zip(found.arrays(), expected.arrays(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_components_at_a_saddle_are_parted_after_as_many_iterations_as_one_by_one() -> None:
+    X = mixtura.datasets.load_acidity().data
+    resp = np.random.default_rng(1).dirichlet([1.0, 1.0], len(X))
+    options: dict[str, Any] = {"covariance_type": "E", "init": resp}
+    together = mixtura.fit_gmm(X, 2, **options)
+    alone = mixtura.fit_gmm(X, 2, callback=lambda _: False, **options)
+    assert together.history.tobytes() == alone.history.tobytes()
+    assert together.log_likelihood == pytest.approx(-185.95, abs=0.01)
