@@ -1,6 +1,6 @@
 # The door to the M-step of m_step.h, and what iterations that alternate it with passes keep.
 
-cdef extern from "squarem.h" nogil:
+cdef extern from "rivals.h" nogil:
     ctypedef struct Maximisation:
         int shape
         Py_ssize_t k, d
@@ -42,6 +42,17 @@ cdef extern from "squarem.h" nogil:
     double slowness(Py_ssize_t n, const double *x0, const double *x1, const double *x2)
     bint extrapolate(const Maximisation *m, const StepRule *rule, double length, const double *x0,
                      const double *x1, const double *x2, double *sums)
+    enum: GOES_ON
+    ctypedef struct Rivals:
+        Py_ssize_t n, slower
+        double leader
+        const double *objectives
+        const double *weights
+        const double *means
+        const double *scale
+    Py_ssize_t look_at_rivals(const Rivals *r, Py_ssize_t iteration, double objective, double gain,
+                              Py_ssize_t k, Py_ssize_t d, const Mixture *here)
+    enum: SOON
     void all_log_weights "log_weights"(const Maximisation *m, const double *weights,
                                        const double *factors, double *out)
 
@@ -219,6 +230,25 @@ cdef class Points:
         )
 
 
+cdef class Lookout:
+    """What a watch knows, as the iterations see it: `mixtura.search.watch`."""
+
+    cdef Rivals rivals
+    cdef const double[::1] objectives, scale
+    cdef const double[:, ::1] weights
+    cdef const double[:, :, ::1] means
+
+    def __cinit__(self, watch, Py_ssize_t k):
+        self.rivals.slower, self.rivals.leader = watch.slower, watch.leader
+        self.rivals.n = 0
+        if len(watch.objectives) > 0 and watch.weights.shape[1] == k:
+            self.objectives, self.scale = watch.objectives, watch.scale
+            self.weights, self.means = watch.weights, watch.means
+            self.rivals.n = self.objectives.shape[0]
+            self.rivals.objectives, self.rivals.scale = &self.objectives[0], &self.scale[0]
+            self.rivals.weights, self.rivals.means = &self.weights[0, 0], &self.means[0, 0, 0]
+
+
 cdef class Course:
     """Where iterations are, what the schedule knows, and the statistics since its last leap."""
 
@@ -230,8 +260,14 @@ cdef class Course:
     cdef double[::1] vectors
     cdef Py_ssize_t size, current, n_seen
     cdef Py_ssize_t[2] seen
+    cdef Lookout lookout
+    cdef Py_ssize_t iteration, since
+    cdef double last, small
 
     def __cinit__(self, MStep step, rule, state, Py_ssize_t k, Py_ssize_t d):
+        self.lookout = None if rule.watch is None else Lookout(rule.watch, k)
+        self.iteration, self.last = rule.iteration, rule.objective
+        self.since, self.small = rule.since, rule.small
         self.points = Points(LEAP + 1, k, d, step.shape)
         self.before, self.current = state, -1
         self.rule.leaps, self.rule.tol, self.rule.rounding = rule.leaps, rule.tol, rule.rounding
@@ -262,6 +298,28 @@ cdef class Course:
                 break
             i += 1
         return i
+
+    cdef Py_ssize_t after(self, double objective) noexcept nogil:
+        """Count an iteration; return what the watch says of it."""
+        cdef Mixture here
+        cdef double gain = objective - self.last
+        self.last = objective
+        self.iteration += 1
+        self.since += 1
+        if self.lookout is None:
+            return GOES_ON
+        here = self.points.mixture(self.current)
+        return look_at_rivals(
+            &self.lookout.rivals, self.iteration, objective, gain, self.points.k, self.points.d,
+            &here,
+        )
+
+    cdef bint is_slow(self) noexcept nogil:
+        """Whether gains are small where they are looked at: `mixtura.schedules.parting`."""
+        cdef Py_ssize_t times = self.since // SOON, n = self.now.n_recent
+        if self.since % SOON or times & (times - 1) or times == 0 or n < 2:
+            return False
+        return self.now.recent[n - 1] - self.now.recent[n - 2] <= self.small
 
     cdef double measured(self, const Maximisation *m) noexcept nogil:
         """Set the vectors of the last three statistics, and return how slow iterations are."""

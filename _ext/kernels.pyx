@@ -438,8 +438,8 @@ cdef class Rows:
         ----------
         em : str
         step : MStep
-        rule : StepRule
-            Of the schedule.
+        rule : Rule
+            See `mixtura.schedules.protocol`.
         state : SquaremState
         statistics : Statistics
             Where iterations begin.
@@ -453,18 +453,17 @@ cdef class Rows:
         Returns
         -------
         tuple or None
-            The state, the parameters and the statistics where iterations end, the objective after
-            each, and whether the schedule is at its end. None where the first iteration fails.
+            See `mixtura.passes.rows.Course`. None where the first iteration fails.
         """
         cdef Pass p = self.rows
         cdef Begin begin = Begin(statistics, previous)
-        cdef Py_ssize_t k = begin.k, d = begin.d, done = 0, place
+        cdef Py_ssize_t k = begin.k, d = begin.d, done = 0, place, stopped = GOES_ON
         cdef Py_ssize_t work = self.cut(&p, em, SUMS, step.shape, k, entries_of(step.shape, k, d))
         cdef Moments at = begin.moments
         cdef const double *before = begin.previous
-        cdef bint finished = False, drops
+        cdef bint finished = False, slow = False, drops
         cdef Progress after
-        cdef double objective, slow, length
+        cdef double objective, slowest, length
         cdef char *scratch
         cdef int threads
         cdef double checked = now()
@@ -479,7 +478,7 @@ cdef class Rows:
             threads = max(1, min(chosen, p.n_slots))
             scratch = <char *>self.scratch.ask(threads * p.scratch_size)
             with nogil:
-                while done < n and not finished:
+                while done < n and not (finished or slow or stopped != GOES_ON):
                     place = c.free()
                     if not self.reach(&p, step, &at, before, points, place, threads, scratch):
                         break
@@ -495,9 +494,9 @@ cdef class Rows:
                         c.seen[c.n_seen] = place
                         c.n_seen += 1
                     else:
-                        slow = c.measured(&step.m)
-                        after.slowest = max(after.slowest, slow)
-                        length = min(slow, after.longest)
+                        slowest = c.measured(&step.m)
+                        after.slowest = max(after.slowest, slowest)
+                        length = min(slowest, after.longest)
                         c.n_seen, c.seen[0] = 1, place
                         if length > 1.0 and self.leap(&p, step, c, length, threads, scratch):
                             objective = points.objective(c.current)
@@ -511,10 +510,11 @@ cdef class Rows:
                     c.now, objectives[done] = after, objective
                     at, before = points.moments(c.current), points.mixture(c.current).covariances
                     done += 1
+                    stopped, slow = c.after(objective), c.is_slow()
         if done == 0:
             return None
         found = points.parameters(c.current), points.statistics(c.current)
-        return c.state(), *found, objectives.base[:done].tolist(), finished
+        return c.state(), *found, objectives.base[:done].tolist(), finished, stopped
 
     cdef bint leap(self, Pass *p, MStep step, Course c, double length, int threads,
                    char *scratch) except -1 nogil:

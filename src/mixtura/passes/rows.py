@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +60,31 @@ class Pass(Protocol):
         """
 
 
-# Where iterations end: the schedule's state, parameters, statistics under them, the objective after
-# each, and whether the schedule is at its end.
-Course = tuple[Any, Parameters, Statistics, list[float], bool]
+class Course(NamedTuple):
+    """Where iterations end.
+
+    Attributes
+    ----------
+    state : object
+        Of the schedule.
+    parameters : Parameters
+    statistics : Statistics
+        Under them.
+    objectives : list of float
+        After each iteration.
+    finished : bool
+        Whether the schedule is at its end.
+    stopped : int
+        The known maximum of the rule's watch to which iterations have come; -1 where the watch
+        stops them otherwise, -2 where it does not.
+    """
+
+    state: Any
+    parameters: Parameters
+    statistics: Statistics
+    objectives: list[float]
+    finished: bool
+    stopped: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,10 +209,10 @@ class RowsPass:
         assert bounds is not None
         if not rows.iterates or not bounds.are_idle(statistics.centres):
             return None
-        course: Course | None = rows.follow(
+        course = rows.follow(
             self.em, step, rule, state, statistics, previous, n, self.backend.n_threads
         )
-        return course
+        return None if course is None else Course(*course)
 
     def each(self, seen: Callable[[], Seen]) -> Iterator[Statistics]:
         """Yield the statistics of each block, under what `seen` returns when its turn comes."""

@@ -15,7 +15,7 @@ from mixtura.schedules.memoised import Memoised
 from mixtura.schedules.moves import Judge, Moves, MovesState
 from mixtura.schedules.parting import Parting, PartingState
 from mixtura.schedules.plain import Plain, PlainState, predicted_gains
-from mixtura.schedules.protocol import Look, Point, Schedule, Step
+from mixtura.schedules.protocol import Look, Point, Schedule, Step, Stop
 from mixtura.schedules.squarem import Squarem, SquaremState
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Squarem",
     "State",
     "Step",
+    "Stop",
     "StopReason",
     "predicted_gains",
     "stops",

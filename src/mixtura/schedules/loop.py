@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from mixtura.mixture import GaussianMixture
 from mixtura.parameters import Parameters
 from mixtura.passes import Pass
 from mixtura.schedules.plain import PlainState
-from mixtura.schedules.protocol import Look, Point, Rule, Schedule, Steps
+from mixtura.schedules.protocol import Look, Point, Rule, Schedule, Steps, Stop, Watch
 from mixtura.statistics import Statistics
 from mixtura.text import short_html, short_repr
 from mixtura.updates import Collapse, Event, Guard, Update, components_left
@@ -108,6 +109,8 @@ class Outcome:
         Of the schedule; None before the first pass.
     before : Point or None
         The best point at which empty components were found, with as many components as now.
+    stop : Stop or None
+        What a watch said in the end.
     """
 
     parameters: Parameters
@@ -121,6 +124,7 @@ class Outcome:
     inverse_temperature: float = 1.0
     state: Any = None
     before: Point | None = None
+    stop: Stop | None = None
 
     @property
     def suspects(self) -> list[int]:
@@ -160,6 +164,7 @@ class EM:
         callback: Callable[[State], object] | None = None,
         follow: Callable[[Outcome], object] | None = None,
         ahead: Callable[[int], int] = _one_by_one,
+        watch: Watch | None = None,
         judges: bool = True,
     ) -> Outcome:
         """Iterate from `start`.
@@ -179,6 +184,8 @@ class EM:
         ahead : callable
             From the iterations done to the most that are made in one call before callback or follow
             are called again.
+        watch : Watch, optional
+            Stops a run from which nothing is to be had; then stop_reason is "callback", too.
         judges : bool
             Whether the guard looks at the outcome.
 
@@ -211,13 +218,15 @@ class EM:
                 most = max_iter - done
                 if callback is not None or follow is not None:
                     most = min(most, ahead(done))
-                steps = self._several(update, outcome, most)
+                steps = self._several(update, outcome, most, watch)
                 if steps is None:
                     update, steps = self._one(update, outcome)
+                    steps = steps._replace(stop=_stop(watch, outcome, steps))
                 _move(outcome, steps.point)
-                outcome.state = steps.state
+                outcome.state, outcome.stop = steps.state, steps.stop
                 outcome.history += steps.objectives
-                if callback is not None and calls_to_stop(callback, outcome):
+                calls = callback is not None and calls_to_stop(callback, outcome)
+                if calls or steps.stop is not None:
                     outcome.stop_reason = "callback"
                     break
                 if steps.finished:
@@ -244,12 +253,20 @@ class EM:
         left = components_left(outcome.events, len(parameters.weights))
         return self._point(self.update.select(left), parameters, 1.0).objective
 
-    def _several(self, update: Update, outcome: Outcome, most: int) -> Steps | None:
+    def _several(
+        self, update: Update, outcome: Outcome, most: int, watch: Watch | None
+    ) -> Steps | None:
         """Make several iterations in one call of the engine; None where it cannot."""
         step, state = update.m_step, outcome.state
         if step is None or state.inverse_temperature != 1.0:
             return None
-        follow = partial(self._follow, step, outcome)
+        done, last = len(outcome.history), outcome.objective
+
+        def follow(rule: Rule, inner: Any, n: int) -> Steps | None:
+            if watch is not None:
+                rule = rule._replace(watch=watch, iteration=done, objective=last)
+            return self._follow(step, outcome, rule, inner, n)
+
         return self.schedule.several(state, most, follow, partial(self._look_from, update))
 
     def _follow(
@@ -259,8 +276,10 @@ class EM:
         course = self.rows.follow(step, rule, state, at.statistics, at.parameters.covariances, most)
         if course is None:
             return None
-        state, parameters, statistics, objectives, finished = course
-        return Steps(state, Point(parameters, statistics, objectives[-1]), objectives, finished)
+        state, parameters, statistics, objectives, finished, stopped = course
+        stop = None if stopped < -1 else Stop(None if stopped < 0 else stopped)
+        point = Point(parameters, statistics, objectives[-1])
+        return Steps(state, point, objectives, finished, stop)
 
     def _one(self, update: Update, outcome: Outcome) -> tuple[Update, Steps]:
         """Make one iteration, and recover what collapses; also return the update after that."""
@@ -309,6 +328,15 @@ class EM:
             mean = statistics.log_likelihood / statistics.weight_sum
         penalty = update.penalty(parameters, statistics.weight_sum)
         return Point(parameters, statistics, mean + offset - penalty, inverse_temperature)
+
+
+def _stop(watch: Watch | None, before: Outcome, steps: Steps) -> Stop | None:
+    """What a watch says after one more iteration."""
+    if watch is None:
+        return None
+    objective = steps.point.objective
+    gain = objective - before.history[-1] if before.history else math.inf
+    return watch.look(len(before.history) + 1, objective, gain, steps.point.parameters)
 
 
 def calls_to_stop(callback: Callable[[State], object], outcome: Outcome) -> bool:

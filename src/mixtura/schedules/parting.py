@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from mixtura.parameters import Parameters
 from mixtura.schedules.plain import Plain
-from mixtura.schedules.protocol import Follow, Look, LookFrom, Point, Step, Steps
+from mixtura.schedules.protocol import Follow, Look, LookFrom, Point, Rule, Step, Steps
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
@@ -113,10 +113,15 @@ class Parting:
     def several(
         self, state: PartingState, most: int, follow: Follow, look_from: LookFrom
     ) -> Steps | None:
-        made = self._inner.several(state.inner, min(most, _until_due(state)), follow, look_from)
+        def until_slow(rule: Rule, inner: Any, n: int) -> Steps | None:
+            return follow(rule._replace(since=state.since, small=self._tol), inner, n)
+
+        made = self._inner.several(state.inner, most, until_slow, look_from)
         if made is None:
             return None
         after = PartingState(made.state, state.since + len(made.objectives), state.partings)
+        if made.stop is not None:
+            return made._replace(state=after)
         inner = Step(made.state, made.point, made.finished)
         step = self._decided(after, inner, look_from(made.point))
         *before, last = made.objectives
@@ -142,7 +147,8 @@ class Parting:
     def _is_slow(self, state: PartingState) -> bool:
         """Whether gains are below `tol`; asked after `SOON`, twice, four times ... iterations."""
         recent = state.inner.recent
-        if state.since != _due(state.since) or len(recent) < 2:
+        times, rest = divmod(state.since, SOON)
+        if rest or times == 0 or times & (times - 1) or len(recent) < 2:
             return False
         return bool(recent[-1] - recent[-2] <= self._tol)
 
@@ -190,16 +196,6 @@ class Parting:
         variance = np.einsum("a,ab,b", direction, scaled, direction)
         step: Floats = math.sqrt(float(variance)) * direction * self._scale
         return step
-
-
-def _due(since: int) -> int:
-    """The number of iterations, this one or a later one, after which gains are looked at."""
-    return SOON if since <= SOON else SOON << (-(-since // SOON) - 1).bit_length()
-
-
-def _until_due(state: PartingState) -> int:
-    """Iterations until gains are looked at."""
-    return _due(state.since + 1) - state.since
 
 
 def alike(parameters: Parameters) -> list[Indices]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -9,7 +10,7 @@ from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["Follow", "Look", "LookFrom", "Point", "Rule", "Schedule", "Step", "Steps"]
+__all__ = ["Follow", "Look", "LookFrom", "Point", "Rule", "Schedule", "Step", "Steps", "Stop", "Watch"]
 
 
 class Point(NamedTuple):
@@ -37,23 +38,60 @@ Look = Callable[[Statistics], Point | None]
 LookFrom = Callable[[Point], Look]
 
 
+class Stop(NamedTuple):
+    """Why a run is not continued, though it has not converged.
+
+    Attributes
+    ----------
+    end : int or None
+        The known maximum to which it has come; None where it cannot become the best.
+    """
+
+    end: int | None
+
+
+class Watch(Protocol):
+    """Stops a run from which nothing is to be had: see `mixtura.search.watch`."""
+
+    def look(
+        self, iteration: int, objective: float, gain: float, parameters: Parameters
+    ) -> Stop | None:
+        """Return why the run stops after an iteration, of which the gain is given, or None."""
+
+
 class Rule(NamedTuple):
-    """When a pass stops by itself, and whether it leaps: see `mixtura.schedules.squarem`.
+    """When a pass stops by itself, and whether it leaps.
 
     Attributes
     ----------
     tol : float
+        See `mixtura.schedules.squarem`, as for the next three.
     rounding : float
         Relative error of an objective.
     leaps : bool
     scale : ndarray of shape (n_features,), or None
         Units of the features, in which leaps are measured.
+    since : int
+        Iterations from which those are counted after which small gains stop the pass: see
+        `mixtura.schedules.parting`.
+    small : float
+        The largest gain that is small.
+    watch : Watch or None
+    iteration : int
+        Iterations of the run before; the watch counts on from there.
+    objective : float
+        After the last of them; -inf before the first.
     """
 
     tol: float
     rounding: float
     leaps: bool = False
     scale: Floats | None = None
+    since: int = 0
+    small: float = -math.inf
+    watch: Watch | None = None
+    iteration: int = 0
+    objective: float = -math.inf
 
 
 class Steps(NamedTuple):
@@ -68,12 +106,15 @@ class Steps(NamedTuple):
     objectives : list of float
         After each iteration.
     finished : bool
+    stop : Stop or None
+        What a watch says.
     """
 
     state: Any
     point: Point
     objectives: list[float]
     finished: bool
+    stop: Stop | None = None
 
 
 # Makes iterations by a rule: at most so many, from a state of `Plain`, or of `Squarem` for a rule

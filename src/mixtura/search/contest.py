@@ -110,9 +110,7 @@ class Contest:
         leader = self.leader
         watch = self._watch(len(start.weights))
         try:
-            outcome = self.em.run(
-                start, MOST_ITERATIONS, callback=watch, ahead=watch.ahead, judges=False
-            )
+            outcome = self.em.run(start, MOST_ITERATIONS, watch=watch, judges=False)
         except FitError as error:
             self.failure = error
             return "failed"
@@ -128,8 +126,9 @@ class Contest:
                 "the others their numbers. Use fewer components, reg_covar > 0, or an init."
             )
             return "failed"
-        if outcome.stop_reason == "callback":  # what is given up need not be judged
-            end = watch.end
+        stop = outcome.stop
+        if stop is not None:  # what is given up need not be judged
+            end = None if stop.end is None else watch.known[stop.end]
             verdict = "behind" if end is None else self._verdict(end)
         else:
             self.em.judge(outcome)
@@ -144,7 +143,7 @@ class Contest:
                 self._on_lead(end)
         elif verdict == "same":
             end = leader
-        self._record.note(end, given_up=outcome.stop_reason == "callback")
+        self._record.note(end, given_up=stop is not None)
         return verdict
 
     def _watch(self, n_components: int) -> Watch:
@@ -154,6 +153,7 @@ class Contest:
             leader = None
         if leader is not None and not any(each is leader for each in known):
             known.insert(0, leader)
+        known = [each for each in known if len(each.parameters.weights) == n_components]
         return Watch(leader, known, self._scale, self._slower)
 
     def _verdict(self, outcome: Outcome) -> Verdict:

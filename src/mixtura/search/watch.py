@@ -1,18 +1,23 @@
-"""What becomes of a run while it goes on: it is given up where nothing is to be had from it.
+"""When a run of EM is given up: because it cannot become the leader, or comes to a known maximum.
 
-A run is looked at now and then. It is given up where it lacks more of the leader's objective than
-`PATIENCE` times its last step, where its parameters have become those of a maximum that is known,
-and where it is not ahead after many iterations.
+EM gains less and less with each iteration. A run is hopeless where it lacks more than some steps of
+the size of its last one, and where it is not ahead after many iterations. It ends at a maximum that
+is known where its components have come near to those of it.
 
 Predictions of what is left to gain are poor during the first iterations: over 2600 runs this rule
 found half as many better maxima again in the same number of iterations as Aitken's extrapolation.
+Engines make the same decisions between iterations (``_ext/rivals.h``).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from mixtura.schedules import Outcome, State
+import numpy as np
+
+from mixtura.parameters import Parameters
+from mixtura.schedules import Outcome, Stop
 from mixtura.search.alike import are_alike
 from mixtura.shapes import Floats
 
@@ -27,14 +32,14 @@ NEAR = 0.02  # nats per unit of weight; further apart, parameters are not compar
 
 
 class Watch:
-    """Looks at a run, and stops it where it cannot become the leader.
+    """Looks at a run, and stops it where nothing is to be had from it.
 
     Parameters
     ----------
     leader : Outcome or None
         What the run must outdo; None where it need not.
     known : sequence of Outcome
-        Maxima at which a run may end, the leader among them.
+        Maxima at which a run may end, the leader among them; of equally many components.
     scale : ndarray of shape (n_features,)
         Units of the features.
     slower : int
@@ -42,35 +47,47 @@ class Watch:
 
     Attributes
     ----------
-    end : Outcome or None
-        The known maximum to which the run has come.
+    leader : float
+        Its objective; -inf for None.
+    known : sequence of Outcome
+    scale : ndarray of shape (n_features,)
+    slower : int
+    objectives : ndarray of shape (n_known,)
+    weights : ndarray of shape (n_known, n_components)
+    means : ndarray of shape (n_known, n_components, n_features)
+        In units of the features.
     """
 
     def __init__(
         self, leader: Outcome | None, known: Sequence[Outcome], scale: Floats, slower: int = 1
     ) -> None:
-        self._leader, self._known, self._scale, self._slower = leader, known, scale, slower
-        self.end: Outcome | None = None
+        self.leader = -math.inf if leader is None else leader.objective
+        self.known, self.scale, self.slower = known, np.ascontiguousarray(scale), slower
+        self.objectives = np.array([each.objective for each in known])
+        self.weights = np.array([each.parameters.weights for each in known])
+        self.means = np.array([each.parameters.means / scale for each in known])
 
-    def ahead(self, iteration: int) -> int:
-        """Iterations from this one to the next look."""
-        done = iteration // self._slower
-        until = FIRST if done < FIRST else EVERY * (done // EVERY + 1)
-        return until * self._slower - iteration
+    def look(
+        self, iteration: int, objective: float, gain: float, parameters: Parameters
+    ) -> Stop | None:
+        """Return why the run stops after an iteration, or None.
 
-    def __call__(self, state: State) -> bool:
-        """Whether the run is given up."""
-        iteration, between = divmod(state.iteration, self._slower)
+        Parameters
+        ----------
+        iteration : int
+        objective, gain : float, nats per unit of weight
+            After the iteration, and what it has gained.
+        parameters : Parameters
+        """
+        iteration, between = divmod(iteration, self.slower)
         if between or (iteration % EVERY and iteration != FIRST):
-            return False
+            return None
         if iteration >= SETTLED:
-            self.end = next((each for each in self._known if self._is_near(state, each)), None)
-        if self.end is not None or self._leader is None:
-            return self.end is not None
-        behind = self._leader.objective - state.objective
-        return behind > PATIENCE * max(state.gain, 0.0) or (behind > 0.0 and iteration >= LATEST)
-
-    def _is_near(self, state: State, end: Outcome) -> bool:
-        if abs(end.objective - state.objective) >= NEAR:
-            return False
-        return are_alike(end.parameters, state.parameters, self._scale)
+            near = np.abs(self.objectives - objective) < NEAR
+            for end in np.flatnonzero(near).tolist():
+                if are_alike(self.known[end].parameters, parameters, self.scale):
+                    return Stop(end)
+        behind = self.leader - objective
+        if behind > PATIENCE * max(gain, 0.0) or (behind > 0.0 and iteration >= LATEST):
+            return Stop(None)
+        return None
