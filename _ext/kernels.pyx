@@ -382,7 +382,7 @@ cdef class Rows:
     cdef int run(self, Pass *p, n_threads, Py_ssize_t work) except -1:
         cdef char *scratch
         cdef int threads
-        with threads_for_a_pass(n_threads, work=work) as chosen:
+        with threads_for_a_pass(n_threads, work=work, is_brief=True) as chosen:
             threads = max(1, min(chosen, p.n_slots))
             scratch = <char *>self.scratch.ask(threads * p.scratch_size)
             with nogil:

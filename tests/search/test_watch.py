@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from clusters import clustered
+from loops import Watched, em_on, start_of
 
 from mixtura.parameters import Parameters
-from mixtura.schedules import Outcome, State
+from mixtura.schedules import Outcome, Parting, Squarem, Stop
 from mixtura.search.alike import are_alike
 from mixtura.search.watch import FIRST, LATEST, PATIENCE, SETTLED, Watch
-from mixtura.shapes import FULL
+from mixtura.shapes import EPS, FULL
 
 SCALE = np.array([1.0, 10.0])
 
@@ -25,11 +29,15 @@ def leader(objective: float = 1.0) -> Outcome:
     return Outcome(pair(), objective)
 
 
-def state(
-    iteration: int, objective: float, parameters: Parameters | None = None, gain: float = 0.0
-) -> State:
+def looked(
+    watch: Watch,
+    iteration: int,
+    objective: float,
+    parameters: Parameters | None = None,
+    gain: float = 0.0,
+) -> Stop | None:
     at = pair(9.0) if parameters is None else parameters
-    return State(iteration, objective, 0.0, at, gain=gain)
+    return watch.look(iteration, objective, gain, at)
 
 
 @pytest.mark.parametrize(("step", "gives_up"), [(0.09, True), (0.11, False), (-0.1, True)])
@@ -38,28 +46,15 @@ def test_run_is_given_up_where_it_lacks_more_than_ten_of_its_last_steps(
     iteration: int, step: float, gives_up: bool
 ) -> None:
     watch = Watch(leader(), [], SCALE)
-    assert not watch(state(iteration - 1, -step))
-    assert watch(state(iteration, 0.0, gain=step)) == gives_up
-    assert watch.end is None
+    assert looked(watch, iteration, 0.0, gain=step) == (Stop(None) if gives_up else None)
     assert PATIENCE == 10.0
 
 
-def test_run_is_looked_at_only_now_and_then() -> None:
-    looks = []
-    for iteration in range(1, 17):
-        watch = Watch(leader(), [], SCALE)
-        watch(state(iteration - 1, 0.0))
-        looks.append(watch(state(iteration, 0.0)))
-    assert [1 + i for i in np.flatnonzero(looks)] == [2, 4, 8, 12, 16]
-
-
-def test_run_is_looked_at_less_often_where_iterations_are_slower() -> None:
-    looks = []
-    for iteration in range(1, 33):
-        watch = Watch(leader(), [], SCALE, 4)
-        watch(state(iteration - 1, 0.0))
-        looks.append(watch(state(iteration, 0.0)))
-    assert [1 + i for i in np.flatnonzero(looks)] == [8, 16, 32]
+@pytest.mark.parametrize("slower", [1, 4])
+def test_run_is_looked_at_only_now_and_then(slower: int) -> None:
+    watch = Watch(leader(), [], SCALE, slower)
+    looks = [i for i in range(1, 16 * slower + 1) if looked(watch, i, 0.0) is not None]
+    assert looks == [slower * each for each in (2, 4, 8, 12, 16)]
 
 
 @pytest.mark.parametrize(("iteration", "gives_up"), [(LATEST - 4, False), (LATEST, True)])
@@ -68,23 +63,12 @@ def test_run_that_is_behind_after_many_iterations_is_given_up(
 ) -> None:
     """Even where its steps would soon bring it to the leader."""
     watch = Watch(leader(), [], SCALE)
-    assert not watch(state(iteration - 1, 0.8))
-    assert watch(state(iteration, 0.9, gain=0.1)) == gives_up
-
-
-@pytest.mark.parametrize("slower", [1, 4])
-def test_iterations_between_looks_may_be_made_together(slower: int) -> None:
-    watch = Watch(leader(), [], SCALE, slower)
-    looks = [0]
-    while looks[-1] < 16 * slower:
-        looks.append(looks[-1] + watch.ahead(looks[-1]))
-    assert looks == [0, *(slower * each for each in (2, 4, 8, 12, 16))]
-    assert watch.ahead(5 * slower + 1) == 3 * slower - 1
+    assert looked(watch, iteration, 0.9, gain=0.1) == (Stop(None) if gives_up else None)
 
 
 def test_run_is_never_given_up_where_nothing_leads_and_nothing_is_known() -> None:
     watch = Watch(None, [], SCALE)
-    assert not any(watch(state(iteration, -5.0)) for iteration in range(1, 200))
+    assert all(looked(watch, iteration, -5.0) is None for iteration in range(1, 200))
 
 
 @pytest.mark.parametrize("leads", [True, False])
@@ -92,9 +76,8 @@ def test_run_that_comes_to_a_known_maximum_ends_there(leads: bool) -> None:
     other, best = Outcome(pair(9.0), 1.0), leader()
     watch = Watch(best if leads else None, [other, best], SCALE)
     near = pair(4.05, 0.45, turned=True)
-    assert not watch(state(SETTLED - 1, 1.005, near))
-    assert watch(state(SETTLED, 1.005, near))
-    assert watch.end is best
+    assert looked(watch, SETTLED - 1, 1.005, near) is None
+    assert looked(watch, SETTLED, 1.005, near) == Stop(1)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +93,36 @@ def test_run_that_is_not_near_a_known_maximum_goes_on(
     iteration: int, objective: float, parameters: Parameters
 ) -> None:
     watch = Watch(leader(), [leader()], SCALE)
-    watch(state(iteration - 1, objective - 1.0, parameters))
-    assert not watch(state(iteration, objective, parameters, gain=1.0))
-    assert watch.end is None
+    assert looked(watch, iteration, objective, parameters, gain=1.0) is None
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("slower", [1, 2])
+def test_engine_gives_runs_up_as_the_watch_does(covariance_type: str, slower: int) -> None:
+    """Runs from many starts against the best of all, the others known or not."""
+    X, _ = clustered(spread=1.5, seed=3)
+    scale = X.std(axis=0)
+    schedule = Parting(Squarem(1e-6, EPS, scale), 1e-6, EPS, scale)
+    em = em_on(X, covariance_type, schedule, ridge=1e-4)
+    single = replace(em, rows=Watched(em.rows))
+    starts = [
+        start_of(em, np.random.default_rng(seed).integers(3, size=len(X))) for seed in range(12)
+    ]
+    ends = sorted((em.run(each, 300) for each in starts[:4]), key=lambda end: -end.objective)
+    best = ends[0].parameters
+    starts.append(best._replace(means=best.means + 0.05 * scale))  # soon there
+    moved = best._replace(means=best.means + 0.2 * scale)
+    decoy, stops = Outcome(moved, ends[0].objective), []
+    for leads in (ends[0], None):
+        for known in (ends, [decoy, *ends], []):
+            for start in starts:
+                watch = Watch(leads, known, scale, slower)
+                one, other = em.run(start, 200, watch=watch), single.run(start, 200, watch=watch)
+                assert one.stop == other.stop
+                assert one.stop_reason == other.stop_reason
+                assert len(one.history) == len(other.history)
+                stops.append(one.stop)
+    assert {None, Stop(None), Stop(0), Stop(1)} <= {*stops}
 
 
 def test_mixtures_are_alike_only_where_each_has_all_components_of_the_other() -> None:

@@ -57,15 +57,19 @@ class threads_for_a_pass:
     """Choose the number of threads, and count them as busy until the pass is done.
 
     So passes that Python threads make at the same time share the CPUs: a new one gets what the
-    others leave. This context manager is a class because a generator takes twice the time.
+    others leave. This context manager is a class because a generator takes twice the time. A single
+    small pass (`is_brief`) is over before another would miss its thread, and is not counted.
     """
 
-    __slots__ = ("_n_threads", "_work")
+    __slots__ = ("_counts", "_n_threads", "_work")
 
-    def __init__(self, n_threads: int | None, *, work: int) -> None:
+    def __init__(self, n_threads: int | None, *, work: int, is_brief: bool = False) -> None:
         self._n_threads, self._work = n_threads, work
+        self._counts = not (is_brief and work < SERIAL_WORK and n_threads in (None, 1))
 
     def __enter__(self) -> int:
+        if not self._counts:
+            return 1
         me = get_ident()
         with _lock:
             _busy.pop(me, None)  # left there by a Ctrl-C
@@ -73,8 +77,9 @@ class threads_for_a_pass:
         return chosen
 
     def __exit__(self, *_: object) -> None:
-        with _lock:
-            _busy.pop(get_ident(), None)
+        if self._counts:
+            with _lock:
+                _busy.pop(get_ident(), None)
 
 
 def choose_n_threads(n_threads: int | None, *, work: int | None = None) -> int:

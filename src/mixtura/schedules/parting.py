@@ -211,6 +211,11 @@ def alike(parameters: Parameters) -> list[Indices]:
     order = np.argsort(-weights, kind="stable")
     free = [int(j) for j in order if weights[j] >= EMPTY]
     reach = ALIKE * np.sqrt(parameters.variances())
+    # Mostly no two are near each other in the first feature, which is soon seen.
+    first_means = means[:, 0].copy()
+    pairs = np.abs(first_means[:, None] - first_means) <= reach[:, :1]
+    if np.count_nonzero(pairs) == len(weights):  # each one with itself
+        return []
     groups = []
     while len(free) > 1 and weights[free[0]] >= LEAST_SHARE:
         first, *others = free

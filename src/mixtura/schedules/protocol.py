@@ -10,7 +10,18 @@ from mixtura.parameters import Parameters
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 
-__all__ = ["Follow", "Look", "LookFrom", "Point", "Rule", "Schedule", "Step", "Steps", "Stop", "Watch"]
+__all__ = [
+    "Follow",
+    "Look",
+    "LookFrom",
+    "Point",
+    "Rule",
+    "Schedule",
+    "Step",
+    "Steps",
+    "Stop",
+    "Watch",
+]
 
 
 class Point(NamedTuple):
