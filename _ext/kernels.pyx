@@ -270,7 +270,7 @@ def maximise_covariances(str name, Py_ssize_t n_features, const double[::1] scat
     return steps
 
 
-include "iterate.pxi"
+include "mstep.pxi"
 
 
 cdef class Rows:
@@ -415,21 +415,6 @@ cdef class Rows:
 
     # ---- the doors ----
 
-    cdef bint reach(self, Pass *p, MStep step, const Moments *at, const double *previous,
-                    Points points, Py_ssize_t place, int threads, char *scratch) except -1 nogil:
-        """Make an iteration; return whether there are parameters after it."""
-        cdef Mixture mixture = points.mixture(place)
-        cdef Sums sums = points.sums(place)
-        if not m_step(&step.m, at, previous, &mixture, step.scratch):
-            return False
-        p.log_weights, p.means, p.factors = mixture.log_weights, mixture.means, mixture.factors
-        self.by.lay_out(p)
-        self.followed += 1
-        run_slots(self.by, p, threads, scratch, signalled)
-        self.by.reduce_slots(p, &sums)
-        points.totals[place, 0], points.totals[place, 1] = sums.log_likelihood, sums.weight
-        return True
-
     def follow(self, str em, MStep step, rule, state, statistics, previous, Py_ssize_t n,
                n_threads):
         """Make iterations, and decide after each of them by a schedule's rule.
@@ -455,86 +440,8 @@ cdef class Rows:
         tuple or None
             See `mixtura.passes.rows.Course`. None where the first iteration fails.
         """
-        cdef Pass p = self.rows
-        cdef Begin begin = Begin(statistics, previous)
-        cdef Py_ssize_t k = begin.k, d = begin.d, done = 0, place, stopped = GOES_ON
-        cdef Py_ssize_t work = self.cut(&p, em, SUMS, step.shape, k, entries_of(step.shape, k, d))
-        cdef Moments at = begin.moments
-        cdef const double *before = begin.previous
-        cdef bint finished = False, slow = False, drops
-        cdef Progress after
-        cdef double objective, slowest, length
-        cdef char *scratch
-        cdef int threads
-        cdef double checked = now()
-        step.prepare(k, d)
-        self.followed = 0
-        cdef Course c = Course(step, rule, state, k, d)
-        cdef Points points = c.points
-        n = max(1, min(n, TOGETHER // max(1, work)))
-        cdef double[::1] objectives = np.empty(n)
-        p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)
-        with threads_for_a_pass(n_threads, work=work) as chosen:
-            threads = max(1, min(chosen, p.n_slots))
-            scratch = <char *>self.scratch.ask(threads * p.scratch_size)
-            with nogil:
-                while done < n and not (finished or slow or stopped != GOES_ON):
-                    place = c.free()
-                    if not self.reach(&p, step, &at, before, points, place, threads, scratch):
-                        break
-                    if now() - checked > BETWEEN_CHECKS:  # as passes do, if they are long enough
-                        check_signals()
-                        checked = now()
-                    c.current, objective, drops = place, points.objective(place), False
-                    if not begin_iteration(&c.rule, &c.now, objective, &after):
-                        drops = not c.now.confirming
-                    elif c.now.confirming:
-                        pass  # no leaps before the end
-                    elif c.n_seen < LEAP - 1:
-                        c.seen[c.n_seen] = place
-                        c.n_seen += 1
-                    else:
-                        slowest = c.measured(&step.m)
-                        after.slowest = max(after.slowest, slowest)
-                        length = min(slowest, after.longest)
-                        c.n_seen, c.seen[0] = 1, place
-                        if length > 1.0 and self.leap(&p, step, c, length, threads, scratch):
-                            objective = points.objective(c.current)
-                            if length == after.longest:
-                                after.longest *= STRETCH
-                        elif length > 1.0:
-                            after.longest = max(length / STRETCH, LEAST_LENGTH)
-                    finished = end_iteration(&c.rule, &c.now, objective, &after, &drops)
-                    if drops:
-                        c.n_seen = 0
-                    c.now, objectives[done] = after, objective
-                    at, before = points.moments(c.current), points.mixture(c.current).covariances
-                    done += 1
-                    stopped, slow = c.after(objective), c.is_slow()
-        if done == 0:
-            return None
-        found = points.parameters(c.current), points.statistics(c.current)
-        return c.state(), *found, objectives.base[:done].tolist(), finished, stopped
-
-    cdef bint leap(self, Pass *p, MStep step, Course c, double length, int threads,
-                   char *scratch) except -1 nogil:
-        """Go where a leap leads if that is no lower; return whether it is."""
-        cdef double *x = &c.vectors[0]
-        cdef double *sums = x + 2 * c.size
-        cdef Py_ssize_t place, k = step.m.k, d = step.m.d
-        cdef Mixture here = c.points.mixture(c.current)
-        cdef Moments ahead
-        if not extrapolate(&step.m, &c.rule, length, x, x + c.size, sums, sums):
-            return False
-        ahead.centres, ahead.resp_sum = here.means, sums
-        ahead.resp_x, ahead.resp_xx = sums + k, sums + k + k * d
-        place = c.free()
-        if not self.reach(p, step, &ahead, here.covariances, c.points, place, threads, scratch):
-            return False
-        if not c.points.objective(place) >= c.points.objective(c.current):
-            return False
-        c.current = c.seen[0] = place
-        return True
+        begin = Begin(statistics, previous)
+        return Course(self, em, step, rule, state, begin.k, begin.d).run(begin, n, n_threads)
 
     def n_tiles(self, Py_ssize_t n_components, shape):
         """Return the number of tiles that a pass cuts the rows into."""
@@ -658,6 +565,9 @@ cdef class Rows:
         seen = Seen.of_centers(seeds, SPHERICAL_SHAPE)
         work = self.lay_out(&p, "seeds", SUMS, seen)
         return self.collect(&p, n_threads, work, seen).resp_sum
+
+
+include "iterate.pxi"
 
 
 cdef class IncompleteRows(Rows):
