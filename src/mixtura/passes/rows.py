@@ -192,6 +192,30 @@ class RowsPass:
         )
         return course
 
+    def lloyd(self, centers: Floats, n_iter: int, least_gain: float, labels: Labels) -> bool:
+        """Make iterations of Lloyd's algorithm in one call of the engine, where it may do so.
+
+        Parameters
+        ----------
+        centers : ndarray of shape (n_clusters, n_features)
+        n_iter, least_gain
+            When they end: see `mixtura.reference.Rows.lloyd`.
+        labels : ndarray of shape (n_samples,), int64
+            Gets the number of each row's center.
+
+        Returns
+        -------
+        bool
+            False where the rows are not in one block, or iterations are better made one by one.
+        """
+        if self._kept is None or len(self._kept) > 1 or self._engine.single:
+            return False
+        ((_, rows, bounds),) = self._kept
+        if self.source.form != "whole" or bounds is None or not bounds.are_idle(centers):
+            return False
+        rows.lloyd(centers, n_iter, least_gain, self.backend.n_threads, labels)
+        return True
+
     def each(self, seen: Callable[[], Seen]) -> Iterator[Statistics]:
         """Yield the statistics of each block, under what `seen` returns when its turn comes."""
         assert not self.source.is_far, "far blocks are looked at in any order"

@@ -206,6 +206,9 @@ class Beginnings:
     def _ended(self, space: RowsPass, centers: Floats, kind: Kind) -> Labels:
         """Labels of the clusters about some centers, after Lloyd's algorithm for "kmeans"."""
         n_iter, before = LLOYD_ITERATIONS if kind == "kmeans" else 0, -math.inf
+        labels = np.empty(space.source.n_samples, dtype=np.int64)
+        if space.lloyd(centers, n_iter, LEAST_GAIN, labels):
+            return labels
         for i, clusters in enumerate(lloyd(space, centers)):
             height = clusters.statistics.log_likelihood
             if i == n_iter or height - before <= LEAST_GAIN * abs(height):
