@@ -278,6 +278,10 @@ def maximise_covariances(str name, Py_ssize_t n_features, const double[::1] scat
 
 include "iterate.pxi"
 
+cdef extern from "guess.h" nogil:
+    void shrink_to_pooled(const Maximisation *m, double share, const double *resp_sum,
+                          double *resp_xx, double *lent)
+
 
 cdef class Rows:
     """Rows of data, perhaps weighted, and the memory that passes over them use.
@@ -659,6 +663,57 @@ cdef class Rows:
             p.resp_row_stride, p.resp_column_stride = resp.strides[0], resp.strides[1]
         return self.collect(&p, n_threads, work, seen)
 
+    def guess(self, MStep step, const int64_t[::1] labels, const double[::1] centre, Py_ssize_t k,
+              double share, n_threads):
+        """Return the parameters of clusters that are only guesses: see guess.h.
+
+        Parameters
+        ----------
+        step : MStep
+        labels : ndarray of shape (n_samples,)
+        centre : ndarray of shape (n_features,)
+            A point near the rows.
+        k : int
+            Clusters.
+        share : float
+            Of an average component, in rows that each borrows.
+        n_threads : int or None
+
+        Returns
+        -------
+        Parameters or None
+            None where a cluster has no rows, or a component is singular.
+        """
+        cdef Pass p = self.rows
+        cdef Py_ssize_t j, a, d = self.n_features, entries = entries_of(step.shape, k, d)
+        cdef Py_ssize_t work = self.cut(&p, "given_labels", SUMS, step.shape, k, entries)
+        cdef Points points = Points(2, k, d, step.shape)
+        cdef Mixture begun = points.mixture(0), found = points.mixture(1)
+        cdef Moments moments = points.moments(0)
+        cdef Sums sums = points.sums(0)
+        cdef char *scratch
+        cdef int threads, turn
+        cdef bint done
+        step.prepare(k, d)
+        p.given_labels, p.means = &labels[0], begun.means
+        p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)
+        with threads_for_a_pass(n_threads, work=work) as chosen:
+            threads = max(1, min(chosen, p.n_slots))
+            scratch = <char *>self.scratch.ask(threads * p.scratch_size)
+            with nogil:
+                for j in range(k):
+                    for a in range(d):
+                        begun.means[j * d + a] = centre[a]
+                for turn in range(2):
+                    if turn > 0:
+                        move_centers(k, d, &sums, begun.means)
+                    self.by.lay_out(&p)
+                    run_slots(self.by, &p, threads, scratch, signalled)
+                    self.by.reduce_slots(&p, &sums)
+                shrink_to_pooled(&step.m, share, sums.resp_sum, sums.resp_xx, found.covariances)
+                done = m_step(&step.m, &moments, NULL, &found, step.scratch)
+        return points.parameters(1) if done else None
+
     def lloyd(self, centers, Py_ssize_t n_iter, double least_gain, n_threads, int64_t[::1] labels):
         """Give each row to the nearest center after iterations of Lloyd's algorithm: lloyd.h.
 
@@ -727,7 +782,7 @@ cdef class IncompleteRows(Rows):
     """
 
     extras = ("entropy",)
-    given = lloyd = potentials = None  # these are for whole rows
+    given = guess = lloyd = potentials = None  # these are for whole rows
 
     cdef const int64_t[::1] order, runs
 

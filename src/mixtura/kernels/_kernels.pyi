@@ -90,6 +90,15 @@ class Rows:
     def given(
         self, shares: NDArray[Any], centres: Floats, shape: Shape, n_threads: int | None
     ) -> Statistics: ...
+    def guess(
+        self,
+        step: MStep,
+        labels: _Labels,
+        centre: Floats,
+        k: int,
+        share: float,
+        n_threads: int | None,
+    ) -> Parameters | None: ...
     def lloyd(
         self,
         centers: Floats,

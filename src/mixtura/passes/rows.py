@@ -146,6 +146,11 @@ class RowsPass:
                 for block in source.blocks()
             ]
 
+    @property
+    def _only(self) -> Part | None:
+        """The only block, where all rows stay in memory in one."""
+        return self._kept[0] if self._kept is not None and len(self._kept) == 1 else None
+
     def _map(self, done: Callable[[Part], Result]) -> Iterator[Result]:
         """What some work on each block returns."""
         if self._kept is not None:
@@ -192,6 +197,34 @@ class RowsPass:
         )
         return course
 
+    def guess(
+        self, step: MStep, labels: Labels, centre: Floats, n_components: int, share: float
+    ) -> Parameters | None:
+        """Return the parameters of clusters that are only guesses, in one call of the engine.
+
+        Parameters
+        ----------
+        step : MStep
+        labels : ndarray of shape (n_samples,)
+        centre : ndarray of shape (n_features,)
+            A point near the rows.
+        n_components : int
+        share : float
+            Of an average component, in rows with the pooled scatter that each borrows.
+
+        Returns
+        -------
+        Parameters or None
+            None where a component has none, or where no engine does it.
+        """
+        part = self._only
+        if part is None or not part.rows.iterates or self.source.form != "whole":
+            return None
+        found: Parameters | None = part.rows.guess(
+            step, labels, centre, n_components, share, self.backend.n_threads
+        )
+        return found
+
     def lloyd(self, centers: Floats, n_iter: int, least_gain: float, labels: Labels) -> bool:
         """Make iterations of Lloyd's algorithm in one call of the engine, where it may do so.
 
@@ -208,12 +241,13 @@ class RowsPass:
         bool
             False where the rows are not in one block, or iterations are better made one by one.
         """
-        if self._kept is None or len(self._kept) > 1 or self._engine.single:
+        part = self._only
+        if part is None or self._engine.single or self.source.form != "whole":
             return False
-        ((_, rows, bounds),) = self._kept
-        if self.source.form != "whole" or bounds is None or not bounds.are_idle(centers):
+        assert part.bounds is not None
+        if not part.bounds.are_idle(centers):
             return False
-        rows.lloyd(centers, n_iter, least_gain, self.backend.n_threads, labels)
+        part.rows.lloyd(centers, n_iter, least_gain, self.backend.n_threads, labels)
         return True
 
     def each(self, seen: Callable[[], Seen]) -> Iterator[Statistics]:
