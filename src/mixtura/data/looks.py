@@ -99,7 +99,7 @@ def count_missing(block: Block) -> int:
 def first_numbers(block: Block) -> Floats:
     """Return the first observed number of each feature, in rows of positive weight; else NaN."""
     weight = block.sample_weight
-    first = np.full(block.X.shape[1], np.nan)
+    first: Floats = np.full(block.X.shape[1], np.nan)
     if len(block.X) and (weight is None or weight[0] > 0.0):
         first = block.X[0].astype(np.float64)
         if not np.isnan(first).any():
