@@ -7,6 +7,7 @@ Arguments are checked by the callers in Python (mixtura.kernels); here they are 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer,
 )
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -118,6 +119,11 @@ cdef extern from "eigen.h" nogil:
     bint factorise_one "factorise"(const double *A, Py_ssize_t d, double most_inflation,
                                    double *work, double *factor)
     bint eigen(const double *matrix, Py_ssize_t d, double *work, double *values, double *axes)
+
+cdef extern from "lloyd.h" nogil:
+    void mean_of_centers(Py_ssize_t k, Py_ssize_t d, const double *centers, double *mean)
+    void move_centers(Py_ssize_t k, Py_ssize_t d, const Sums *sums, double *centers)
+    bint gains_little(double before, double height, double least_gain)
 
 cdef extern from "families.h" nogil:
     ctypedef struct Family:
@@ -272,6 +278,10 @@ def maximise_covariances(str name, Py_ssize_t n_features, const double[::1] scat
 
 include "mstep.pxi"
 
+cdef extern from "guess.h" nogil:
+    void shrink_to_pooled(const Maximisation *m, double share, const double *resp_sum,
+                          double *resp_xx, double *lent)
+
 
 cdef class Rows:
     """Rows of data, perhaps weighted, and the memory that passes over them use.
@@ -311,7 +321,8 @@ cdef class Rows:
     extras = ()
 
     cdef Py_buffer buffer
-    cdef const double[::1] weight, centre, middle
+    cdef const double[::1] weight, centre
+    cdef double[::1] middle
     cdef const int64_t[::1] code
     cdef const double[:, ::1] prior
     cdef Pass rows
@@ -336,7 +347,7 @@ cdef class Rows:
         self.rows.column_stride = self.buffer.strides[1]
         self.rows.is_float32 = self.buffer.itemsize == 4
         self.weight, self.centre, self.single = sample_weight, centre, single
-        self.code = code
+        self.code, self.middle = code, None
         if sample_weight is not None and self.rows.n > 0:
             self.rows.is_weighted, self.rows.sample_weight = True, &sample_weight[0]
         if centre is not None:
@@ -361,14 +372,21 @@ cdef class Rows:
         cdef const double[::1] factors = seen.precisions_cholesky.reshape(-1)
         p.means, p.log_weights, p.factors = &means[0, 0], &log_weights[0], &factors[0]
         if not p.is_centred and step == "nearest":
-            self.middle = np.mean(means, axis=0)
-            p.is_centred, p.centre = True, &self.middle[0]
+            self.centre_on(p, means.shape[0], p.means)
         work = self.cut(p, step, wanted, seen.shape, means.shape[0], factors.shape[0])
         if self.code is not None and "prior" in seen.extras and p.step.keeps_scores and p.n > 0:
             self.prior = seen.extras["prior"]
             p.has_prior, p.code, p.prior = True, &self.code[0], &self.prior[0, 0]
         self.by.lay_out(p)
         return work
+
+    cdef int centre_on(self, Pass *p, Py_ssize_t k, const double *centers) except -1:
+        """Form products about the mean of some centers."""
+        if self.middle is None:
+            self.middle = np.empty(p.d)
+        p.is_centred, p.centre = True, &self.middle[0]
+        mean_of_centers(k, p.d, centers, &self.middle[0])
+        return 0
 
     cdef Py_ssize_t cut(self, Pass *p, str step, int wanted, shape, Py_ssize_t k,
                         Py_ssize_t entries) except -1:
@@ -552,6 +570,103 @@ cdef class Rows:
             p.resp_row_stride, p.resp_column_stride = resp.strides[0], resp.strides[1]
         return self.collect(&p, n_threads, work, seen)
 
+    def guess(self, MStep step, const int64_t[::1] labels, const double[::1] centre, Py_ssize_t k,
+              double share, n_threads):
+        """Return the parameters of clusters that are only guesses: see guess.h.
+
+        Parameters
+        ----------
+        step : MStep
+        labels : ndarray of shape (n_samples,)
+        centre : ndarray of shape (n_features,)
+            A point near the rows.
+        k : int
+            Clusters.
+        share : float
+            Of an average component, in rows that each borrows.
+        n_threads : int or None
+
+        Returns
+        -------
+        Parameters or None
+            None where a cluster has no rows, or a component is singular.
+        """
+        cdef Pass p = self.rows
+        cdef Py_ssize_t j, a, d = self.n_features, entries = entries_of(step.shape, k, d)
+        cdef Py_ssize_t work = self.cut(&p, "given_labels", SUMS, step.shape, k, entries)
+        cdef Points points = Points(2, k, d, step.shape)
+        cdef Mixture begun = points.mixture(0), found = points.mixture(1)
+        cdef Moments moments = points.moments(0)
+        cdef Sums sums = points.sums(0)
+        cdef char *scratch
+        cdef int threads, turn
+        cdef bint done
+        step.prepare(k, d)
+        p.given_labels, p.means = &labels[0], begun.means
+        p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)
+        with threads_for_a_pass(n_threads, work=work) as chosen:
+            threads = max(1, min(chosen, p.n_slots))
+            scratch = <char *>self.scratch.ask(threads * p.scratch_size)
+            with nogil:
+                for j in range(k):
+                    for a in range(d):
+                        begun.means[j * d + a] = centre[a]
+                for turn in range(2):
+                    if turn > 0:
+                        move_centers(k, d, &sums, begun.means)
+                    self.by.lay_out(&p)
+                    run_slots(self.by, &p, threads, scratch, signalled)
+                    self.by.reduce_slots(&p, &sums)
+                shrink_to_pooled(&step.m, share, sums.resp_sum, sums.resp_xx, found.covariances)
+                done = m_step(&step.m, &moments, NULL, &found, step.scratch)
+        return points.parameters(1) if done else None
+
+    def lloyd(self, centers, Py_ssize_t n_iter, double least_gain, n_threads, int64_t[::1] labels):
+        """Give each row to the nearest center after iterations of Lloyd's algorithm: lloyd.h.
+
+        Where these end, and what is returned: see `mixtura.reference.Rows`. Tiles must be in double
+        precision.
+        """
+        cdef Pass p = self.rows
+        cdef Py_ssize_t k = len(centers), d = self.n_features, made = 0
+        cdef double[:, ::1] now_at = np.array(centers)
+        cdef double[::1] resp_sum = np.empty(k), resp_xx = np.empty(k)
+        cdef double[:, ::1] resp_x = np.empty((k, d))
+        cdef bint may_move = n_iter > 0  # else sums are of no use
+        cdef double height, before = -INFINITY, checked = now()
+        cdef Sums sums
+        cdef char *scratch
+        cdef int threads
+        if p.n == 0:
+            return now_at.base, 0
+        seen = Seen.of_centers(now_at.base, SPHERICAL_SHAPE)
+        work = self.lay_out(&p, "nearest", LABELS | (SUMS if may_move else 0), seen)
+        memset(&sums, 0, sizeof(Sums))
+        sums.resp_sum, sums.resp_x, sums.resp_xx = &resp_sum[0], &resp_x[0, 0], &resp_xx[0]
+        p.labels, p.means = &labels[0], &now_at[0, 0]
+        p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)
+        with threads_for_a_pass(n_threads, work=work) as chosen:
+            threads = max(1, min(chosen, p.n_slots))
+            scratch = <char *>self.scratch.ask(threads * p.scratch_size)
+            with nogil:
+                while True:
+                    run_slots(self.by, &p, threads, scratch, signalled)
+                    if made == n_iter:
+                        break
+                    self.by.reduce_slots(&p, &sums)
+                    height = sums.log_likelihood
+                    if gains_little(before, height, least_gain):
+                        break
+                    if now() - checked > BETWEEN_CHECKS:
+                        check_signals()
+                        checked = now()
+                    before, made = height, made + 1
+                    move_centers(k, d, &sums, &now_at[0, 0])
+                    if self.centre is None:
+                        mean_of_centers(k, d, &now_at[0, 0], &self.middle[0])
+                    self.by.lay_out(&p)
+        return now_at.base, made
+
     def potentials(self, seeds, double[::1] nearest, n_threads, *, double[:, :] after=None):
         """Take the first of some seeds; return what choosing each of them next would leave.
 
@@ -577,7 +692,7 @@ cdef class IncompleteRows(Rows):
     """
 
     extras = ("entropy",)
-    given = potentials = None  # these are for whole rows
+    given = guess = lloyd = potentials = None  # these are for whole rows
 
     cdef const int64_t[::1] order, runs
 

@@ -85,6 +85,39 @@ def test_weights_count_as_repeated_rows() -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("digits", [0, 1, 9])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("n", [1, 2, 3, 50, 301])
+def test_rows_that_count_once_have_the_middle_of_rows_that_count_twice(
+    n: int, missing: float, digits: int
+) -> None:
+    """To the bit, though none of the first are sorted that need not be."""
+    X = np.round(normal(n=n), digits)
+    X[1:][np.random.default_rng(0).random((n - 1, 3)) < missing] = np.nan
+    X[::9, 0] *= 1e5
+    for once, twice in zip(middle_of(X, ones(X)), middle_of(X, 2.0 * ones(X)), strict=True):
+        np.testing.assert_array_equal(once, twice)
+
+
+def test_copy_of_all_rows_has_their_middle_and_other_rows_their_own() -> None:
+    weight = np.random.default_rng(0).integers(1, 3, size=N) + 0.0
+    every, some = np.arange(N), np.arange(0, N, 2)
+    for source, own in (
+        (ArrayRows(normal()), np.ones(N)),
+        (ArrayRows(normal(), weight), weight),
+    ):
+        middle = source.middle
+        assert ArrayRows.copied(source, every, own).middle is middle
+        for other in (
+            ArrayRows.copied(source, every, 1.0 + np.arange(N)),
+            ArrayRows.copied(source, some, own[some]),
+        ):
+            for found, expected in zip(
+                other.middle, middle_of(other.X, other.sample_weight), strict=True
+            ):
+                np.testing.assert_array_equal(found, expected)
+
+
 def test_source_looks_at_all_rows_or_at_a_sample_that_is_the_same_each_time() -> None:
     X = normal(n=3 * LOOKED_AT)
     rows = ArrayRows(X)

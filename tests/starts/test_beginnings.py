@@ -61,9 +61,16 @@ class LabelsSeen(RowsPass):
         self.labels: list[NDArray[np.int64]] = []
 
     def given(self, shares: NDArray[Any], centres: Floats) -> Any:
-        if not any(shares is earlier for earlier in self.labels):  # each is given twice
-            self.labels.append(shares)
+        self._keep(shares)
         return super().given(shares, centres)
+
+    def guess(self, step: Any, labels: NDArray[np.int64], *options: Any) -> Any:
+        self._keep(labels)
+        return super().guess(step, labels, *options)
+
+    def _keep(self, labels: NDArray[np.int64]) -> None:
+        if not any(labels is earlier for earlier in self.labels):  # they may be used again
+            self.labels.append(labels)
 
 
 def seen_starts(

@@ -61,7 +61,13 @@ class ArrayRows(RowSource):
     def copied(cls, source: RowSource, positions: Positions, weight: Floats) -> ArrayRows:
         """Return copies of the rows at some positions, as float64, with the weights given."""
         X, _, _, extras = source.gather(positions)
-        return cls(X, weight, source.feature_names, form=source.form, extras=extras)
+        rows = cls(X, weight, source.feature_names, form=source.form, extras=extras)
+        middle = vars(source).get("middle")
+        if middle is not None and len(positions) == source.n_rows:
+            own = source.weights()
+            if np.array_equal(weight, np.ones(len(weight)) if own is None else own[positions]):
+                vars(rows)["middle"] = middle  # of the same rows
+        return rows
 
     @classmethod
     def opened(cls, X: Any) -> ArrayRows:

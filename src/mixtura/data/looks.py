@@ -78,7 +78,8 @@ def counted(block: Block) -> Counted:
 
 def _mark(block: Block) -> int:
     """Return a digest of some rows, evenly spaced; a row of weight zero may be anything."""
-    rows = np.linspace(0, max(0, len(block.X) - 1), min(MARKED, len(block.X))).astype(np.intp)
+    last, apart = len(block.X) - 1, max(1, min(MARKED, len(block.X)) - 1)
+    rows = np.array([i * last // apart for i in range(min(MARKED, last + 1))], dtype=np.intp)
     if block.sample_weight is not None:
         rows = rows[block.sample_weight[rows] > 0.0]
     return zlib.crc32(np.ascontiguousarray(block.X[rows]).tobytes())
@@ -97,7 +98,12 @@ def count_missing(block: Block) -> int:
 
 def first_numbers(block: Block) -> Floats:
     """Return the first observed number of each feature, in rows of positive weight; else NaN."""
-    first = np.full(block.X.shape[1], np.nan)
+    weight = block.sample_weight
+    first: Floats = np.full(block.X.shape[1], np.nan)
+    if len(block.X) and (weight is None or weight[0] > 0.0):
+        first = block.X[0].astype(np.float64)
+        if not np.isnan(first).any():
+            return first
     for part, *_ in block.chunks():
         for a in np.flatnonzero(np.isnan(first)):
             column = part[:, a] if np.isnan(part[0, a]) else part[:1, a]

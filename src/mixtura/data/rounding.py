@@ -39,12 +39,14 @@ def rounding_variance(rows: Floats, scale: Floats, middle: Middle) -> Floats:
     ndarray of shape (n_features,)
         0 for a constant feature, at most the square of its unit.
     """
-    scaled = np.where(middle.near(rows), rows, np.nan) / scale
-    scaled.sort(axis=0)  # NaN at the end
-    steps = np.diff(scaled, axis=0)
+    near = middle.near(rows)
+    scaled = (rows if near.all() else np.where(near, rows, np.nan)) / scale
+    columns = np.ascontiguousarray(scaled.T)  # along memory, each step is many times as fast
+    columns.sort(axis=1)  # NaN at the end
+    steps = np.diff(columns, axis=1)
     # False for NaN. Numbers far away have larger rounding errors than those that matter.
-    distinct = steps > SAME * np.fmax.reduce(np.abs(scaled), axis=0)
-    smallest = np.where(distinct, steps, np.inf).min(axis=0, initial=np.inf)
+    distinct = steps > SAME * np.fmax.reduce(np.abs(columns), axis=1)[:, None]
+    smallest = np.where(distinct, steps, np.inf).min(axis=1, initial=np.inf)
     share = np.minimum(np.square(np.where(smallest < np.inf, smallest, 0.0)) / 12.0, 1.0)
     variance: Floats = share * np.square(scale)
     return variance

@@ -46,6 +46,7 @@ __all__ = ["CHUNK", "Block", "RowSource", "check_promises"]
 Result = TypeVar("Result")
 Mask = NDArray[np.bool_]
 REWEIGHTED = 5  # times, until very noisy numbers count for nothing
+ANY_GENERATOR = np.random.default_rng(0)  # for what draws nothing
 LEAST_LOOKED_AT = 400  # observed numbers of a feature, where it has so many
 Positions = NDArray[np.integer[Any]] | Sequence[int]
 
@@ -420,7 +421,8 @@ class RowSource(ABC):
         Of many rows, a sample is looked at, the same each time. A number with noise of its own
         counts as the share of its variance that is not noise.
         """
-        rng = np.random.default_rng(0)
+        # Nothing is drawn where all rows are taken, and a new generator takes as long as those do.
+        rng = np.random.default_rng(0) if self.n_rows > LOOKED_AT else ANY_GENERATOR
         positions, weight = self.drawn(LOOKED_AT, rng)
         rows, _, _, extras = self.gather(positions)
         if self.form == "noisy" and "projection" not in extras:

@@ -165,7 +165,7 @@ class Fitting:
 
     def _automatic(self, method: Start, rng: np.random.Generator) -> Outcome:
         """From an automatic start, and again with a larger ridge where that ends on ties."""
-        rng_of_restart = copy.deepcopy(rng)
+        state = rng.bit_generator.state
         start = self._resumed() or self._best_start(method, self._update, self._ridge, rng)
         smoother = self._smoother()
         if smoother is None:
@@ -175,8 +175,10 @@ class Fitting:
         outcome = self._from_found(self._update, start)
         if not outcome.spurious or outcome.stop_reason not in ("converged", "max_iter"):
             return outcome
+        again = copy.deepcopy(rng)
+        again.bit_generator.state = state
         try:
-            start = self._best_start(method, smoother, self._larger_ridge(), rng_of_restart)
+            start = self._best_start(method, smoother, self._larger_ridge(), again)
         except KeyboardInterrupt:  # the first fit is there
             return replace(outcome, stop_reason="interrupted")
         start.events = _spurious_events(outcome, "smoothed") + start.events

@@ -90,6 +90,23 @@ class Rows:
     def given(
         self, shares: NDArray[Any], centres: Floats, shape: Shape, n_threads: int | None
     ) -> Statistics: ...
+    def guess(
+        self,
+        step: MStep,
+        labels: _Labels,
+        centre: Floats,
+        k: int,
+        share: float,
+        n_threads: int | None,
+    ) -> Parameters | None: ...
+    def lloyd(
+        self,
+        centers: Floats,
+        n_iter: int,
+        least_gain: float,
+        n_threads: int | None,
+        labels: _Labels,
+    ) -> tuple[Floats, int]: ...
     def potentials(
         self,
         seeds: Floats,

@@ -77,9 +77,9 @@ class HeldRows:
         self._spread = 1.0  # root mean square distance of the rows from their centers
         self._unsettled = FIRST_UNSETTLED  # share of the rows for each `_spread` of drift
 
-    def are_idle(self, means: Floats) -> bool:  # noqa: ARG002
-        """Whether iterations may be made in one call: never, each needs the bounds before it."""
-        return False
+    def are_idle(self, means: Floats) -> bool:
+        """Whether iterations may be made in one call: no bounds are carried between them."""
+        return len(means) < LEAST_CENTERS or means.size < self._least_products
 
     def accumulate(
         self, rows: Any, seen: Seen, n_threads: int | None, labels: Labels | None = None
@@ -101,7 +101,7 @@ class HeldRows:
         """
         centers = seen.means
         statistics: Statistics
-        if len(centers) < LEAST_CENTERS or centers.size < self._least_products:
+        if self.are_idle(centers):
             statistics = rows.accumulate(self._em, seen, n_threads, labels=labels)
             return statistics
         if len(self._held) != rows.n_samples:

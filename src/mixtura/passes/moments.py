@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -35,8 +37,9 @@ def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
         a column without any number.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, _ = _about(source.first_row(), source, backend)
-        _, variance = _about(mean, source, backend)
+        about = _about(source, backend)
+        mean, _ = about(source.first_row())
+        _, variance = about(mean)
     rows_have, column, it = "X must have", "column", "it"
     if source.form == "binned":
         rows_have, column, it = "edges must be of bins whose middles have", "feature", "its edges"
@@ -56,17 +59,21 @@ def moments(source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
     return mean, variance
 
 
-def _about(point: Floats, source: RowSource, backend: Backend) -> tuple[Floats, Floats]:
-    """Mean of each feature, and mean of the squares about a point."""
+def _about(source: RowSource, backend: Backend) -> Callable[[Floats], tuple[Floats, Floats]]:
+    """What returns the mean of each feature, and the mean of the squares about a point."""
     if source.form == "incomplete":
-        return _observed_about(point, source)
+        return partial(_observed_about, source)
     rows = RowsPass(source if source.form == "whole" else source.plain(), DIAG, backend)
     one, ones = np.zeros(1), np.ones((1, source.n_features))
-    statistics = rows.accumulate(Seen(one, point[None], ones, ones, DIAG))
-    return statistics.means()[0], statistics.resp_xx[0] / statistics.resp_sum[0]
+
+    def about(point: Floats) -> tuple[Floats, Floats]:
+        statistics = rows.accumulate(Seen(one, point[None], ones, ones, DIAG))
+        return statistics.means()[0], statistics.resp_xx[0] / statistics.resp_sum[0]
+
+    return about
 
 
-def _observed_about(point: Floats, source: RowSource) -> tuple[Floats, Floats]:
+def _observed_about(source: RowSource, point: Floats) -> tuple[Floats, Floats]:
     """Mean of what is observed of each feature, and mean of its squares about a point."""
     weight, first, second = source.total(_ObservedSums(point))
     refuse_unobserved(weight, source.feature_names)

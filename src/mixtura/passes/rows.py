@@ -168,6 +168,11 @@ class RowsPass:
                 for block in source.blocks()
             ]
 
+    @property
+    def _only(self) -> Part | None:
+        """The only block, where all rows stay in memory in one."""
+        return self._kept[0] if self._kept is not None and len(self._kept) == 1 else None
+
     def _map(self, done: Callable[[Part], Result]) -> Iterator[Result]:
         """What some work on each block returns."""
         if self._kept is not None:
@@ -213,6 +218,59 @@ class RowsPass:
             self.em, step, rule, state, statistics, previous, n, self.backend.n_threads
         )
         return None if course is None else Course(*course)
+
+    def guess(
+        self, step: MStep, labels: Labels, centre: Floats, n_components: int, share: float
+    ) -> Parameters | None:
+        """Return the parameters of clusters that are only guesses, in one call of the engine.
+
+        Parameters
+        ----------
+        step : MStep
+        labels : ndarray of shape (n_samples,)
+        centre : ndarray of shape (n_features,)
+            A point near the rows.
+        n_components : int
+        share : float
+            Of an average component, in rows with the pooled scatter that each borrows.
+
+        Returns
+        -------
+        Parameters or None
+            None where a component has none, or where no engine does it.
+        """
+        part = self._only
+        if part is None or not part.rows.iterates or self.source.form != "whole":
+            return None
+        found: Parameters | None = part.rows.guess(
+            step, labels, centre, n_components, share, self.backend.n_threads
+        )
+        return found
+
+    def lloyd(self, centers: Floats, n_iter: int, least_gain: float, labels: Labels) -> bool:
+        """Make iterations of Lloyd's algorithm in one call of the engine, where it may do so.
+
+        Parameters
+        ----------
+        centers : ndarray of shape (n_clusters, n_features)
+        n_iter, least_gain
+            When they end: see `mixtura.reference.Rows.lloyd`.
+        labels : ndarray of shape (n_samples,), int64
+            Gets the number of each row's center.
+
+        Returns
+        -------
+        bool
+            False where the rows are not in one block, or iterations are better made one by one.
+        """
+        part = self._only
+        if part is None or self._engine.single or self.source.form != "whole":
+            return False
+        assert part.bounds is not None
+        if not part.bounds.are_idle(centers):
+            return False
+        part.rows.lloyd(centers, n_iter, least_gain, self.backend.n_threads, labels)
+        return True
 
     def each(self, seen: Callable[[], Seen]) -> Iterator[Statistics]:
         """Yield the statistics of each block, under what `seen` returns when its turn comes."""

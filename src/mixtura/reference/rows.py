@@ -6,6 +6,7 @@ says how rows are scored (`_scores`) and added up (`_sums`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from mixtura.reference import hard, nearest, soft
 from mixtura.reference.density import log_density
 from mixtura.reference.given import add_up, as_resp
 from mixtura.reference.seeds import potentials
-from mixtura.shapes import EPS, Floats, Shape
+from mixtura.shapes import EPS, SPHERICAL, Floats, Shape
 from mixtura.statistics import Statistics
 
 __all__ = ["E_STEPS", "Rows"]
@@ -159,6 +160,30 @@ class Rows:
     ) -> Statistics:
         """Return the statistics under labels (n_samples,) or responsibilities."""
         return add_up(self._X, self._weight, shares, centres, shape)
+
+    def lloyd(
+        self,
+        centers: Floats,
+        n_iter: int,
+        least_gain: float,
+        n_threads: int | None,
+        labels: Labels,
+    ) -> tuple[Floats, int]:
+        """Give each row to the nearest center after some iterations of Lloyd's algorithm.
+
+        They end before `n_iter` where the last one has lowered the squared distances by no more
+        than `least_gain` of them. `labels` gets the number of each row's center. Return the centers
+        and the iterations made. An empty cluster keeps its center.
+        """
+        before = -math.inf
+        for made in range(n_iter + 1):
+            seen = Seen.of_centers(centers, SPHERICAL)
+            statistics = self.accumulate("nearest", seen, n_threads, labels=labels)
+            height = statistics.log_likelihood
+            if made == n_iter or height - before <= least_gain * abs(height):
+                break
+            centers, before = statistics.means(), height
+        return centers, made
 
     def potentials(
         self,

@@ -206,6 +206,9 @@ class Beginnings:
     def _ended(self, space: RowsPass, centers: Floats, kind: Kind) -> Labels:
         """Labels of the clusters about some centers, after Lloyd's algorithm for "kmeans"."""
         n_iter, before = LLOYD_ITERATIONS if kind == "kmeans" else 0, -math.inf
+        labels = np.empty(space.source.n_samples, dtype=np.int64)
+        if space.lloyd(centers, n_iter, LEAST_GAIN, labels):
+            return labels
         for i, clusters in enumerate(lloyd(space, centers)):
             height = clusters.statistics.log_likelihood
             if i == n_iter or height - before <= LEAST_GAIN * abs(height):
@@ -227,7 +230,12 @@ class Beginnings:
             code = own.extra("code")
             assert code is not None
             labels = matched(labels, code, self.prior, rows.source.weights())
-        centres = np.tile(rows.source.middle.centre, (self.n_components, 1))
+        centre = rows.source.middle.centre
+        if em.update.m_step is not None:
+            found = rows.guess(em.update.m_step, labels, centre, self.n_components, POOLED_SHARE)
+            if found is not None:
+                return found
+        centres = np.tile(centre, (self.n_components, 1))
         statistics = rows.given(labels, rows.given(labels, centres).means()).centred()
         scatter = statistics.shape.shrunk_to_pooled(
             statistics.resp_xx, statistics.resp_sum, POOLED_SHARE
