@@ -310,8 +310,8 @@ static void add_axes(const Pass *p, const Part *part, ptrdiff_t j) {
             second += rz * z;
         }
         add_to(observed + a * LANES, seen);
-        add_to(resp_x + a * LANES, first);
-        add_to(resp_xx + a * LANES, second);
+        add_lanes_to(resp_x + a * KEPT_LANES, first);
+        add_lanes_to(resp_xx + a * KEPT_LANES, second);
     }
 }
 

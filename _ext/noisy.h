@@ -537,7 +537,7 @@ INLINE void add_sums(const Pass *p, ptrdiff_t n, const vec *sums, double *slot) 
     for (ptrdiff_t i = 0; i < n; i++) {
         double lanes[LANES];
         memcpy(lanes, sums + i, sizeof lanes);
-        if (entry(p) == LANES) add_to(slot + i * LANES, sums[i]);
+        if (p->narrow) add_lanes_to(slot + i * KEPT_LANES, sums[i]);
         else slot[i] += sum_lanes(lanes);
     }
 }

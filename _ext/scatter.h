@@ -1,6 +1,6 @@
 /* Sums of weighted differences and their outer products: equation (5) of pass.h.
 
-   Few features (d <= NARROW): lanes are rows, every sum is a whole vector, and lanes are added up
+   Few features (d <= NARROW): lanes are rows, every sum is a vector, and its lanes are added up
    only at the very end. Blocks of four by four features keep their sums in registers over the tile.
 
    Many features: lanes are features. The rows that a component has a share of are gathered as
@@ -45,7 +45,7 @@ INLINE void list_active(const real *r, ptrdiff_t rows, ptrdiff_t count, int32_t 
 typedef struct {
     const real *x, *mean, *r; /* x by feature, `stride` apart */
     ptrdiff_t stride, rows, d;
-    double *resp_x, *resp_xx; /* d and d x d vectors; d vectors for a diagonal */
+    double *resp_x, *resp_xx; /* d and d x d sums; d for a diagonal */
 } Narrow;
 
 /* features a .. a + size - 1 with themselves, and their first sums */
@@ -61,9 +61,10 @@ INLINE void narrow_diagonal(const int size, const int cross, const Narrow *n, pt
         }
     }
     for (int i = 0; i < size; i++) {
-        add_to(n->resp_x + (a + i) * LANES, first[i]);
+        add_lanes_to(n->resp_x + (a + i) * KEPT_LANES, first[i]);
         for (int j = cross ? 0 : i; j <= i; j++)
-            add_to(n->resp_xx + (cross ? (a + i) * n->d + a + j : a + i) * LANES, second[i][j]);
+            add_lanes_to(n->resp_xx + (cross ? (a + i) * n->d + a + j : a + i) * KEPT_LANES,
+                         second[i][j]);
     }
 }
 
@@ -80,7 +81,7 @@ INLINE void narrow_rectangle(const int size, const Narrow *n, ptrdiff_t a, ptrdi
     }
     for (int i = 0; i < size; i++)
         for (int j = 0; j < 4; j++)
-            add_to(n->resp_xx + ((a + i) * n->d + b + j) * LANES, sum[i][j]);
+            add_lanes_to(n->resp_xx + ((a + i) * n->d + b + j) * KEPT_LANES, sum[i][j]);
 }
 
 INLINE void narrow_rows(const int size, const int cross, const Narrow *n, ptrdiff_t a) {
@@ -318,7 +319,7 @@ static void add_moments(const Pass *p, Tile *s, double *slot) {
 }
 
 INLINE double sum_entry(const Pass *p, const double *at) {
-    return entry(p) == LANES ? sum_lanes(at) : *at;
+    return p->narrow ? sum_of(KEPT_LANES, at) : *at;
 }
 
 /* Strips the padding, adds the lanes, mirrors the triangle. */

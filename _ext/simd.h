@@ -81,6 +81,27 @@ INLINE void add_half_to(double *sum, half v) {
     memcpy(sum, &total, sizeof total);
 }
 
+/* A sum that is a vector: its lanes are added at the end, those of wide vectors up to KEPT_LANES of
+   them before, so that sums of many features stay in cache. */
+#if VECTOR_BYTES == 64
+enum { KEPT_LANES = 4 };
+INLINE void add_lanes_to(double *sum, vec v) {
+#ifdef SINGLE
+    const __m512 lanes = (__m512)v;
+    const __m512d all = _mm512_cvtps_pd(
+        _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1)));
+#else
+    const __m512d all = (__m512d)v;
+#endif
+    const __m256d part =
+        _mm256_add_pd(_mm512_castpd512_pd256(all), _mm512_extractf64x4_pd(all, 1));
+    _mm256_storeu_pd(sum, _mm256_add_pd(_mm256_loadu_pd(sum), part));
+}
+#else
+enum { KEPT_LANES = LANES };
+INLINE void add_lanes_to(double *sum, vec v) { add_to(sum, v); }
+#endif
+
 INLINE vec pick(mask m, vec yes, vec no) { return (vec)((m & (mask)yes) | (~m & (mask)no)); }
 
 #if defined(__AVX512F__) && defined(SINGLE)
@@ -139,13 +160,14 @@ INLINE real total_lane(vec v) {
 #endif
 }
 
-INLINE double sum_lanes(const double *sum) {
+INLINE double sum_of(const int lanes, const double *sum) {
     double s[LANES];
-    memcpy(s, sum, sizeof s);
-    for (int width = LANES / 2; width > 0; width /= 2)
+    memcpy(s, sum, lanes * sizeof *s);
+    for (int width = lanes / 2; width > 0; width /= 2)
         for (int l = 0; l < width; l++) s[l] += s[l + width];
     return s[0];
 }
+INLINE double sum_lanes(const double *sum) { return sum_of(LANES, sum); }
 
 /* p[0] x^(n-1) + ... + p[n-1] */
 INLINE vec polynomial(const int n, const real *p, vec x) {
