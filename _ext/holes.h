@@ -328,7 +328,7 @@ static void add_mixed(const Pass *p, Part *part) {
             continue;
         }
         double *resp_xx = sums + resp_xx_at(p, p->shape == TIED ? 0 : j);
-        list_active(r, s->rows, n, s->active);
+        list_active(r, s->padded, s->active, s->rz);
         pack_completed(p, part, j, n, sums + resp_x_at(p, j));
         scatter_wide(p, s->rz, s->z, n, resp_xx);
         const double *spread = part->spread + j * pairs(p->most_missing) * p->tile;

@@ -140,6 +140,27 @@ INLINE uint64_t bits_of(mask m) {
 #endif
 }
 
+#if VECTOR_BYTES == 64
+/* Lists the lanes above 0 of a vector at place t, and what they hold, by whole vectors; returns how
+   many there are. */
+INLINE ptrdiff_t list_lanes(vec v, ptrdiff_t t, int32_t *list, real *packed) {
+#ifdef SINGLE
+    const __mmask16 above = _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_GT_OQ);
+    const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i from = _mm512_add_epi32(places, _mm512_set1_epi32((int)t));
+    _mm512_storeu_si512(list, _mm512_maskz_compress_epi32(above, from));
+    store(packed, (vec)_mm512_maskz_compress_ps(above, (__m512)v));
+#else
+    const __mmask8 above = _mm512_cmp_pd_mask((__m512d)v, _mm512_setzero_pd(), _CMP_GT_OQ);
+    const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i from = _mm256_add_epi32(places, _mm256_set1_epi32((int)t));
+    _mm256_storeu_si256((__m256i *)list, _mm256_maskz_compress_epi32(above, from));
+    store(packed, (vec)_mm512_maskz_compress_pd(above, (__m512d)v));
+#endif
+    return __builtin_popcount(above);
+}
+#endif
+
 INLINE real largest_lane(vec v) {
     real largest = v[0];
     for (int l = 1; l < LANES; l++) largest = v[l] > largest ? v[l] : largest;
