@@ -20,6 +20,9 @@
    A sweep takes one plane after the other, and is one of Jacobi's method where there is one
    component. In a sweep of EVE, c_j follows the tangent of root_j too, which is above it.
 
+   With hundreds of features the search for axes takes seconds, so signals are checked on the way.
+   Once a handler has raised, what is written means nothing.
+
    The rows of G are those of D^T L_j, W_j = L_j L_j^T, side by side: e_j is a product of two of
    them, and turning axes turns rows.
 
@@ -32,6 +35,7 @@
 #define MIXTURA_AXES_H
 
 #include "eigen.h"
+#include "watch.h"
 
 enum { WARM_SWEEPS = 12 };     /* at most, from the axes before: EM goes on where they end */
 #define LEAST_PROGRESS 0.03    /* of what all sweeps of an update have gained: less ends it */
@@ -40,6 +44,7 @@ enum { COLD_SWEEPS = 200 };    /* for the best of them */
 #define LEAST_GAIN 1e-14       /* of a sweep, per unit of weight; less is rounding */
 #define LEAST_TURN 1e-18       /* the gain below which a plane is not turned */
 #define LEAST_OMEGA DBL_EPSILON /* of the trace; a smaller variance is rounding */
+enum { PLANE_WORK = 4 };       /* multiply-adds for an entry of G, in a plane */
 #define SOUND 1e-10            /* ratio of eigenvalues: above, a component's own axes are tried */
 
 typedef struct {
@@ -50,6 +55,7 @@ typedef struct {
     double *omega; /* of scatters of trace one, entry (a, j) */
     double *axes;  /* a row each */
     double *traces, *shares, *products, *best, *rest;
+    Patience *patience;
 } Common;
 
 INLINE ptrdiff_t whole_vectors(ptrdiff_t d) { return (d + LANES - 1) / LANES * LANES; }
@@ -62,8 +68,8 @@ static ptrdiff_t common_scratch(ptrdiff_t k, ptrdiff_t d) {
 }
 
 static Common lay_out_common(ptrdiff_t k, ptrdiff_t d, int equal_volumes, const double *counts,
-                             double *work) {
-    Common c = {.k = k, .d = d, .stride = whole_vectors(d)};
+                             double *work, Patience *patience) {
+    Common c = {.k = k, .d = d, .stride = whole_vectors(d), .patience = patience};
     c.equal_volumes = equal_volumes, c.counts = counts;
     c.G = work, c.L = c.G + d * k * c.stride, c.omega = c.L + k * d * d;
     c.axes = c.omega + k * d, c.best = c.axes + d * d;
@@ -192,8 +198,10 @@ static int descend(Common *c, int most, double least_progress, double *value) {
     while (n < most) {
         n++;
         double gain = 0.0;
-        for (ptrdiff_t a = 0; a < c->d; a++)
+        for (ptrdiff_t a = 0; a < c->d; a++) {
+            if (out_of_patience(c->patience, PLANE_WORK * (c->d - a) * c->k * c->stride)) return n;
             for (ptrdiff_t b = a + 1; b < c->d; b++) gain += turn_plane(c, a, b);
+        }
         measure(c);
         *value = weigh(c);
         total += gain;
@@ -229,6 +237,7 @@ static int search_axes(Common *c, const double *scatter) {
         if (j >= 0 && !(ratio > SOUND)) continue;
         stand_on_axes(c);
         n += descend(c, TRIAL_SWEEPS, 0.0, &value);
+        if (c->patience->stop) return n;
         if (j >= 0 && !(value < least)) continue;
         least = value;
         memcpy(c->best, c->axes, d * d * sizeof *c->best);

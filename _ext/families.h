@@ -23,7 +23,8 @@
 #include "volumes.h"
 
 typedef int (*Rule)(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,
-                    const double *previous, double *covariances, double *work);
+                    const double *previous, double *covariances, double *work,
+                    Patience *patience);
 
 typedef struct {
     const char *name;   /* its letters */
@@ -124,7 +125,8 @@ static ptrdiff_t axes_scratch(ptrdiff_t k, ptrdiff_t d) {
 
 #define RULE(letters)                                                                              \
     static int letters(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,      \
-                       const double *previous, double *covariances, double *work)
+                       const double *previous, double *covariances, double *work,                  \
+                       Patience *patience)
 
 RULE(rule_EII) {
     equal(k, 1, scatter, counts, covariances);
@@ -193,11 +195,12 @@ static ptrdiff_t common_axes_scratch(ptrdiff_t k, ptrdiff_t d) {
    for any, and with equal volumes or any */
 static int on_common_axes(ptrdiff_t k, ptrdiff_t d, const double *scatter, const double *counts,
                           const double *previous, double *covariances, double *work,
-                          int axes_of_equal, int equal) {
+                          Patience *patience, int axes_of_equal, int equal) {
     double *along = work, *variances = along + k * d, *roots = variances + k * d;
     double *row = roots + k;
-    Common c = lay_out_common(k, d, axes_of_equal, counts, row + d);
+    Common c = lay_out_common(k, d, axes_of_equal, counts, row + d, patience);
     const int steps = common_axes(&c, scatter, previous);
+    if (patience->stop) return steps;
     for (ptrdiff_t j = 0; j < k; j++)
         for (ptrdiff_t a = 0; a < d; a++) along[j * d + a] = c.traces[j] * c.omega[a * k + j];
     if (equal)
@@ -266,15 +269,15 @@ RULE(rule_VEV) {
 }
 
 RULE(rule_EVE) {
-    return on_common_axes(k, d, scatter, counts, previous, covariances, work, 1, 1);
+    return on_common_axes(k, d, scatter, counts, previous, covariances, work, patience, 1, 1);
 }
 
 RULE(rule_VVE) {
-    return on_common_axes(k, d, scatter, counts, previous, covariances, work, 0, 0);
+    return on_common_axes(k, d, scatter, counts, previous, covariances, work, patience, 0, 0);
 }
 
 RULE(rule_VVE_on_axes_of_EVE) {
-    return on_common_axes(k, d, scatter, counts, previous, covariances, work, 1, 0);
+    return on_common_axes(k, d, scatter, counts, previous, covariances, work, patience, 1, 0);
 }
 
 /* What it is called, its order, whether it is tied, whether it is separate, and the rule. The last
@@ -322,18 +325,19 @@ INLINE void scale_by_power(ptrdiff_t n, const double *x, int exponent, double *s
 }
 
 /* The covariances of all components, as `CovarianceFamily.update` has them: weights may be zero,
-   and such components and those whose scatter is not finite get NaN.
+   and such components and those whose scatter is not finite get NaN. Returns the steps that were
+   made, -1 where a signal handler raised.
 
    Weights are taken as shares, to within a power of two: in another such unit of weight, rules that
    take logarithms would round otherwise. */
 static int maximise(const Family *family, ptrdiff_t k, ptrdiff_t d, const double *scatter,
                     const double *counts, const double *previous, double *covariances,
-                    double *work) {
+                    double *work, Patience *patience) {
     const ptrdiff_t m = numbers_of_one(family, d);
     int all = 1, exponent = 0, steps = 0;
     for (ptrdiff_t j = 0; j < k; j++) all &= counts[j] > 0.0;
     if (family->is_tied || (family->is_separate && all))
-        return family->rule(k, d, scatter, counts, previous, covariances, work);
+        return family->rule(k, d, scatter, counts, previous, covariances, work, patience);
     double *kept = work, *weights = kept + k, *scaled = weights + k, *found = scaled + k * m;
     const double weight = total_of(k, counts);
     if (weight <= DBL_MAX) frexp(weight, &exponent);
@@ -351,7 +355,8 @@ static int maximise(const Family *family, ptrdiff_t k, ptrdiff_t d, const double
     }
     if (present)
         steps = family->rule(present, d, scaled, weights, previous ? found : NULL, found,
-                             found + k * m);
+                             found + k * m, patience);
+    if (patience->stop) return -1;
     for (ptrdiff_t j = 0, at = 0; j < k; j++) {
         if (kept[j] != 0.0)
             memcpy(covariances + j * m, found + m * at++, m * sizeof *found);

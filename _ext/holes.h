@@ -310,8 +310,8 @@ static void add_axes(const Pass *p, const Part *part, ptrdiff_t j) {
             second += rz * z;
         }
         add_to(observed + a * LANES, seen);
-        add_to(resp_x + a * LANES, first);
-        add_to(resp_xx + a * LANES, second);
+        add_lanes_to(resp_x + a * KEPT_LANES, first);
+        add_lanes_to(resp_xx + a * KEPT_LANES, second);
     }
 }
 
@@ -328,7 +328,7 @@ static void add_mixed(const Pass *p, Part *part) {
             continue;
         }
         double *resp_xx = sums + resp_xx_at(p, p->shape == TIED ? 0 : j);
-        list_active(r, s->rows, n, s->active);
+        list_active(r, s->padded, s->active, s->rz);
         pack_completed(p, part, j, n, sums + resp_x_at(p, j));
         scatter_wide(p, s->rz, s->z, n, resp_xx);
         const double *spread = part->spread + j * pairs(p->most_missing) * p->tile;

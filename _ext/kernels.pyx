@@ -125,6 +125,15 @@ cdef extern from "lloyd.h" nogil:
     void move_centers(Py_ssize_t k, Py_ssize_t d, const Sums *sums, double *centers)
     bint gains_little(double before, double height, double least_gain)
 
+cdef extern from "watch.h" nogil:
+    const double BETWEEN_CHECKS
+    double now()
+    ctypedef struct Patience:
+        int (*signalled)() noexcept nogil
+        Py_ssize_t work
+        double checked
+        int stop
+
 cdef extern from "families.h" nogil:
     ctypedef struct Family:
         const char *name
@@ -135,14 +144,11 @@ cdef extern from "families.h" nogil:
     const Family *family_named(const char *name)
     Py_ssize_t maximise_scratch(const Family *family, Py_ssize_t k, Py_ssize_t d)
     int maximise(const Family *family, Py_ssize_t k, Py_ssize_t d, const double *scatter,
-                 const double *counts, const double *previous, double *covariances, double *work)
+                 const double *counts, const double *previous, double *covariances, double *work,
+                 Patience *patience) except -1
 
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
-
-cdef extern from "watch.h" nogil:
-    const double BETWEEN_CHECKS
-    double now()
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
@@ -267,12 +273,13 @@ def maximise_covariances(str name, Py_ssize_t n_features, const double[::1] scat
     cdef double *work = <double *>memory.ask(
         maximise_scratch(family, k, n_features) * sizeof(double)
     )
+    cdef Patience patience = Patience(signalled, 0, 0.0, 0)
     cdef int steps
     if previous is not None:
         before = &previous[0]
     with nogil:
         steps = maximise(family, k, n_features, &scatter[0], &counts[0], before, &covariances[0],
-                         work)
+                         work, &patience)
     return steps
 
 

@@ -23,6 +23,7 @@ typedef struct {
     const Family *family;
     const double *ridge; /* d, or NULL for none */
     double most_inflation;
+    int (*signalled)(void); /* see watch.h */
 } Maximisation;
 
 /* About centres: what a pass has returned. */
@@ -102,7 +103,7 @@ static ptrdiff_t m_step_scratch(const Maximisation *m) {
 }
 
 /* (1) to (6), from covariances before where the rule iterates; returns whether all components have
-   parameters, else what is written means nothing */
+   parameters, else what is written means nothing; not where a signal handler raised */
 static int m_step(const Maximisation *m, const Moments *s, const double *previous,
                   const Mixture *out, double *scratch) {
     const ptrdiff_t k = m->k, d = m->d, size = entries_of_one(m->shape, d), n = members(m);
@@ -121,7 +122,9 @@ static int m_step(const Maximisation *m, const Moments *s, const double *previou
     }
     if (m->shape == SPHERICAL)
         for (ptrdiff_t j = 0; j < k; j++) W[j] /= (double)d;
-    maximise(m->family, k, d, W, s->resp_sum, previous, out->covariances, work);
+    Patience patience = {.signalled = m->signalled};
+    maximise(m->family, k, d, W, s->resp_sum, previous, out->covariances, work, &patience);
+    if (patience.stop) return 0;
     for (ptrdiff_t j = 0; j < n; j++)
         if (!factorise_member(m, out->covariances + j * size, work, out->factors + j * size))
             return 0;

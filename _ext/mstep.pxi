@@ -7,6 +7,7 @@ cdef extern from "rivals.h" nogil:
         const Family *family
         const double *ridge
         double most_inflation
+        int (*signalled)() noexcept nogil
     ctypedef struct Moments:
         const double *centres
         const double *resp_sum
@@ -20,7 +21,7 @@ cdef extern from "rivals.h" nogil:
         double *log_weights
     Py_ssize_t m_step_scratch(const Maximisation *m)
     bint m_step(const Maximisation *m, const Moments *s, const double *previous,
-                const Mixture *out, double *scratch)
+                const Mixture *out, double *scratch) except? 0
     enum: LEAP
     double STRETCH, LEAST_LENGTH
     ctypedef struct StepRule:
@@ -86,7 +87,7 @@ cdef class MStep:
         self.shape, self.ridge, self.memory = shape, ridge, Memory()
         self.m.family = family_named(self.letters)
         self.m.shape, self.m.most_inflation = SHAPES[shape.name], most_inflation
-        self.m.ridge = NULL
+        self.m.ridge, self.m.signalled = NULL, signalled
         if ridge is not None:
             self.m.ridge = &self.ridge[0]
 

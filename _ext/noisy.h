@@ -521,13 +521,13 @@ INLINE int noisy_are_few(const Pass *p, ptrdiff_t count, ptrdiff_t rows) {
 static ptrdiff_t pack_noisy(const Pass *p, const Tile *s, const real *resp, ptrdiff_t count,
                             const NoisyScratch *n) {
     const ptrdiff_t each = row_size(p) + noise_size(p), padded = round_up(count, LANES);
-    list_active(resp, s->rows, count, s->active);
+    list_active(resp, s->padded, s->active, n->packed_resp);
     for (ptrdiff_t q = 0; q < padded; q++) {
         const ptrdiff_t t = s->active[q < count ? q : 0];
         const real *from = n->rows + t / LANES * LANES * each + t % LANES;
         real *to = n->packed + q / LANES * LANES * each + q % LANES;
         for (ptrdiff_t i = 0; i < each; i++) to[i * LANES] = from[i * LANES];
-        n->packed_resp[q] = q < count ? resp[t] : 0;
+        if (q >= count) n->packed_resp[q] = 0;
     }
     return padded;
 }
@@ -537,7 +537,7 @@ INLINE void add_sums(const Pass *p, ptrdiff_t n, const vec *sums, double *slot) 
     for (ptrdiff_t i = 0; i < n; i++) {
         double lanes[LANES];
         memcpy(lanes, sums + i, sizeof lanes);
-        if (entry(p) == LANES) add_to(slot + i * LANES, sums[i]);
+        if (p->narrow) add_lanes_to(slot + i * KEPT_LANES, sums[i]);
         else slot[i] += sum_lanes(lanes);
     }
 }

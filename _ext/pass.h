@@ -34,7 +34,7 @@
      the mixture   k panels of the triangle, k dp means, a few times k numbers      tile.h
      each thread   d tile + k tile + 3 dp tile + a few rows of tile                 tile.h
      each slot     k + k dp + k dp dp doubles (full; dp dp once for tied; k dp for diagonals), in
-                   which every sum is a vector of LANES for d <= NARROW
+                   which every sum is KEPT_LANES for d <= NARROW
 
    Determinism. Tiles are dealt to slots by a rule that depends on n, d, k, the step and the shape,
    not on threads. One thread works through a slot in order, and slots are added in order at the

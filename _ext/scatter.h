@@ -1,6 +1,6 @@
 /* Sums of weighted differences and their outer products: equation (5) of pass.h.
 
-   Few features (d <= NARROW): lanes are rows, every sum is a whole vector, and lanes are added up
+   Few features (d <= NARROW): lanes are rows, every sum is a vector, and its lanes are added up
    only at the very end. Blocks of four by four features keep their sums in registers over the tile.
 
    Many features: lanes are features. The rows that a component has a share of are gathered as
@@ -28,16 +28,19 @@ INLINE ptrdiff_t add_active(const real *r, ptrdiff_t padded, double *resp_sum) {
     return count;
 }
 
-INLINE void list_active(const real *r, ptrdiff_t rows, ptrdiff_t count, int32_t *active) {
+/* Lists them, and their r one behind the other; both have room for `padded` numbers. */
+INLINE void list_active(const real *r, ptrdiff_t padded, int32_t *active, real *packed) {
     ptrdiff_t n = 0;
-    if (count == rows) {
-        for (ptrdiff_t t = 0; t < rows; t++) active[t] = (int32_t)t;
-        return;
-    }
-    for (ptrdiff_t t = 0; t < rows; t++) {
+#if VECTOR_BYTES == 64
+    for (ptrdiff_t t = 0; t < padded; t += LANES)
+        n += list_lanes(load(r + t), t, active + n, packed + n);
+#else
+    for (ptrdiff_t t = 0; t < padded; t++) {
         active[n] = (int32_t)t;
+        packed[n] = r[t];
         n += r[t] > 0;
     }
+#endif
 }
 
 /* ---- few features: lanes are rows ---- */
@@ -45,7 +48,7 @@ INLINE void list_active(const real *r, ptrdiff_t rows, ptrdiff_t count, int32_t 
 typedef struct {
     const real *x, *mean, *r; /* x by feature, `stride` apart */
     ptrdiff_t stride, rows, d;
-    double *resp_x, *resp_xx; /* d and d x d vectors; d vectors for a diagonal */
+    double *resp_x, *resp_xx; /* d and d x d sums; d for a diagonal */
 } Narrow;
 
 /* features a .. a + size - 1 with themselves, and their first sums */
@@ -61,9 +64,10 @@ INLINE void narrow_diagonal(const int size, const int cross, const Narrow *n, pt
         }
     }
     for (int i = 0; i < size; i++) {
-        add_to(n->resp_x + (a + i) * LANES, first[i]);
+        add_lanes_to(n->resp_x + (a + i) * KEPT_LANES, first[i]);
         for (int j = cross ? 0 : i; j <= i; j++)
-            add_to(n->resp_xx + (cross ? (a + i) * n->d + a + j : a + i) * LANES, second[i][j]);
+            add_lanes_to(n->resp_xx + (cross ? (a + i) * n->d + a + j : a + i) * KEPT_LANES,
+                         second[i][j]);
     }
 }
 
@@ -80,7 +84,7 @@ INLINE void narrow_rectangle(const int size, const Narrow *n, ptrdiff_t a, ptrdi
     }
     for (int i = 0; i < size; i++)
         for (int j = 0; j < 4; j++)
-            add_to(n->resp_xx + ((a + i) * n->d + b + j) * LANES, sum[i][j]);
+            add_lanes_to(n->resp_xx + ((a + i) * n->d + b + j) * KEPT_LANES, sum[i][j]);
 }
 
 INLINE void narrow_rows(const int size, const int cross, const Narrow *n, ptrdiff_t a) {
@@ -109,16 +113,15 @@ INLINE int are_few(const Pass *p, ptrdiff_t count, ptrdiff_t rows) {
 INLINE void compress(const Pass *p, Narrow *n, ptrdiff_t count, ptrdiff_t rows, int32_t *active,
                      real *packed) {
     if (!are_few(p, count, rows)) return;
-    list_active(n->r, rows, count, active);
-    const ptrdiff_t padded = round_up(count, LANES);
     real *r = packed + p->d * p->tile;
+    list_active(n->r, n->rows, active, r);
+    const ptrdiff_t padded = round_up(count, LANES);
     for (ptrdiff_t a = 0; a < p->d; a++) {
         const real *from = n->x + a * n->stride;
         real *to = packed + a * p->tile;
         for (ptrdiff_t q = 0; q < count; q++) to[q] = from[active[q]];
         for (ptrdiff_t q = count; q < padded; q++) to[q] = n->mean[a];
     }
-    for (ptrdiff_t q = 0; q < count; q++) r[q] = n->r[active[q]];
     for (ptrdiff_t q = count; q < padded; q++) r[q] = 0;
     n->x = packed;
     n->r = r;
@@ -137,7 +140,10 @@ static void scatter_narrow(const Pass *p, const real *x, ptrdiff_t count, ptrdif
 
 /* ---- many features: lanes are features ---- */
 
-/* What a block of vectors of features works with. One vector alone would wait for its own sums. */
+/* With few vectors, so many rows have sums of their own: one alone would wait for them. */
+enum { MOST_SETS = 4 };
+
+/* What a block of vectors of features works with. */
 typedef struct {
     const real *x, *mean;
     ptrdiff_t stride, n; /* n active rows of x */
@@ -147,44 +153,63 @@ typedef struct {
     real *y;
 } Wide;
 
-/* sums of r z and r z^2 */
-INLINE void diag_block(const int vectors, const Wide *w) {
-    vec first[MOST_SIDE_BY_SIDE], second[MOST_SIDE_BY_SIDE], m[MOST_SIDE_BY_SIDE];
+/* r z and r z^2 of active row q, added to sums */
+INLINE void add_diag_row(const int vectors, const Wide *w, ptrdiff_t q, const vec *m, vec *first,
+                         vec *second) {
+    const real *row = w->x + w->active[q] * w->stride, r = w->r[w->active[q]];
     for (int v = 0; v < vectors; v++) {
-        first[v] = second[v] = (vec){0};
-        m[v] = load(w->mean + v * LANES);
-    }
-    for (ptrdiff_t q = 0; q < w->n; q++) {
-        const real *row = w->x + w->active[q] * w->stride, r = w->r[w->active[q]];
-        for (int v = 0; v < vectors; v++) {
-            vec z = load(row + v * LANES) - m[v];
-            vec rz = r * z;
-            first[v] += rz;
-            second[v] += rz * z;
-        }
-    }
-    for (int v = 0; v < vectors; v++) {
-        add_to(w->resp_x + v * LANES, first[v]);
-        add_to(w->resp_xx + v * LANES, second[v]);
+        const vec z = load(row + v * LANES) - m[v], rz = r * z;
+        first[v] += rz;
+        second[v] += rz * z;
     }
 }
 
-/* y = sqrt(r) z, row by row, and the sum of r z */
-INLINE void pack_block(const int vectors, const Wide *w) {
-    vec first[MOST_SIDE_BY_SIDE], m[MOST_SIDE_BY_SIDE];
+/* sums of r z and r z^2 */
+INLINE void diag_block(const int vectors, const Wide *w) {
+    const int sets = vectors == 1 ? MOST_SETS : vectors == 2 ? 2 : 1;
+    vec first[MOST_SETS][MOST_SIDE_BY_SIDE], second[MOST_SETS][MOST_SIDE_BY_SIDE];
+    vec m[MOST_SIDE_BY_SIDE];
     for (int v = 0; v < vectors; v++) {
-        first[v] = (vec){0};
+        for (int i = 0; i < sets; i++) first[i][v] = second[i][v] = (vec){0};
         m[v] = load(w->mean + v * LANES);
     }
-    for (ptrdiff_t q = 0; q < w->n; q++) {
-        const real *row = w->x + w->active[q] * w->stride, root = w->r[q];
-        for (int v = 0; v < vectors; v++) {
-            vec y = root * (load(row + v * LANES) - m[v]);
-            store(w->y + q * w->stride + v * LANES, y);
-            first[v] += root * y;
-        }
+    ptrdiff_t q = 0;
+    for (; q + sets <= w->n; q += sets)
+        for (int i = 0; i < sets; i++) add_diag_row(vectors, w, q + i, m, first[i], second[i]);
+    for (; q < w->n; q++) add_diag_row(vectors, w, q, m, first[0], second[0]);
+    for (int v = 0; v < vectors; v++) {
+        for (int i = 1; i < sets; i++) first[0][v] += first[i][v], second[0][v] += second[i][v];
+        add_to(w->resp_x + v * LANES, first[0][v]);
+        add_to(w->resp_xx + v * LANES, second[0][v]);
     }
-    for (int v = 0; v < vectors; v++) add_to(w->resp_x + v * LANES, first[v]);
+}
+
+/* y = sqrt(r) z of active row q, and r z added to a sum */
+INLINE void pack_row(const int vectors, const Wide *w, ptrdiff_t q, const vec *m, vec *first) {
+    const real *row = w->x + w->active[q] * w->stride, root = w->r[q];
+    for (int v = 0; v < vectors; v++) {
+        const vec y = root * (load(row + v * LANES) - m[v]);
+        store(w->y + q * w->stride + v * LANES, y);
+        first[v] += root * y;
+    }
+}
+
+/* y, row by row, and the sum of r z */
+INLINE void pack_block(const int vectors, const Wide *w) {
+    const int sets = vectors == 1 ? MOST_SETS : vectors == 2 ? 2 : 1;
+    vec first[MOST_SETS][MOST_SIDE_BY_SIDE], m[MOST_SIDE_BY_SIDE];
+    for (int v = 0; v < vectors; v++) {
+        for (int i = 0; i < sets; i++) first[i][v] = (vec){0};
+        m[v] = load(w->mean + v * LANES);
+    }
+    ptrdiff_t q = 0;
+    for (; q + sets <= w->n; q += sets)
+        for (int i = 0; i < sets; i++) pack_row(vectors, w, q + i, m, first[i]);
+    for (; q < w->n; q++) pack_row(vectors, w, q, m, first[0]);
+    for (int v = 0; v < vectors; v++) {
+        for (int i = 1; i < sets; i++) first[0][v] += first[i][v];
+        add_to(w->resp_x + v * LANES, first[0][v]);
+    }
 }
 
 /* all features, in groups of about equal size */
@@ -208,9 +233,9 @@ INLINE void all_blocks(void (*const block)(const int, const Wide *), ptrdiff_t d
 
 ALONE void scatter_diag(ptrdiff_t dp, const Wide *w) { all_blocks(diag_block, dp, *w); }
 
-/* sqrt(r) z of the active rows, side by side for the blocks below, and the sum of r z */
+/* sqrt(r) z of the active rows, side by side for the blocks below, and the sum of r z; `root` holds
+   their r */
 ALONE void pack_active(ptrdiff_t dp, const Wide *w, real *root) {
-    for (ptrdiff_t q = 0; q < w->n; q++) root[q] = w->r[w->active[q]];
     for (ptrdiff_t q = 0; q < w->n; q++) root[q] = SQUARE_ROOT(root[q]);
     Wide packed = *w;
     packed.r = root;
@@ -305,7 +330,10 @@ static void add_moments(const Pass *p, Tile *s, double *slot) {
         }
         /* a row that is not left out costs diagonals less than the list */
         const ptrdiff_t count = is_diagonal(p) && 8 * n > 7 * rows ? rows : n;
-        list_active(r, rows, count, s->active);
+        if (is_diagonal(p) && count == rows)
+            for (ptrdiff_t t = 0; t < rows; t++) s->active[t] = (int32_t)t;
+        else
+            list_active(r, padded, s->active, s->rz);
         const Wide w = {s->by_row, mean, row_stride(p), count, r, s->active,
                         resp_x, resp_xx, s->z};
         if (is_diagonal(p)) {
@@ -318,7 +346,7 @@ static void add_moments(const Pass *p, Tile *s, double *slot) {
 }
 
 INLINE double sum_entry(const Pass *p, const double *at) {
-    return entry(p) == LANES ? sum_lanes(at) : *at;
+    return p->narrow ? sum_of(KEPT_LANES, at) : *at;
 }
 
 /* Strips the padding, adds the lanes, mirrors the triangle. */

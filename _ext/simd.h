@@ -81,6 +81,27 @@ INLINE void add_half_to(double *sum, half v) {
     memcpy(sum, &total, sizeof total);
 }
 
+/* A sum that is a vector: its lanes are added at the end, those of wide vectors up to KEPT_LANES of
+   them before, so that sums of many features stay in cache. */
+#if VECTOR_BYTES == 64
+enum { KEPT_LANES = 4 };
+INLINE void add_lanes_to(double *sum, vec v) {
+#ifdef SINGLE
+    const __m512 lanes = (__m512)v;
+    const __m512d all = _mm512_cvtps_pd(
+        _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1)));
+#else
+    const __m512d all = (__m512d)v;
+#endif
+    const __m256d part =
+        _mm256_add_pd(_mm512_castpd512_pd256(all), _mm512_extractf64x4_pd(all, 1));
+    _mm256_storeu_pd(sum, _mm256_add_pd(_mm256_loadu_pd(sum), part));
+}
+#else
+enum { KEPT_LANES = LANES };
+INLINE void add_lanes_to(double *sum, vec v) { add_to(sum, v); }
+#endif
+
 INLINE vec pick(mask m, vec yes, vec no) { return (vec)((m & (mask)yes) | (~m & (mask)no)); }
 
 #if defined(__AVX512F__) && defined(SINGLE)
@@ -119,6 +140,27 @@ INLINE uint64_t bits_of(mask m) {
 #endif
 }
 
+#if VECTOR_BYTES == 64
+/* Lists the lanes above 0 of a vector at place t, and what they hold, by whole vectors; returns how
+   many there are. */
+INLINE ptrdiff_t list_lanes(vec v, ptrdiff_t t, int32_t *list, real *packed) {
+#ifdef SINGLE
+    const __mmask16 above = _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_GT_OQ);
+    const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i from = _mm512_add_epi32(places, _mm512_set1_epi32((int)t));
+    _mm512_storeu_si512(list, _mm512_maskz_compress_epi32(above, from));
+    store(packed, (vec)_mm512_maskz_compress_ps(above, (__m512)v));
+#else
+    const __mmask8 above = _mm512_cmp_pd_mask((__m512d)v, _mm512_setzero_pd(), _CMP_GT_OQ);
+    const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i from = _mm256_add_epi32(places, _mm256_set1_epi32((int)t));
+    _mm256_storeu_si256((__m256i *)list, _mm256_maskz_compress_epi32(above, from));
+    store(packed, (vec)_mm512_maskz_compress_pd(above, (__m512d)v));
+#endif
+    return __builtin_popcount(above);
+}
+#endif
+
 INLINE real largest_lane(vec v) {
     real largest = v[0];
     for (int l = 1; l < LANES; l++) largest = v[l] > largest ? v[l] : largest;
@@ -139,13 +181,14 @@ INLINE real total_lane(vec v) {
 #endif
 }
 
-INLINE double sum_lanes(const double *sum) {
+INLINE double sum_of(const int lanes, const double *sum) {
     double s[LANES];
-    memcpy(s, sum, sizeof s);
-    for (int width = LANES / 2; width > 0; width /= 2)
+    memcpy(s, sum, lanes * sizeof *s);
+    for (int width = lanes / 2; width > 0; width /= 2)
         for (int l = 0; l < width; l++) s[l] += s[l + width];
     return s[0];
 }
+INLINE double sum_lanes(const double *sum) { return sum_of(LANES, sum); }
 
 /* p[0] x^(n-1) + ... + p[n-1] */
 INLINE vec polynomial(const int n, const real *p, vec x) {

@@ -45,8 +45,8 @@ INLINE int is_diagonal(const Pass *p) { return p->shape == DIAG || p->shape == S
 
 enum { LOG_LIKELIHOOD, WEIGHT, COMPUTED, ENTROPY, SHARED, HEADER = LANES > 8 ? LANES : 8 };
 
-/* doubles to a sum: a vector whose lanes are added at the end, or one */
-INLINE ptrdiff_t entry(const Pass *p) { return p->narrow ? LANES : 1; }
+/* doubles to a sum: lanes of a vector that are added at the end, or one */
+INLINE ptrdiff_t entry(const Pass *p) { return p->narrow ? KEPT_LANES : 1; }
 INLINE ptrdiff_t columns(const Pass *p) { return p->narrow ? p->d : p->dp; }
 
 INLINE ptrdiff_t resp_sum_at(ptrdiff_t j) { return HEADER + j * LANES; }

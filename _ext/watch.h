@@ -1,4 +1,4 @@
-/* Whether a pass has to stop: every thread asks before each tile. */
+/* Whether a pass has to stop: every thread asks before each tile. And whether an M-step has to. */
 #ifndef MIXTURA_WATCH_H
 #define MIXTURA_WATCH_H
 
@@ -27,6 +27,28 @@ static int stopped(Watch *watch) {
         watch->checked = now();
     }
     return __atomic_load_n(watch->stop, __ATOMIC_RELAXED);
+}
+
+/* For work on one thread that is seldom long: no clock is read before there is much of it. */
+static const ptrdiff_t UNWATCHED = 1000000; /* multiply-adds, a third of a millisecond */
+
+typedef struct {
+    int (*signalled)(void); /* as above */
+    ptrdiff_t work;         /* multiply-adds since the clock was read */
+    double checked;         /* seconds, 0 before the first time */
+    int stop;
+} Patience;
+
+/* Whether to stop before some more work */
+static int out_of_patience(Patience *patience, ptrdiff_t work) {
+    patience->work += work;
+    if (patience->work < UNWATCHED || patience->stop) return patience->stop;
+    patience->work = 0;
+    if (patience->checked == 0.0) patience->checked = now();
+    Watch watch = {patience->signalled, patience->checked, &patience->stop};
+    stopped(&watch);
+    patience->checked = watch.checked;
+    return patience->stop;
 }
 
 #endif

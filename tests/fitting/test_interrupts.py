@@ -12,7 +12,7 @@ import pytest
 from clusters import clustered
 from helpers import assert_same_bits, random_mixture
 
-from mixtura import FitInterrupted, KMeansFit, fit_kmeans, kernels, scan
+from mixtura import FitInterrupted, KMeansFit, fit_gmm, fit_kmeans, kernels, scan
 from mixtura.parameters import Seen
 from mixtura.shapes import FULL, Floats
 from mixtura.statistics import Statistics
@@ -28,7 +28,7 @@ class Alarm(Exception):
 
 
 @contextmanager
-def alarm(*, raising: bool) -> Iterator[list[None]]:
+def alarm(*, raising: bool, exception: type[BaseException] = Alarm) -> Iterator[list[None]]:
     """Let a signal come soon, and again and again; each one that is handled leaves an entry."""
     handled: list[None] = []
 
@@ -36,7 +36,7 @@ def alarm(*, raising: bool) -> Iterator[list[None]]:
         handled.append(None)
         if raising:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            raise Alarm
+            raise exception
 
     before = signal.signal(signal.SIGALRM, handle)
     signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
@@ -70,6 +70,52 @@ def test_signal_handlers_that_return_change_no_bit(n_threads: int) -> None:
     with alarm(raising=False) as handled:
         assert_same_bits(accumulate(X, n_threads), expected)
     assert handled
+
+
+def scatters(k: int, d: int) -> Floats:
+    """Of components that have no axes in common, as matrices."""
+    roots = np.random.default_rng((k, d)).normal(size=(k, d, d + 1))
+    return roots @ roots.transpose(0, 2, 1)
+
+
+def largest_likelihood(by: str, scatter: Floats) -> Floats:
+    """The covariances on common axes, from no axes before, by one of two functions."""
+    k, d, _ = scatter.shape
+    if by == "rule":
+        return kernels.covariance_rules["VVE"](scatter, np.ones(k))
+    nowhere = np.zeros((k, d))
+    statistics = Statistics("full", nowhere, np.ones(k), nowhere, scatter, 0.0, float(k))
+    return kernels.m_step("VVE", FULL, None).maximise(statistics, None).covariances
+
+
+each_function = pytest.mark.parametrize("by", ["rule", "m_step"])
+
+
+@each_function
+def test_m_step_of_an_hour_ends_when_a_signal_handler_raises(by: str) -> None:
+    endless = scatters(3000, 32)
+    with pytest.raises(Alarm), alarm(raising=True):
+        largest_likelihood(by, endless)
+
+
+@each_function
+def test_signal_handlers_that_return_change_no_bit_of_an_m_step(by: str) -> None:
+    scatter = scatters(3, 120)
+    expected = largest_likelihood(by, scatter)
+    with alarm(raising=False) as handled:
+        np.testing.assert_array_equal(largest_likelihood(by, scatter), expected)
+    assert handled
+
+
+def test_fit_interrupted_in_its_first_m_step_has_nothing_to_keep() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(30_000) % 1000
+    with (
+        pytest.raises(FitInterrupted, match="before its first iteration") as caught,
+        alarm(raising=True, exception=KeyboardInterrupt),
+    ):
+        fit_gmm(rng.normal(size=(30_000, 20)), 1000, init=labels, covariance_type="VVE")
+    assert caught.value.fit is None
 
 
 def press_ctrl_c(monkeypatch: pytest.MonkeyPatch, when: int) -> None:
