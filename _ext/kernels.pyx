@@ -660,6 +660,9 @@ cdef class Rows:
         return self.collect(&p, n_threads, work, seen).resp_sum
 
 
+include "trials.pxi"
+
+
 cdef class IncompleteRows(Rows):
     """Rows in which numbers may be missing, NaN in their place: see incomplete.h.
 

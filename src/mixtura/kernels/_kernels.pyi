@@ -1,5 +1,6 @@
 # What every compiled module _kernels_v2, _kernels_v3, ... offers.
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -98,6 +99,15 @@ class Rows:
         *,
         after: Floats | None = None,
     ) -> Floats: ...
+
+def trials(
+    rows: Rows,
+    em: str,
+    step: MStep,
+    starts: Any,
+    n_iter: Sequence[int],
+    n_threads: int | None,
+) -> tuple[Floats, Callable[[int], Statistics]]: ...
 
 class IncompleteRows(Rows):
     extras: tuple[str, ...]

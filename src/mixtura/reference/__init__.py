@@ -25,6 +25,7 @@ from mixtura.reference.incomplete import IncompleteRows
 from mixtura.reference.matrices import eigh, factorise, m_step, multiply
 from mixtura.reference.noisy import NoisyRows
 from mixtura.reference.rows import Rows as Rows
+from mixtura.reference.trials import trials as trials
 
 # What makes passes over rows of each form. Each one is named here and nowhere else.
 FORMS: dict[str, type[Rows]] = {
