@@ -7,6 +7,7 @@ Arguments are checked by the callers in Python (mixtura.kernels); here they are 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer,
 )
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -660,7 +661,8 @@ cdef class Rows:
         return self.collect(&p, n_threads, work, seen).resp_sum
 
 
-include "trials.pxi"
+include "splits.pxi"
+include "dense.pxi"
 
 
 cdef class IncompleteRows(Rows):

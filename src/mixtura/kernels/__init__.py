@@ -20,9 +20,10 @@ from mixtura.kernels.doors import (
 from mixtura.kernels.families import covariance_rules, maximise_covariances
 from mixtura.kernels.instruction_set import IncompleteRows, NoisyRows
 from mixtura.kernels.instruction_set import Rows as Rows
+from mixtura.kernels.instruction_set import best_splits as best_splits
+from mixtura.kernels.instruction_set import densest as densest
 from mixtura.kernels.matrices import eigh, factorise, multiply
 from mixtura.kernels.mstep import m_step
-from mixtura.kernels.mstep import trials as trials
 
 # What makes passes over rows of each form. Each one is named here and nowhere else.
 FORMS: dict[str, Any] = {"whole": Rows, "incomplete": IncompleteRows, "noisy": NoisyRows}

@@ -1,6 +1,6 @@
 # What every compiled module _kernels_v2, _kernels_v3, ... offers.
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -100,14 +100,26 @@ class Rows:
         after: Floats | None = None,
     ) -> Floats: ...
 
-def trials(
-    rows: Rows,
-    em: str,
+def best_splits(
+    X: Floats,
+    resp: Floats,
+    weight: Floats,
+    components: Sequence[int],
+    statistics: Statistics,
+    deviations: Floats,
     step: MStep,
-    starts: Any,
-    n_iter: Sequence[int],
+    rule: Any,
     n_threads: int | None,
-) -> tuple[Floats, Callable[[int], Statistics]]: ...
+) -> list[tuple[float, Statistics] | None]: ...
+def densest(
+    Z: Floats,
+    weight: Floats,
+    log_prob: Floats,
+    unit: float,
+    least_variance: float,
+    size: int,
+    n_groups: int,
+) -> tuple[NDArray[np.int64], Floats]: ...
 
 class IncompleteRows(Rows):
     extras: tuple[str, ...]

@@ -9,9 +9,7 @@ import numpy as np
 from mixtura.kernels.instruction_set import compiled_kernels
 from mixtura.shapes import MOST_INFLATION, Floats, Shape
 
-__all__ = ["m_step", "trials"]
-
-trials = compiled_kernels.trials  # see `mixtura.reference.trials`
+__all__ = ["m_step"]
 
 
 def m_step(family: str, shape: Shape, ridge: Floats | None) -> Any:

@@ -192,36 +192,6 @@ class RowsPass:
         )
         return course
 
-    def trials(
-        self, step: MStep | None, starts: Any, n_iter: Sequence[int]
-    ) -> tuple[Floats, Callable[[int], Statistics]] | None:
-        """Make iterations from each of several statistics in one call of the engine.
-
-        Parameters
-        ----------
-        step : MStep or None
-            One that needs no covariances to begin with.
-        starts : object
-            With arrays of statistics about the means: see `mixtura.schedules.changes.Halves`.
-        n_iter : sequence of int
-            Iterations from each of them, one at least.
-
-        Returns
-        -------
-        tuple or None
-            What `mixtura.reference.trials` returns; None where no engine does it.
-        """
-        if step is None or self._kept is None or len(self._kept) > 1:
-            return None
-        _, rows, bounds = self._kept[0]
-        assert bounds is not None
-        if not rows.iterates or not bounds.are_idle(starts.centres[0]):
-            return None
-        found: tuple[Floats, Callable[[int], Statistics]] = self.backend.engine.trials(
-            rows, self.em, step, starts, n_iter, self.backend.n_threads
-        )
-        return found
-
     def each(self, seen: Callable[[], Seen]) -> Iterator[Statistics]:
         """Yield the statistics of each block, under what `seen` returns when its turn comes."""
         assert not self.source.is_far, "far blocks are looked at in any order"

@@ -84,23 +84,23 @@ class ByWeight(NamedTuple):
 
     def __call__(self, scores: Floats, weight: Floats) -> Positions:
         """Return places of rows of the lowest scores (2, m), ascending."""
-        kept = [
-            self._lowest(score, weight, over)
-            for score, over in zip(scores, (0.5, 1.0), strict=True)
-        ]
-        return np.unique(np.concatenate(kept))
+        kept = np.zeros(len(weight), dtype=bool)
+        for score, over in zip(scores, (0.5, 1.0), strict=True):
+            if len(score):
+                kept |= score <= self._highest(score, weight, over)
+        return np.flatnonzero(kept)
 
-    def _lowest(self, score: Floats, weight: Floats, over: float) -> Positions:
-        """Places of the lowest numbers, up to one of which more than a share is over the weight."""
-        order = score.argsort(kind="stable")
-        ascending, weights = score[order], weight[order]
-        begins = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
-        if len(begins) < len(order):
-            weights = np.add.reduceat(weights, begins)
-        before = weights.cumsum() - weights
-        n = int(np.count_nonzero(before + over * weights <= self.weight * (1.0 + ROUNDING)))
-        n = max(self.least, min(n, self.most))
-        return order[: begins[n]] if n < len(begins) else order
+    def _highest(self, score: Floats, weight: Floats, over: float) -> float:
+        """The highest of the scores up to one of which more than a share is over the weight."""
+        ascending = score.argsort(kind="stable")
+        score, weight = score[ascending], weight[ascending]
+        begins = np.flatnonzero(np.concatenate([[True], score[1:] != score[:-1]]))
+        if len(begins) < len(score):
+            score, weight = score[begins], np.add.reduceat(weight, begins)
+        before = weight.cumsum() - weight
+        n = int(np.count_nonzero(before + over * weight <= self.weight * (1.0 + ROUNDING)))
+        n = min(max(self.least, min(n, self.most)), len(score))
+        return float(score[n - 1]) if n else np.nan
 
 
 class UnlikelyRows(NamedTuple):

@@ -12,6 +12,7 @@ Precision factors have one of four shapes: (n_components, n_features, n_features
 from mixtura.algebra import CovarianceRule
 from mixtura.reference.agglomeration import agglomerate
 from mixtura.reference.binned import BinnedRows
+from mixtura.reference.dense import densest as densest
 from mixtura.reference.doors import (
     accumulate,
     accumulate_labels,
@@ -25,7 +26,6 @@ from mixtura.reference.incomplete import IncompleteRows
 from mixtura.reference.matrices import eigh, factorise, m_step, multiply
 from mixtura.reference.noisy import NoisyRows
 from mixtura.reference.rows import Rows as Rows
-from mixtura.reference.trials import trials as trials
 
 # What makes passes over rows of each form. Each one is named here and nowhere else.
 FORMS: dict[str, type[Rows]] = {

@@ -65,7 +65,9 @@ def unlikely_groups(outcome: Outcome, em: EM) -> list[Group]:
     X = whole_rows(copies, rows.backend, source.middle).take(range(len(found.weight)))
     X, weight, log_prob = _different(X, found.weight, found.log_prob)
     within = np.sqrt(p.weights @ p.variances())
-    groups = densest(X, weight, log_prob, within, source.weight_sum, size=least, n_groups=GROUPS)
+    groups = densest(
+        X, weight, log_prob, within, source.weight_sum, rows.backend, size=least, n_groups=GROUPS
+    )
     return [Group(g.gain, X[g.rows[0]], float(weight[g.rows].sum())) for g in groups]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.data import ArrayRows
-from mixtura.exceptions import FitError
 from mixtura.passes import RowsPass
-from mixtura.schedules import EM, Outcome, Plain
-from mixtura.schedules.changes import Halves, halves, split
-from mixtura.search.shares import Shares
+from mixtura.schedules import Outcome
+from mixtura.schedules.changes import halves, split
+from mixtura.search.shares import LEAST_SHARE, Shares
 from mixtura.shapes import TINY, Floats
 from mixtura.statistics import Statistics
-from mixtura.updates import Collapse, Update
+from mixtura.updates import Update
 
 __all__ = ["Split", "best_split", "best_splits", "cut"]
 
@@ -44,9 +43,25 @@ class Split(NamedTuple):
     halves: Statistics
 
 
-# The log-likelihood where each of some ways to cut a component leads, NaN where it leads nowhere,
-# and the statistics there.
-_Ends = tuple[Floats, Callable[[int], Statistics]]
+class Cutting(NamedTuple):
+    """What an engine asks of how components are cut.
+
+    Attributes
+    ----------
+    least_share : float
+        Of a row; those of which a component has no more are not looked at.
+    least_rows : int
+        Different ones.
+    apart, halo : float
+    n_iter : int
+        Iterations from each cut.
+    """
+
+    least_share: float = LEAST_SHARE
+    least_rows: int = LEAST_ROWS
+    apart: float = APART
+    halo: float = HALO
+    n_iter: int = 1 + LOOKS
 
 
 def best_split(
@@ -92,71 +107,65 @@ def best_splits(
     assert outcome.statistics is not None
     statistics = outcome.statistics.centred()
     able = [j for j in components if statistics.resp_sum[j] > 0.0]
-    found: dict[int, Split | None] = {}
-    if able:
-        deviations = _deviations(statistics, np.array(able), scale, by)
-    for j, own in zip(able, deviations if able else (), strict=True):
-        rows = shares.rows_of(j)
-        if not _has_different(rows.X, LEAST_ROWS):
-            continue
-        steps, widths = _cuts(
-            rows, own, statistics.centres[j], by, shared=statistics.shape.is_shared
-        )
-        ways = halves(statistics, j, steps, widths)
-        over = RowsPass(rows, statistics.shape, shares.backend)
-        log_likelihood, reached = _ends(over, ways, pair, scale, by)
-        before, *after = log_likelihood.tolist()
-        gains = [
-            (end - before, -way)
-            for way, end in enumerate(after, start=1)
-            if end - before == end - before
+    if not able:
+        return [None] * len(components)
+    deviations = _deviations(statistics, np.array(able), scale, by)
+    if pair.m_step is not None and shares.form == "whole":
+        best = shares.backend.engine.best_splits(
+            shares.X, shares.resp, shares.weight, able, statistics, deviations, pair.m_step,
+            Cutting(), shares.backend.n_threads,
+        )  # fmt: skip
+    else:
+        own = deviations.shape[1:]
+        best = [
+            _best_cut(shares, j, statistics, axes, pair, by)
+            for j, axes in zip(able, np.broadcast_to(deviations, (len(able), *own)), strict=True)
         ]
-        if gains:
-            gain, way = max(gains)
-            found[j] = Split(gain, j, reached(-way))
+    found = {j: Split(each[0], j, each[1]) for j, each in zip(able, best, strict=True) if each}
     return [found.get(j) for j in components]
 
 
-def _ends(rows: RowsPass, ways: Halves, pair: Update, scale: Floats, by: Algebra) -> _Ends:
-    """Where the ways lead; the first one is only looked at, and all are NaN if it fails."""
-    looks = [1] + [1 + LOOKS] * (len(ways.centres) - 1)
-    found = rows.trials(pair.m_step, ways, looks)
-    return _by_loops(rows, ways, pair, scale, by) if found is None else found
+def _best_cut(
+    shares: Shares,
+    component: int,
+    statistics: Statistics,
+    deviations: Floats,
+    pair: Update,
+    by: Algebra,
+) -> tuple[float, Statistics] | None:
+    """The gain of the best cut of one component, and the parts: what engines have as one call."""
+    own = shares.rows_of(component)
+    if not _has_different(own.X, LEAST_ROWS):
+        return None
+    is_shared = statistics.shape.is_shared
+    steps, widths = _cuts(own, deviations, statistics.centres[component], by, shared=is_shared)
+    ways = halves(statistics, component, steps, widths)
+    rows = RowsPass(own, statistics.shape, shares.backend)
+    whole = _end(rows, pair, ways.statistics(0), 1)
+    if whole is None:
+        return None
+    ends = [_end(rows, pair, ways.statistics(way), 1 + LOOKS) for way in range(1, len(steps))]
+    gains = [(end.log_likelihood - whole.log_likelihood, end) for end in ends if end is not None]
+    return max(gains, key=lambda each: each[0], default=None)
 
 
-def _by_loops(rows: RowsPass, ways: Halves, pair: Update, scale: Floats, by: Algebra) -> _Ends:
-    """The same for updates and rows of which no engine makes iterations in one call."""
-    log_likelihood = np.full(len(ways.centres), np.nan)
-    reached: dict[int, Statistics] = {}
-    em = EM(rows, pair, Plain(0.0), Collapse("drop", scale, by))
-    for way in range(len(log_likelihood)):
-        start, failed = pair.update(ways.statistics(way))
-        if failed.any() and way == 0:
-            break
+def _end(rows: RowsPass, pair: Update, begin: Statistics, n_iter: int) -> Statistics | None:
+    """Statistics after some iterations; None where a component has no parameters."""
+    statistics, parameters = begin, None
+    for _ in range(n_iter):
+        parameters, failed = pair.update(statistics, parameters)
         if failed.any():
-            continue
-        if way == 0:
-            reached[way] = rows.accumulate(pair.as_seen(start)[0])
-        else:
-            try:
-                end = em.run(start, LOOKS)
-            except FitError:
-                continue
-            if end.stop_reason == "interrupted":
-                raise KeyboardInterrupt
-            if len(end.parameters.weights) < 2 or end.statistics is None:
-                continue
-            reached[way] = end.statistics
-        log_likelihood[way] = reached[way].log_likelihood
-    return log_likelihood, reached.__getitem__
+            return None
+        statistics = rows.accumulate(pair.as_seen(parameters)[0])
+    return statistics
 
 
 def cut(
     statistics: Statistics, component: int, other: int, scale: Floats, by: Algebra
 ) -> Statistics:
     """Return the statistics with a component cut across its widest direction."""
-    (deviations,) = _deviations(statistics.centred(), np.array([component]), scale, by)
-    return split(statistics, component, other, APART * deviations[0])
+    deviations = _deviations(statistics.centred(), np.array([component]), scale, by)
+    return split(statistics, component, other, APART * deviations[0, 0])
 
 
 def _deviations(
@@ -164,7 +173,8 @@ def _deviations(
 ) -> Floats:
     """Deviations of the rows of components along their axes; of all rows where scatter is shared.
 
-    They are not those of their covariances, which may be wider where families restrict them.
+    They are not those of their covariances, which may be wider where families restrict them. Shape
+    (n_components, n_features, n_features), or one matrix of all.
     """
     shape, N = statistics.shape, statistics.resp_sum
     scatter, weight = statistics.resp_xx, N.sum()
@@ -172,8 +182,7 @@ def _deviations(
         scatter = scatter[components]
         weight = N[components].reshape((-1,) + (1,) * (scatter.ndim - 1))
     own = shape.per_feature(scatter / weight, len(scale))
-    deviations = shape.deviations(own, scale, by)
-    return np.broadcast_to(deviations, (len(components), *deviations.shape[1:]))
+    return np.ascontiguousarray(shape.deviations(own, scale, by))
 
 
 def _cuts(
