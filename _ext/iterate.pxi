@@ -131,19 +131,9 @@ cdef class Course:
     cdef bint reach(self, const Moments *at, const double *previous,
                     Py_ssize_t place) except -1 nogil:
         """Make an iteration; return whether there are parameters after it."""
-        cdef Pass *p = &self.of_rows
-        cdef Mixture mixture = self.points.mixture(place)
-        cdef Sums sums = self.points.sums(place)
-        if not m_step(&self.step.m, at, previous, &mixture, self.step.scratch):
-            return False
-        p.log_weights, p.means, p.factors = mixture.log_weights, mixture.means, mixture.factors
-        self.rows.by.lay_out(p)
-        self.rows.followed += 1
-        run_slots(self.rows.by, p, self.threads, self.scratch, signalled)
-        self.rows.by.reduce_slots(p, &sums)
-        self.points.totals[place, 0] = sums.log_likelihood
-        self.points.totals[place, 1] = sums.weight
-        return True
+        return self.rows.reach(
+            &self.of_rows, self.step, at, previous, self.points, place, self.threads, self.scratch
+        )
 
     cdef bint leap(self, double length) except -1 nogil:
         """Go where a leap leads if that is no lower; return whether it is."""

@@ -440,6 +440,21 @@ cdef class Rows:
 
     # ---- the doors ----
 
+    cdef bint reach(self, Pass *p, MStep step, const Moments *at, const double *previous,
+                    Points points, Py_ssize_t place, int threads, char *scratch) except -1 nogil:
+        """Make an iteration; return whether there are parameters after it."""
+        cdef Mixture mixture = points.mixture(place)
+        cdef Sums sums = points.sums(place)
+        if not m_step(&step.m, at, previous, &mixture, step.scratch):
+            return False
+        p.log_weights, p.means, p.factors = mixture.log_weights, mixture.means, mixture.factors
+        self.by.lay_out(p)
+        self.followed += 1
+        run_slots(self.by, p, threads, scratch, signalled)
+        self.by.reduce_slots(p, &sums)
+        points.totals[place, 0], points.totals[place, 1] = sums.log_likelihood, sums.weight
+        return True
+
     def follow(self, str em, MStep step, rule, state, statistics, previous, Py_ssize_t n,
                n_threads):
         """Make iterations, and decide after each of them by a schedule's rule.
@@ -690,6 +705,8 @@ cdef class Rows:
 
 
 include "iterate.pxi"
+include "splits.pxi"
+include "dense.pxi"
 
 
 cdef class IncompleteRows(Rows):

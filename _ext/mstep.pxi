@@ -221,7 +221,7 @@ cdef class Points:
             self.piece(i, at + self.entries, array_shape), self.shape,
         )
 
-    cdef object statistics(self, Py_ssize_t i):
+    cpdef object statistics(self, Py_ssize_t i):
         """The statistics of the rows, about the means."""
         cdef Py_ssize_t k = self.k, d = self.d, at = 3 * k + 2 * k * d + 2 * self.entries
         return Statistics(

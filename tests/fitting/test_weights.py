@@ -54,6 +54,25 @@ def test_integer_weights_are_repeated_rows(seed: int, covariance_type: str, init
         assert of_weighted == pytest.approx(getattr(one.model, criterion)(repeated), rel=1e-12)
 
 
+@every_type
+@pytest.mark.parametrize("d", [1, 2])
+def test_integer_weights_are_repeated_rows_to_the_moves_of_a_search(
+    d: int, covariance_type: str
+) -> None:
+    """With more components than clusters, moves decide where a fit ends."""
+    for seed in (5, 8, 9):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(70, d))
+        X[:30, 0] += 3.0
+        times = rng.integers(0, 4, size=len(X))
+        options = {"covariance_type": covariance_type, "rng": seed}
+        one = fit_gmm(X, 4, sample_weight=times, **options)
+        other = fit_gmm(np.repeat(X, times, axis=0), 4, **options)
+        assert one.search is not None
+        assert one.search.n_moves > 0
+        assert one.history[-1] == pytest.approx(other.history[-1], abs=1e-4)
+
+
 @settings(max_examples=20)
 @given(
     seed=st.integers(0, 10**6),

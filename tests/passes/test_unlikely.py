@@ -21,7 +21,7 @@ from mixtura.data import block as data_block
 from mixtura.parameters import Parameters, Seen
 from mixtura.passes import Backend, RowsPass, unlikely
 from mixtura.passes.backend import BACKENDS
-from mixtura.passes.unlikely import UnlikelyRows
+from mixtura.passes.unlikely import ByWeight, UnlikelyRows
 from mixtura.shapes import SHAPES, SPHERICAL, Floats
 
 ONE_THREAD = Backend(n_threads=1)
@@ -172,6 +172,40 @@ def test_least_likely_are_at_most_as_many_as_asked_for(n_rows: int) -> None:
     X = rows_of(mixture)
     rows = over(ArrayRows(X), mixture).least_likely(seen_of(mixture), n_rows)
     assert len(rows.positions) == min(n_rows, len(X))
+
+
+def test_least_likely_rows_by_weight_are_as_many_as_by_number_where_all_are_different() -> None:
+    mixture = mixture_of()
+    for n in (100, 105, 109, 110, 119, 120, 600):
+        X = mixture.sample(n, rng=n)[0]
+        rows = over(ArrayRows(X), mixture)
+        by_number = rows.least_likely(seen_of(mixture), max(n // 10, 4))
+        by_weight = rows.least_likely(seen_of(mixture), ByWeight(n / 20, 2, 500))
+        assert_same_rows(by_weight, by_number)
+
+
+@pytest.mark.parametrize("chunk", [37, 8192])
+def test_least_likely_rows_by_weight_are_the_same_where_rows_are_repeated(
+    chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unlikely, "CHUNK", chunk)
+    mixture = mixture_of()
+    X, times = rows_of(mixture), np.random.default_rng(3).integers(0, 4, size=600)
+    lowest = ByWeight(times.sum() / 20, 8, 500)
+    sources = ArrayRows(X, times.astype(np.float64)), ArrayRows(np.repeat(X, times, axis=0))
+    one, other = (over(each, mixture).least_likely(seen_of(mixture), lowest) for each in sources)
+    which = np.repeat(np.arange(600), times)
+    assert np.unique(which[other.positions]).tolist() == one.positions.tolist()
+    assert one.weight.sum() == other.weight.sum() == len(other.positions)
+    assert 0.05 * times.sum() <= one.weight.sum() <= 0.1 * times.sum() + 30.0
+
+
+def test_least_likely_rows_by_weight_are_no_fewer_and_no_more_than_stated() -> None:
+    mixture = mixture_of("tied")  # both scores put rows in one order
+    X = mixture.sample(300, rng=0)[0]
+    rows = over(ArrayRows(X), mixture)
+    for lowest, n in [(ByWeight(0.0, 8, 500), 8), (ByWeight(300.0, 8, 20), 20)]:
+        assert n <= len(rows.least_likely(seen_of(mixture), lowest).positions) < n + 8
 
 
 def test_least_likely_of_no_row_of_weight_is_none() -> None:

@@ -7,7 +7,7 @@ import pytest
 from helpers import COVARIANCE_TYPES
 
 from mixtura import Statistics, reference
-from mixtura.schedules.changes import alone, emptied, merged, placed, replaced, split
+from mixtura.schedules.changes import emptied, halves, merged, placed, replaced, split
 from mixtura.shapes import Floats
 
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -58,19 +58,25 @@ def assert_sums(
 
 @every_type
 @every_size
-def test_component_alone_has_the_sums_of_its_rows(d: int, covariance_type: str) -> None:
+def test_halves_of_a_component_alone_are_those_that_it_is_split_into(
+    d: int, covariance_type: str
+) -> None:
     X, resp = rows_and_shares(d)
-    found = alone(sums(X, resp, covariance_type), 1)
+    resp = np.insert(resp, 3, 0.0, axis=1)
+    before = sums(X, resp, covariance_type)
+    steps, widths = np.array([np.zeros(d), np.linspace(0.1, 0.2, d)]), np.array([1.7, 1.0])
+    found = halves(before, 1, steps, widths)
     share = resp[:, 1].sum() / len(X)
-    np.testing.assert_allclose(found.resp_sum, [resp[:, 1].sum(), 0.0])
-    mean = np.average(X, axis=0, weights=resp[:, 1])
-    np.testing.assert_allclose(found.means(), [mean, mean])
-    if covariance_type == "tied":  # which part is its own, shared sums do not say
-        scatter = share * sum(scatter_of(X, r) for r in resp.T)
-        np.testing.assert_allclose(found.resp_xx, scatter)
-    else:
-        own = of_matrices([scatter_of(X, resp[:, 1])], covariance_type)
-        np.testing.assert_allclose(found.centred().resp_xx[:1], own)
+    for way in range(2):
+        both, own = split(before, 1, 3, steps[way], widths[way]), found.statistics(way)
+        np.testing.assert_allclose(own.resp_sum, both.resp_sum[[1, 3]])
+        np.testing.assert_allclose(own.means(), both.means()[[1, 3]])
+        if covariance_type == "tied":  # which part is its own, shared sums do not say
+            apart = steps[way] * np.sqrt(resp[:, 1].sum())
+            scatter = share * sum(scatter_of(X, r) for r in resp[:, :3].T) - np.outer(apart, apart)
+        else:
+            scatter = both.centred().resp_xx[[1, 3]]
+        np.testing.assert_allclose(own.centred().resp_xx, scatter, rtol=1e-9, atol=1e-12)
 
 
 @every_type
@@ -152,7 +158,7 @@ def test_changes_leave_the_statistics_that_they_are_given_as_they_are(covariance
     given = emptied(sums(X, resp, covariance_type), 2)
     arrays = given.centres, given.resp_sum, given.resp_x, given.resp_xx
     bits = [array.tobytes() for array in arrays]
-    parts = split(alone(given, 0), 0, 1, np.ones(3))
+    parts = halves(given, 0, 0.1 * np.ones((1, 3)), np.ones(1)).statistics(0)
     for changed in (placed(given, 2, X[0], 1.0, 1.0), replaced(given, (0, 2), parts)):
         assert (changed.resp_sum > 0.0).all()
     assert [array.tobytes() for array in arrays] == bits

@@ -128,6 +128,8 @@ def test_component_whose_parts_cannot_be_estimated_is_not_split() -> None:
     outcome, em = outcome_from(X, labels)
 
     class Failing:
+        m_step = None
+
         def update(self, statistics: Any, previous: Any = None) -> Any:
             parameters, failed = em.update.update(statistics, previous)
             return parameters, np.ones_like(failed)

@@ -7,17 +7,22 @@ from mixtura import GaussianMixture, fit_gmm
 from mixtura.data import ArrayRows
 from mixtura.parameters import Parameters
 from mixtura.passes import Backend, RowsPass
+from mixtura.reference.dense import _nearest
 from mixtura.shapes import FULL, Floats
-from mixtura.starts.dense import DenseGroup, _nearest, densest
+from mixtura.starts.dense import DenseGroup, densest
+
+ENGINES = [Backend("compiled", 1), Backend("reference", 1)]
+engines = pytest.mark.parametrize("backend", ENGINES, ids=lambda each: each.name)
 
 
 def groups_of(
-    X: Floats, weight: Floats | None = None, scale: float = 1.0, **options: int
-) -> list[DenseGroup]:
+    X: Floats, weight: Floats | None = None, scale: float = 1.0, backend: Backend = ENGINES[0],
+    **options: int,
+) -> list[DenseGroup]:  # fmt: skip
     weight = np.ones(len(X)) if weight is None else weight
     log_prob = np.full(len(X), -20.0)
     scales = np.full(X.shape[1], scale)
-    return densest(X, weight, log_prob, scales, 1000.0, **({"size": 6} | options))
+    return densest(X, weight, log_prob, scales, 1000.0, backend, **({"size": 6} | options))
 
 
 def scattered(n_far: int = 12) -> Floats:
@@ -71,10 +76,31 @@ def test_each_of_equal_rows_comes_first_in_its_own_group() -> None:
     assert (squares == 0.0).all()
 
 
+@pytest.mark.parametrize("d", [1, 2, 5, 13])
+@pytest.mark.parametrize("m", [6, 7, 40, 300])
+@pytest.mark.parametrize("n_groups", [0, 1, 5])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_groups_of_the_kernel_are_those_of_the_reference(
+    rounded: bool, n_groups: int, m: int, d: int
+) -> None:
+    """Rounded rows have many equal distances, and some are equal."""
+    rng = np.random.default_rng(m + d)
+    X = rng.standard_t(2, size=(m, d))
+    X = np.round(2.0 * X) / 2.0 if rounded else X
+    weight = rng.integers(1, 4, size=m).astype(np.float64)
+    found, expected = (groups_of(X, weight, 0.5, backend, n_groups=n_groups) for backend in ENGINES)
+    assert [each.rows.tolist() for each in found] == [each.rows.tolist() for each in expected]
+    np.testing.assert_allclose(
+        [each.gain for each in found], [each.gain for each in expected], rtol=1e-11
+    )
+    assert found or n_groups == 0 or d > 2 or m < 40
+
+
 def test_groups_of_many_rows_are_those_of_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = groups_of(scattered())
-    monkeypatch.setattr("mixtura.starts.dense.AT_ONE_TIME", 100)
-    found = groups_of(scattered())
+    reference = ENGINES[1]
+    expected = groups_of(scattered(), backend=reference)
+    monkeypatch.setattr("mixtura.reference.dense.AT_ONE_TIME", 100)
+    found = groups_of(scattered(), backend=reference)
     assert [each.rows.tolist() for each in found] == [each.rows.tolist() for each in expected]
 
 
@@ -100,7 +126,7 @@ def test_small_cluster_that_a_sample_misses_is_found(
     sample = ArrayRows.sample_of(source, 4000, np.random.default_rng(seed), found.positions)
     rows = source.take(found.positions)
     scale = np.sqrt(np.einsum("j,jaa->a", leader.weights, leader.covariances))
-    group = densest(rows, np.ones(len(rows)), found.log_prob, scale, n, size=8)[0].rows
+    group = densest(rows, np.ones(len(rows)), found.log_prob, scale, n, Backend(), size=8)[0].rows
     assert is_far[found.positions[group]].all()
     j = int(np.argmin(leader.weights))
     means, covariances = leader.means.copy(), leader.covariances.copy()

@@ -20,6 +20,8 @@ from mixtura.kernels.doors import (
 from mixtura.kernels.families import covariance_rules, maximise_covariances
 from mixtura.kernels.instruction_set import IncompleteRows, NoisyRows
 from mixtura.kernels.instruction_set import Rows as Rows
+from mixtura.kernels.instruction_set import best_splits as best_splits
+from mixtura.kernels.instruction_set import densest as densest
 from mixtura.kernels.matrices import eigh, factorise, multiply
 from mixtura.kernels.mstep import m_step
 

@@ -1,5 +1,6 @@
 # What every compiled module _kernels_v2, _kernels_v3, ... offers.
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -115,6 +116,27 @@ class Rows:
         *,
         after: Floats | None = None,
     ) -> Floats: ...
+
+def best_splits(
+    X: Floats,
+    resp: Floats,
+    weight: Floats,
+    components: Sequence[int],
+    statistics: Statistics,
+    deviations: Floats,
+    step: MStep,
+    rule: Any,
+    n_threads: int | None,
+) -> list[tuple[float, Statistics] | None]: ...
+def densest(
+    Z: Floats,
+    weight: Floats,
+    log_prob: Floats,
+    unit: float,
+    least_variance: float,
+    size: int,
+    n_groups: int,
+) -> tuple[NDArray[np.int64], Floats]: ...
 
 class IncompleteRows(Rows):
     extras: tuple[str, ...]

@@ -19,8 +19,10 @@ __all__ = [
     "IncompleteRows",
     "NoisyRows",
     "Rows",
+    "best_splits",
     "compiled_hierarchical",
     "compiled_kernels",
+    "densest",
 ]
 
 
@@ -46,3 +48,5 @@ else:
 Rows = compiled_kernels.Rows
 IncompleteRows = compiled_kernels.IncompleteRows
 NoisyRows = compiled_kernels.NoisyRows
+best_splits = compiled_kernels.best_splits  # see `mixtura.search.splits`
+densest = compiled_kernels.densest  # see `mixtura.reference.dense`

@@ -7,5 +7,6 @@ An E-step is a name that both engines know: "soft" (expectation-maximisation), "
 from mixtura.passes.backend import Backend
 from mixtura.passes.moments import moments, suits_single
 from mixtura.passes.rows import Pass, RowsPass
+from mixtura.passes.unlikely import ByWeight
 
-__all__ = ["Backend", "Pass", "RowsPass", "moments", "suits_single"]
+__all__ = ["Backend", "ByWeight", "Pass", "RowsPass", "moments", "suits_single"]

@@ -44,8 +44,12 @@ class Backend:
         return BACKENDS[self.name].FORMS.get(name, reference.FORMS[name])
 
     @property
+    def engine(self) -> Any:
+        """The module of the functions."""
+        return BACKENDS[self.name]
+
+    @property
     def algebra(self) -> Algebra:
         """The engine's functions on small matrices."""
-        engine: Any = BACKENDS[self.name]
-        algebra: Algebra = engine
+        algebra: Algebra = self.engine
         return algebra

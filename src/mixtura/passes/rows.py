@@ -18,7 +18,7 @@ from mixtura.passes import unlikely, work
 from mixtura.passes.backend import Backend
 from mixtura.passes.bounds import BoundsRecord, CarriedBounds
 from mixtura.passes.held import HeldRows
-from mixtura.passes.unlikely import UnlikelyRows
+from mixtura.passes.unlikely import ByCount, ByWeight, UnlikelyRows
 from mixtura.passes.work import FarRow, Marked, Part
 from mixtura.shapes import EPS, Floats, Shape
 from mixtura.statistics import Statistics, total
@@ -306,17 +306,17 @@ class RowsPass:
         found = [row for of_block in self._map(here) for row in of_block]
         return _different(sorted(found, key=lambda row: (row.log_prob, row.position)), n_rows)
 
-    def least_likely(self, seen: Seen, n_rows: int) -> UnlikelyRows:
+    def least_likely(self, seen: Seen, n_rows: int | ByWeight) -> UnlikelyRows:
         """Return the rows of positive weight that have the lowest densities.
 
         Parameters
         ----------
         seen : Seen
             With its covariances, unless rows are whole.
-        n_rows : int
-            Most rows. Half of them have the lowest log-densities; the others have the lowest ones
-            in comparison with rows of the same component, and some are both. Of equal rows, the
-            first are taken.
+        n_rows : int or ByWeight
+            Most rows, or the part of the weight that they have. Half of them have the lowest
+            log-densities; the others have the lowest ones in comparison with rows of the same
+            component, and some are both. Of equal rows, the first are taken.
 
         Returns
         -------
@@ -328,9 +328,12 @@ class RowsPass:
         for each pattern or row. No array has an entry a row. See `mixtura.passes.unlikely` for how
         rows are compared.
         """
-        most = ((n_rows + 1) // 2, n_rows // 2)
+        if isinstance(n_rows, ByWeight):
+            choose: ByCount | ByWeight = n_rows
+        else:
+            choose = ByCount((n_rows + 1) // 2, n_rows // 2)
         rows_of, em = self._engine.rows, self.em
-        return self._total(partial(unlikely.least_likely, rows_of, em, seen, self.backend, most))
+        return self._total(partial(unlikely.least_likely, rows_of, em, seen, self.backend, choose))
 
     def given(self, shares: NDArray[Any], centres: Floats) -> Statistics:
         """Return the statistics under given labels (n,) or responsibilities (n, k)."""

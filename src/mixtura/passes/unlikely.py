@@ -34,12 +34,73 @@ from mixtura.passes.work import Part
 from mixtura.reference.noisy import as_matrices
 from mixtura.shapes import Floats
 
-__all__ = ["UnlikelyRows", "least_likely"]
+__all__ = ["ByCount", "ByWeight", "UnlikelyRows", "least_likely"]
+
+Positions = NDArray[np.intp]
 
 LOG_SPREAD = 0.5 * (1.0 + math.log(2.0 * math.pi))  # a unit normal number has less on average
 MOST_KINDS = 1 << 61  # of rows, which twice as many would still have numbers of 64 bits
 CHUNK = 1 << 13  # rows looked at together: some ten numbers are made for each
 MOST_NUMBERS = 1 << 21  # of matrices that are factorised at one time
+ROUNDING = 1e-12  # of sums of weights
+
+
+class ByCount(NamedTuple):
+    """Take so many rows by each score.
+
+    Attributes
+    ----------
+    first, second : int
+        Most rows. Of equal scores, the first are taken.
+    """
+
+    first: int
+    second: int
+
+    def __call__(self, scores: Floats, weight: Floats) -> Positions:  # noqa: ARG002
+        """Return places of rows of the lowest scores (2, m), ascending."""
+        kept = [_lowest(score, most) for score, most in zip(scores, self, strict=True)]
+        return np.unique(np.concatenate(kept))
+
+
+class ByWeight(NamedTuple):
+    """Take the rows of lowest scores that make a part of the weight, by each score.
+
+    Rows of equal score count as one, which weighs as much as all of them. So it does not matter
+    whether rows are repeated or have weights, nor in which unit weights are.
+
+    Attributes
+    ----------
+    weight : float
+        Of the rows by each score. By the second score the rows have no more, by the first up to
+        half a row more.
+    least, most : int
+        Different scores that are taken in any case, and at most.
+    """
+
+    weight: float
+    least: int
+    most: int
+
+    def __call__(self, scores: Floats, weight: Floats) -> Positions:
+        """Return places of rows of the lowest scores (2, m), ascending."""
+        kept = np.zeros(len(weight), dtype=bool)
+        for score, over in zip(scores, (0.5, 1.0), strict=True):
+            if len(score):
+                kept |= score <= self._highest(score, weight, over)
+        return np.flatnonzero(kept)
+
+    def _highest(self, score: Floats, weight: Floats, over: float) -> float:
+        """The highest of the scores up to one of which more than a share is over the weight."""
+        ascending = score.argsort(kind="stable")
+        score, weight = score[ascending], weight[ascending]
+        begins = np.flatnonzero(np.concatenate([[True], score[1:] != score[:-1]]))
+        if len(begins) < len(score):
+            score, weight = score[begins], np.add.reduceat(weight, begins)
+        before = weight.cumsum() - weight
+        n = int(np.count_nonzero(before + over * weight <= self.weight * (1.0 + ROUNDING)))
+        n = min(max(self.least, min(n, self.most)), len(score))
+        return float(score[n - 1]) if n else np.nan
 
 
 class UnlikelyRows(NamedTuple):
@@ -55,27 +116,38 @@ class UnlikelyRows(NamedTuple):
     scores : ndarray of shape (2, m), nats
         What the rows are ordered by: the log-density of a row as if it were whole, and what its
         log-density has more than is to be expected under its component.
-    most : tuple of int
-        How many rows are taken by each score.
+    weight : ndarray of shape (m,)
+    choose : ByCount or ByWeight
+        Which rows are taken.
     """
 
-    positions: NDArray[np.intp]
+    positions: Positions
     log_prob: Floats
     components: NDArray[np.int64]
     scores: Floats
-    most: tuple[int, int]
+    weight: Floats
+    choose: ByCount | ByWeight
 
     def __add__(self, other: UnlikelyRows) -> UnlikelyRows:  # type: ignore[override]
         """Return the unlikely rows of two groups, of which the other comes later."""
-        scores = np.concatenate([self.scores, other.scores], axis=1)
-        first = [_lowest(score, most) for score, most in zip(scores, self.most, strict=True)]
-        kept = np.unique(np.concatenate(first))
         return UnlikelyRows(
-            np.concatenate([self.positions, other.positions])[kept],
-            np.concatenate([self.log_prob, other.log_prob])[kept],
-            np.concatenate([self.components, other.components])[kept],
-            scores[:, kept],
-            self.most,
+            np.concatenate([self.positions, other.positions]),
+            np.concatenate([self.log_prob, other.log_prob]),
+            np.concatenate([self.components, other.components]),
+            np.concatenate([self.scores, other.scores], axis=1),
+            np.concatenate([self.weight, other.weight]),
+            self.choose,
+        )._chosen()
+
+    def _chosen(self) -> UnlikelyRows:
+        kept = self.choose(self.scores, self.weight)
+        return UnlikelyRows(
+            self.positions[kept],
+            self.log_prob[kept],
+            self.components[kept],
+            self.scores[:, kept],
+            self.weight[kept],
+            self.choose,
         )
 
 
@@ -84,7 +156,7 @@ def least_likely(
     em: str,
     seen: Seen,
     backend: Backend,
-    most: tuple[int, int],
+    choose: ByCount | ByWeight,
     part: Part,
 ) -> UnlikelyRows:
     """Return the rows of one block that have the lowest of each score.
@@ -97,26 +169,29 @@ def least_likely(
     seen : Seen
         With its covariances, unless rows are whole.
     backend : Backend
-    most : tuple of int
-        See `UnlikelyRows`.
+    choose : ByCount or ByWeight
     part : Part
     """
-    nothing = np.empty(0, dtype=np.intp)
-    found = UnlikelyRows(nothing, np.empty(0), nothing.astype(np.int64), np.empty((2, 0)), most)
-    for begin in range(0, len(part.block.X), CHUNK):
+    found: UnlikelyRows | None = None
+    for begin in range(0, max(1, len(part.block.X)), CHUNK):
         block = part.block.part(slice(begin, begin + CHUNK))
         log_prob, components = np.empty(len(block.X)), np.zeros(len(block.X), dtype=np.int64)
         rows_of(block).evaluate(em, seen, backend.n_threads, log_prob=log_prob, labels=components)
-        here = np.arange(len(block.X))
-        if block.sample_weight is not None:  # rows of weight zero may have no density
-            here = np.flatnonzero(block.sample_weight)
-        log_prob, components = log_prob[here], components[here]
+        here, weight = np.arange(len(block.X)), block.sample_weight
+        if weight is None:
+            weight = np.ones(len(block.X))
+        else:  # rows of weight zero may have no density
+            here = np.flatnonzero(weight)
+            log_prob, components, weight = log_prob[here], components[here], weight[here]
         scores = _scores(block, here, log_prob, components, seen, backend.algebra)
-        found += UnlikelyRows(block.start + here, log_prob, components, scores, most)
+        positions = block.start + here
+        these = UnlikelyRows(positions, log_prob, components, scores, weight, choose)._chosen()
+        found = these if found is None else found + these
+    assert found is not None
     return found
 
 
-def _lowest(score: Floats, most: int) -> NDArray[np.intp]:
+def _lowest(score: Floats, most: int) -> Positions:
     """Return where the lowest numbers are; of equal ones, the first."""
     if not most:
         return np.empty(0, dtype=np.intp)

@@ -12,6 +12,7 @@ Precision factors have one of four shapes: (n_components, n_features, n_features
 from mixtura.algebra import CovarianceRule
 from mixtura.reference.agglomeration import agglomerate
 from mixtura.reference.binned import BinnedRows
+from mixtura.reference.dense import densest as densest
 from mixtura.reference.doors import (
     accumulate,
     accumulate_labels,

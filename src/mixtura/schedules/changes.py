@@ -7,15 +7,24 @@ those of the rows before the change.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.parameters import NOTHING
-from mixtura.shapes import Floats
+from mixtura.shapes import Floats, Shape
 from mixtura.statistics import Statistics
 
-__all__ = ["alone", "emptied", "merged", "placed", "reordered", "replaced", "split"]
+__all__ = [
+    "Halves",
+    "emptied",
+    "halves",
+    "merged",
+    "placed",
+    "reordered",
+    "replaced",
+    "split",
+]
 
 
 def merged(statistics: Statistics, into: int, other: int) -> Statistics:
@@ -136,25 +145,59 @@ def placed(
     )
 
 
-def alone(statistics: Statistics, component: int) -> Statistics:
-    """Return the statistics of one component, and of another without rows.
+class Halves(NamedTuple):
+    """The two halves of one component, for each of several ways to cut it.
 
-    Of a shared scatter the component has its share by weight.
+    Attributes
+    ----------
+    shape : Shape
+    centres : ndarray of shape (n_ways, 2, n_features)
+        Means of the halves.
+    resp_sum : ndarray of shape (n_ways, 2)
+    resp_xx : ndarray of shape (n_ways, ...)
+        Scatters about these means.
+    weight_sum : float
+        Of all rows.
+    """
+
+    shape: Shape
+    centres: Floats
+    resp_sum: Floats
+    resp_xx: Floats
+    weight_sum: float
+
+    def statistics(self, way: int) -> Statistics:
+        """The statistics of both halves in one way."""
+        centres = self.centres[way]
+        sums = self.resp_sum[way], np.zeros(centres.shape), self.resp_xx[way]
+        return Statistics(self.shape.name, centres, *sums, 0.0, self.weight_sum)
+
+
+def halves(statistics: Statistics, component: int, steps: Floats, widths: Floats) -> Halves:
+    """Return the statistics of the halves of a component alone, for each of several ways.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of a shared scatter the component has its share by weight.
+    component : int
+    steps : ndarray of shape (n_ways, n_features)
+        As for `split`, from the mean of the component to that of the second half.
+    widths : ndarray of shape (n_ways,)
+        As for `split`, of the second half.
     """
     about = statistics.centred()
-    twice = np.array([component, component])
-    share = float(about.resp_sum[component] / about.resp_sum.sum())
-    scatter = about.shape.parted(about.resp_xx, twice, share)
-    both = replace(
-        about,
-        centres=about.centres[twice],
-        resp_sum=about.resp_sum[twice],
-        resp_x=about.resp_x[twice],
-        resp_xx=scatter,
-        extras=NOTHING,
+    weight = float(about.resp_sum[component])
+    mean = about.centres[component]
+    share = weight / float(about.resp_sum.sum())
+    scatter = about.shape.halves(about.resp_xx, component, share, weight, steps, widths)
+    return Halves(
+        about.shape,
+        np.stack([mean - steps, mean + steps], axis=1),
+        np.full((len(steps), 2), 0.5 * weight),
+        scatter,
+        about.weight_sum,
     )
-    both.resp_sum[1] = 0.0
-    return both
 
 
 def replaced(statistics: Statistics, components: tuple[int, int], parts: Statistics) -> Statistics:

@@ -11,6 +11,7 @@ their log-likelihood was higher by the entropy of the shares, which is lost as w
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -76,13 +77,13 @@ def losses_of_merging(
         losses = _runnalls(statistics, one, other, by)
     losses[~np.isfinite(losses)] = np.inf
     table[one, other] = table[other, one] = losses
-    partner = np.argsort(table, axis=1, kind="stable")[:, : min(PARTNERS, k - 1)]
-    loss = np.take_along_axis(table, partner, axis=1)
+    partner = table.argsort(axis=1, kind="stable")[:, : min(PARTNERS, k - 1)]
+    loss = table[np.arange(k)[:, None], partner]
     unsure = shares.resp.max(axis=1) < 1.0 - LEAST_SHARE
     r, weight = shares.resp[unsure], shares.weight[unsure]
-    for c in range(partner.shape[1]):
-        mate = r[:, partner[:, c]]
-        entropy = _times_log(r + mate) - _times_log(r) - _times_log(mate)
+    own = _times_log(r)
+    for c, mates in enumerate(partner.T):
+        entropy = _times_log(r + r[:, mates]) - (own + own[:, mates])  # of both to the same bit
         loss[:, c] += np.einsum("i,ij->j", weight, entropy)
     return Merging(partner, loss)
 
@@ -91,10 +92,16 @@ def _pairs(statistics: Statistics, scale: Floats) -> tuple[NDArray[np.intp], NDA
     """Pairs of components, each with those nearest to it; every pair of few components."""
     k = len(statistics.resp_sum)
     if k <= NEIGHBOURS + 1:
-        return np.triu_indices(k, 1)
+        return _all_pairs(k)
     near = np.argsort(ward(statistics, scale), axis=1, kind="stable")[:, :NEIGHBOURS]
     pairs = np.stack([np.repeat(np.arange(k), NEIGHBOURS), near.ravel()], axis=1)
     one, other = np.unique(np.sort(pairs, axis=1), axis=0).T
+    return one, other
+
+
+@cache
+def _all_pairs(k: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    one, other = np.triu_indices(k, 1)
     return one, other
 
 
@@ -131,9 +138,10 @@ def _runnalls(
         each = log_dets(np.concatenate([scatter + between, scatter[None]]), N.sum() + 0.0 * N[:1])
         loss = 0.5 * N.sum() * (each[:-1] - each[-1])
     else:
-        each = N * log_dets(scatter, N)
-        both = joint * log_dets(scatter[one] + scatter[other] + between, joint)
-        loss = 0.5 * (both - each[one] - each[other])
+        of_pairs = scatter[one] + scatter[other] + between
+        counts = np.concatenate([N, joint])
+        log_det = counts * log_dets(np.concatenate([scatter, of_pairs]), counts)
+        loss = 0.5 * (log_det[len(N) :] - log_det[one] - log_det[other])
     losses: Floats = loss - (_times_log(joint) - _times_log(N[one]) - _times_log(N[other]))
     return losses
 

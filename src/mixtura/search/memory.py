@@ -47,14 +47,22 @@ class Memory:
         self.ends = {each: end for each, end in self.ends.items() if each in kept}
 
     def splits(
-        self, parameters: Parameters, find: Callable[[int], Split | None]
+        self, parameters: Parameters, find: Callable[[list[int]], list[Split | None]]
     ) -> list[Split | None]:
-        """Return how each component is best split, as before or as it is found now."""
+        """Return how each component is best split, as before or as it is found now.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        find : callable
+            From the components that have changed to how they are best split.
+        """
         sizes = np.column_stack([parameters.weights, parameters.variances()])
         logs = np.log(np.maximum(sizes, TINY))
         means = parameters.means
-        found: list[Split | None] = []
-        for j in range(len(means)):
+        found: list[Split | None] = [None] * len(means)
+        changed: list[int] = []
+        for j in range(len(means) if self._splits else 0):
             deviations = np.exp(0.5 * logs[j, 1:])
             for before, centres, splits in self._splits:
                 close = np.abs(before - logs[j]).max(axis=1) < CLOSE
@@ -62,10 +70,14 @@ class Memory:
                 same = np.flatnonzero(close)
                 if len(same):
                     split = splits[same[0]]
-                    found.append(None if split is None else split._replace(component=j))
+                    found[j] = None if split is None else split._replace(component=j)
                     break
             else:
-                found.append(find(j))
+                changed.append(j)
+        if not self._splits:
+            changed = list(range(len(means)))
+        for j, split in zip(changed, find(changed), strict=True):
+            found[j] = split
         self._splits.insert(0, (logs, means, found))
         del self._splits[MOST_LEADERS:]
         return found

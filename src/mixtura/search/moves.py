@@ -25,7 +25,7 @@ from mixtura.search.groups import Group, unlikely_groups
 from mixtura.search.losses import losses_of_deletion, losses_of_merging
 from mixtura.search.memory import Memory
 from mixtura.search.shares import Shares
-from mixtura.search.splits import Split, best_split
+from mixtura.search.splits import Split, best_splits
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Update
@@ -120,7 +120,7 @@ def ranked_moves(
     merging = losses_of_merging(outcome.statistics.centred(), shares, scale, by)
     memory = Memory() if memory is None else memory
     splits = memory.splits(
-        outcome.parameters, lambda j: best_split(outcome, j, shares, pair, scale, by)
+        outcome.parameters, lambda some: best_splits(outcome, some, shares, pair, scale, by)
     )
     found = [each for each in splits if each is not None]
     targets: list[Split | Group] = [*found, *unlikely_groups(outcome, em)]
@@ -130,15 +130,7 @@ def ranked_moves(
     losses = np.column_stack([deleted, merging.loss + shares.lost_labels(merging.partner)])
     into = np.column_stack([np.full(len(weights), -1), merging.partner])
     losses[~spared(outcome.statistics)] = np.inf
-    scores, chosen = np.empty((2, len(targets), len(weights)))
-    for place, target in enumerate(targets):
-        left = losses
-        if isinstance(target, Split):
-            left = np.where(into == target.component, np.inf, losses)
-            left[target.component] = np.inf
-        best = left.argmin(axis=1)[:, None]
-        scores[place] = target.gain - np.take_along_axis(left, best, axis=1)[:, 0]
-        chosen[place] = np.take_along_axis(into, best, axis=1)[:, 0]
+    scores, chosen = _scores(targets, losses, into)
     moves: dict[tuple[int, frozenset[int]], Move] = {}
     for index in np.argsort(-scores, axis=None, kind="stable").tolist():
         place, freed = divmod(index, len(weights))
@@ -148,3 +140,26 @@ def ranked_moves(
         move = Move(score, targets[place], freed, None if other < 0 else other)
         moves.setdefault((place, frozenset((freed, other))), move)
     return list(moves.values())
+
+
+def _scores(
+    targets: list[Split | Group], losses: Floats, into: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.intp]]:
+    """Score each target with each component taken away, and what that is merged with or -1.
+
+    Both have shape (n_targets, n_components). Nothing is merged with the component that is split,
+    which itself is not taken away.
+    """
+    components = np.arange(len(losses))
+    first = losses.argmin(axis=1)
+    best, mate = losses[components, first], into[components, first]
+    rest = losses.copy()
+    rest[components, first] = np.inf
+    second = rest.argmin(axis=1)
+    second_best, second_mate = rest[components, second], into[components, second]
+    gains = np.array([each.gain for each in targets])[:, None]
+    split = np.array([each.component if isinstance(each, Split) else -2 for each in targets])
+    taken = mate == split[:, None]
+    scores = gains - np.where(taken, second_best, best)
+    scores[components == split[:, None]] = -np.inf
+    return scores, np.where(taken, second_mate, mate)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.cached import cached_property
 from mixtura.data import ArrayRows
 from mixtura.passes import Backend, RowsPass
 from mixtura.schedules import EM, Outcome
-from mixtura.shapes import Floats
+from mixtura.shapes import EPS, Floats
 
 __all__ = ["LEAST_SHARE", "Shares"]
 
@@ -32,11 +33,14 @@ class Shares:
     weight : ndarray of shape (n_samples,)
         Of rows; their sum is the total weight of the sample.
     backend : Backend
+    form : str
+        Of the rows.
     """
 
     resp: Floats
     weight: Floats
     backend: Backend
+    form: str
 
     def __init__(self, outcome: Outcome, em: EM) -> None:
         rows, parameters = em.rows, outcome.parameters
@@ -46,6 +50,7 @@ class Shares:
         if source.n_samples * k > MOST_SHARES:
             size = max(MOST_SHARES // k, 1)
             self._source = ArrayRows.sample_of(source, size, np.random.default_rng(0))
+        self.form = self._source.form
         weight = self._source.weights()
         n = self._source.n_samples
         self.weight = np.ones(n) if weight is None else weight
@@ -53,8 +58,19 @@ class Shares:
         self.resp = np.empty((n, k))
         seen, _ = em.update.as_seen(parameters)
         self._prior = seen.extras.get("prior")
-        alike = self._source.reweighted(np.ones(n))
-        RowsPass(alike, parameters.shape, self.backend).evaluate(seen, resp=self.resp)
+        other_pass = source.is_weighted or rows.em != "soft" or rows.rounding > EPS
+        if other_pass or self._source is not source:
+            alike = self._source.reweighted(np.ones(n))
+            rows = RowsPass(alike, parameters.shape, self.backend)
+        rows.evaluate(seen, resp=self.resp)
+
+    @cached_property
+    def X(self) -> Floats:
+        """The rows; not copied where they are contiguous doubles in memory."""
+        source = self._source
+        if isinstance(source, ArrayRows):
+            return np.ascontiguousarray(source.X, dtype=np.float64)
+        return source.take(np.arange(len(self.weight)))
 
     def lost_labels(self, others: NDArray[np.intp]) -> Floats:
         """Return what labels lose where another component gets all rows of one, nats.

@@ -28,16 +28,16 @@ class _Matrices(Shape):
         limited: Floats = covariances * scale[..., :, None] * scale[..., None, :]
         return limited
 
-    def deviations(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
-        covariance = self.matrix(covariances, component, len(scale))
-        units, size = (
-            scale / scale.min(),
-            np.abs(covariance).max() or 1.0,
-        )  # so that nothing overflows
-        (variances,), (axes,) = by.eigh((covariance / size / units / units[:, None])[None])
-        lengths = np.sqrt(np.maximum(variances, 0.0)) * np.sqrt(size)
-        deviations: Floats = (lengths * axes * units[:, None])[:, ::-1].T
-        return deviations
+    def deviations(self, covariances: Floats, scale: Floats, by: Algebra) -> Floats:
+        d = len(scale)
+        matrices, units = covariances.reshape(-1, d, d), scale / scale.min()
+        size = np.abs(matrices).max(axis=(1, 2))  # so that nothing overflows
+        size[size == 0.0] = 1.0
+        variances, axes = by.eigh(matrices / size[:, None, None] / units / units[:, None])
+        lengths = np.sqrt(np.maximum(variances, 0.0)) * np.sqrt(size)[:, None]
+        deviations = lengths[:, None] * axes * units[:, None]
+        widest_first: Floats = deviations[:, :, ::-1].swapaxes(1, 2)
+        return widest_first
 
     def difference(
         self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int
@@ -235,8 +235,16 @@ class _Tied(_Matrices):
     def halved(self, scatter: Floats, component: int, other: int, width: float) -> Floats:  # noqa: ARG002
         return scatter
 
-    def parted(self, scatter: Floats, components: NDArray[np.intp], share: float) -> Floats:  # noqa: ARG002
-        return share * scatter
+    def halves(
+        self,
+        scatter: Floats,
+        component: int,  # noqa: ARG002
+        share: float,
+        weight: float,
+        steps: Floats,
+        widths: Floats,  # noqa: ARG002
+    ) -> Floats:
+        return share * scatter - FULL.product(weight * steps, steps)
 
     def replaced(self, scatter: Floats, components: list[int], own: Floats) -> Floats:  # noqa: ARG002
         return scatter

@@ -100,16 +100,18 @@ class Shape(ABC):
         return np.broadcast_to(self.diagonal(array), (n_components, n_features)).copy()
 
     @abstractmethod
-    def deviations(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
-        """Return one standard deviation of a component along each of its axes, the widest first.
+    def deviations(self, covariances: Floats, scale: Floats, by: Algebra) -> Floats:
+        """Return one standard deviation of each component along each axis, the widest first.
 
         Which one is the widest depends on the scale of the features; the result, of shape
-        (n_features, n_features), is in the features' own units. Axes are rows.
+        (n_components, n_features, n_features) or (1, n_features, n_features) where they share a
+        covariance, is in the features' own units. Axes are rows.
         """
 
     def widest(self, covariances: Floats, component: int, scale: Floats, by: Algebra) -> Floats:
         """Return one standard deviation along the widest axis, shape (n_features,)."""
-        widest: Floats = self.deviations(covariances, component, scale, by)[0]
+        own = self.select(covariances, np.array([component]))
+        widest: Floats = self.deviations(own, scale, by)[0, 0]
         return widest
 
     @abstractmethod
@@ -179,9 +181,36 @@ class Shape(ABC):
         halved[component] = 0.5 * (2.0 - width) * scatter[component]
         return halved
 
-    def parted(self, scatter: Floats, components: NDArray[np.intp], share: float) -> Floats:  # noqa: ARG002
-        """Return the scatters of some components, which have a share of the rows."""
-        return self.select(scatter, components)
+    def halves(
+        self,
+        scatter: Floats,
+        component: int,
+        share: float,  # noqa: ARG002
+        weight: float,
+        steps: Floats,
+        widths: Floats,
+    ) -> Floats:
+        """Return the scatters of the two halves of a component, for each of some ways to cut it.
+
+        Parameters
+        ----------
+        scatter : ndarray of this shape
+            About the means.
+        component : int
+            It has this `share` of all rows, and this `weight`.
+        share, weight : float
+        steps : ndarray of shape (n_ways, n_features)
+            From its mean to those of the halves.
+        widths : ndarray of shape (n_ways,)
+            What the second half has of the average of both.
+
+        Returns
+        -------
+        ndarray of shape (n_ways, 2, ...), or (n_ways, n_features, n_features) of a shared scatter
+        """
+        left = scatter[component] - self.product(weight * steps, steps)
+        width = widths.reshape((-1,) + (1,) * (left.ndim - 1))
+        return np.stack([0.5 * (2.0 - width) * left, 0.5 * width * left], axis=1)
 
     def replaced(self, scatter: Floats, components: list[int], own: Floats) -> Floats:
         """Return the scatters with those of some components replaced."""

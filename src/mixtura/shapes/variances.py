@@ -19,13 +19,18 @@ class _Variances(Shape):
     def deviations(
         self,
         covariances: Floats,
-        component: int,
         scale: Floats,
         by: Algebra,  # noqa: ARG002
     ) -> Floats:
-        deviations = np.sqrt(np.maximum(covariances[component], 0.0)) + np.zeros(len(scale))
-        order = np.argsort(-deviations / scale, kind="stable")
-        return np.diag(deviations)[order]
+        k, d = len(covariances), len(scale)
+        variances = np.maximum(covariances.reshape(k, -1), 0.0)
+        deviations = np.sqrt(variances) + np.zeros(d)
+        order = np.argsort(-deviations / scale, axis=1, kind="stable")
+        rows = np.zeros((k, d, d))
+        np.put_along_axis(
+            rows, order[:, :, None], np.take_along_axis(deviations, order, 1)[:, :, None], 2
+        )
+        return rows
 
     def difference(
         self, factors: Floats, covariances: Floats, one: int, other: int, n_features: int

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.passes import Backend
 from mixtura.shapes import Floats
 
 __all__ = ["DenseGroup", "densest"]
 
 LEAST_VARIANCE = 1e-6  # of a group, in units of the features: equal rows have none
-AT_ONE_TIME = 1 << 14  # distances
 
 
 class DenseGroup(NamedTuple):
@@ -37,6 +37,7 @@ def densest(
     log_prob: Floats,
     scale: Floats,
     weight_sum: float,
+    backend: Backend,
     *,
     size: int,
     n_groups: int = 5,
@@ -55,6 +56,7 @@ def densest(
         Units in which distances are measured: deviations within the components.
     weight_sum : float
         Weight of all rows, those of low density and the others.
+    backend : Backend
     size : int
         Rows of each group, 2 (n_features + 1) for instance. A group that is larger than the
         clusters sought has other rows in it.
@@ -70,42 +72,11 @@ def densest(
     -----
     Each row and its nearest neighbours are a group; there may be several in one cluster. Of rows
     with heavy tails, some groups at the edge of the bulk may come before a small cluster far away.
-    Time O(n_samples^2 n_features); memory O(n_samples size), and some ten thousand distances.
+    Time O(n_samples^2 n_features); memory O(n_samples size).
     """
-    m, d = X.shape
-    if m < size:
+    if len(X) < size:
         return []
-    near, squares = _nearest(X / scale, size)
-    weights = weight[near].sum(axis=1)
-    variances = (weight[near] * squares).sum(axis=1) / (d * weights)
-    height = np.log(weights / weight_sum) - np.log(scale).sum()
-    height -= 0.5 * d * np.log(2.0 * np.pi * np.e * np.maximum(variances, LEAST_VARIANCE))
-    gains = weights * height - (weight * log_prob)[near].sum(axis=1)
-    groups: list[DenseGroup] = []
-    taken = np.zeros(m, dtype=bool)
-    for i in np.argsort(-gains, kind="stable"):
-        if len(groups) == n_groups or gains[i] <= 0.0:
-            break
-        if not taken[near[i]].any():
-            groups.append(DenseGroup(near[i], float(gains[i])))
-            taken[near[i]] = True
-    return groups
-
-
-def _nearest(Z: Floats, size: int) -> tuple[NDArray[np.intp], Floats]:
-    """Return each row and its nearest others, and their squared distances, shape (m, size)."""
-    m = len(Z)
-    near, squares = np.empty((m, size), dtype=np.intp), np.empty((m, size))
-    step = max(1, AT_ONE_TIME // m)
-    for begin in range(0, m, step):
-        some = slice(begin, begin + step)
-        distances = np.zeros((len(Z[some]), m))
-        for column in Z.T:  # without cancellation
-            distances += np.square(column[some, None] - column)
-        distances[np.arange(len(distances)), np.arange(m)[some]] = -1.0  # itself comes first
-        order = np.argpartition(distances, size - 1, axis=1)[:, :size]
-        found = np.take_along_axis(distances, order, axis=1)
-        ascending = np.lexsort((order, found))
-        near[some] = np.take_along_axis(order, ascending, axis=1)
-        squares[some] = np.maximum(0.0, np.take_along_axis(found, ascending, axis=1))
-    return near, squares
+    unit = float(np.log(scale).sum() + np.log(weight_sum))
+    Z = np.ascontiguousarray(X / scale)
+    found, gains = backend.engine.densest(Z, weight, log_prob, unit, LEAST_VARIANCE, size, n_groups)
+    return [DenseGroup(rows, gain) for rows, gain in zip(found, gains.tolist(), strict=True)]
