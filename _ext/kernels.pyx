@@ -659,6 +659,13 @@ cdef class Rows:
         work = self.lay_out(&p, "seeds", SUMS, seen)
         return self.collect(&p, n_threads, work, seen).resp_sum
 
+    def seeds(self, double first, const double[:, ::1] quantiles, n_threads):
+        """Return the rows that k-means++ chooses: see seeding.h."""
+        return seeds_of(self, first, quantiles, n_threads)
+
+
+include "seeding.pxi"
+
 
 cdef class IncompleteRows(Rows):
     """Rows in which numbers may be missing, NaN in their place: see incomplete.h.
@@ -667,7 +674,7 @@ cdef class IncompleteRows(Rows):
     """
 
     extras = ("entropy",)
-    given = potentials = None  # these are for whole rows
+    given = potentials = seeds = None  # these are for whole rows
 
     cdef const int64_t[::1] order, runs
 

@@ -98,6 +98,7 @@ class Rows:
         *,
         after: Floats | None = None,
     ) -> Floats: ...
+    def seeds(self, first: float, quantiles: Floats, n_threads: int | None) -> _Labels: ...
 
 class IncompleteRows(Rows):
     extras: tuple[str, ...]
