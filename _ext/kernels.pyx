@@ -703,7 +703,12 @@ cdef class Rows:
         work = self.lay_out(&p, "seeds", SUMS, seen)
         return self.collect(&p, n_threads, work, seen).resp_sum
 
+    def seeds(self, double first, const double[:, ::1] quantiles, n_threads):
+        """Return the rows that k-means++ chooses: see seeding.h."""
+        return seeds_of(self, first, quantiles, n_threads)
 
+
+include "seeding.pxi"
 include "iterate.pxi"
 include "splits.pxi"
 include "dense.pxi"
@@ -716,7 +721,7 @@ cdef class IncompleteRows(Rows):
     """
 
     extras = ("entropy",)
-    given = guess = lloyd = potentials = None  # these are for whole rows
+    given = guess = lloyd = potentials = seeds = None  # these are for whole rows
 
     cdef const int64_t[::1] order, runs
 

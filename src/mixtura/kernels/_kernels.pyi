@@ -116,6 +116,7 @@ class Rows:
         *,
         after: Floats | None = None,
     ) -> Floats: ...
+    def seeds(self, first: float, quantiles: Floats, n_threads: int | None) -> _Labels: ...
 
 def best_splits(
     X: Floats,

@@ -374,6 +374,21 @@ class RowsPass:
         self._refuse_outputs(nearest)
         return self._total(partial(work.potentials, seeds, nearest, after, self.backend.n_threads))
 
+    def seeds(self, first: float, quantiles: Floats) -> NDArray[np.int64] | None:
+        """Return the rows that k-means++ chooses: see `mixtura.reference.Rows.seeds`.
+
+        Returns
+        -------
+        ndarray of shape (n_seeds,), int64, or None
+            None where the rows are not one block in memory.
+        """
+        if self._kept is None or len(self._kept) > 1:
+            return None
+        chosen: NDArray[np.int64] = self._kept[0].rows.seeds(
+            first, quantiles, self.backend.n_threads
+        )
+        return chosen
+
     def record(self) -> list[BoundsRecord]:
         """Return what later passes depend on, to the last bit, besides the rows: one a block."""
         kept = [part.bounds for part in self._kept or ()]

@@ -17,7 +17,7 @@ from mixtura.parameters import Seen
 from mixtura.reference import hard, nearest, soft
 from mixtura.reference.density import log_density
 from mixtura.reference.given import add_up, as_resp
-from mixtura.reference.seeds import potentials
+from mixtura.reference.seeds import potentials, seeds
 from mixtura.shapes import EPS, SPHERICAL, Floats, Shape
 from mixtura.statistics import Statistics
 
@@ -199,3 +199,28 @@ class Rows:
         the seeds would make of `nearest`. For rows without weight they are arbitrary.
         """
         return potentials(self._X, self._weight, seeds, nearest, after)
+
+    def seeds(
+        self,
+        first: float,
+        quantiles: Floats,
+        n_threads: int | None,  # noqa: ARG002
+    ) -> Labels:
+        """Return the rows that greedy k-means++ chooses as seeds.
+
+        Parameters
+        ----------
+        first : float
+            The first row is the one at this quantile of the cumulated weights.
+        quantiles : ndarray of shape (n_seeds - 1, n_trials), float64, contiguous
+            The trials for each other seed are the rows at these quantiles of the cumulated weights
+            times squared distances to the nearest seed. The one that lowers their sum most becomes
+            the seed, the first of equal ones. Where all distances are zero, trials are drawn by
+            weight.
+        n_threads : int or None
+
+        Returns
+        -------
+        ndarray of shape (n_seeds,), int64
+        """
+        return seeds(self._X, self._weight, first, quantiles)

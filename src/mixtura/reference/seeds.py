@@ -1,4 +1,4 @@
-"""Potentials: what is left of the distances of k-means++ [1]_ after one more seed.
+"""Seeds of k-means++ [1]_, and potentials: what is left of the distances after one more of them.
 
 With D_i the squared distance of row i to its nearest seed so far, a candidate c would leave
 ``sum_i w_i min(D_i, |x_i - c|^2)``.
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixtura.data.sampling import inverted
 from mixtura.reference.nearest import squared_distances
 from mixtura.shapes import Floats
 
-__all__ = ["potentials"]
+__all__ = ["potentials", "seeds"]
 
 
 def potentials(
@@ -39,3 +40,21 @@ def potentials(
     present = sample_weight > 0.0
     left: Floats = sample_weight[present] @ least[present]
     return left
+
+
+def seeds(
+    X: NDArray[Any], sample_weight: Floats, first: float, quantiles: Floats
+) -> NDArray[np.int64]:
+    """Return the rows that greedy k-means++ chooses: see `mixtura.reference.Rows.seeds`."""
+    (present,) = np.nonzero(sample_weight)
+    X, weight = X[present], sample_weight[present]
+    chosen = inverted(weight, np.array([first]))
+    nearest = squared_distances(X, X[chosen])[:, 0]
+    for shares in quantiles:
+        chances = weight * nearest
+        trials = inverted(chances if chances.any() else weight, shares)
+        least = np.minimum(nearest[:, None], squared_distances(X, X[trials]))
+        best = np.argmax(weight @ (nearest[:, None] - least))
+        nearest = least[:, best]
+        chosen = np.append(chosen, trials[best])
+    return present[chosen].astype(np.int64)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.data import Middle, RowSource, draw_rows
+from mixtura.data.sampling import inverted
 from mixtura.parameters import Seen
 from mixtura.passes import RowsPass
 from mixtura.shapes import SPHERICAL, Floats
@@ -104,36 +105,49 @@ def kmeans_plusplus(rows: RowsPass, n_clusters: int, rng: np.random.Generator) -
     Notes
     -----
     Each centre is the best of 2 + log(n_clusters) rows drawn with probability proportional to
-    weight times squared distance to the nearest centre so far. Cost O(n k d log k). Distances from
-    the rows drawn are kept until one is chosen, where they take no more memory than the rows as
-    float64; else those from the chosen one are computed again.
+    weight times squared distance to the nearest centre so far. Cost O(n k d log k). Where the rows
+    are one block in memory, all centres are chosen in one call, which takes about d + 32 bytes of
+    memory a row, and no distances but those that may change anything.
 
     References
     ----------
     .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
     """
+    n_trials = 2 + int(math.log(n_clusters))
+    shares = rng.random(1 + (n_clusters - 1) * n_trials)
+    first, quantiles = float(shares[0]), shares[1:].reshape(n_clusters - 1, n_trials)
+    chosen = rows.seeds(first, quantiles)
+    return _seeds_of_blocks(rows, first, quantiles) if chosen is None else rows.source.take(chosen)
+
+
+def _seeds_of_blocks(rows: RowsPass, first: float, quantiles: Floats) -> Floats:
+    """Seeds of k-means++ among rows in several blocks, by a pass or two for each.
+
+    Distances from the trials are kept until one is chosen, where they take no more memory than the
+    rows as float64; else those from the chosen one are computed again.
+    """
     source = rows.source
     weights = source.weights()
     weight = np.ones(source.n_samples) if weights is None else weights
     nearest = np.full(source.n_samples, np.inf)
-    chosen = np.empty((n_clusters, source.n_features))
-    n_trials = 2 + int(math.log(n_clusters))
+    n_more, n_trials = quantiles.shape
+    chosen = np.empty((1 + n_more, source.n_features))
     after: Floats | None = None
     if n_trials <= source.n_features:
         after = np.empty((n_trials, source.n_samples)).T
-    chosen[0] = source.take(draw_rows(weight, 1, rng))[0]
+    chosen[0] = source.take(inverted(weight, np.array([first])))[0]
     rows.potentials(chosen[:1], nearest)
-    for j in range(1, n_clusters):
+    for j, here in enumerate(quantiles, 1):
         potential = weight * nearest
         chances = potential if potential.any() else weight
-        trials = np.array(source.take(draw_rows(chances, n_trials, rng)), np.float64, order="C")
+        trials = np.array(source.take(inverted(chances, here)), np.float64, order="C")
         if after is not None:
             best = rows.potentials(trials, nearest, after).argmin()
             nearest[:] = after[:, best]
         else:
             newest = chosen[j - 1 : j]  # already taken
             best = rows.potentials(np.concatenate([newest, trials]), nearest)[1:].argmin()
-            if j < n_clusters - 1:
+            if j < n_more:
                 rows.potentials(trials[best : best + 1], nearest)
         chosen[j] = trials[best]
     return chosen
