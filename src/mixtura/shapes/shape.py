@@ -97,7 +97,9 @@ class Shape(ABC):
 
     def variances(self, array: Floats, n_components: int, n_features: int) -> Floats:
         """Return the diagonal of each component's matrix, shape (n_components, n_features)."""
-        return np.broadcast_to(self.diagonal(array), (n_components, n_features)).copy()
+        variances = np.empty((n_components, n_features))
+        variances[...] = self.diagonal(array)
+        return variances
 
     @abstractmethod
     def deviations(self, covariances: Floats, scale: Floats, by: Algebra) -> Floats:

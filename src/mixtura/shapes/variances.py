@@ -167,7 +167,9 @@ class _Spherical(_Variances):
     axes = ("component",)
 
     def variances(self, array: Floats, n_components: int, n_features: int) -> Floats:
-        return np.broadcast_to(array[:, None], (n_components, n_features)).copy()
+        variances = np.empty((n_components, n_features))
+        variances[...] = array[:, None]
+        return variances
 
     def array_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: ARG002
         return (n_components,)
