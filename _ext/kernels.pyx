@@ -622,7 +622,7 @@ cdef class Rows:
         cdef Sums sums = points.sums(0)
         cdef char *scratch
         cdef int threads, turn
-        cdef bint done
+        cdef bint done = False
         step.prepare(k, d)
         p.given_labels, p.means = &labels[0], begun.means
         p.slots = <double *>self.slots.ask(p.n_slots * p.slot_size)

@@ -107,7 +107,9 @@ def test_copy_of_all_rows_has_their_middle_and_other_rows_their_own() -> None:
         (ArrayRows(normal(), weight), weight),
     ):
         middle = source.middle
-        assert ArrayRows.copied(source, every, own).middle is middle
+        same = ArrayRows.copied(source, every, own)
+        assert same.middle is middle
+        assert (same.n_rows, same.weight_sum) == (N, own.sum())
         for other in (
             ArrayRows.copied(source, every, 1.0 + np.arange(N)),
             ArrayRows.copied(source, some, own[some]),

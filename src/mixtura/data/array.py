@@ -66,7 +66,9 @@ class ArrayRows(RowSource):
         if middle is not None and len(positions) == source.n_rows:
             own = source.weights()
             if np.array_equal(weight, np.ones(len(weight)) if own is None else own[positions]):
-                vars(rows)["middle"] = middle  # of the same rows
+                vars(rows).update(middle=middle, n_rows=source.n_rows)  # of the same rows
+                if own is None:
+                    vars(rows)["weight_sum"] = source.weight_sum
         return rows
 
     @classmethod

@@ -79,14 +79,15 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
     observed = ~np.isnan(rows)
     weight = weight.reshape(len(rows), -1)
     kept = None if (weight == 1.0).all() else weight
-    middle = _quantiles(rows, observed, kept, np.full(rows.shape[1], 0.5))
+    total = _weight_of(observed, kept)
+    middle = _quantiles(rows, observed, kept, total, 0.5)
     if not observed.all():
         rows = np.where(observed, rows, middle)
     distances = np.abs(rows - middle)
     same = SAME * np.abs(middle)
     differing = observed & (distances > same)
-    share = _weight_of(differing, kept) / _weight_of(observed, kept)
-    typical = NORMAL * _quantiles(distances, differing, kept, 0.5 * share)
+    part = _weight_of(differing, kept)
+    typical = NORMAL * _quantiles(distances, differing, kept, part, 0.5 * (part / total))
     reach = np.maximum(FAR * typical, same)
     low, high = middle - reach, middle + reach
     near = (rows >= low) & (rows <= high) & observed
@@ -102,7 +103,9 @@ def middle_of(rows: Floats, weight: Floats) -> Middle:
 def _weight_of(chosen: NDArray[np.bool_], weight: Floats | None) -> Floats:
     """Weight of the chosen numbers of each column; None for one each."""
     total: Floats
-    if weight is None:  # a sum along memory is many times as fast
+    if weight is None and chosen.all():
+        total = np.full(chosen.shape[1], float(len(chosen)))
+    elif weight is None:  # a sum along memory is many times as fast
         total = np.ascontiguousarray(chosen.T).sum(axis=1).astype(np.float64)
     else:
         total = (weight * chosen).sum(axis=0)
@@ -110,13 +113,17 @@ def _weight_of(chosen: NDArray[np.bool_], weight: Floats | None) -> Floats:
 
 
 def _quantiles(
-    columns: Floats, chosen: NDArray[np.bool_], weight: Floats | None, shares: Floats
+    columns: Floats,
+    chosen: NDArray[np.bool_],
+    weight: Floats | None,
+    total: Floats,
+    shares: Floats | float,
 ) -> Floats:
     """Quantile of the chosen numbers of each column; one of weight two is two equal numbers.
 
-    Where each number counts once, none is sorted that need not be.
+    Where each number counts once, none is sorted that need not be. `total` is their weight.
     """
-    reached = shares * _weight_of(chosen, weight)
+    reached = shares * total
     if weight is None and reached.all():
         lower, upper = np.ceil(reached).astype(np.intp) - 1, np.floor(reached).astype(np.intp)
         rest = columns if chosen.all() else np.where(chosen, columns, np.inf)
