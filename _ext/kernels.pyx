@@ -663,6 +663,7 @@ cdef class Rows:
 
 include "splits.pxi"
 include "dense.pxi"
+include "losses.pxi"
 
 
 cdef class IncompleteRows(Rows):
