@@ -712,6 +712,7 @@ include "seeding.pxi"
 include "iterate.pxi"
 include "splits.pxi"
 include "dense.pxi"
+include "losses.pxi"
 
 
 cdef class IncompleteRows(Rows):

@@ -22,6 +22,9 @@ from mixtura.kernels.instruction_set import IncompleteRows, NoisyRows
 from mixtura.kernels.instruction_set import Rows as Rows
 from mixtura.kernels.instruction_set import best_splits as best_splits
 from mixtura.kernels.instruction_set import densest as densest
+from mixtura.kernels.instruction_set import entropies as entropies
+from mixtura.kernels.instruction_set import losses_of_rows as losses_of_rows
+from mixtura.kernels.instruction_set import runnalls as runnalls
 from mixtura.kernels.matrices import eigh, factorise, multiply
 from mixtura.kernels.mstep import m_step
 

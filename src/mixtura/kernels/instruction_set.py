@@ -23,6 +23,9 @@ __all__ = [
     "compiled_hierarchical",
     "compiled_kernels",
     "densest",
+    "entropies",
+    "losses_of_rows",
+    "runnalls",
 ]
 
 
@@ -50,3 +53,5 @@ IncompleteRows = compiled_kernels.IncompleteRows
 NoisyRows = compiled_kernels.NoisyRows
 best_splits = compiled_kernels.best_splits  # see `mixtura.search.splits`
 densest = compiled_kernels.densest  # see `mixtura.reference.dense`
+losses_of_rows = compiled_kernels.losses_of_rows  # see `mixtura.reference.losses`
+entropies, runnalls = compiled_kernels.entropies, compiled_kernels.runnalls

@@ -92,7 +92,16 @@ class ByWeight(NamedTuple):
 
     def _highest(self, score: Floats, weight: Floats, over: float) -> float:
         """The highest of the scores up to one of which more than a share is over the weight."""
-        ascending = score.argsort(kind="stable")
+        enough = 2 * max(self.least, int(self.weight / weight.mean())) + 8
+        if enough < len(score) // 2:  # sorting all takes longer than the pass
+            lowest = score.argpartition(enough)[:enough]
+            highest = self._sorted(score[lowest], weight[lowest], over)
+            if highest < score[lowest].max():
+                return highest
+        return self._sorted(score, weight, over)
+
+    def _sorted(self, score: Floats, weight: Floats, over: float) -> float:
+        ascending = score.argsort()
         score, weight = score[ascending], weight[ascending]
         begins = np.flatnonzero(np.concatenate([[True], score[1:] != score[:-1]]))
         if len(begins) < len(score):
@@ -213,12 +222,15 @@ def _scores(
     k, d = seen.means.shape
     log_dets = seen.shape.log_dets(seen.precisions_cholesky, d)
     of_whole = (log_dets - d * LOG_SPREAD + np.zeros(k))[components]  # e_j less log weight_j
-    of_row = of_whole
-    if block.extras.get("noise") is not None or np.isnan(block.X).any():
+    scores = np.empty((2, len(here)))
+    if block.extras.get("noise") is None and not np.isnan(block.X.min(initial=0.0)):
+        scores[0], of_row = log_prob, of_whole
+    else:
         of_row = _expected(block, here, components, seen, by)
-    score = log_prob + (of_whole - of_row)
-    more = log_prob - of_row - seen.log_weights[components]  # never of a weight of zero
-    return np.stack([score, more])
+        scores[0] = log_prob + (of_whole - of_row)
+    scores[1] = log_prob - of_row
+    scores[1] -= seen.log_weights[components]  # never of a weight of zero
+    return scores
 
 
 def _expected(

@@ -23,6 +23,9 @@ from mixtura.reference.doors import (
     responsibilities,
 )
 from mixtura.reference.incomplete import IncompleteRows
+from mixtura.reference.losses import entropies as entropies
+from mixtura.reference.losses import losses_of_rows as losses_of_rows
+from mixtura.reference.losses import runnalls as runnalls
 from mixtura.reference.matrices import eigh, factorise, m_step, multiply
 from mixtura.reference.noisy import NoisyRows
 from mixtura.reference.rows import Rows as Rows

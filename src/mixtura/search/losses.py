@@ -12,19 +12,18 @@ their log-likelihood was higher by the entropy of the shares, which is lost as w
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.search.shares import LEAST_SHARE, Shares
-from mixtura.shapes import EPS, FULL, Floats
+from mixtura.shapes import EPS, Floats
 from mixtura.statistics import Statistics
 
 __all__ = ["Merging", "losses_of_deletion", "losses_of_merging"]
 
-TINY = float(np.finfo(np.float64).tiny)
 PARTNERS = 3  # of each component, with which merging is looked at closely
 NEIGHBOURS = 20  # of each component, of which the partners are chosen
 
@@ -45,10 +44,9 @@ class Merging(NamedTuple):
 
 def losses_of_deletion(shares: Shares, weights: Floats) -> Floats:
     """Return what the rows lose without each component, nats, shape (n_components,)."""
-    rest = np.maximum(1.0 - shares.resp, TINY)
     grown = -np.log1p(-np.minimum(weights, 1.0 - EPS))
-    losses: Floats = -np.einsum("i,ij->j", shares.weight, np.log(rest))
-    losses -= shares.weight.sum() * grown
+    of_rows = shares.backend.engine.losses_of_rows(shares.resp, shares.weight)
+    losses: Floats = of_rows - shares.weight.sum() * grown
     return losses
 
 
@@ -70,21 +68,15 @@ def losses_of_merging(
     -----
     O(k^2 d + k d^3), for the `NEIGHBOURS` of each component that are nearest by Ward's distance.
     """
-    k = len(statistics.resp_sum)
+    k, engine = len(statistics.resp_sum), cast(Any, by)
     one, other = _pairs(statistics, scale)
-    table = np.full((k, k), np.inf)
-    with np.errstate(all="ignore"):  # of sums that leave a float's range, nothing can be said
-        losses = _runnalls(statistics, one, other, by)
+    losses = engine.runnalls(statistics, one, other)
     losses[~np.isfinite(losses)] = np.inf
+    table = np.full((k, k), np.inf)
     table[one, other] = table[other, one] = losses
     partner = table.argsort(axis=1, kind="stable")[:, : min(PARTNERS, k - 1)]
     loss = table[np.arange(k)[:, None], partner]
-    unsure = shares.resp.max(axis=1) < 1.0 - LEAST_SHARE
-    r, weight = shares.resp[unsure], shares.weight[unsure]
-    own = _times_log(r)
-    for c, mates in enumerate(partner.T):
-        entropy = _times_log(r + r[:, mates]) - (own + own[:, mates])  # of both to the same bit
-        loss[:, c] += np.einsum("i,ij->j", weight, entropy)
+    loss += engine.entropies(shares.resp, shares.weight, partner, LEAST_SHARE)
     return Merging(partner, loss)
 
 
@@ -115,38 +107,3 @@ def ward(statistics: Statistics, scale: Floats) -> Floats:
     distances = np.divide(N[:, None] * N, both, out=np.zeros_like(both), where=both > 0) * squares
     np.fill_diagonal(distances, np.inf)
     return distances
-
-
-def _runnalls(
-    statistics: Statistics, one: NDArray[np.intp], other: NDArray[np.intp], by: Algebra
-) -> Floats:
-    """Runnalls' bound for pairs of components with covariances of their own, else shared ones."""
-    N, scatter = statistics.resp_sum, statistics.resp_xx
-    d, is_shared = statistics.centres.shape[1], statistics.shape.is_shared
-    shape = FULL if is_shared else statistics.shape  # of the scatter of one pair
-    joint = N[one] + N[other]
-    apart = statistics.centres[one] - statistics.centres[other]
-    between = shape.product((N[one] * N[other] / joint)[:, None] * apart, apart)
-
-    def log_dets(scatters: Floats, counts: Floats) -> Floats:
-        column = counts.reshape((-1,) + (1,) * (scatters.ndim - 1))
-        covariances = shape.per_feature(scatters / column, d)
-        factors, failed = shape.factorise(np.ascontiguousarray(covariances), by)
-        return np.where(failed, np.nan, -2.0 * shape.log_dets(factors, d))
-
-    if is_shared:
-        each = log_dets(np.concatenate([scatter + between, scatter[None]]), N.sum() + 0.0 * N[:1])
-        loss = 0.5 * N.sum() * (each[:-1] - each[-1])
-    else:
-        of_pairs = scatter[one] + scatter[other] + between
-        counts = np.concatenate([N, joint])
-        log_det = counts * log_dets(np.concatenate([scatter, of_pairs]), counts)
-        loss = 0.5 * (log_det[len(N) :] - log_det[one] - log_det[other])
-    losses: Floats = loss - (_times_log(joint) - _times_log(N[one]) - _times_log(N[other]))
-    return losses
-
-
-def _times_log(x: Floats) -> Floats:
-    """Return ``x log x``, 0 for 0."""
-    product: Floats = x * np.log(np.maximum(x, TINY))
-    return product
