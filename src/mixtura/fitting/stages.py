@@ -312,7 +312,6 @@ class Fitting:
         rng: np.random.Generator,
         *,
         moved: bool,
-        insists: bool = False,
     ) -> Parameters:
         """Return the best parameters that given starts and moves lead to.
 
@@ -324,10 +323,8 @@ class Fitting:
             no moves.
         rng : Generator
         moved : bool
-            Whether the first start was found by moves. If nothing is better, it is returned as it
-            is, and no moves are tried.
-        insists : bool
-            Whether more moves are tried in any case.
+            Whether the first start has ended a climb. If nothing is better, it is returned as it
+            is. No moves are tried.
 
         Raises
         ------
@@ -358,14 +355,13 @@ class Fitting:
             self.survey.backend.algebra,
             rng,
             moved=moved,
-            insists=insists,
         )
         if len(best.weights) < self.n_components:
             raise failure
         return best
 
     def resized(self, mixture: Parameters, step: int, sample: RowSource) -> list[Statistics]:
-        """Return starts with one component more or fewer, the most promising first.
+        """Return starts with one component more or fewer.
 
         Parameters
         ----------
@@ -374,23 +370,21 @@ class Fitting:
         step : int
             1 or -1.
         sample : RowSource
-            Rows on which splits and losses are compared.
+            Rows of which the statistics are.
 
         Returns
         -------
         list of Statistics
             None where the update does not take parts of rows, as where it tells components apart.
         """
-        pair = self._pair(self._ridge)
-        if pair is None:
+        if self._pair(self._ridge) is None:
             return []
         em = self._search_em(self._update, sample)
         statistics = em.rows.accumulate(em.update.as_seen(mixture)[0])
-        outcome = Outcome(mixture, statistics=statistics)
         scale, by = self.survey.scale, self.survey.backend.algebra
-        if step < 0:
-            return with_one_fewer(outcome, em, scale, by)
-        return with_one_more(outcome, em, pair, scale, by)
+        if step > 0:
+            return with_one_more(statistics, scale, by)
+        return with_one_fewer(Outcome(mixture, statistics=statistics), em, scale, by)
 
     def _pair(self, ridge: Floats) -> Update | None:
         """The update for two components, which ranks moves; None where there are no moves."""

@@ -23,7 +23,6 @@ from mixtura.updates import Update
 __all__ = ["climb"]
 
 MOST_STARTS = 3  # that are run: those that begin highest
-MOST_FAILURES = 6  # of ranked moves in a row, where moves are insisted on
 MOST_RIVALS = 14  # of a start that was found by moves; most are soon given up
 
 
@@ -36,7 +35,6 @@ def climb(
     rng: np.random.Generator,
     *,
     moved: bool = False,
-    insists: bool = False,
 ) -> Parameters:
     """Return the best parameters that starts and moves lead to.
 
@@ -54,10 +52,8 @@ def climb(
     rng : Generator
         For random moves.
     moved : bool
-        Whether the first start was found by moves. If nothing is better, it is returned as it is,
-        and no moves are tried.
-    insists : bool
-        Whether more moves are tried in any case.
+        Whether the first start has ended a climb. If nothing is better, it is returned as it is.
+        No moves are tried: they rarely lead to more than starts that others lend.
 
     Raises
     ------
@@ -78,9 +74,7 @@ def climb(
         chain.start()
     if chain.leader is None:
         raise contest.failure
-    if insists:
-        chain.move(failures=MOST_FAILURES)
-    elif not moved or chain.leader is not leader:
+    if not moved:
         chain.move()
     return starts[0] if moved and chain.leader is leader else chain.leader.parameters
 

@@ -1,8 +1,8 @@
 """Starts with one component more or fewer than a mixture has.
 
-One more: the component whose rows gain most by a split is split. One fewer: the component that is
-missed least is left out, or merged with another. What that gains or loses is estimated as for moves
-(`mixtura.search.moves`).
+One more: a component is cut in two. One fewer: the component that is missed least is left out, or
+merged with another. What that loses is estimated as for moves (`mixtura.search.moves`). What a cut
+gains is not: ranks of cuts say no more of where they lead than the objective at the start.
 """
 
 from __future__ import annotations
@@ -13,34 +13,25 @@ import numpy as np
 
 from mixtura.algebra import Algebra
 from mixtura.schedules import EM, Outcome
-from mixtura.schedules.changes import reordered, replaced
+from mixtura.schedules.changes import reordered
 from mixtura.search.losses import losses_of_deletion, losses_of_merging
 from mixtura.search.moves import spared, without
 from mixtura.search.shares import Shares
-from mixtura.search.splits import best_split
+from mixtura.search.splits import cut
 from mixtura.shapes import Floats
 from mixtura.statistics import Statistics
-from mixtura.updates import Update
 
 __all__ = ["with_one_fewer", "with_one_more"]
 
-MOST_SPLITS = 4
 MOST_LOSSES = 7
 
 
-def with_one_more(
-    outcome: Outcome, em: EM, pair: Update, scale: Floats, by: Algebra
-) -> list[Statistics]:
-    """Return statistics after the splits that gain most, the best first.
+def with_one_more(statistics: Statistics, scale: Floats, by: Algebra) -> list[Statistics]:
+    """Return statistics after a cut of each component across its widest direction.
 
     Parameters
     ----------
-    outcome : Outcome
-        With its statistics.
-    em : EM
-        Of which it is the outcome.
-    pair : Update
-        For two components.
+    statistics : Statistics
     scale : ndarray of shape (n_features,)
         Units of the features.
     by : Algebra
@@ -50,14 +41,12 @@ def with_one_more(
     list of Statistics
         The last component is new.
     """
-    assert outcome.statistics is not None
-    shares, k = Shares(outcome, em), len(outcome.parameters.weights)
-    tries = (best_split(outcome, j, shares, pair, scale, by) for j in range(k))
-    splits = sorted((one for one in tries if one is not None), key=lambda one: -one.gain)
-    found = []
-    for j, halves in ((one.component, one.halves) for one in splits[:MOST_SPLITS]):
-        found.append(replaced(_with_an_empty_one(outcome.statistics, j), (j, k), halves))
-    return found
+    about, k = statistics.centred(), len(statistics.resp_sum)
+    return [
+        cut(_with_an_empty_one(about, j), j, k, scale, by)
+        for j in range(k)
+        if about.resp_sum[j] > 0.0
+    ]
 
 
 def with_one_fewer(outcome: Outcome, em: EM, scale: Floats, by: Algebra) -> list[Statistics]:
@@ -97,8 +86,7 @@ def with_one_fewer(outcome: Outcome, em: EM, scale: Floats, by: Algebra) -> list
 
 def _with_an_empty_one(statistics: Statistics, component: int) -> Statistics:
     """The statistics with another component without rows, at the centre of one that is there."""
-    about = statistics.centred()
-    more = reordered(about, np.append(np.arange(len(about.resp_sum)), component))
+    more = reordered(statistics, np.append(np.arange(len(statistics.resp_sum)), component))
     resp_sum, resp_x, resp_xx = more.resp_sum.copy(), more.resp_x.copy(), more.resp_xx.copy()
     resp_sum[-1], resp_x[-1] = 0.0, 0.0
     if not more.shape.is_shared:
