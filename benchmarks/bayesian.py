@@ -28,7 +28,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 import mixtura.sklearn
 from benchmarks.problems import COVARIANCE_TYPES, Shape, make_problem
-from benchmarks.readme_table import digits, machine, write
+from benchmarks.report import machine, write
+from benchmarks.tables import digits
 
 CASES: list[Shape] = [
     (1_000_000, 1, 3),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +49,20 @@ def peak_memory() -> float:
     """Return the largest memory that this process has held so far, in MiB."""
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def figures(n_samples: int = 1_000_000) -> dict[str, Any]:
+    """Memory of a fit in MiB, in a process that has held no more; CPU seconds of the import."""
+    memory = Memory()
+    memory.setup("mixtura", n_samples)
+    before = "import numpy, scipy.linalg, time; t = time.process_time(); "
+    code = f"{before}import mixtura; print(time.process_time() - t)"
+    command = [sys.executable, "-c", code]
+    return {
+        "n": n_samples, "d": N_FEATURES, "k": N_COMPONENTS,
+        "data": memory.problem.X.nbytes / 2**20, "peak": memory.track_peak("mixtura", n_samples),
+        "import": min(float(subprocess.check_output(command)) for _ in range(5)),
+    }  # fmt: skip
 
 
 class Import:

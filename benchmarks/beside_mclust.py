@@ -4,8 +4,8 @@
 
 Needs Rscript with the package mclust. The grid is one to nine components of fourteen families.
 mclust starts from a model-based tree of the rows, of 2000 of them where there are more. The drawn
-rows are the same in each run. A line for each data set has the CPU time of both, the least of
-`--repeats` runs, which take turns; their ratio; the models that both have; the share in which ours
+rows are the same in each run. A line for each data set has the CPU time of both in milliseconds,
+the least of `--repeats` runs, which take turns; the models that both have; the share in which ours
 has a BIC that is not higher by more than 1e-3; the largest difference; and by how much our best
 model is worse than mclust's. mclust's BIC has the opposite sign. Models are left out where mclust's
 own parameters have components that are spurious or on few rows, after EM has converged from them
@@ -16,18 +16,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import mixtura
+from benchmarks import tables
+from benchmarks.report import machine, write
 from benchmarks.selection_cells import SAME, Cell, cell
+from benchmarks.turns import in_turns
 from mixtura import datasets
 
 Array = np.ndarray
@@ -40,7 +43,8 @@ arguments <- commandArgs(TRUE)
 X <- as.matrix(read.csv(arguments[1], header = FALSE))
 set.seed(1)
 time <- system.time(found <- mclustBIC(X, G = 1:9, verbose = FALSE))
-cat(sprintf('{"cpu": %.6f, "bic": {', time[["user.self"]] + time[["sys.self"]]))
+cat(sprintf('{"version": "%s", "cpu": %.6f, "bic": {',
+  packageVersion("mclust"), time[["user.self"]] + time[["sys.self"]]))
 cells <- character(0)
 for (k in rownames(found)) for (name in colnames(found))
   if (!is.na(found[k, name]))
@@ -74,8 +78,8 @@ def rows(name: str) -> Array:
     return X
 
 
-def mclust(X: Array, asked: list[tuple[int, str]]) -> tuple[float, Table, list[Any]]:
-    """CPU seconds of mclust's grid, BIC of each model, and the parameters of those asked for."""
+def mclust(X: Array, asked: list[tuple[int, str]]) -> tuple[float, Table, list[Any], str]:
+    """CPU seconds of mclust's grid, BIC of each model, parameters of those asked for; version."""
     with tempfile.TemporaryDirectory() as folder:
         path, script = Path(folder, "rows.csv"), Path(folder, "grid.R")
         np.savetxt(path, X, delimiter=",", fmt="%.17g")
@@ -88,7 +92,7 @@ def mclust(X: Array, asked: list[tuple[int, str]]) -> tuple[float, Table, list[A
     table = {
         (int(k), name): bic for (k, name), bic in ((m.split(), b) for m, b in grid["bic"].items())
     }
-    return grid["cpu"], table, fits
+    return grid["cpu"], table, fits, grid["version"]
 
 
 def continued(X: Array, model: tuple[int, str], parameters: Any) -> Cell | None:
@@ -106,6 +110,47 @@ def continued(X: Array, model: tuple[int, str], parameters: Any) -> Cell | None:
         return None
 
 
+def measured(name: str, repeats: int) -> dict[str, Any]:
+    """CPU seconds of both grids, and how their models compare."""
+    X = rows(name)
+    kept: dict[str, Any] = {}
+
+    def ours() -> float:
+        begun = time.process_time()
+        kept["selection"] = mixtura.select_gmm(X, rng=0, n_threads=1)
+        return time.process_time() - begun
+
+    def theirs() -> float:
+        cpu, kept["table"], _, kept["version"] = mclust(X, [])
+        return cpu
+
+    seconds = in_turns({"mixtura": ours, "mclust": theirs}, 0.0, repeats)
+    table = kept["table"]
+    own = {model: cell(fit) for model, fit in kept["selection"].fits.items()}
+    gaps = {model: own[model].bic - table[model] for model in table if model in own}
+    lower = [model for model in gaps if gaps[model] > SAME and not own[model].suspects]
+    ends = [continued(X, *each) for each in zip(lower, mclust(X, lower)[2], strict=True)]
+    avoided = [m for m, end in zip(lower, ends, strict=True) if end is not None and end.suspects]
+    for model in avoided:
+        del gaps[model]
+    best = min(each.bic for each in own.values() if not each.suspects)
+    best -= min(table[model] for model in gaps)
+    values = np.array(list(gaps.values()))
+    return {
+        "data": name, "n": len(X), "d": X.shape[1], "seconds": seconds, "models": len(gaps),
+        "within": float(np.mean(values <= SAME)), "worst": float(values.max()),
+        "best": float(best), "avoided": len(avoided), "version": kept["version"],
+        "lower": {f"{k} {model}": gaps[k, model] for k, model in gaps if gaps[k, model] > SAME},
+    }  # fmt: skip
+
+
+def figures(names: Sequence[str] = NAMES, repeats: int = 2) -> list[dict[str, Any]]:
+    """Measure each data set."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mixtura.ConvergenceWarning)
+        return [measured(name, repeats) for name in names]
+
+
 def main() -> None:
     """Print a line for each data set, and the worst models."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -113,41 +158,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--worst", type=int, default=5, help="models to print for each data set")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", mixtura.ConvergenceWarning)
-    print(
-        f"{'':10} {'ours s':>8} {'mclust s':>8} {'mclust/ours':>11} {'models':>6} {'within':>7} "
-        f"{'worst':>9} {'best':>9} {'avoided':>7}"
-    )
-    for name in options.data:
-        X = rows(name)
-        seconds, of_mclust = math.inf, math.inf
-        for _ in range(options.repeats):
-            begun = time.process_time()
-            selection = mixtura.select_gmm(X, rng=0, n_threads=1)
-            seconds = min(seconds, time.process_time() - begun)
-            cpu, table, _ = mclust(X, [])
-            of_mclust = min(of_mclust, cpu)
-        own = {model: cell(fit) for model, fit in selection.fits.items()}
-        gaps = {model: own[model].bic - table[model] for model in table if model in own}
-        lower = [model for model in gaps if gaps[model] > SAME and not own[model].suspects]
-        ends = [continued(X, *each) for each in zip(lower, mclust(X, lower)[2], strict=True)]
-        avoided = [
-            m for m, end in zip(lower, ends, strict=True) if end is not None and end.suspects
-        ]
-        for model in avoided:
-            del gaps[model]
-        best = min(each.bic for each in own.values() if not each.suspects)
-        best -= min(table[model] for model in gaps)
-        values = np.array(list(gaps.values()))
-        print(
-            f"{name:10} {seconds:8.2f} {of_mclust:8.2f} {of_mclust / seconds:11.2f} {len(gaps):6d} "
-            f"{np.mean(values <= SAME):7.3f} {values.max():9.3f} {max(best, 0.0):9.3f} "
-            f"{len(avoided):7d}",
-            flush=True,
-        )
-        for model in sorted(gaps, key=lambda model: -gaps[model])[: options.worst]:
-            if gaps[model] > SAME:
-                print(f"  {model[1]}, {model[0]}: {gaps[model]:.3f}")
+    found = figures(options.data, options.repeats)
+    write(tables.selections(found))
+    for row in found:
+        for model in sorted(row["lower"], key=lambda m: -row["lower"][m])[: options.worst]:
+            write(f"  {row['data']}, {model}: {row['lower'][model]:.3f}")
+    write(machine())
 
 
 if __name__ == "__main__":

@@ -1,28 +1,33 @@
 """k-means beside faiss, scikit-learn and oneDAL, and beside the matrix product it rests on.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.kmeans_peers [--repeats R]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.kmeans_peers
 
 Prints milliseconds of CPU time on one thread; with every figure, how many times ours it is. Each
 library runs Lloyd's algorithm from the same centers. An iteration is the slope between two numbers
 of iterations, so that checks and conversions cancel; libraries take turns, and the shortest times
-count. What is not installed is left out. Centers and labels are compared before anything is
-printed. The product is that of all rows with all centers, by the BLAS of NumPy in blocks of rows.
+count. What is not installed is left out. Centers and labels are compared. The product is that of
+all rows with all centers, by the BLAS of NumPy in blocks of rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from importlib.util import find_spec
+from itertools import product as product_of
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 import mixtura
-from benchmarks.libraries import silence
+from benchmarks import peers, tables
+from benchmarks.libraries import PEER, silence
+from benchmarks.report import machine, write
+from benchmarks.turns import compute_time, in_turns, slopes, timed
 from mixtura.data import ArrayRows
 from mixtura.passes import Backend, RowsPass
 from mixtura.shapes import SPHERICAL
@@ -32,7 +37,9 @@ Rows = NDArray[Any]
 Run = Callable[[int], tuple[Rows, Rows]]  # from iterations to centers and labels
 
 SHAPES = ((200_000, 64, 256), (300_000, 32, 1000))
-DENSE, LATER = (2, 5), (16, 22)  # numbers of iterations between which the slope is taken
+EARLY, LATER = (2, 5), (12, 15)  # numbers of iterations between which the slope is taken
+ROUNDS = 2
+ELSEWHERE = {"faiss": "faiss-kmeans", "oneDAL": "onedal-kmeans"}  # runs in a process of its own
 APART = 8.0  # standard deviations between clusters, in the root mean square
 CHECKED = 4000  # rows
 # Of scatter and of labels. In single precision libraries drift apart, a row or two at a time.
@@ -42,10 +49,14 @@ TOLERANCES = {"float32": (1e-3, 0.1), "float64": (1e-9, 1e-4)}
 class Case(NamedTuple):
     """Rows, centers to begin with, and between which iterations the slope is taken."""
 
-    name: str
+    kind: str
     X: Rows
     start: Rows
     counts: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        return f"{(*self.X.shape, len(self.start))} {self.X.dtype}, {self.kind}"
 
 
 def draw(shape: tuple[int, int, int], dtype: str, clustered: bool) -> Case:
@@ -57,12 +68,12 @@ def draw(shape: tuple[int, int, int], dtype: str, clustered: bool) -> Case:
         means = rng.normal(scale=APART / np.sqrt(2 * d), size=(k, d)).astype(np.float32)
         X += means[rng.integers(k, size=n)]
     X = X.astype(dtype)
-    kind = "later, clusters" if clustered else "dense, no clusters"
+    kind = "later, clusters" if clustered else "early, no clusters"
     start = X[rng.choice(n, size=k, replace=False)].copy()
-    return Case(f"({n}, {d}, {k}) {dtype}, {kind}", X, start, LATER if clustered else DENSE)
+    return Case(kind, X, start, LATER if clustered else EARLY)
 
 
-# ---- the libraries: each returns what makes so many iterations ----
+# ---- the libraries of this process: each returns what makes so many iterations ----
 
 
 def ours(case: Case) -> Run:
@@ -88,43 +99,6 @@ def of_sklearn(case: Case) -> Run:
     return run
 
 
-def of_faiss(case: Case) -> Run:
-    import faiss
-
-    if case.X.dtype != np.float32:
-        raise ImportError
-    n, d = case.X.shape
-
-    def run(n_iter: int) -> tuple[Rows, Rows]:
-        most = {"max_points_per_centroid": n, "min_points_per_centroid": 1}
-        model = faiss.Kmeans(d, len(case.start), niter=n_iter, **most)
-        model.train(case.X, init_centroids=case.start)
-        return model.centroids, model.index.search(case.X, 1)[1][:, 0]
-
-    return run
-
-
-def of_onedal(case: Case) -> Run:
-    import daal4py
-
-    daal4py.daalinit(1)
-    fptype = "float" if case.X.dtype == np.float32 else "double"
-
-    def run(n_iter: int) -> tuple[Rows, Rows]:
-        algorithm = daal4py.kmeans(
-            len(case.start), n_iter, fptype=fptype, accuracyThreshold=0.0, assignFlag=True
-        )
-        result = algorithm.compute(case.X, case.start)
-        return result.centroids, result.assignments[:, 0]
-
-    return run
-
-
-LIBRARIES = {
-    "mixtura": ours, "faiss": of_faiss, "scikit-learn": of_sklearn, "oneDAL": of_onedal
-}  # fmt: skip
-
-
 def product(case: Case) -> Callable[[], None]:
     """What multiplies all rows by all centers, some rows at a time."""
     at_once = 2048
@@ -142,82 +116,111 @@ def product(case: Case) -> Callable[[], None]:
 # ---- measuring ----
 
 
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
-
-
 def squared_distances(X: Rows, centers: Rows) -> Rows:
     X, centers = X.astype(np.float64), centers.astype(np.float64)
     squares: Rows = np.square(X).sum(axis=1)[:, None] - 2.0 * X @ centers.T
     return squares + np.square(centers).sum(axis=1)
 
 
-def check(case: Case, found: dict[str, tuple[Rows, Rows]]) -> None:
-    """Expect the scatter about the centers, and the labels, of one library as of the others."""
+def compared(case: Case, found: dict[str, tuple[Rows, Rows]]) -> dict[str, float]:
+    """Say how far scatter about the centers, and labels, differ between the libraries."""
     tolerance, share = TOLERANCES[case.X.dtype.name]
     X = case.X[:CHECKED]
     right_centers, right_labels = found["mixtura"]
     distances = squared_distances(X, right_centers)
     np.testing.assert_array_equal(distances.argmin(axis=1), right_labels[:CHECKED])
-    for library, (centers, labels) in found.items():
-        scatter = squared_distances(X, centers).min(axis=1).sum()
-        np.testing.assert_allclose(
-            scatter, distances.min(axis=1).sum(), rtol=tolerance, err_msg=library
-        )
-        assert np.mean(labels != right_labels) <= share, (library, np.mean(labels != right_labels))
-
-
-def iterations(case: Case, repeats: int) -> dict[str, float]:
-    """CPU seconds of an iteration by each library, and of the product."""
-    runs = {}
-    for library, make in LIBRARIES.items():
-        try:
-            runs[library] = make(case)
-        except ImportError:
-            continue
-    short, long = case.counts
-    check(case, {library: run(long) for library, run in runs.items()})
-    multiply = product(case)
-    least: dict[tuple[str, int], float] = {}
-    bound = np.inf
-    for _ in range(repeats):
-        bound = min(bound, seconds(multiply))
-        for library, run in runs.items():
-            for count in case.counts:
-                spent = seconds(lambda run=run, count=count: run(count))  # type: ignore[misc]
-                least[library, count] = min(spent, least.get((library, count), np.inf))
-    slopes = {
-        library: (least[library, long] - least[library, short]) / (long - short) for library in runs
+    right = distances.min(axis=1).sum()
+    scatter = {
+        library: abs(squared_distances(X, centers).min(axis=1).sum() / right - 1.0)
+        for library, (centers, _) in found.items()
     }
-    return slopes | {"product": bound}
+    labels = {library: float(np.mean(each != right_labels)) for library, (_, each) in found.items()}
+    assert max(scatter.values()) <= tolerance, scatter
+    assert max(labels.values()) <= share, labels
+    return {"scatter": max(scatter.values()), "labels": max(labels.values())}
 
 
-def seeding(case: Case, repeats: int) -> dict[str, float]:
+def iterations(case: Case, pythons: list[str], rounds: int) -> dict[str, Any]:
+    """CPU seconds of an iteration by each library, and of the product."""
+    here: dict[str, Run] = {"mixtura": ours(case)}
+    if find_spec("sklearn"):
+        here[PEER] = of_sklearn(case)
+    found: dict[str, tuple[Rows, Rows]] = {}
+
+    def keep(library: str, n_iter: int) -> None:
+        found[library] = here[library](n_iter)
+
+    runs: dict[str, Callable[[int], float]] = {
+        library: partial(timed, keep, library, clock=compute_time) for library in here
+    }
+    with ExitStack() as stack:
+        there = {}
+        for library, work in ELSEWHERE.items():
+            if library == "faiss" and case.X.dtype != np.float32:
+                continue
+            arrays = {"X": case.X, "start": case.start}
+            try:
+                peer = peers.Peer(work, pythons, clock="cpu", threads=1, **arrays)
+            except peers.Missing:
+                continue
+            there[library] = stack.enter_context(peer)
+            runs[library] = peer.run
+        bound = {"product": partial(timed, product(case), clock=compute_time)}
+        seconds = slopes(runs, case.counts, 0.0, rounds, once=bound)
+        # The last run of each was the long one.
+        for library, peer in there.items():
+            end = peer.end()
+            found[library] = end["centers"], end["labels"]
+    return {**described(case), "seconds": seconds, "differences": compared(case, found)}
+
+
+def seeding(case: Case, rounds: int) -> dict[str, Any]:
     """CPU seconds of k-means++ among all rows; the scatter that is left must be alike."""
     k = len(case.start)
     rows = RowsPass(ArrayRows(case.X), SPHERICAL, Backend("compiled", 1), em="nearest")
-    runs: dict[str, Callable[[int], Rows]] = {
+    seeds: dict[str, Callable[[int], Rows]] = {
         "mixtura": lambda seed: kmeans_plusplus(rows, k, np.random.default_rng(seed))
     }
-    try:
+    if find_spec("sklearn"):
         from sklearn.cluster import kmeans_plusplus as theirs
 
-        runs["scikit-learn"] = lambda seed: theirs(case.X, k, random_state=seed)[0]
-    except ImportError:
-        pass
-    least = dict.fromkeys(runs, np.inf)
-    scatter: dict[str, list[float]] = {name: [] for name in runs}
-    for seed in range(repeats):
-        for name, run in runs.items():
-            seeds: list[Rows] = []
-            spent = seconds(lambda run=run, seed=seed, seeds=seeds: seeds.append(run(seed)))  # type: ignore[misc]
-            least[name] = min(least[name], spent)
-            scatter[name].append(squared_distances(case.X[:CHECKED], seeds[0]).min(axis=1).sum())
-    means = [np.mean(each) for each in scatter.values()]
+        seeds[PEER] = lambda seed: theirs(case.X, k, random_state=seed)[0]
+    scatter: dict[str, list[float]] = {name: [] for name in seeds}
+
+    def one(name: str) -> float:
+        chosen: list[Rows] = []
+        seed = len(scatter[name])
+        spent = timed(lambda: chosen.append(seeds[name](seed)), clock=compute_time)
+        scatter[name].append(squared_distances(case.X[:CHECKED], chosen[0]).min(axis=1).sum())
+        return spent
+
+    seconds = in_turns({name: partial(one, name) for name in seeds}, 0.0, rounds)
+    means = [float(np.mean(each)) for each in scatter.values()]
     assert max(means) <= 1.05 * min(means), scatter
-    return least
+    differences = {"scatter": max(means) / min(means) - 1.0}
+    return {**described(case), "kind": "k-means++", "seconds": seconds, "differences": differences}
+
+
+def described(case: Case) -> dict[str, Any]:
+    n, d = case.X.shape
+    return {"kind": case.kind, "n": n, "d": d, "k": len(case.start), "dtype": case.X.dtype.name}
+
+
+def figures(
+    pythons: list[str],
+    shapes: Sequence[tuple[int, int, int]] = SHAPES,
+    only: str = "",
+    rounds: int = ROUNDS,
+) -> list[dict[str, Any]]:
+    """Measure every case whose name has `only` in it."""
+    found = []
+    for shape, dtype, clustered in product_of(shapes, TOLERANCES, (False, True)):
+        case = draw(shape, dtype, clustered)
+        if only in case.name:
+            found.append(iterations(case, pythons, rounds))
+    dtypes = [dtype for dtype in TOLERANCES if only in f"k-means++ {dtype}"]
+    seeds = (seeding(draw(shapes[0], dtype, clustered=True), rounds) for dtype in dtypes)
+    return [*found, *seeds]
 
 
 def main() -> None:
@@ -225,34 +228,13 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         assert os.environ.get(name) == "1", f"{name} must be 1: set it in front of the command"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=ROUNDS)
     parser.add_argument("--only", default="", help="cases whose names have this in them")
+    peers.add_option(parser)
     options = parser.parse_args()
-    names = (*LIBRARIES, "product")
-    write("ms on one thread (times ours)", *names)
-    write("---", *(len(names) * ["---:"]))
-    for shape in SHAPES:
-        for dtype in ("float32", "float64"):
-            for clustered in (False, True):
-                case = draw(shape, dtype, clustered)
-                if options.only in case.name:
-                    report(case.name, iterations(case, options.repeats), names)
-    for dtype in ("float32", "float64"):
-        case = draw(SHAPES[0], dtype, clustered=True)
-        name = case.name.replace("later, clusters", "k-means++")
-        if options.only in name:
-            report(name, seeding(case, options.repeats), names)
-
-
-def report(name: str, found: dict[str, float], names: tuple[str, ...]) -> None:
-    one = found["mixtura"]
-    cells = (f"{1e3 * found[x]:.1f} ({found[x] / one:.2f})" if x in found else "-" for x in names)
-    write(name, *cells)
-
-
-def write(*cells: object) -> None:
-    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
-    sys.stdout.flush()
+    pythons = peers.interpreters(options.peers_python)
+    write(tables.kmeans(figures(pythons, only=options.only, rounds=options.repeats)))
+    write(machine())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Iterations with many components: all pairs, bounds per tile, and masks, side by side.
 
-``python -m benchmarks.many_components`` prints three tables of docs/performance.md. It takes some
-minutes, on one thread. ``--quick`` uses a tenth of the rows.
+    python -m benchmarks.many_components [--quick] [--only growth]
+
+Prints three tables. It takes some minutes, on one thread. `--quick` uses a tenth of the rows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from statistics import median
 from time import process_time
@@ -21,7 +23,9 @@ from unittest.mock import patch
 import numpy as np
 
 import mixtura
+from benchmarks import tables
 from benchmarks.problems import Problem, make_problem
+from benchmarks.report import write
 from mixtura.passes import bounds
 
 UNDER_WAY = {"dense": 1, "tiles": 5, "default": 5}  # iterations before the first that counts
@@ -129,53 +133,57 @@ def cases(scale: int) -> dict[str, Callable[[], Problem]]:
     }
 
 
-def print_cases(scale: int, only: str) -> None:
-    """Print a row for each problem."""
-    print("| problem | n, d, k | all pairs | bounds per tile | as chosen | difference |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
+def figures_of_cases(scale: int = 1, only: str = "") -> list[dict[str, Any]]:
+    """Time the three ways for each problem whose name has `only` in it."""
+    found = []
     for name, make in cases(scale).items():
-        if only not in name:
+        if only not in name or ("patches" in name and not find_spec("sklearn")):
             continue
         problem = make()
         row = compared(problem)
-        dense, tiles, chosen = (row.seconds[way] for way in ("dense", "tiles", "default"))
         n, d = problem.X.shape
-        size = f"{n:,}, {d}, {problem.start.n_components}"
-        print(
-            f"| {name} | {size} | {1e3 * dense:.3g} | {1e3 * tiles:.3g} ({dense / tiles:.2f}x) | "
-            f"{1e3 * chosen:.3g} ({dense / chosen:.2f}x) | {row.difference:.0e} |",
-            flush=True,
-        )
+        found.append(
+            {
+                "problem": name, "n": n, "d": d, "k": problem.start.n_components,
+                "seconds": row.seconds, "difference": row.difference,
+            }
+        )  # fmt: skip
+    return found
 
 
-def print_growth(scale: int) -> None:
-    """Print the time of an iteration for numbers of components."""
-    numbers = (64, 256, 1024, 4096)
-    print("| distance | " + " | ".join(f"k = {k}" for k in numbers) + " |")
-    print("| --- |" + " ---: |" * len(numbers))
+def figures_of_growth(scale: int = 1) -> list[dict[str, Any]]:
+    """Time an iteration for numbers of components and their distances."""
+    found = []
+    n, d = 50_000 // scale, 16
     for apart in (17.0, 8.5):
-        entries = []
-        for k in numbers:
-            problem = make_problem((50_000 // scale, 16, k), apart=apart)
-            row = compared(problem, ("dense", "default"))
-            dense, chosen = row.seconds["dense"], row.seconds["default"]
-            entries.append(f"{1e3 * chosen:.3g} ({1e3 * dense:.3g})")
-        print(f"| {apart:g} | " + " | ".join(entries) + " |", flush=True)
+        for k in (64, 256, 1024, 4096):
+            row = compared(make_problem((n, d, k), apart=apart), ("dense", "default"))
+            found.append(
+                {
+                    "apart": apart, "n": n, "d": d, "k": k,
+                    "seconds": row.seconds, "difference": row.difference,
+                }
+            )  # fmt: skip
+    return found
 
 
-def print_margin(scale: int) -> None:
-    """Print what the margin changes: sums of one pass beside those over all pairs."""
-    print("| distance | log-likelihood | resp_sum |")
-    print("| --- | ---: | ---: |")
+def figures_of_margin(scale: int = 1) -> list[dict[str, Any]]:
+    """Say what the margin changes: sums of one pass beside those over all pairs."""
+    found = []
     for apart in (8.5, 5.0, 0.0):
         problem = make_problem((20_000 // scale, 16, 256), apart=apart)
         X, start = problem.X, problem.start
         sums = mixtura.kernels.accumulate(X, start.weights, **problem.components)
         log_likelihood = math.fsum(start.log_prob(X))
         resp_sum = problem.resp.sum(axis=0)
-        lost = abs(sums.log_likelihood / log_likelihood - 1.0)
-        moved = np.abs(sums.resp_sum / resp_sum - 1.0).max()
-        print(f"| {apart:g} | {lost:.0e} | {moved:.0e} |")
+        found.append(
+            {
+                "apart": apart,
+                "log_likelihood": abs(sums.log_likelihood / log_likelihood - 1.0),
+                "resp_sum": float(np.abs(sums.resp_sum / resp_sum - 1.0).max()),
+            }
+        )
+    return found
 
 
 def main() -> None:
@@ -185,11 +193,11 @@ def main() -> None:
     arguments = parser.parse_args()
     scale = 10 if arguments.quick else 1
     if arguments.only not in ("growth", "margin"):
-        print_cases(scale, arguments.only)
+        write(tables.many_components(figures_of_cases(scale, arguments.only)))
     if arguments.only in ("", "growth"):
-        print_growth(scale)
+        write(tables.growth(figures_of_growth(scale)))
     if arguments.only in ("", "margin"):
-        print_margin(scale)
+        write(tables.margin(figures_of_margin(scale)))
 
 
 if __name__ == "__main__":

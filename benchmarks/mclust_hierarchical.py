@@ -21,6 +21,7 @@ import math
 import subprocess
 import tempfile
 from argparse import RawTextHelpFormatter
+from collections.abc import Sequence
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -28,9 +29,10 @@ from typing import Any
 import numpy as np
 
 import mixtura
+from benchmarks import tables
 from benchmarks.bench_hierarchical import check_agreement
 from benchmarks.problems import make_problem
-from benchmarks.readme_table import digits, machine, write
+from benchmarks.report import machine, write
 
 MODELS = ("EII", "VII", "EEE", "VVV")
 CUTS = (2, 3, 5, 8)  # numbers of clusters
@@ -62,25 +64,25 @@ def main() -> None:
     parser.add_argument("--features", nargs="+", type=int, default=[2, 5])
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     options = parser.parse_args()
-    write("| model | n | d | mixtura, ms | mclust, ms | ratio | EM from the cuts |")
-    write(f"| --- |{' ---: |' * 6}")
-    version, least = "", math.inf
-    for d in options.features:
-        for model in options.models:
-            size = options.rows, d
-            check_agreement(model, size)
-            X = make_problem((*size, 3)).X
-            X = (X - X.mean(axis=0)) / X.std(axis=0)
-            cpu, cuts = ours(X, model)
-            their_cpu, their_cuts, version = mclust(X, model)
-            gain = compared(X, model, cuts, their_cuts)
-            least = min(least, their_cpu / cpu)
-            write(
-                f"| {model} | {options.rows:,} | {d} | {digits(1e3 * cpu)} | "
-                f"{digits(1e3 * their_cpu)} | {their_cpu / cpu:.0f}x | {gain} |"
-            )
-    write()
-    write(f"The smallest ratio is {least:.1f}. mclust {version}; {machine()}")
+    sizes = [(model, options.rows, d) for d in options.features for model in options.models]
+    found, version = figures(sizes)
+    write(tables.hierarchical(found))
+    write(f"mclust {version}; {machine()}")
+
+
+def figures(sizes: Sequence[tuple[str, int, int]]) -> tuple[list[dict[str, Any]], str]:
+    """CPU seconds for models, numbers of rows and features; and the version of mclust."""
+    found, version = [], ""
+    for model, n, d in sizes:
+        check_agreement(model, (n, d))
+        X = make_problem((n, d, 3)).X
+        X = (X - X.mean(axis=0)) / X.std(axis=0)
+        cpu, cuts = ours(X, model)
+        their_cpu, their_cuts, version = mclust(X, model)
+        seconds = {"mixtura": cpu, "mclust": their_cpu}
+        gain = compared(X, model, cuts, their_cuts)
+        found.append({"model": model, "n": n, "d": d, "seconds": seconds, "gain": gain})
+    return found, version
 
 
 def ours(X: Array, model: str) -> tuple[float, Array]:
@@ -115,12 +117,12 @@ def mclust(X: Array, model: str) -> tuple[float, Array, str]:
     return found["cpu"], np.array(found["cuts"]) - 1, found["version"]
 
 
-def compared(X: Array, model: str, cuts: Array, their_cuts: Array) -> str:
+def compared(X: Array, model: str, cuts: Array, their_cuts: Array) -> float | None:
     """Say how the cuts differ; refuse trees of EII that are not the same."""
     if model == "EII":
         for n, labels, their_labels in zip(CUTS, cuts, their_cuts, strict=True):
             assert len({*zip(labels, their_labels, strict=True)}) == n, "partitions differ"
-        return "the same"
+        return None
     reached = [
         mixtura.fit_gmm(
             X,
@@ -132,7 +134,7 @@ def compared(X: Array, model: str, cuts: Array, their_cuts: Array) -> str:
         for labels in (*cuts, *their_cuts)
     ]
     gain = np.mean(reached[: len(CUTS)]) - np.mean(reached[len(CUTS) :])
-    return f"{gain / len(X):+.4f}"
+    return float(gain) / len(X)
 
 
 if __name__ == "__main__":

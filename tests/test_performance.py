@@ -1,0 +1,74 @@
+"""docs/performance.md and the figures in the README are those of one run, and nothing else."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RUN = ROOT / "benchmarks" / "performance.json"
+TEMPLATES = [ROOT / "benchmarks" / name for name in ("performance.md.in", "readme.md.in")]
+# A time, or a ratio: "12 ms", "3 seconds", "2x", "4 times as long", "1.5".
+FIGURE = re.compile(r"\d\s?(ms|µs|us|s|x|seconds?|milliseconds|minutes?|times)\b|\d\.\d|\d ?%")
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks import page
+
+    return page
+
+
+@pytest.fixture
+def run() -> Any:
+    return json.loads(RUN.read_text("utf-8"))
+
+
+def test_pages_are_what_the_script_makes_from_the_run(page: ModuleType, run: Any) -> None:
+    for path, text in page.pages(run).items():
+        assert path.read_text("utf-8") == text, (
+            f"{path.name} must be what `python -m benchmarks.performance --from "
+            "benchmarks/performance.json` writes. Edit the templates in benchmarks/."
+        )
+
+
+def test_words_of_the_templates_hold_no_times_and_ratios() -> None:
+    for path in TEMPLATES:
+        # How a pass works has thresholds, which are not measured.
+        _, _, words = path.read_text("utf-8").rpartition("## What was measured")
+        found = [each[0] for each in FIGURE.finditer(re.sub(r"\{\{.+?\}\}|1e-\d+", "", words))]
+        assert not found, f"{path.name}: {found} must be names of figures of the run"
+
+
+def test_each_value_of_the_run_has_a_place(page: ModuleType, run: Any) -> None:
+    named = {
+        place[1] for path in TEMPLATES for place in page.PLACE.finditer(path.read_text("utf-8"))
+    }
+    assert named == page.values(run).keys()
+
+
+def test_page_of_a_run_without_peers_says_so(page: ModuleType, run: Any) -> None:
+    less = without_peers(copy.deepcopy(run))
+    text = page.pages(less)[page.PAGE]
+    assert "Missing were scikit-learn and oneDAL (daal4py) and faiss and mclust." in text
+    assert "oneDAL was not measured." in text
+    assert page.shown("selections", None) in text
+    rows = [line for line in text.splitlines() if line.startswith("| full |")]
+    assert all("| - |" in row for row in rows if row.count("|") == 9)
+
+
+def without_peers(run: Any) -> Any:
+    run["machine"]["figures"]["versions"] = {"mixtura": "0"}
+    run["selections"]["figures"] = run["hierarchical"]["figures"] = None
+    for part in ("iterations", "shapes", "kmeans", "small_fits", "methods", "columns"):
+        figures = run[part]["figures"]
+        for row in figures if isinstance(figures, list) else [figures]:
+            row["seconds"] = {"mixtura": row["seconds"]["mixtura"]}
+            if "gain" in row:
+                row["gain"] = None
+    return run
