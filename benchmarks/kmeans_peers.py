@@ -37,7 +37,7 @@ Rows = NDArray[Any]
 Run = Callable[[int], tuple[Rows, Rows]]  # from iterations to centers and labels
 
 SHAPES = ((200_000, 64, 256), (300_000, 32, 1000))
-EARLY, LATER = (2, 5), (12, 15)  # numbers of iterations between which the slope is taken
+EARLY, LATER = (2, 5), (10, 12)  # numbers of iterations between which the slope is taken
 ROUNDS = 2
 ELSEWHERE = {"faiss": "faiss-kmeans", "oneDAL": "onedal-kmeans"}  # runs in a process of its own
 APART = 8.0  # standard deviations between clusters, in the root mean square

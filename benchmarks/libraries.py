@@ -53,7 +53,7 @@ def fit(backend: str, problem: Problem, n_iter: int, n_threads: int | None = Non
         backend=backend,  # type: ignore[arg-type]
     )
     assert result.n_iter == n_iter
-    assert not result.events
+    assert not result.events, result.events
     return result.log_likelihood
 
 

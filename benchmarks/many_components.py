@@ -179,6 +179,7 @@ def figures_of_margin(scale: int = 1) -> list[dict[str, Any]]:
         found.append(
             {
                 "apart": apart,
+                "n": len(X),
                 "log_likelihood": abs(sums.log_likelihood / log_likelihood - 1.0),
                 "resp_sum": float(np.abs(sums.resp_sum / resp_sum - 1.0).max()),
             }

@@ -7,6 +7,7 @@ a figure of the run: that of a part is its table, and the others are made in `va
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import geometric_mean
@@ -23,6 +24,7 @@ PAGE = ROOT / "docs" / "performance.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- figures of benchmarks.performance -->", "<!-- end of figures -->"
 MADE = "<!-- Made by benchmarks/performance.py from benchmarks/performance.md.in: edit that. -->\n"
+WIDTH = 120
 PLACE = re.compile(r"\{\{(.+?)\}\}")
 PEERS = ("scikit-learn", "oneDAL (daal4py)", "faiss", "mclust")
 
@@ -55,14 +57,13 @@ def shown(part: str, figures: Any) -> str:
 # ---- sentences ----
 
 
-def spread(ratios: Iterable[float], what: str = "times as long") -> str:
-    """A range, such as "1.9 to 4.4 times as long, 2.4 times in the geometric mean"."""
+def spread(ratios: Iterable[float], what: str = "times as long", then: str = "") -> str:
+    """Mean and range of ratios, such as "2.40 times as long (1.90 to 4.40)"."""
     found = sorted(ratios)
-    low, high = times(found[0])[:-1], times(found[-1])[:-1]
-    if low == high:
-        return f"{low} {what}"
-    mean = times(geometric_mean(found))[:-1]
-    return f"{low} to {high} {what}, {mean} times in the geometric mean"
+    low, mean, high = (
+        f"{times(each)[:-1]}" for each in (found[0], geometric_mean(found), found[-1])
+    )
+    return f"{mean} {what}{then}" + (f" ({low} to {high})" if low != high else "")
 
 
 def ratios_to(rows: Figures, name: str, to: str = "mixtura") -> list[float]:
@@ -92,8 +93,8 @@ def kmeans_said(rows: Figures) -> str:
             f"{name} takes {spread(ratios)}" for name in names if (ratios := ratios_to(these, name))
         ]
         if ranges:
-            told.append(f"{kind.capitalize()}: {'; '.join(ranges)}.")
-    return " ".join(told)
+            told.append(f"- {kind.capitalize()}: {'; '.join(ranges)}.")
+    return "\n".join(told)
 
 
 def values(run: Run) -> dict[str, str]:
@@ -110,7 +111,9 @@ def values(run: Run) -> dict[str, str]:
         "minutes": f"{sum(each['seconds'] for each in run.values()) / 60:.0f}",
         "machine": sentence(facts),
         "missing": f"Missing were {' and '.join(missing)}." if missing else "No peer was missing.",
-        "quick": "" if facts["scale"] == 1 else "**It was a quick run with fewer rows.** ",
+        "quick": ""
+        if facts["scale"] == 1
+        else "**It was a quick run, with fewer rows and on one thread.** ",
         "load": f"{facts['load']:.2f}",
         "cpu": facts["cpu"],
         "cores": str(facts["cores"]),
@@ -129,8 +132,9 @@ def values(run: Run) -> dict[str, str]:
         "columns.rows": str(of_columns["n"]),
         "selections.said": beside(part["selections"], "mclust"),
         "kmeans.said": kmeans_said(part["kmeans"]),
-        "growth.said": f"With {most} components, all pairs take {spread(gains)} "
-        "as the pass that is chosen.",
+        "growth.said": f"With {most} components, all pairs take "
+        f"{spread(gains, then=' as the pass that is chosen')}.",
+        "margin.rows": f"{part['margin'][0]['n']:,}",
         "growth.rows": f"{few[0]['n']:,}",
         "growth.features": str(few[0]["d"]),
         "hierarchical.said": beside(part["hierarchical"], "mclust"),
@@ -169,7 +173,19 @@ def filled(template: str, run: Run) -> str:
         If the run has no value of a name.
     """
     known = values(run)
-    return PLACE.sub(lambda place: known[place[1]], template)
+    blocks = PLACE.sub(lambda place: known[place[1]], template).split("\n\n")
+    return "\n\n".join(wrapped(block) if is_prose(block) else block for block in blocks)
+
+
+def is_prose(block: str) -> bool:
+    """Whether a block is one paragraph, and so its lines may be broken anywhere."""
+    return not block.lstrip("\n").startswith(("|", "#", "-", ">", "!", " ", "```", "<"))
+
+
+def wrapped(paragraph: str) -> str:
+    """Break the lines anew, and keep the end of the file."""
+    lines = textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return lines + "\n" * paragraph.endswith("\n")
 
 
 def pages(run: Run) -> dict[Path, str]:

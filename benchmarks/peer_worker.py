@@ -37,7 +37,8 @@ def onedal_em(case, threads):
             **storage,
         )
         result = algorithm.compute(case["X"], *start)
-        assert int(np.ravel(result.nIterations)[0]) == n_iter
+        made = int(np.ravel(result.nIterations)[0])
+        assert made == n_iter, f"{made} iterations in place of {n_iter}"
         return {
             "weights": np.ravel(result.weights),
             "means": result.means,

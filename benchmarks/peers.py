@@ -54,7 +54,7 @@ class Peer:
             command = [python, WORKER, work, self._folder.name, str(threads)]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, text=True,
+                stderr=subprocess.PIPE, text=True,
             )  # fmt: skip
             assert self._process.stdout is not None
             line = self._process.stdout.readline()
@@ -81,8 +81,11 @@ class Peer:
         assert self._process.stdout is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(self._process.communicate()[1])
+        found: dict[str, Any] = json.loads(answer)
+        return found
 
     def __enter__(self) -> Self:
         return self

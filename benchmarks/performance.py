@@ -7,8 +7,8 @@
 The first takes about twenty minutes, and wants a machine that does nothing else. It writes
 benchmarks/performance.json, and from that docs/performance.md, two pictures, and the figures in the
 README. The second prints what it measures, and writes nothing. The third makes the pages again
-without measuring. `--quick` has a tenth of the rows, to see whether everything works. If a part of
-a run has failed, `--continue` measures the parts that the file lacks.
+without measuring. `--quick` has a tenth of the rows and one thread, to see whether everything
+works. If a part of a run has failed, `--continue` measures the parts that the file lacks.
 
 Each part is measured in a process of its own, most of them on one thread. Peers that are not
 installed are left out, and the page says so: scikit-learn; R with mclust; oneDAL and faiss, which
@@ -40,6 +40,9 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 class Missing(Exception):
     """What a part is compared with is not installed, and nothing is left to say without it."""
+
+
+Case = tuple[str, tuple[int, int, int]]  # shape of covariances; rows, features, components
 
 
 class Asked(NamedTuple):
@@ -75,10 +78,12 @@ class Part(NamedTuple):
 # ---- parts: each imports what it needs, in its own process ----
 
 
-def fewer(shape: tuple[int, int, int], asked: Asked) -> tuple[int, int, int]:
-    """A shape with as many rows as are asked for, but enough for its components."""
-    n, d, k = shape
-    return max(n // asked.scale, min(n, max(4 * k * d, 5000))), d, k
+def smaller(cases: list[Case], asked: Asked) -> list[Case]:
+    """Cases with as many rows as are asked for, but enough for their components."""
+    return [
+        (kind, (max(n // asked.scale, min(n, max(16 * k * d, 5000))), d, k))
+        for kind, (n, d, k) in cases
+    ]
 
 
 def machine(asked: Asked) -> Any:
@@ -108,15 +113,13 @@ def need_mclust() -> None:
 def iterations(asked: Asked) -> Any:
     from benchmarks.iterations import CASES, figures
 
-    return figures(
-        [(kind, fewer(shape, asked)) for kind, shape in CASES["iterations"]], asked.pythons
-    )
+    return figures(smaller(CASES["iterations"], asked), asked.pythons, 1.0 / asked.scale)
 
 
 def shapes(asked: Asked) -> Any:
     from benchmarks.iterations import CASES, figures
 
-    return figures([(kind, fewer(shape, asked)) for kind, shape in CASES["shapes"]], asked.pythons)
+    return figures(smaller(CASES["shapes"], asked), asked.pythons, 1.0 / asked.scale)
 
 
 def shares(_: Asked) -> Any:
@@ -244,7 +247,7 @@ def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.performance", "--measure", name, *given]
     command += ["--quick"] * options.quick
     environment = {key: value for key, value in os.environ.items() if key not in ONE_THREAD}
-    if PARTS[name].one_thread:
+    if PARTS[name].one_thread or (options.quick and name != "machine"):
         environment |= ONE_THREAD
     begun = time.perf_counter()
     answer = subprocess.run(
@@ -296,7 +299,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--from", dest="run", type=Path, help="a file of an earlier run")
     parser.add_argument("--continue", dest="more", action="store_true", help="of a failed run")
-    parser.add_argument("--quick", action="store_true", help="with a tenth of the rows")
+    parser.add_argument("--quick", action="store_true", help="with fewer rows, on one thread")
     parser.add_argument("--measure", choices=PARTS, help=argparse.SUPPRESS)
     peers.add_option(parser)
     options = parser.parse_args()

@@ -179,7 +179,8 @@ def columns(figures: dict[str, Any]) -> str:
         ["library", "columns a second", "ms a column", "gain"],
         (
             [
-                name, f"{each / seconds:,.0f}", milliseconds(seconds / each, ours / each),
+                name, f"{each / seconds:,.0f}",
+                milliseconds(seconds / each, None if name == "mixtura" else ours / each),
                 gained(figures["gain"] if name == "mixtura" else None),
             ]
             for name, seconds in figures["seconds"].items()
