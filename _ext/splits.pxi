@@ -64,6 +64,7 @@ def best_splits(const double[:, ::1] X, const double[:, ::1] resp, const double[
     found = []
     c.deviations = &deviations[0]
     for j in components:
+        check_signals()
         own, shares = own_rows(X, resp, weight, j, least_share)
         m = own.shape[0]
         if m == 0 or not has_different(m, d, &own[0, 0], least_rows):
