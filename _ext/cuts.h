@@ -21,6 +21,7 @@
 #ifndef MIXTURA_CUTS_H
 #define MIXTURA_CUTS_H
 
+#include "eigen.h"
 #include "m_step.h"
 
 enum { MOST_CUTS = 4 };
@@ -33,6 +34,48 @@ typedef struct {
     const double *deviations; /* d axes of d numbers */
     double apart, halo;       /* c, h */
 } Cuttable;
+
+/* numbers of scratch that `deviate` and `most_bimodal` ask for */
+static ptrdiff_t cut_scratch(ptrdiff_t d) {
+    const ptrdiff_t of_axes = 2 * d * d + 2 * d + EIGEN_SCRATCH(d), of_moments = d * (d + 3);
+    return of_axes > of_moments ? of_axes : of_moments;
+}
+
+/* One standard deviation along each axis of a scatter of some weight, the widest first in units of the
+   features, whose scale is `scale`; d rows of d numbers. Returns whether there are any. */
+static int deviate(int shape, ptrdiff_t d, const double *scatter, double weight,
+                   const double *scale, double *scratch, double *out) {
+    double *M = scratch, *axes = M + d * d, *values = axes + d * d, *units = values + d;
+    double least = INFINITY, size = 0.0;
+    if (shape == DIAG || shape == SPHERICAL) {
+        memset(out, 0, d * d * sizeof *out);
+        for (ptrdiff_t a = 0; a < d; a++)
+            values[a] = sqrt(fmax(shape == DIAG ? scatter[a] / weight
+                                                : scatter[0] / weight / (double)d, 0.0));
+        for (ptrdiff_t a = 0; a < d; a++) {
+            ptrdiff_t place = 0; /* before which wider ones come, and equal ones that are earlier */
+            for (ptrdiff_t b = 0; b < d; b++) {
+                const double own = values[a] / scale[a], other = values[b] / scale[b];
+                place += other > own || (other == own && b < a);
+            }
+            out[place * d + a] = values[a];
+        }
+        return 1;
+    }
+    for (ptrdiff_t a = 0; a < d; a++) least = fmin(least, scale[a]);
+    for (ptrdiff_t a = 0; a < d; a++) units[a] = scale[a] / least;
+    for (ptrdiff_t e = 0; e < d * d; e++) size = fmax(size, fabs(scatter[e] / weight));
+    if (size == 0.0) size = 1.0;
+    for (ptrdiff_t e = 0; e < d * d; e++) /* nothing overflows */
+        M[e] = scatter[e] / weight / size / units[e % d] / units[e / d];
+    if (!eigen(M, d, units + d, values, axes)) return 0;
+    for (ptrdiff_t a = 0; a < d; a++) {
+        const double length = sqrt(fmax(values[a], 0.0)) * sqrt(size);
+        for (ptrdiff_t b = 0; b < d; b++)
+            out[(d - 1 - a) * d + b] = length * axes[b * d + a] * units[b];
+    }
+    return 1;
+}
 
 /* Whether so many (at most MOST_CUTS) of n rows are different. */
 static int has_different(ptrdiff_t n, ptrdiff_t d, const double *X, int least) {
@@ -50,7 +93,7 @@ static int has_different(ptrdiff_t n, ptrdiff_t d, const double *X, int least) {
     return n_found >= least;
 }
 
-/* The axis of (5); scratch is d (d + 3) doubles. The axes are laid out by feature, so that the inner
+/* The axis of (5). The axes are laid out by feature, so that the inner
    loop is over axes. */
 static ptrdiff_t most_bimodal(const Cuttable *c, ptrdiff_t n, const double *X, const double *weight,
                               double *scratch) {

@@ -10,6 +10,9 @@ cdef extern from "cuts.h" nogil:
         const double *scatter
         const double *deviations
         double apart, halo
+    Py_ssize_t cut_scratch(Py_ssize_t d)
+    bint deviate(int shape, Py_ssize_t d, const double *scatter, double weight,
+                 const double *scale, double *scratch, double *out)
     bint has_different(Py_ssize_t n, Py_ssize_t d, const double *X, int least)
     Py_ssize_t most_bimodal(const Cuttable *c, Py_ssize_t n, const double *X, const double *weight,
                             double *scratch)
@@ -18,8 +21,7 @@ cdef extern from "cuts.h" nogil:
 
 
 def best_splits(const double[:, ::1] X, const double[:, ::1] resp, const double[::1] weight,
-                components, statistics, const double[:, :, ::1] deviations, MStep step, rule,
-                n_threads):
+                components, statistics, const double[::1] scale, MStep step, rule, n_threads):
     """Return how components are best split, after some iterations from each of some cuts.
 
     Parameters
@@ -31,8 +33,8 @@ def best_splits(const double[:, ::1] X, const double[:, ::1] resp, const double[
         Of positive weight.
     statistics : Statistics
         Of all components, about the means.
-    deviations : ndarray of shape (n, n_features, n_features)
-        Of each of these components, or of all where they share a scatter.
+    scale : ndarray of shape (n_features,)
+        Units of the features.
     step : MStep
         For two components; one that needs no covariances to begin with.
     rule : Cutting
@@ -46,20 +48,23 @@ def best_splits(const double[:, ::1] X, const double[:, ::1] resp, const double[
         None where no cut leads to two components.
     """
     cdef Begin of_all = Begin(statistics, None)
-    cdef Py_ssize_t d = of_all.d, both, size, m, place, j, last = deviations.shape[0] - 1
+    cdef Py_ssize_t d = of_all.d, both, size, m, j
+    cdef bint is_shared = step.shape.is_shared, able = False
     cdef Cuttable c
     cdef double total = np.sum(statistics.resp_sum)
     cdef const double[:, ::1] own
     cdef const double[::1] shares
     cdef double[:, ::1] means = np.empty((MOST_CUTS, 2 * d)), scatter
-    cdef double[::1] scratch = np.empty(d * (d + 3))
+    cdef double[::1] deviations = np.empty(d * d), scratch = np.empty(cut_scratch(d))
     cdef double least_share = rule.least_share
     cdef int n_ways, least_rows = rule.least_rows
     c.shape, c.d, c.apart, c.halo = SHAPES[step.shape.name], d, rule.apart, rule.halo
     both, size = entries_of_both(c.shape, d), entries_of(step.shape, 1, d)
     scatter = np.empty((MOST_CUTS, both))
     found = []
-    for place, j in enumerate(components):
+    c.deviations = &deviations[0]
+    for j in components:
+        check_signals()
         own, shares = own_rows(X, resp, weight, j, least_share)
         m = own.shape[0]
         if m == 0 or not has_different(m, d, &own[0, 0], least_rows):
@@ -67,13 +72,18 @@ def best_splits(const double[:, ::1] X, const double[:, ::1] resp, const double[
             continue
         c.weight, c.share = of_all.resp_sum[j], of_all.resp_sum[j] / total
         c.mean = &of_all.centres[j * d]
-        c.scatter = &of_all.resp_xx[0 if step.shape.is_shared else j * size]
-        c.deviations = &deviations[min(place, last), 0, 0]
+        c.scatter = &of_all.resp_xx[0 if is_shared else j * size]
         with nogil:
-            n_ways = cut_all_ways(
+            if not (is_shared and able):  # one scatter has the same axes for all
+                able = deviate(c.shape, d, c.scatter, total if is_shared else c.weight,
+                               &scale[0], &scratch[0], &deviations[0])
+            n_ways = 0 if not able else cut_all_ways(
                 &c, most_bimodal(&c, m, &own[0, 0], &shares[0], &scratch[0]), &means[0, 0],
                 &scatter[0, 0],
             )
+        if n_ways == 0:
+            found.append(None)
+            continue
         rows = Rows(own, shares)
         found.append(best_cut(rows, step, n_ways, 0.5 * c.weight, means, scatter, rule.n_iter,
                               n_threads))

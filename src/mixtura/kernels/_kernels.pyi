@@ -124,7 +124,7 @@ def best_splits(
     weight: Floats,
     components: Sequence[int],
     statistics: Statistics,
-    deviations: Floats,
+    scale: Floats,
     step: MStep,
     rule: Any,
     n_threads: int | None,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.data import ArrayRows
@@ -109,18 +108,13 @@ def best_splits(
     able = [j for j in components if statistics.resp_sum[j] > 0.0]
     if not able:
         return [None] * len(components)
-    deviations = _deviations(statistics, np.array(able), scale, by)
     if pair.m_step is not None and shares.form == "whole":
         best = shares.backend.engine.best_splits(
-            shares.X, shares.resp, shares.weight, able, statistics, deviations, pair.m_step,
+            shares.X, shares.resp, shares.weight, able, statistics, scale, pair.m_step,
             Cutting(), shares.backend.n_threads,
         )  # fmt: skip
     else:
-        own = deviations.shape[1:]
-        best = [
-            _best_cut(shares, j, statistics, axes, pair, by)
-            for j, axes in zip(able, np.broadcast_to(deviations, (len(able), *own)), strict=True)
-        ]
+        best = [_best_cut(shares, j, statistics, pair, scale, by) for j in able]
     found = {j: Split(each[0], j, each[1]) for j, each in zip(able, best, strict=True) if each}
     return [found.get(j) for j in components]
 
@@ -129,8 +123,8 @@ def _best_cut(
     shares: Shares,
     component: int,
     statistics: Statistics,
-    deviations: Floats,
     pair: Update,
+    scale: Floats,
     by: Algebra,
 ) -> tuple[float, Statistics] | None:
     """The gain of the best cut of one component, and the parts: what engines have as one call."""
@@ -138,6 +132,7 @@ def _best_cut(
     if not _has_different(own.X, LEAST_ROWS):
         return None
     is_shared = statistics.shape.is_shared
+    deviations = _deviations(statistics, component, scale, by)
     steps, widths = _cuts(own, deviations, statistics.centres[component], by, shared=is_shared)
     ways = halves(statistics, component, steps, widths)
     rows = RowsPass(own, statistics.shape, shares.backend)
@@ -164,25 +159,22 @@ def cut(
     statistics: Statistics, component: int, other: int, scale: Floats, by: Algebra
 ) -> Statistics:
     """Return the statistics with a component cut across its widest direction."""
-    deviations = _deviations(statistics.centred(), np.array([component]), scale, by)
-    return split(statistics, component, other, APART * deviations[0, 0])
+    deviations = _deviations(statistics.centred(), component, scale, by)
+    return split(statistics, component, other, APART * deviations[0])
 
 
-def _deviations(
-    statistics: Statistics, components: NDArray[np.intp], scale: Floats, by: Algebra
-) -> Floats:
-    """Deviations of the rows of components along their axes; of all rows where scatter is shared.
+def _deviations(statistics: Statistics, component: int, scale: Floats, by: Algebra) -> Floats:
+    """Deviations of the rows of a component along their axes; of all rows where scatter is shared.
 
-    They are not those of their covariances, which may be wider where families restrict them. Shape
-    (n_components, n_features, n_features), or one matrix of all.
+    They are not those of its covariance, which may be wider where families restrict it.
     """
     shape, N = statistics.shape, statistics.resp_sum
-    scatter, weight = statistics.resp_xx, N.sum()
+    scatter, weight = statistics.resp_xx, float(N.sum())
     if not shape.is_shared:
-        scatter = scatter[components]
-        weight = N[components].reshape((-1,) + (1,) * (scatter.ndim - 1))
+        scatter, weight = scatter[component : component + 1], float(N[component])
     own = shape.per_feature(scatter / weight, len(scale))
-    return np.ascontiguousarray(shape.deviations(own, scale, by))
+    deviations: Floats = shape.deviations(own, scale, by)[0]
+    return deviations
 
 
 def _cuts(
