@@ -238,10 +238,11 @@ def main() -> None:
                 if options.only in case.name:
                     report(case.name, iterations(case, options.repeats), names)
     for dtype in ("float32", "float64"):
-        case = draw(SHAPES[0], dtype, clustered=True)
-        name = case.name.replace("later, clusters", "k-means++")
-        if options.only in name:
-            report(name, seeding(case, options.repeats), names)
+        for clustered in (False, True):
+            case = draw(SHAPES[0], dtype, clustered)
+            name = case.name.replace("dense", "k-means++").replace("later", "k-means++")
+            if options.only in name:
+                report(name, seeding(case, options.repeats), names)
 
 
 def report(name: str, found: dict[str, float], names: tuple[str, ...]) -> None:
