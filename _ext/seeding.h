@@ -34,6 +34,7 @@
 #include "codes.h"
 
 enum { SLOTS = 64, LEAST_SLOT = 8, LARGEST_SLOT = 1024 }; /* the latter two in tiles */
+static const double TIE = 1e-12; /* of the sum of all chances: above rounding */
 enum { PAIR_WORK = 16 }; /* of a pair beside its features, in instructions */
 enum { FEW_BYTES = 1 << 19 };   /* half of a second-level cache */
 enum { SAMPLE = 63, FEW = 31 }; /* rows that say what the unit is, and where the middle */
@@ -48,7 +49,7 @@ struct Seeding {
     Codes codes;
     double *nearest;      /* of rows: D */
     double *chances;      /* of tiles */
-    double *cumulated;
+    double *cumulated, total;
     uint64_t *nearer;     /* of tiles: rows that get nearer to each trial */
     double *kept;         /* their squared distances, as many as a slot has rows */
     ptrdiff_t *kept_from; /* of tiles: where theirs begin; below 0 where there was no room */
@@ -416,6 +417,7 @@ static void draw(Seeding *s, const double *quantiles) {
         s->cumulated[tile] = total;
         if (s->chances[tile] > 0.0) last = tile;
     }
+    s->total = total;
     for (ptrdiff_t j = 0; j < s->n_trials; j++) {
         const double share = quantiles[j] * total;
         ptrdiff_t low = 0, high = last; /* the first tile beyond the share, or the last */
@@ -439,15 +441,18 @@ static void lay_out_trials(Seeding *s, ptrdiff_t n) {
     }
 }
 
-/* Chooses the trial that gains most, the first of equal ones. */
+/* Chooses the trial that gains most, the first of those that rounding cannot tell apart. Two rows
+   that are far from all others gain the same, each of them the other. */
 static void choose(Seeding *s) {
     const Pass *p = &s->rows;
     const ptrdiff_t m = s->n_trials, stride = p->slot_size / (ptrdiff_t)sizeof(double);
+    double most = 0.0;
     for (ptrdiff_t slot = 1; slot < p->n_slots; slot++)
         for (ptrdiff_t i = 0; i < 2 * m; i++) p->slots[i] += p->slots[slot * stride + i];
+    for (ptrdiff_t j = 0; j < m; j++) most = fmax(most, p->slots[j]);
     s->chosen = 0;
-    for (ptrdiff_t j = 1; j < m; j++)
-        if (p->slots[j] > p->slots[s->chosen]) s->chosen = j;
+    for (ptrdiff_t j = m - 1; j >= 0; j--)
+        if (p->slots[j] >= most - TIE * s->total) s->chosen = j;
     s->n_nearer = p->slots[m + s->chosen];
 }
 
