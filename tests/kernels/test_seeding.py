@@ -38,7 +38,7 @@ def expect_those_of_the_reference(
     [
         (1, 1, 3, 2), (63, 1, 5, 3), (64, 2, 5, 4), (65, 3, 20, 5), (130, 7, 9, 6),
         (1000, 8, 40, 7), (300, 16, 30, 8), (257, 17, 10, 9), (500, 33, 12, 16), (129, 70, 8, 1),
-        (5000, 5, 3, 17),
+        (5000, 5, 3, 17), (2500, 33, 20, 7),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("weighted", [False, True])
@@ -167,3 +167,16 @@ def test_quantiles_at_the_ends_are_rows_with_a_chance(module: ModuleType, quanti
     expected = [2, 3, 4, 5] if quantile == 0.0 else [197, 196, 195, 194]
     np.testing.assert_array_equal(chosen, expected)
     np.testing.assert_array_equal(chosen, reference.Rows(X, weight).seeds(quantile, quantiles, 1))
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 1e-3, 7.0])
+def test_trials_that_are_equal_but_for_rounding_are_taken_in_order(
+    module: ModuleType, scale: float
+) -> None:
+    """Two rows far from all others gain the same; here both are trials, in either order."""
+    X = np.random.default_rng(8).normal(size=(400, 3))
+    X[[50, 350]] = [[1e3, 1.0, 0.3], [1e3, -2.0, 0.7]]
+    for quantiles, expected in (([[0.25, 0.75]], 50), ([[0.75, 0.25]], 350)):
+        _, chosen = module.Rows(scale * X).seeds(0.0, np.array(quantiles), 1)
+        assert chosen == expected
+        assert reference.Rows(scale * X).seeds(0.0, np.array(quantiles), 1)[1] == expected

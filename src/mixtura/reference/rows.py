@@ -215,8 +215,8 @@ class Rows:
         quantiles : ndarray of shape (n_seeds - 1, n_trials), float64, contiguous
             The trials for each other seed are the rows at these quantiles of the cumulated weights
             times squared distances to the nearest seed. The one that lowers their sum most becomes
-            the seed, the first of equal ones. Where all distances are zero, trials are drawn by
-            weight.
+            the seed, the first of those that are equal but for rounding. Where all distances are
+            zero, trials are drawn by weight.
         n_threads : int or None
 
         Returns

@@ -17,7 +17,11 @@ from mixtura.data.sampling import inverted
 from mixtura.reference.nearest import squared_distances
 from mixtura.shapes import Floats
 
-__all__ = ["potentials", "seeds"]
+__all__ = ["TIE", "potentials", "seeds"]
+
+# Trials are equal where rounding cannot tell them apart: relative to the sum of all distances. Two
+# rows that are far from all others gain the same, each of them the other.
+TIE = 1e-12
 
 
 def potentials(
@@ -54,7 +58,8 @@ def seeds(
         chances = weight * nearest
         trials = inverted(chances if chances.any() else weight, shares)
         least = np.minimum(nearest[:, None], squared_distances(X, X[trials]))
-        best = np.argmax(weight @ (nearest[:, None] - least))
+        gains = weight @ (nearest[:, None] - least)
+        best = np.argmax(gains >= gains.max() - TIE * chances.sum())
         nearest = least[:, best]
         chosen = np.append(chosen, trials[best])
     return present[chosen].astype(np.int64)

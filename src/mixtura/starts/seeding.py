@@ -19,6 +19,7 @@ from mixtura.data import Middle, RowSource, draw_rows
 from mixtura.data.sampling import inverted
 from mixtura.parameters import Seen
 from mixtura.passes import RowsPass
+from mixtura.reference.seeds import TIE
 from mixtura.shapes import SPHERICAL, Floats
 from mixtura.statistics import Statistics
 
@@ -142,15 +143,21 @@ def _seeds_of_blocks(rows: RowsPass, first: float, quantiles: Floats) -> Floats:
         chances = potential if potential.any() else weight
         trials = np.array(source.take(inverted(chances, here)), np.float64, order="C")
         if after is not None:
-            best = rows.potentials(trials, nearest, after).argmin()
+            best = _least(rows.potentials(trials, nearest, after), potential)
             nearest[:] = after[:, best]
         else:
             newest = chosen[j - 1 : j]  # already taken
-            best = rows.potentials(np.concatenate([newest, trials]), nearest)[1:].argmin()
+            left = rows.potentials(np.concatenate([newest, trials]), nearest)[1:]
+            best = _least(left, weight * nearest)
             if j < n_more:
                 rows.potentials(trials[best : best + 1], nearest)
         chosen[j] = trials[best]
     return chosen
+
+
+def _least(left: Floats, potential: Floats) -> int:
+    """Return the trial that leaves least, the first of those that are equal but for rounding."""
+    return int(np.argmax(left <= left.min() + TIE * potential.sum()))
 
 
 class Clusters(NamedTuple):
