@@ -63,7 +63,7 @@ class ArrayRows(RowSource):
         X, _, _, extras = source.gather(positions)
         rows = cls(X, weight, source.feature_names, form=source.form, extras=extras)
         middle = vars(source).get("middle")
-        if middle is not None and len(positions) == source.n_rows:
+        if middle is not None and source.in_memory and len(positions) == source.n_rows:
             own = source.weights()
             if np.array_equal(weight, np.ones(len(weight)) if own is None else own[positions]):
                 vars(rows).update(middle=middle, n_rows=source.n_rows)  # of the same rows
