@@ -145,6 +145,7 @@ INLINE void prefetch(const Pass *p, ptrdiff_t start) {
     for (ptrdiff_t t = start + p->tile; t < end; t++) {
         const char *row = p->X + row_at(p, t) * p->row_stride;
         for (ptrdiff_t i = 0; i < size; i += 64) __builtin_prefetch(row + i, 0, 2);
+        if (p->is_ordered) __builtin_prefetch(row + size - 1, 0, 2); /* rows may begin anywhere */
     }
 }
 

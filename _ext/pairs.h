@@ -133,27 +133,6 @@ ALONE void pair_densities(const Pass *p, const Tile *s, ptrdiff_t j, ptrdiff_t n
 
 /* ---- sums ---- */
 
-/* sqrt(r) z of the rows listed, side by side for `scatter_wide`; and the sum of r z */
-INLINE void pack_roots(const Pass *p, const Tile *s, const real *mean, const real *r, ptrdiff_t n,
-                       double *resp_x) {
-    const ptrdiff_t stride = row_stride(p);
-    for (ptrdiff_t i = 0; i < n; i++) s->pair[i] = r[s->active[i]];
-    for (ptrdiff_t i = 0; i < n; i += LANES) {
-        const vec root = root_of(load(s->pair + i));
-        store(s->pair + i, root);
-    }
-    for (ptrdiff_t a = 0; a < p->dp; a += LANES) {
-        const vec m = load(mean + a);
-        vec first = {0};
-        for (ptrdiff_t i = 0; i < n; i++) {
-            const vec y = s->pair[i] * (load(s->by_row + s->active[i] * stride + a) - m);
-            store(s->z + i * stride + a, y);
-            first += s->pair[i] * y;
-        }
-        add_to(resp_x + a, first);
-    }
-}
-
 /* `vectors` vectors of features from x, mean, resp_x and resp_xx on */
 INLINE void add_squares_of(const int vectors, const Pass *p, const Tile *s, const real *x,
                            const real *mean, const real *r, ptrdiff_t n, double *resp_x,
@@ -198,7 +177,9 @@ static void add_pairs(const Pass *p, Tile *s, ptrdiff_t j, ptrdiff_t n, const re
     if (p->shape == DIAG)
         add_diag_pairs(p, s, mean, r, n, resp_x, resp_xx);
     else {
-        pack_roots(p, s, mean, r, n, resp_x);
+        const Wide w = {s->by_row, mean, row_stride(p), n, NULL, s->active, resp_x, NULL, s->z};
+        for (ptrdiff_t i = 0; i < n; i++) s->pair[i] = r[s->active[i]];
+        pack_active(p->dp, &w, s->pair);
         scatter_wide(p, s->z, s->z, n, resp_xx);
     }
 }
