@@ -112,6 +112,17 @@ INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_pd((__m512d)a, (__m512d
 INLINE vec larger(vec a, vec b) { return pick(a > b, a, b); }
 #endif
 
+INLINE vec root_of(vec v) {
+#if defined(__AVX512F__) && defined(SINGLE)
+    return (vec)_mm512_sqrt_ps((__m512)v);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_sqrt_pd((__m512d)v);
+#else
+    for (int l = 0; l < LANES; l++) v[l] = (real)sqrt(v[l]);
+    return v;
+#endif
+}
+
 INLINE int any_lane(mask m) {
     whole any = 0;
     for (int l = 0; l < LANES; l++) any |= m[l];

@@ -116,5 +116,36 @@ def test_more_rivals_are_run_against_a_start_that_was_moved(
         return run(self, start)
 
     monkeypatch.setattr(Contest, "run", counted)
-    climbed(fitting, [GOOD, *[POOR] * (MOST_RIVALS + 2)], moved=True)
-    assert len(runs) == 1 + MOST_RIVALS
+    climbed(fitting, [POOR, *[GOOD] * (MOST_RIVALS + 2)], moved=True)
+    assert len(runs) == MOST_RIVALS
+
+
+def test_rivals_that_are_the_leader_or_far_below_are_not_run(
+    fitting: Fitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best, far = climbed(fitting, [GOOD]), start_at(np.array([[2.0, 55.0], [90.0, 80.0]]))
+
+    def refused(*_: object) -> Any:
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(Contest, "run", refused)
+    assert climbed(fitting, [best, best, far], moved=True) is best
+    with pytest.raises(AssertionError, match="it was run"):
+        climbed(fitting, [POOR, GOOD], moved=True)
+
+
+def test_start_that_has_ended_elsewhere_is_run_on_the_rows_at_hand(
+    fitting: Fitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Parameters] = []
+    run = Contest.run
+
+    def counted(self: Contest, start: Parameters) -> Any:
+        runs.append(start)
+        return run(self, start)
+
+    monkeypatch.setattr(Contest, "run", counted)
+    rng, some = np.random.default_rng(0), fitting.survey.source.subset(slice(0, 200))
+    found = fitting.climb([GOOD, POOR], some, rng, moved=True)
+    assert runs[0] is GOOD
+    assert found is GOOD

@@ -347,14 +347,16 @@ class Fitting:
                 starts.append(start)
         if not starts:
             raise failure
+        rows = self.survey.source if sample is None else sample
         best = climb(
             starts,
-            self._search_em(self._update, self.survey.source if sample is None else sample),
+            self._search_em(self._update, rows),
             None if sample is None else self._pair(self._ridge),
             self.survey.scale,
             self.survey.backend.algebra,
             rng,
             moved=moved,
+            is_end=moved and rows.n_rows == self.survey.source.n_rows,
         )
         if len(best.weights) < self.n_components:
             raise failure

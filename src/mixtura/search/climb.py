@@ -13,7 +13,8 @@ import numpy as np
 
 from mixtura.algebra import Algebra
 from mixtura.parameters import Parameters
-from mixtura.schedules import EM
+from mixtura.schedules import EM, Outcome
+from mixtura.search.alike import are_alike
 from mixtura.search.chain import Chain
 from mixtura.search.contest import Contest
 from mixtura.search.report import Record
@@ -23,7 +24,8 @@ from mixtura.updates import Update
 __all__ = ["climb"]
 
 MOST_STARTS = 3  # that are run: those that begin highest
-MOST_RIVALS = 14  # of a start that was found by moves; most are soon given up
+MOST_RIVALS = 14  # of a start that has ended a climb; most are soon given up
+FAR = 0.5  # nats per unit of weight and feature; rivals that begin lower do not lead
 
 
 def climb(
@@ -35,6 +37,7 @@ def climb(
     rng: np.random.Generator,
     *,
     moved: bool = False,
+    is_end: bool = False,
 ) -> Parameters:
     """Return the best parameters that starts and moves lead to.
 
@@ -54,6 +57,8 @@ def climb(
     moved : bool
         Whether the first start has ended a climb. If nothing is better, it is returned as it is.
         No moves are tried: they rarely lead to more than starts that others lend.
+    is_end : bool
+        Whether that climb was on the rows of `em`. Else it goes on there first.
 
     Raises
     ------
@@ -64,19 +69,53 @@ def climb(
     """
     record = Record()
     contest = Contest(em, scale, record)
-    first = list(starts[:1]) if moved else []
-    ordered = sorted(starts[len(first) :], key=lambda start: -_height(em, start))
-    run = first + ordered[: MOST_RIVALS if moved else MOST_STARTS]
+    leader: Outcome | None = None
+    if moved:
+        leader = _end(em, starts[0]) if is_end else _run(contest, starts[0])
+    if leader is None:
+        heights = [_height(em, start) for start in starts]
+        order = np.argsort(-np.array(heights), kind="stable")
+        run = [starts[i] for i in order[:MOST_STARTS]]
+    else:
+        contest.leader = leader
+        run = _rivals(leader, em, starts[1:], scale)
     chain = Chain(contest, iter(run), pair, record, scale, by, rng)
-    chain.start()
-    leader = chain.leader
-    for _ in run[1:]:
+    for _ in run:
         chain.start()
     if chain.leader is None:
         raise contest.failure
     if not moved:
         chain.move()
-    return starts[0] if moved and chain.leader is leader else chain.leader.parameters
+    return starts[0] if chain.leader is leader else chain.leader.parameters
+
+
+def _end(em: EM, parameters: Parameters) -> Outcome:
+    """The outcome of a run that ends where it begins."""
+    end = Outcome(parameters)
+    end.objective = em.objective(end)
+    em.judge(end)
+    return end
+
+
+def _run(contest: Contest, start: Parameters) -> Outcome | None:
+    """The outcome of a run; None where it fails."""
+    contest.run(start)
+    return contest.leader
+
+
+def _rivals(
+    leader: Outcome, em: EM, starts: Sequence[Parameters], scale: Floats
+) -> list[Parameters]:
+    """The starts that may lead to more, the highest first."""
+    least = leader.objective - FAR * len(scale)
+    heights = [_height(em, start) for start in starts]
+    rivals: list[Parameters] = []
+    for i in np.argsort(-np.array(heights), kind="stable").tolist():
+        if heights[i] < least or len(rivals) == MOST_RIVALS:
+            break
+        if not are_alike(leader.parameters, starts[i], scale):
+            rivals.append(starts[i])
+    return rivals
 
 
 def _height(em: EM, start: Parameters) -> float:
