@@ -16,6 +16,7 @@ from mixtura import FitInterrupted, KMeansFit, fit_gmm, fit_kmeans, kernels, sca
 from mixtura.parameters import Seen
 from mixtura.shapes import FULL, Floats
 from mixtura.statistics import Statistics
+from mixtura.updates import Ridge
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no alarms on this platform"),
@@ -107,13 +108,18 @@ def test_signal_handlers_that_return_change_no_bit_of_an_m_step(by: str) -> None
     assert handled
 
 
-def test_fit_interrupted_in_its_first_m_step_has_nothing_to_keep() -> None:
-    rng = np.random.default_rng(0)
+def test_fit_interrupted_in_its_first_m_step_has_nothing_to_keep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng, update = np.random.default_rng(0), Ridge.update
     labels = np.arange(30_000) % 1000
-    with (
-        pytest.raises(FitInterrupted, match="before its first iteration") as caught,
-        alarm(raising=True, exception=KeyboardInterrupt),
-    ):
+
+    def interrupted(self: Ridge, *args: Any) -> Any:
+        with alarm(raising=True, exception=KeyboardInterrupt):
+            return update(self, *args)
+
+    monkeypatch.setattr(Ridge, "update", interrupted)
+    with pytest.raises(FitInterrupted, match="before its first iteration") as caught:
         fit_gmm(rng.normal(size=(30_000, 20)), 1000, init=labels, covariance_type="VVE")
     assert caught.value.fit is None
 

@@ -45,6 +45,7 @@ EMPTY = 1e-8  # of all weight; a component with less is not parted from others
 LOOKS = 10  # iterations from where components were parted
 APART = 1.3  # deviations between the outermost means of many components; half for two
 SOON = 8  # iterations, none of them accelerated, before small gains are those of a plateau
+MOST_COUNT = 2**31 - 1  # of iterations
 MOST_PARTINGS = 20  # in one fit
 POWERS = 30  # of a covariance, to find its widest direction
 
@@ -80,7 +81,7 @@ class PartingState(NamedTuple):
 
     def is_possible(self) -> bool:
         """Whether the schedule can have come to this state."""
-        return self.inner is not None
+        return self.inner is not None and self.since <= MOST_COUNT
 
 
 class Parting:

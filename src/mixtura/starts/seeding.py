@@ -62,6 +62,8 @@ def standardised(X: Floats, weight: Floats, metric: Metric, middle: Middle, by: 
         return Z
     near = np.where(middle.near(X), Z, 0.0)
     axes = _whitening(near * np.sqrt(weight / weight.sum())[:, None], by)
+    if not axes.size:  # no direction has any spread
+        return np.zeros((len(X), 1))
     whitened: Floats = by.multiply(Z[None], axes[None])[0]
     return whitened
 
