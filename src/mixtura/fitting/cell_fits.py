@@ -76,14 +76,16 @@ class CellFits:
         others = (event for event in again.events if event.cause != "ridge")  # it is said already
         return replace(again, events=(*smoothed, *others))
 
-    def improved(self, cell: Cell, fit: AnyFit, starts: Sequence[Any]) -> AnyFit:
-        """Return the fit, or a better one from other starts or parents."""
+    def improved(
+        self, cell: Cell, fit: AnyFit, starts: Sequence[Any], *, moves: bool = False
+    ) -> AnyFit:
+        """Return the fit, or a better one from other starts or parents, or by moves."""
         higher = any(one.history[-1] > fit.history[-1] for one in cell.parents)
-        if not starts and not higher:
+        if not starts and not higher and not moves:
             return fit
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         try:
-            other = self._best(cell, starts, ridge, fit)
+            other = self._best(cell, starts, ridge, fit, moves=moves)
         except FAILURES:
             return fit
         return max(fit, other, key=rank_of_fit)
@@ -130,6 +132,8 @@ class CellFits:
         ends: Sequence[Any],
         ridge: Floats,
         fit: AnyFit | None = None,
+        *,
+        moves: bool = True,
     ) -> AnyFit:
         """Fit from the best of all ends and moves, and from parents that are better still.
 
@@ -143,7 +147,9 @@ class CellFits:
         if not begins and not of_parents:
             raise FitError("its covariances are singular at every start")
         rng = np.random.default_rng(cell.seed)
-        begin = fitting.climb(begins or of_parents, cell.sample, rng, moved=fit is not None)
+        begin = fitting.climb(
+            begins or of_parents, cell.sample, rng, moved=fit is not None, moves=moves
+        )
         outcome: Outcome | None = None
         if fit is None or begin is not begins[0]:
             fitting, outcome = self._run(name, k, begin, reg_covar=ridge)

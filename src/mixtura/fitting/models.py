@@ -37,7 +37,7 @@ LIKELIHOOD_OF_FEW = (
     'Use criterion="cv", or fit_gmm for this model'
 )
 MOST_SWEEPS = 6
-MORE_STARTS = 4  # times as many for a model that is searched by itself
+MORE_STARTS = 2  # times as many for a model that is searched by itself
 
 Found = tuple[int, str, AnyFit | str]  # components, covariance type, and a fit or why there is none
 
@@ -176,9 +176,11 @@ class Models:
         for sweep in range(MOST_SWEEPS):
             stands = True
             for size in sizes if sweep % 2 == 0 else sizes[::-1]:
+                # No merger leads to the largest models, so moves are tried on them.
+                moves = sweep == 0 and size is sizes[-1]
                 for name, fit in size.fits.items():
                     starts = size.new_ends(name) + self._resized(size, name, found)
-                    better = self._cells.improved(size.cell(name), fit, starts)
+                    better = self._cells.improved(size.cell(name), fit, starts, moves=moves)
                     if better is not fit:
                         size.fits[name] = better
                         self._add_end(size, name)

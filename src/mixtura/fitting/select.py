@@ -69,7 +69,7 @@ def select_gmm(
     noise_covariance: ArrayLike | None = None,
     projection: ArrayLike | None = None,
     init: Init = "mixed",
-    n_init: int = 5,
+    n_init: int = 10,
     n_folds: int = 5,
     reg_covar: float | ArrayLike = 1e-6,
     prior: PriorOption = None,
@@ -184,7 +184,7 @@ def select_gmm(
     A family also starts where families that it contains have ended, if that is higher. So a family
     never has a lower likelihood than one that it contains, unless that would take components that
     are spurious or on few rows. In the end, for "bic", "aic" and "icl", the two best models are
-    searched by themselves with four times `n_init` starts.
+    searched by themselves with twice `n_init` starts.
 
     With `prior`, the same holds for the posterior density of families that restrict
     covariances alike.

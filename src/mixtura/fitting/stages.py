@@ -312,6 +312,7 @@ class Fitting:
         rng: np.random.Generator,
         *,
         moved: bool,
+        moves: bool,
     ) -> Parameters:
         """Return the best parameters that given starts and moves lead to.
 
@@ -324,7 +325,9 @@ class Fitting:
         rng : Generator
         moved : bool
             Whether the first start has ended a climb. If nothing is better, it is returned as it
-            is. No moves are tried.
+            is.
+        moves : bool
+            Whether moves are tried.
 
         Raises
         ------
@@ -356,6 +359,7 @@ class Fitting:
             self.survey.backend.algebra,
             rng,
             moved=moved,
+            moves=moves,
             is_end=moved and rows.n_rows == self.survey.source.n_rows,
         )
         if len(best.weights) < self.n_components:

@@ -15,7 +15,7 @@ from mixtura.algebra import Algebra
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Outcome
 from mixtura.search.alike import are_alike
-from mixtura.search.chain import Chain
+from mixtura.search.chain import FAILURES, Chain
 from mixtura.search.contest import Contest
 from mixtura.search.report import Record
 from mixtura.shapes import Floats
@@ -23,8 +23,9 @@ from mixtura.updates import Update
 
 __all__ = ["climb"]
 
+MOST_FAILURES = 6  # of moves in a row, where a climb has ended before
 MOST_STARTS = 3  # that are run: those that begin highest
-MOST_RIVALS = 14  # of a start that has ended a climb; most are soon given up
+MOST_RIVALS = 24  # of a start that has ended a climb; most are soon given up
 FAR = 0.5  # nats per unit of weight and feature; rivals that begin lower do not lead
 
 
@@ -37,6 +38,7 @@ def climb(
     rng: np.random.Generator,
     *,
     moved: bool = False,
+    moves: bool = True,
     is_end: bool = False,
 ) -> Parameters:
     """Return the best parameters that starts and moves lead to.
@@ -56,7 +58,8 @@ def climb(
         For random moves.
     moved : bool
         Whether the first start has ended a climb. If nothing is better, it is returned as it is.
-        No moves are tried: they rarely lead to more than starts that others lend.
+    moves : bool
+        Whether moves are tried, more than elsewhere where a climb has ended before.
     is_end : bool
         Whether that climb was on the rows of `em`. Else it goes on there first.
 
@@ -84,15 +87,14 @@ def climb(
         chain.start()
     if chain.leader is None:
         raise contest.failure
-    if not moved:
-        chain.move()
+    if moves:
+        chain.move(failures=MOST_FAILURES if moved else FAILURES)
     return starts[0] if chain.leader is leader else chain.leader.parameters
 
 
 def _end(em: EM, parameters: Parameters) -> Outcome:
     """The outcome of a run that ends where it begins."""
-    end = Outcome(parameters)
-    end.objective = em.objective(end)
+    end = _looked_at(em, parameters)
     em.judge(end)
     return end
 
@@ -118,11 +120,16 @@ def _rivals(
     return rivals
 
 
-def _height(em: EM, start: Parameters) -> float:
-    """The objective at a start; minus infinity where it is not a number."""
+def _looked_at(em: EM, start: Parameters) -> Outcome:
+    """A start, its statistics and its objective."""
     seen, offset = em.update.as_seen(start)
     statistics = em.rows.accumulate(seen)
-    weight_sum = statistics.weight_sum
-    height = statistics.log_likelihood / weight_sum + offset
-    height -= em.update.penalty(start, weight_sum)
+    height = statistics.log_likelihood / statistics.weight_sum + offset
+    height -= em.update.penalty(start, statistics.weight_sum)
+    return Outcome(start, height, statistics=statistics)
+
+
+def _height(em: EM, start: Parameters) -> float:
+    """The objective at a start; minus infinity where it is not a number."""
+    height = _looked_at(em, start).objective
     return height if math.isfinite(height) else -math.inf
