@@ -34,7 +34,7 @@ enum {
     CODED = 64,        /* rows to a tile: one bit of a mask each */
     LARGEST_CODE = 127,
     LARGEST_POINT = 32767,
-    AHEAD = 2048,      /* bytes: codes that are asked for */
+    AHEAD = 2048,      /* bytes: how far ahead codes are prefetched */
     TOGETHER = VECTOR_BYTES == 64 ? 8 : 4, /* points; times two, half the registers */
     CODE_BLOCK = 2 * MEANS,
 };

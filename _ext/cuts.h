@@ -93,8 +93,7 @@ static int has_different(ptrdiff_t n, ptrdiff_t d, const double *X, int least) {
     return n_found >= least;
 }
 
-/* The axis of (5). The axes are laid out by feature, so that the inner
-   loop is over axes. */
+/* The axis of (5). `along` is transposed, feature by axis, so that the inner loop is over axes. */
 static ptrdiff_t most_bimodal(const Cuttable *c, ptrdiff_t n, const double *X, const double *weight,
                               double *scratch) {
     const ptrdiff_t d = c->d;
@@ -122,7 +121,7 @@ static ptrdiff_t most_bimodal(const Cuttable *c, ptrdiff_t n, const double *X, c
     }
     for (ptrdiff_t a = 0; a < d; a++) {
         const double kurtosis = fourth[a] / (second[a] * second[a]);
-        if (kurtosis < least) least = kurtosis, axis = a; /* never NaN */
+        if (kurtosis < least) least = kurtosis, axis = a; /* false for NaN: an axis without spread */
     }
     return axis;
 }

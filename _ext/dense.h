@@ -71,7 +71,7 @@ static int take_groups(const Sparse *s, int n_groups, const int64_t *near, doubl
         ptrdiff_t best = 0;
         for (ptrdiff_t i = 1; i < s->m; i++)
             if (gains[i] > gains[best]) best = i;
-        if (!(gains[best] > 0.0)) break;
+        if (s->m == 0 || !(gains[best] > 0.0)) break;
         const int64_t *rows = near + best * s->size;
         if (is_apart(s->size, rows, taken)) {
             for (ptrdiff_t g = 0; g < s->size; g++) {

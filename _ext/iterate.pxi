@@ -50,7 +50,7 @@ cdef class Course:
     cdef Py_ssize_t[2] seen
     cdef Lookout lookout
     cdef Py_ssize_t iteration, since
-    cdef double last, small
+    cdef double last_objective, small_gain
 
     def __cinit__(self, Rows rows, str em, MStep step, rule, state, Py_ssize_t k, Py_ssize_t d):
         cdef Pass *p = &self.of_rows
@@ -59,8 +59,8 @@ cdef class Course:
         p.slots = <double *>rows.slots.ask(p.n_slots * p.slot_size)
         step.prepare(k, d)
         self.lookout = None if rule.watch is None else Lookout(rule.watch, k)
-        self.iteration, self.last = rule.iteration, rule.objective
-        self.since, self.small = rule.since, rule.small
+        self.iteration, self.last_objective = rule.iteration, rule.objective
+        self.since, self.small_gain = rule.since, rule.small
         self.points = Points(LEAP + 1, k, d, step.shape)
         self.before, self.current = state, -1
         self.rule.leaps, self.rule.tol, self.rule.rounding = rule.leaps, rule.tol, rule.rounding
@@ -95,8 +95,8 @@ cdef class Course:
     cdef Py_ssize_t after(self, double objective) noexcept nogil:
         """Count an iteration; return what the watch says of it."""
         cdef Mixture here
-        cdef double gain = objective - self.last
-        self.last = objective
+        cdef double gain = objective - self.last_objective
+        self.last_objective = objective
         self.iteration += 1
         self.since += 1
         if self.lookout is None:
@@ -112,7 +112,7 @@ cdef class Course:
         cdef Py_ssize_t times = self.since // SOON, n = self.now.n_recent
         if self.since % SOON or times & (times - 1) or times == 0 or n < 2:
             return False
-        return self.now.recent[n - 1] - self.now.recent[n - 2] <= self.small
+        return self.now.recent[n - 1] - self.now.recent[n - 2] <= self.small_gain
 
     cdef double measured(self) noexcept nogil:
         """Set the vectors of the last three statistics, and return how slow iterations are."""

@@ -204,6 +204,7 @@ cdef class Memory:
 
     cdef void *ask(self, Py_ssize_t size) except NULL:
         cdef void *block = NULL
+        size = max(1, size)  # NULL means an error
         if size > self.size:
             free(self.data)
             self.data = NULL

@@ -5,7 +5,8 @@
 
 #include "squarem.h"
 
-/* Constants of mixtura.search.watch and mixtura.search.alike. */
+/* Constants of mixtura.search.watch, where the first and STEPS_LEFT are FIRST and PATIENCE, and of
+   mixtura.search.alike. */
 enum { SOON = 8 }; /* of mixtura.schedules.parting */
 enum { FIRST_LOOK = 2, EVERY = 4, LATEST = 32, SETTLED = 4 };
 static const double STEPS_LEFT = 10.0, NEAR = 0.02, ALIKE = 0.1;

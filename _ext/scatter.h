@@ -140,7 +140,8 @@ static void scatter_narrow(const Pass *p, const real *x, ptrdiff_t count, ptrdif
 
 /* ---- many features: lanes are features ---- */
 
-/* With few vectors, so many rows have sums of their own: one alone would wait for them. */
+/* With few vectors, up to so many rows in turn have sums of their own: with one sum, each addition
+   would wait for the one before. */
 enum { MOST_SETS = 4 };
 
 /* What a block of vectors of features works with. */

@@ -2,7 +2,7 @@
 
 cdef extern from "seeding.h" nogil:
     ctypedef struct Seeding
-    ctypedef void (*Work)(const Seeding *s, Py_ssize_t first, Py_ssize_t end, double *row,
+    ctypedef void (*Work)(const Seeding *s, Py_ssize_t first, Py_ssize_t end, double *columns,
                           double *slot) noexcept nogil
     ctypedef struct Seeding:
         Pass rows

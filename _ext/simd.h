@@ -81,8 +81,8 @@ INLINE void add_half_to(double *sum, half v) {
     memcpy(sum, &total, sizeof total);
 }
 
-/* A sum that is a vector: its lanes are added at the end, those of wide vectors up to KEPT_LANES of
-   them before, so that sums of many features stay in cache. */
+/* A sum keeps KEPT_LANES lanes until the end. Wider vectors are folded to that many as they are
+   added, so that the sums of many features stay in cache. */
 #if VECTOR_BYTES == 64
 enum { KEPT_LANES = 4 };
 INLINE void add_lanes_to(double *sum, vec v) {

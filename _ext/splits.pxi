@@ -49,7 +49,7 @@ def best_splits(const double[:, ::1] X, const double[:, ::1] resp, const double[
     """
     cdef Begin of_all = Begin(statistics, None)
     cdef Py_ssize_t d = of_all.d, both, size, m, j
-    cdef bint is_shared = step.shape.is_shared, able = False
+    cdef bint is_shared = step.shape.is_shared, has_axes = False
     cdef Cuttable c
     cdef double total = np.sum(statistics.resp_sum)
     cdef const double[:, ::1] own
@@ -74,10 +74,10 @@ def best_splits(const double[:, ::1] X, const double[:, ::1] resp, const double[
         c.mean = &of_all.centres[j * d]
         c.scatter = &of_all.resp_xx[0 if is_shared else j * size]
         with nogil:
-            if not (is_shared and able):  # one scatter has the same axes for all
-                able = deviate(c.shape, d, c.scatter, total if is_shared else c.weight,
+            if not (is_shared and has_axes):  # one scatter has the same axes for all
+                has_axes = deviate(c.shape, d, c.scatter, total if is_shared else c.weight,
                                &scale[0], &scratch[0], &deviations[0])
-            n_ways = 0 if not able else cut_all_ways(
+            n_ways = 0 if not has_axes else cut_all_ways(
                 &c, most_bimodal(&c, m, &own[0, 0], &shares[0], &scratch[0]), &means[0, 0],
                 &scatter[0, 0],
             )
@@ -132,7 +132,7 @@ cdef best_cut(Rows rows, MStep step, Py_ssize_t n_ways, double half, const doubl
                 at.centres, at.resp_sum, at.resp_x = &means[way, 0], weights, &nothing[0]
                 at.resp_xx = &scatter[way, 0]
                 while left > 0:
-                    place = way if left % 2 else n_ways
+                    place = way if left % 2 else n_ways  # in turn; the last iteration ends in way
                     if not rows.reach(&p, step, &at, before, points, place, threads, scratch):
                         break
                     at, before = points.moments(place), points.mixture(place).covariances

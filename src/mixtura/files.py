@@ -229,7 +229,7 @@ def _damaged(path: AnyPath, error: BaseException) -> ValueError:
     why = str(error) or type(error).__name__
     return ValueError(
         f"{os.fspath(path)} must be a complete file written by mixtura; it is damaged or from "
-        f"another program: {why}. Save it again, or delete it."
+        f"another program: {why.removesuffix('.')}. Save it again, or delete it."
     )
 
 

@@ -19,6 +19,7 @@ __all__ = ["CovarianceFamily", "Rule", "symmetric"]
 
 FREEDOM = "IEV"  # each letter allows what those before it allow
 FAMILY_TOLERANCE = 1e-6  # in units of a component's largest variance
+MOST_APART = 0.01  # in the same units, where covariances are almost singular
 FACTOR_TOLERANCE = 1e-6  # of U^T covariance U, beyond rounding
 FACTOR_ROUNDING = 16.0  # times rounding and inflation; ten times the most of 1000 matrices
 MOST_MISMATCH = 0.5  # below one, so that the covariance is positive definite as its factor is
@@ -277,7 +278,8 @@ class CovarianceFamily:
                 f"that others determine."
             )
         if not self.shape.is_shared:
-            self._refuse_other_families(array, by)
+            _, inflation = self.shape.mismatch(array, factors)
+            self._refuse_other_families(array, rounding * inflation, by)
         return array, factors
 
     def check_factored(
@@ -327,7 +329,7 @@ class CovarianceFamily:
                 f"Set both, or make a mixture of the covariances alone."
             )
         if not self.shape.is_shared:
-            self._refuse_other_families(array, by)
+            self._refuse_other_families(array, rounding * inflation, by)
         return array
 
     def _check_array(
@@ -354,12 +356,17 @@ class CovarianceFamily:
             array = symmetric(array, np.sqrt(rounding), "covariances")
         return array
 
-    def _refuse_other_families(self, covariances: Floats, by: Algebra) -> None:
-        """A covariance belongs to the family if the rule gives it back."""
+    def _refuse_other_families(self, covariances: Floats, error: Floats, by: Algebra) -> None:
+        """A covariance belongs to the family if the rule gives it back.
+
+        `error` is the relative error of each inverse. That of the worst one spreads to what
+        components have in common, such as their axes.
+        """
         best = self.maximised(covariances, np.ones(len(covariances)), covariances, by)
         inner = tuple(range(1, covariances.ndim))
         off = np.abs(best - covariances).max(axis=inner)
-        wrong = off > FAMILY_TOLERANCE * np.abs(covariances).max(axis=inner)
+        most = min(FAMILY_TOLERANCE + FACTOR_ROUNDING * float(error.max()), MOST_APART)
+        wrong = off > most * np.abs(covariances).max(axis=inner)
         if wrong.any():
             raise ValueError(
                 f"covariances must be of covariance_type {self.name!r}; that of component "

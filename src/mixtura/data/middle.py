@@ -113,7 +113,7 @@ def _weight_of(chosen: NDArray[np.bool_], weight: Floats | None) -> Floats:
 
 
 def _quantiles(
-    columns: Floats,
+    numbers: Floats,
     chosen: NDArray[np.bool_],
     weight: Floats | None,
     total: Floats,
@@ -121,23 +121,24 @@ def _quantiles(
 ) -> Floats:
     """Quantile of the chosen numbers of each column; one of weight two is two equal numbers.
 
-    Where each number counts once, none is sorted that need not be. `total` is their weight.
+    `total` is their weight. Where each number counts once, a partition finds the quantiles without
+    sorting.
     """
     reached = shares * total
     if weight is None and reached.all():
         lower, upper = np.ceil(reached).astype(np.intp) - 1, np.floor(reached).astype(np.intp)
-        rest = columns if chosen.all() else np.where(chosen, columns, np.inf)
+        rest = numbers if chosen.all() else np.where(chosen, numbers, np.inf)
         kth = sorted({*lower.tolist(), *upper.tolist()})
         ordered = np.partition(rest.T, kth, axis=1)
         a = np.arange(len(ordered))
         below, above = ordered[a, lower], ordered[a, upper]
     else:
-        order = np.argsort(columns, axis=0)
+        order = np.argsort(numbers, axis=0)
         weights = chosen * (1.0 if weight is None else weight)
         cumulated = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0)
         reached = shares * cumulated[-1]
         places = [(cumulated < reached).sum(axis=0), (cumulated <= reached).sum(axis=0)]
-        pair = np.take_along_axis(order, np.minimum(places, len(columns) - 1), axis=0)
-        below, above = np.take_along_axis(columns, pair, axis=0)
+        pair = np.take_along_axis(order, np.minimum(places, len(numbers) - 1), axis=0)
+        below, above = np.take_along_axis(numbers, pair, axis=0)
     quantiles: Floats = 0.5 * below + 0.5 * above
     return quantiles

@@ -92,7 +92,7 @@ class ByWeight(NamedTuple):
 
     def _highest(self, score: Floats, weight: Floats, over: float) -> float:
         """The highest of the scores up to one of which more than a share is over the weight."""
-        enough = 2 * max(self.least, int(self.weight / weight.mean())) + 8
+        enough = 2 * max(self.least, int(min(self.weight / weight.mean(), float(len(weight))))) + 8
         if enough < len(score) // 8:  # sorting all takes longer than the pass
             lowest = score.argpartition(enough)[:enough]
             highest = self._sorted(score[lowest], weight[lowest], over)

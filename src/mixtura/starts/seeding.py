@@ -109,7 +109,7 @@ def kmeans_plusplus(rows: RowsPass, n_clusters: int, rng: np.random.Generator) -
     -----
     Each centre is the best of 2 + log(n_clusters) rows drawn with probability proportional to
     weight times squared distance to the nearest centre so far. Cost O(n k d log k). Where the rows
-    are one block in memory, all centres are chosen in one call, which takes about d + 32 bytes of
+    are one block in memory, all centres are chosen in one call, which takes about d + 29 bytes of
     memory a row, and no distances but those that may change anything.
 
     References
