@@ -75,8 +75,10 @@ def best_splits(const double[:, ::1] X, const double[:, ::1] resp, const double[
         c.scatter = &of_all.resp_xx[0 if is_shared else j * size]
         with nogil:
             if not (is_shared and has_axes):  # one scatter has the same axes for all
-                has_axes = deviate(c.shape, d, c.scatter, total if is_shared else c.weight,
-                               &scale[0], &scratch[0], &deviations[0])
+                has_axes = deviate(
+                    c.shape, d, c.scatter, total if is_shared else c.weight, &scale[0],
+                    &scratch[0], &deviations[0],
+                )
             n_ways = 0 if not has_axes else cut_all_ways(
                 &c, most_bimodal(&c, m, &own[0, 0], &shares[0], &scratch[0]), &means[0, 0],
                 &scatter[0, 0],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import BACKENDS, unchanged
 
-from mixtura import reference
+from mixtura import fit_gmm, reference
 from mixtura.algebra import Algebra
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES
 from mixtura.shapes import FULL, SHAPE_NAMES, Floats
@@ -128,6 +128,19 @@ def test_bad_covariances_are_refused(by: Algebra, given: tuple[str, Floats], mes
 def test_covariances_that_are_not_numbers_are_refused() -> None:
     with pytest.raises(TypeError, match=r"^covariances must hold real numbers"):
         FAMILIES["spherical"].check(list("abcd"), K, D, reference)
+
+
+@each_engine
+@pytest.mark.parametrize("name", ["VVE", "EVE", "EVV"])
+def test_covariances_of_a_fit_with_one_that_is_almost_singular_are_given_back(
+    by: Algebra, name: str
+) -> None:
+    """What all have in common has the rounding of the worst."""
+    X = np.random.default_rng(0).normal(size=(120, 4))
+    X[:2] *= 1e3
+    covariances = fit_gmm(X, 2, covariance_type=name, rng=0).covariances
+    checked, _ = FAMILIES[name].check(covariances, 2, 4, by)
+    np.testing.assert_array_equal(checked, covariances)
 
 
 # Covariances that come with their factors
