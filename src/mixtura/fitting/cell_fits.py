@@ -77,15 +77,15 @@ class CellFits:
         return replace(again, events=(*smoothed, *others))
 
     def improved(
-        self, cell: Cell, fit: AnyFit, starts: Sequence[Any], *, moves: bool = False
+        self, cell: Cell, fit: AnyFit, starts: Sequence[Any], *, insists: bool = False
     ) -> AnyFit:
         """Return the fit, or a better one from other starts or parents, or by moves."""
         higher = any(one.history[-1] > fit.history[-1] for one in cell.parents)
-        if not starts and not higher and not moves:
+        if not starts and not higher and not insists:
             return fit
         ridge = self.survey.absolute_ridge(self.settings.reg_covar)
         try:
-            other = self._best(cell, starts, ridge, fit, moves=moves)
+            other = self._best(cell, starts, ridge, fit, insists=insists)
         except FAILURES:
             return fit
         return max(fit, other, key=rank_of_fit)
@@ -133,7 +133,7 @@ class CellFits:
         ridge: Floats,
         fit: AnyFit | None = None,
         *,
-        moves: bool = True,
+        insists: bool = False,
     ) -> AnyFit:
         """Fit from the best of all ends and moves, and from parents that are better still.
 
@@ -148,7 +148,7 @@ class CellFits:
             raise FitError("its covariances are singular at every start")
         rng = np.random.default_rng(cell.seed)
         begin = fitting.climb(
-            begins or of_parents, cell.sample, rng, moved=fit is not None, moves=moves
+            begins or of_parents, cell.sample, rng, moved=fit is not None, insists=insists
         )
         outcome: Outcome | None = None
         if fit is None or begin is not begins[0]:

@@ -177,10 +177,10 @@ class Models:
             stands = True
             for size in sizes if sweep % 2 == 0 else sizes[::-1]:
                 # No merger leads to the largest models, so moves are tried on them.
-                moves = sweep == 0 and size is sizes[-1]
+                insists = sweep == 0 and size is sizes[-1]
                 for name, fit in size.fits.items():
                     starts = size.new_ends(name) + self._resized(size, name, found)
-                    better = self._cells.improved(size.cell(name), fit, starts, moves=moves)
+                    better = self._cells.improved(size.cell(name), fit, starts, insists=insists)
                     if better is not fit:
                         size.fits[name] = better
                         self._add_end(size, name)

@@ -312,7 +312,7 @@ class Fitting:
         rng: np.random.Generator,
         *,
         moved: bool,
-        moves: bool,
+        insists: bool = False,
     ) -> Parameters:
         """Return the best parameters that given starts and moves lead to.
 
@@ -325,9 +325,9 @@ class Fitting:
         rng : Generator
         moved : bool
             Whether the first start has ended a climb. If nothing is better, it is returned as it
-            is.
-        moves : bool
-            Whether moves are tried.
+            is, and no moves are tried.
+        insists : bool
+            Whether more moves are tried in any case.
 
         Raises
         ------
@@ -359,7 +359,7 @@ class Fitting:
             self.survey.backend.algebra,
             rng,
             moved=moved,
-            moves=moves,
+            insists=insists,
             is_end=moved and rows.n_rows == self.survey.source.n_rows,
         )
         if len(best.weights) < self.n_components:

@@ -15,7 +15,7 @@ from mixtura.algebra import Algebra
 from mixtura.parameters import Parameters
 from mixtura.schedules import EM, Outcome
 from mixtura.search.alike import are_alike
-from mixtura.search.chain import FAILURES, Chain
+from mixtura.search.chain import Chain
 from mixtura.search.contest import Contest
 from mixtura.search.report import Record
 from mixtura.shapes import Floats
@@ -23,7 +23,7 @@ from mixtura.updates import Update
 
 __all__ = ["climb"]
 
-MOST_FAILURES = 6  # of moves in a row, where a climb has ended before
+MOST_FAILURES = 6  # of ranked moves in a row, where moves are insisted on
 MOST_STARTS = 3  # that are run: those that begin highest
 MOST_RIVALS = 24  # of a start that has ended a climb; most are soon given up
 FAR = 0.5  # nats per unit of weight and feature; rivals that begin lower do not lead
@@ -38,7 +38,7 @@ def climb(
     rng: np.random.Generator,
     *,
     moved: bool = False,
-    moves: bool = True,
+    insists: bool = False,
     is_end: bool = False,
 ) -> Parameters:
     """Return the best parameters that starts and moves lead to.
@@ -57,9 +57,10 @@ def climb(
     rng : Generator
         For random moves.
     moved : bool
-        Whether the first start has ended a climb. If nothing is better, it is returned as it is.
-    moves : bool
-        Whether moves are tried, more than elsewhere where a climb has ended before.
+        Whether the first start has ended a climb. If nothing is better, it is returned as it is,
+        and no moves are tried.
+    insists : bool
+        Whether more moves than elsewhere are tried in any case.
     is_end : bool
         Whether that climb was on the rows of `em`. Else it goes on there first.
 
@@ -87,8 +88,10 @@ def climb(
         chain.start()
     if chain.leader is None:
         raise contest.failure
-    if moves:
-        chain.move(failures=MOST_FAILURES if moved else FAILURES)
+    if insists:
+        chain.move(failures=MOST_FAILURES)
+    elif not moved:
+        chain.move()
     return starts[0] if chain.leader is leader else chain.leader.parameters
 
 
