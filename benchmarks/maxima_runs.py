@@ -24,13 +24,16 @@ from threadpoolctl import threadpool_limits
 import mixtura
 from benchmarks.best_known import improve, is_spurious, smallest_rows
 from benchmarks.maxima_problems import PROBLEMS
+from mixtura import kernels
 from mixtura.covariance import family_named
 from mixtura.passes import RowsPass
+from mixtura.search.shares import LEAST_SHARE
 
 Array = np.ndarray
 SKLEARN_TYPES = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
 R_SEEDS = 3  # of mclust: it draws random numbers only for a sample of many rows
 R_SAMPLE = 2000  # rows above which it takes one
+PASSES_OF_SPLIT = 7  # over the rows of a component, at most: one, and two from each of three cuts
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,21 @@ def counted(n_samples: int) -> Iterator[Counted]:
             counts.passes += rows._kept[0].rows.followed * rows.source.n_rows / n_samples
         return course
 
+    best_splits = kernels.best_splits
+
+    def counting_splits(X: Array, resp: Array, weight: Array, which: Any, *arguments: Any) -> Any:
+        own = np.count_nonzero(resp[:, which] > LEAST_SHARE)
+        counts.passes += PASSES_OF_SPLIT * own / n_samples
+        return best_splits(X, resp, weight, which, *arguments)
+
+    kernels.best_splits = counting_splits
     for name, original in originals.items():
         setattr(RowsPass, name, counting(original))
     RowsPass.follow = counting_follow  # type: ignore[method-assign]
     try:
         yield counts
     finally:
+        kernels.best_splits = best_splits
         RowsPass.follow = follow  # type: ignore[method-assign]
         for name, original in originals.items():
             setattr(RowsPass, name, original)
