@@ -73,8 +73,6 @@ def rows(name: str) -> Array:
     rng = np.random.default_rng(0)
     means = 4.0 * rng.normal(size=(k, d))
     roots = rng.normal(size=(k, d, d)) * rng.uniform(0.5, 1.0, size=(k, 1, 1))
-    # None is narrow: such a cluster would count as spurious, whatever its size.
-    roots = np.linalg.cholesky(roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(d))
     labels = rng.integers(0, k, size=n)
     X: Array = means[labels] + np.einsum("nab,nb->na", roots[labels], rng.normal(size=(n, d)))
     return X
