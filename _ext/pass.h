@@ -21,6 +21,10 @@
      masks.h     which rows components matter to           pairs.h      (1), (2) and (5) for some
      noisy.h     (1) to (5) for rows with noise of their own
 
+   Other headers are for what happens between passes: updates (m_step.h, families.h), iterations in
+   one call (squarem.h, rivals.h), starts (seeding.h, codes.h, lloyd.h, guess.h), and the choice of
+   moves (cuts.h, losses.h, dense.h).
+
    A tile is `tile` consecutive rows. Everything is done for all components while the tile is in
    cache, so each row comes from memory once a pass, and no (n, k) array exists.
 
