@@ -15,7 +15,7 @@ from searches import outcome_from, pair_update
 from mixtura.covariance import CELEUX_GOVAERT
 from mixtura.schedules import EM, Outcome
 from mixtura.search.shares import Shares
-from mixtura.search.splits import Split, best_split, cut
+from mixtura.search.splits import Split, best_splits, cut
 from mixtura.shapes import Floats
 
 BY = ONE_THREAD.algebra
@@ -37,7 +37,8 @@ def split_of(
     outcome: Outcome, em: EM, component: int, X: Floats, covariance_type: str = "full"
 ) -> Split | None:
     pair = pair_update(covariance_type, X.shape[1])
-    return best_split(outcome, component, Shares(outcome, em), pair, X.std(axis=0), BY)
+    (best,) = best_splits(outcome, [component], Shares(outcome, em), pair, X.std(axis=0), BY)
+    return best
 
 
 @pytest.mark.parametrize("name", [name for name in CELEUX_GOVAERT if name[1:] != "II"])
@@ -136,7 +137,7 @@ def test_component_whose_parts_cannot_be_estimated_is_not_split() -> None:
 
     pair: Any = Failing()
     shares = Shares(outcome, em)
-    assert best_split(outcome, 1, shares, pair, X.std(axis=0), BY) is None
+    assert best_splits(outcome, [1], shares, pair, X.std(axis=0), BY) == [None]
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)

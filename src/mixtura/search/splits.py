@@ -17,7 +17,7 @@ from mixtura.shapes import TINY, Floats
 from mixtura.statistics import Statistics
 from mixtura.updates import Update
 
-__all__ = ["Split", "best_split", "best_splits", "cut"]
+__all__ = ["Split", "best_splits", "cut"]
 
 LOOKS = 1  # iterations from each cut: more rank moves no better
 LEAST_ROWS = 4  # different ones
@@ -61,19 +61,6 @@ class Cutting(NamedTuple):
     apart: float = APART
     halo: float = HALO
     n_iter: int = 1 + LOOKS
-
-
-def best_split(
-    outcome: Outcome,
-    component: int,
-    shares: Shares,
-    pair: Update,
-    scale: Floats,
-    by: Algebra,
-) -> Split | None:
-    """Return how one component is best split: see `best_splits`."""
-    (found,) = best_splits(outcome, [component], shares, pair, scale, by)
-    return found
 
 
 def best_splits(
