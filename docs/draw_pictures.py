@@ -1,6 +1,6 @@
 """Draw the pictures of the pages: run their code, save what each block draws below it.
 
-python docs/draw_gallery.py
+python docs/draw_pictures.py
 """
 
 import re
@@ -13,25 +13,28 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 FOLDER = Path(__file__).parent
-PAGES = [FOLDER / "gallery.md", FOLDER / "incomplete.md", FOLDER / "bound.md"]
 BLOCK = re.compile(
     r"```python\n(?P<code>(?:(?!```).)*)```\n\n!\[[^]]*\]\((?P<file>.*?)\)", re.DOTALL
 )
+PROMPT = re.compile(r"^(>>>|\.\.\.) ?", re.MULTILINE)
 DPI = 100
 COLOURS = 96  # and not all there are: a picture takes a third of the space
 
 
 def drawn_pictures() -> Iterator[tuple[Path, Image.Image]]:
     """Run the blocks one after the other; give the file and the picture of each."""
-    for page in PAGES:
+    for page in sorted(FOLDER.glob("*/*.md")):
         names: dict[str, Any] = {}
         for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+            if PROMPT.match(block["code"]):  # an example of a page whose examples run together
+                continue
             exec(block["code"], names)
             figure = plt.gcf()
             figure.set_dpi(DPI)
             figure.canvas.draw()
             pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-            yield FOLDER / block["file"], pixels.quantize(COLOURS, dither=Image.Dither.NONE)
+            picture = pixels.quantize(COLOURS, dither=Image.Dither.NONE)
+            yield (page.parent / block["file"]).resolve(), picture
             plt.close("all")
 
 
@@ -39,7 +42,6 @@ def main() -> None:
     """Write every picture."""
     plt.switch_backend("Agg")  # to files, not to the screen
     for path, picture in drawn_pictures():
-        path.parent.mkdir(exist_ok=True)
         picture.save(path, optimize=True)
 
 
