@@ -140,14 +140,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     seed = parser.parse_args().seed
     warnings.simplefilter("error")
-    head = ["rows", "n, d, k", "default ridge", *(f"{each}, no ridge" for each in TYPES)]
+    head = ["rows", "n", "d", "k", "default ridge", *(f"{each}, no ridge" for each in TYPES)]
     print("| " + " | ".join(head) + " |")
-    print("| --- " * len(head) + "|")
+    print("| --- " + "| ---: " * 3 + "| --- " * (len(head) - 4) + "|")
     for name, (rows, k) in CASES.items():
         X = np.asarray(rows(), dtype=float)
         cells = [_cell(X, k, TYPES, rng=seed)]
         cells += [_cell(X, k, [each], rng=seed, reg_covar=0.0) for each in TYPES]
-        print(f"| {name} | {len(X)}, {X.shape[1]}, {k} | " + " | ".join(cells) + " |")
+        print(f"| {name} | {len(X)} | {X.shape[1]} | {k} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
