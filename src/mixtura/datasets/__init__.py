@@ -273,7 +273,8 @@ def load_diabetes_reaven_miller() -> Dataset:
     Reaven and Miller (1979). An attempt to define the nature of chemical diabetes using a
     multidimensional analysis. Diabetologia 16, 17-24.
 
-    Andrews and Herzberg (1985). Data: a collection of problems from many fields. Springer, table 36.
+    Andrews and Herzberg (1985). Data: a collection of problems from many fields for the student and
+    research worker. Springer, table 36.
     """
     return _load(
         "diabetes_reaven_miller",
