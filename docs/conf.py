@@ -84,8 +84,16 @@ def visit_formula(self: HTML5Translator, node: nodes.math | nodes.math_block) ->
     raise nodes.SkipNode
 
 
+def trim_code(app: Sphinx, page: nodes.document) -> None:  # noqa: ARG001 (what Sphinx passes)
+    """Drop the empty line that ends an example for doctest."""
+    for block in page.findall(nodes.literal_block):
+        block.rawsource = block.astext().rstrip()
+        block.children = [nodes.Text(block.rawsource)]
+
+
 def setup(app: Sphinx) -> None:
-    """Say how formulas are written."""
+    """Say how formulas and code are written."""
+    app.connect("doctree-read", trim_code)
     app.add_html_math_renderer("mathml", (visit_formula, None), (visit_formula, None))
 
 
