@@ -16,7 +16,8 @@ pytest.importorskip("matplotlib")
 from matplotlib import colors
 from matplotlib import pyplot as plt
 
-from mixtura.plot import MAX_FEATURES, DensityDisplay, PairDisplay, ScatterDisplay
+from mixtura.plot import MAX_FEATURES, DensityDisplay, PairDisplay, ScatterDisplay, rows
+from mixtura.plot.style import component_style, mixed
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 
@@ -149,7 +150,7 @@ def test_scatter_legend_names_components_with_their_shares() -> None:
         ({"features": (0, 2)}, "a feature to draw must be from 0 to 1; got 2"),
         ({"features": (-1, 0)}, "a feature to draw must be an integer, 0 or more"),
         ({"coverage": (0.5, 1.0)}, r"coverage must lie between 0 and 1.*got \(0.5, 1.0\)"),
-        ({"show": "certainty"}, "show must be one of 'classification', 'uncertainty'"),
+        ({"show": "certainty"}, "show must be one of 'classification', 'uncertainty', 'resp"),
         ({"max_points": 0}, "max_points must be an integer, 1 or more; got 0"),
     ],
 )
@@ -183,6 +184,54 @@ def test_uncertain_rows_are_larger_darker_and_on_top() -> None:
         assert (np.diff(grey)[different] < 0).all()
     legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert legend == ["0", "0.33", "0.67"], "of three components, 2/3 is the most there can be"
+
+
+def test_colours_of_rows_are_mixed_by_the_responsibilities_of_the_components() -> None:
+    display = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data, show="responsibilities")
+    resp = faithful_fit().model.responsibilities(FAITHFUL.data)
+    own = np.array([colors.to_rgb(component_style(j).colour) for j in range(3)])
+    certain = resp.max(axis=1) > 1 - 1e-9
+    assert certain.sum() > 50
+    np.testing.assert_allclose(
+        display.row_colours[certain], own[resp[certain].argmax(axis=1)], atol=1e-6
+    )
+    # Between components 0 and 2, a row has more of the colour of the one it belongs to more.
+    pair = np.flatnonzero(resp[:, 1] < 1e-6)
+    pair = pair[np.argsort(resp[pair, 0])]
+    along = (display.row_colours[pair] - own[2]) @ (own[0] - own[2])
+    assert (np.diff(along)[np.diff(resp[pair, 0]) > 1e-6] > 0).all()
+    for j, points in enumerate(display.points_):
+        mine = np.flatnonzero(resp.argmax(axis=1) == j)
+        mine = mine[np.argsort(1 - resp[mine].max(axis=1))]
+        np.testing.assert_allclose(points.get_facecolor()[:, :3], display.row_colours[mine])
+        np.testing.assert_array_equal(points.get_offsets(), FAITHFUL.data[mine])
+    legend = display.ax_.get_legend()
+    assert legend.get_title().get_text().endswith("colours mixed by responsibility")
+    assert len(legend.get_texts()) == 3
+
+
+def test_mix_of_all_of_one_component_is_its_colour_and_of_two_lies_between_in_lightness() -> None:
+    own = np.array([colors.to_rgb(component_style(j).colour) for j in range(10)])
+    np.testing.assert_allclose(mixed(np.eye(10)), own, atol=1e-6)
+    grey = mixed(np.array([[1.0, 0.0], [0.75, 0.25], [0.5, 0.5], [0.0, 1.0]])) @ [0.3, 0.59, 0.11]
+    assert (np.diff(grey) > 0.05).all()
+    anything = mixed(np.random.default_rng(0).dirichlet(np.full(8, 0.3), size=1000))
+    assert anything.min() >= 0
+    assert anything.max() <= 1
+
+
+def test_colours_of_many_rows_are_mixed_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> np.ndarray:
+        display = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data, show="responsibilities")
+        return display.row_colours
+
+    whole = drawn()
+    monkeypatch.setattr(rows, "ELEMENTS_AT_ONCE", 30)
+    np.testing.assert_array_equal(drawn(), whole)
+
+
+def test_other_scatters_mix_no_colours() -> None:
+    assert ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data).row_colours is None
 
 
 # Pairs

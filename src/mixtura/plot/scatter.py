@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScatterDisplay", "Show", "check_show"]
 
-Show = Literal["classification", "uncertainty"]
+Show = Literal["classification", "uncertainty", "responsibilities"]
 SHOWN: tuple[Show, ...] = get_args(Show)
 
 # Areas of markers in points squared. Few rows get large ones; many rows share the total.
@@ -40,6 +40,7 @@ SMALLEST_AREA = 4.0
 TOTAL_AREA = 12_000.0
 # Area of the most uncertain row, in units of that of a certain one.
 UNCERTAIN_AREA = 6.0
+MIXED_AREA = 1.5  # of a row whose colour has to be seen well, in the same units
 UNCERTAINTY = ("#BDB9AE", "#E39B0B", "#6B1705")  # each darker than the one before, in grey too
 # More markers than this are saved as an image in vector formats.
 MOST_VECTORS = 2_000
@@ -79,8 +80,11 @@ class ScatterDisplay(ModelDisplay):
         Labels of the axes.
     coverage : tuple of float
         Share of a component that each of its ellipses holds, between 0 and 1.
-    show : {"classification", "uncertainty"}
+    show : {"classification", "uncertainty", "responsibilities"}
         What colours and sizes of the rows mean.
+    row_colours : ndarray of shape (n_points, 3) or None
+        Red, green and blue of each drawn row for "responsibilities": the colours of the components
+        mixed in proportion to the responsibilities, in Oklab [1]_.
     part : {"component", "cluster"}
         What the legend calls the components.
 
@@ -94,6 +98,10 @@ class ScatterDisplay(ModelDisplay):
         Drawn rows, one collection for each component.
     ellipses_ : list of lists of matplotlib.patches.PathPatch
         ``ellipses_[j][c]`` holds the share ``coverage[c]`` of component j.
+
+    References
+    ----------
+    .. [1] B. Ottosson, "A perceptual color space for image processing", 2020.
     """
 
     weights: NDArray[np.float64]
@@ -107,6 +115,7 @@ class ScatterDisplay(ModelDisplay):
     feature_names: tuple[str, str] = ("feature 0", "feature 1")
     coverage: tuple[float, ...] = (0.5, 0.95)
     show: Show = "classification"
+    row_colours: NDArray[np.float64] | None = None
     part: str = "component"
     points_: list[PathCollection] = field(init=False)
     ellipses_: list[list[PathPatch]] = field(init=False)
@@ -144,9 +153,10 @@ class ScatterDisplay(ModelDisplay):
             Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         coverage : tuple of float
             Share of a component that each of its ellipses holds, between 0 and 1.
-        show : {"classification", "uncertainty"}
+        show : {"classification", "uncertainty", "responsibilities"}
             Rows have the colours of their components; or they are darker and larger where it
-            is less certain from which component they come.
+            is less certain from which component they come; or the colours of all components are
+            mixed by the responsibilities, so that doubtful rows look between.
         max_points : int
             Of more rows than this a random sample, the same at each call, is drawn.
         names : sequence of n_components str or None
@@ -176,7 +186,7 @@ class ScatterDisplay(ModelDisplay):
         check_show(show, drawn)
         data = data_to_draw(drawn, X, sample_weight, feature_names)
         pair = check_pair(features, data.names)
-        points = Points.of(drawn, data, max_points)
+        points = Points.of(drawn, data, max_points, coloured=show == "responsibilities")
         look = check_look(names, legend, drawn.n_components)
         return cls._of_pair(drawn, points, pair, data.names, coverage, show, **look).plot(ax)
 
@@ -209,6 +219,7 @@ class ScatterDisplay(ModelDisplay):
             feature_names=(feature_names[pair[0]], feature_names[pair[1]]),
             coverage=coverage,
             show=show,
+            row_colours=points.colours,
             part=part,
             **look,
         )
@@ -236,6 +247,8 @@ class ScatterDisplay(ModelDisplay):
             lines.append(f"{len(self.points):,} of {self.n_rows:,} rows")
         if self.show == "uncertainty":
             lines.append("uncertainty of a row:")
+        if self.show == "responsibilities":
+            lines.append("colours mixed by responsibility")
         handles, title = self._handles(), "\n".join(lines)
         if handles or title:
             legend = ax.legend(handles=handles, title=title, **options)
@@ -281,8 +294,11 @@ class ScatterDisplay(ModelDisplay):
         n_points = max(len(self.points), 1)
         area: Any = np.clip(TOTAL_AREA / n_points, SMALLEST_AREA, LARGEST_AREA)
         colour: Any = style.colour
-        if self.show == "uncertainty":
+        if self.show != "classification":
             mine = mine[np.argsort(self.uncertainty[mine])]  # the least certain on top
+        if self.show == "responsibilities" and self.row_colours is not None:
+            area, colour = MIXED_AREA * area, self.row_colours[mine]
+        if self.show == "uncertainty":
             area = area * self._growth(self.uncertainty[mine])
             colour = self._colours(self.uncertainty[mine])
         if self.sample_weight is not None:
@@ -330,8 +346,8 @@ class ScatterDisplay(ModelDisplay):
 
 def check_show(show: Show, drawn: Drawn) -> None:
     """Raise an error for anything else that rows could show."""
-    if check_option("show", show, SHOWN) == "uncertainty" and isinstance(drawn, Clusters):
+    if check_option("show", show, SHOWN) != "classification" and isinstance(drawn, Clusters):
         raise ValueError(
-            'show must be "classification" for a KMeansFit, which knows no uncertainty; got '
-            '"uncertainty". Draw a mixture for that.'
+            f'show must be "classification" for a KMeansFit, which knows no uncertainty; got '
+            f'"{show}". Draw a mixture for that.'
         )
