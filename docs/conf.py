@@ -47,7 +47,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
-    "within_subsection_order": "FileNameSortKey",
+    "subsection_order": [f"examples/{name}" for name in ("lectures", "uses", "pictures")],
+    "within_subsection_order": "ExampleTitleSortKey",
+    "capture_repr": (),  # a display as the last line of a script is a picture, not a text
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
