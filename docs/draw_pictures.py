@@ -23,7 +23,7 @@ COLOURS = 96  # and not all there are: a picture takes a third of the space
 
 def drawn_pictures() -> Iterator[tuple[Path, Image.Image]]:
     """Run the blocks one after the other; give the file and the picture of each."""
-    for page in sorted(FOLDER.glob("*/*.md")):
+    for page in [FOLDER.parent / "README.md", *sorted(FOLDER.glob("*/*.md"))]:
         names: dict[str, Any] = {}
         for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
             if PROMPT.match(block["code"]):  # an example of a page whose examples run together

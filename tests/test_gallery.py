@@ -16,8 +16,7 @@ from PIL import Image
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCRIPTS = sorted(DOCS.glob("examples/*/*.py"))
-# These are saved by an example in the tutorial, and drawn by benchmarks.performance.
-OTHERS = {"old_faithful.png", "components.svg", "performance.svg"}
+MADE_BY_BENCHMARKS = {"components.svg", "performance.svg"}
 
 
 def test_pictures_of_the_pages_are_what_their_code_draws() -> None:
@@ -31,7 +30,15 @@ def test_pictures_of_the_pages_are_what_their_code_draws() -> None:
         remedy = f"{path.name}: draw it anew with python docs/draw_pictures.py"
         assert np.abs(before - now).mean() < 0.02 * 255, remedy
         drawn.append(path.name)
-    assert {path.name for path in (DOCS / "pictures").iterdir()} == {*drawn, *OTHERS}
+    assert {path.name for path in (DOCS / "pictures").iterdir()} == {*drawn, *MADE_BY_BENCHMARKS}
+
+
+def test_front_page_and_readme_show_the_same_code() -> None:
+    pages = [path.read_text("utf-8") for path in (DOCS / "index.md", DOCS.parent / "README.md")]
+    site, readme = (re.search(r"```python\n(.*?)```", text, re.DOTALL) for text in pages)
+    assert site
+    assert readme
+    assert site[1] == readme[1]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
