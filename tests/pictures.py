@@ -86,6 +86,7 @@ PICTURES: dict[str, Callable[..., Any]] = {
     "history of an easy fit": lambda **options: plot.HistoryDisplay(
         history=-4.155 - 3e-9 * 0.4 ** np.arange(8), stop_reason="converged"
     ).plot(**options),
+    "SurfaceDisplay": _of_faithful(plot.SurfaceDisplay),
     "HistoryDisplay": lambda **options: plot.HistoryDisplay.from_fit(faithful_fit(), **options),
     "CriterionDisplay": lambda **options: plot.CriterionDisplay.from_selection(
         selection(), **options

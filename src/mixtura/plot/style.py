@@ -31,6 +31,7 @@ __all__ = [
     "draw_number",
     "mixed",
     "new_axes",
+    "number_look",
     "plain",
     "wrapped",
 ]
@@ -42,8 +43,8 @@ LINE_STYLES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)))
 INK = "#26262B"
 PALE = "#D9DBE1"
 
-# Oklab (Ottosson 2020), in which equal steps look equal: linear RGB to responses of cones, and their
-# cube roots to lightness, green to red and blue to yellow.
+# Oklab (Ottosson 2020), in which equal steps look equal: linear RGB to responses of cones, and
+# their cube roots to lightness, green to red and blue to yellow.
 TO_CONES = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -220,20 +221,24 @@ def draw_number(
     ax: Axes, j: int, n_components: int, x: float, y: float, name: str | None = None
 ) -> None:
     """Write the number or name of component j at (x, y), small if there are many."""
+    text = str(j) if name is None else wrapped(name)
+    ax.annotate(text, (x, y), **number_look(j, n_components, name))
+
+
+def number_look(j: int, n_components: int, name: str | None = None) -> dict[str, Any]:
+    """Return how matplotlib writes the number or name of component j."""
     padding = 0.25 if n_components <= MAX_LEGEND else 0.1
-    ax.annotate(
-        str(j) if name is None else wrapped(name),
-        (x, y),
-        horizontalalignment="center",
-        verticalalignment="center",
-        fontsize="small" if n_components <= MAX_LEGEND else "x-small",
-        fontweight="bold",
-        color=INK,
-        bbox={
+    return {
+        "horizontalalignment": "center",
+        "verticalalignment": "center",
+        "fontsize": "small" if n_components <= MAX_LEGEND else "x-small",
+        "fontweight": "bold",
+        "color": INK,
+        "bbox": {
             "boxstyle": f"{'circle' if name is None else 'round'},pad={padding}",
             "facecolor": "white",
             "edgecolor": component_style(j).colour,
             "linewidth": 1.2,
         },
-        zorder=5,
-    )
+        "zorder": 5,
+    }
