@@ -81,6 +81,9 @@ PICTURES: dict[str, Callable[..., Any]] = {
     "responsibilities": lambda **options: plot.ScatterDisplay.from_fit(
         faithful_fit(), FAITHFUL.data, show="responsibilities", **options
     ),
+    "regions": lambda **options: plot.ScatterDisplay.from_fit(
+        faithful_fit(), FAITHFUL.data, regions=True, **options
+    ),
     **{f"{each.__name__} of k-means": _of_faithful(each, kmeans_fit) for each in CLUSTER_DISPLAYS},
     "history of k-means": lambda **options: plot.HistoryDisplay.from_fit(kmeans_fit(), **options),
     "history of an easy fit": lambda **options: plot.HistoryDisplay(

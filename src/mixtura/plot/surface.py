@@ -25,7 +25,7 @@ from mixtura.plot.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+    from matplotlib.collections import PolyCollection
 
 __all__ = ["SurfaceDisplay"]
 
@@ -68,7 +68,7 @@ class SurfaceDisplay(ModelDisplay):
         Axes of the surface: `ax_` itself, or other ones in its place where it is flat.
     figure_ : matplotlib.figure.Figure or SubFigure
         Figure of the axes.
-    surface_ : mpl_toolkits.mplot3d.art3d.Poly3DCollection
+    surface_ : matplotlib.collections.PolyCollection
         The surface.
     """
 
@@ -79,7 +79,7 @@ class SurfaceDisplay(ModelDisplay):
     heights: NDArray[np.float64]
     feature_names: tuple[str, str] = ("feature 0", "feature 1")
     axes_3d_: Any = field(init=False)
-    surface_: Poly3DCollection = field(init=False)
+    surface_: PolyCollection = field(init=False)
 
     @classmethod
     def from_model(
