@@ -70,6 +70,7 @@ class Answers:
     bic = _of_rows(GaussianMixture.bic)
     icl = _of_rows(GaussianMixture.icl)
     elbo = _of_rows(GaussianMixture.elbo)
+    profile = _of_rows(GaussianMixture.profile)
     kl_divergence = answered(GaussianMixture.kl_divergence)
     mean = answered(GaussianMixture.mean)
     covariance = answered(GaussianMixture.covariance)

@@ -28,6 +28,7 @@ from mixtura.mixture import (
     marginal,
     moments,
     one_feature,
+    profiles,
     reordering,
     sampling,
     saving,
@@ -182,6 +183,9 @@ class GaussianMixture:
     summary = table.summary
     to_pandas = table.to_pandas
     _repr_html_ = table.html
+
+    # What its components look like in other columns
+    profile = profiles.profile
 
     # Files, and scikit-learn
     save = files.save
