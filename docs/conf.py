@@ -1,6 +1,8 @@
 """Settings of the site: `python -m sphinx -W --keep-going docs build/site`."""
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import latex2mathml.converter
@@ -10,6 +12,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 import mixtura
 
+sys.path.insert(0, str(Path(__file__).parent))  # sphinx-gallery imports animations.py
 os.environ["OMP_NUM_THREADS"] = "1"  # figures of the gallery do not depend on the machine
 
 project = "mixtura"
@@ -49,6 +52,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "subsection_order": [f"examples/{name}" for name in ("lectures", "uses", "pictures")],
     "within_subsection_order": "ExampleTitleSortKey",
+    "image_scrapers": ("animations",),
     "capture_repr": (),  # a display as the last line of a script is a picture, not a text
     "download_all_examples": False,
     "show_memory": False,
