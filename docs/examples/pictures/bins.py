@@ -2,9 +2,9 @@
 Counts in bins
 ==============
 
-A fit of `fit_binned` has its own bins. The height of a bar is the share of the rows in the bin,
-divided by its width. An open bin has no width. It is drawn to where 1% of what the mixture has in
-it lies beyond, and hatched.
+A fit of `mixtura.fit_binned` has its own bins. The height of a bar is the share of the rows in the
+bin, divided by its width. An open bin has no width. It is drawn to where 1% of what the mixture has
+in it lies beyond, and hatched.
 """
 
 import numpy as np

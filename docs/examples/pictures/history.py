@@ -3,7 +3,7 @@ History of a fit
 ================
 
 The objective of EM after each iteration: the log-likelihood per row, and the penalty of
-`reg_covar`. The dashed line is the limit, as Aitken's extrapolation predicts it.
+``reg_covar``. The dashed line is the limit, as Aitken's extrapolation predicts it.
 """
 
 import mixtura

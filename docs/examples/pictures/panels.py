@@ -2,8 +2,8 @@
 Several pictures in one figure
 ==============================
 
-`new_axes` makes a figure of panels, and `ax=` draws on one of them. `common_limits` gives all of
-them the same limits.
+`mixtura.plot.new_axes` makes a figure of panels, and ``ax=`` draws on one of them.
+`mixtura.plot.common_limits` gives all of them the same limits.
 """
 
 import mixtura

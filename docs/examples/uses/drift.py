@@ -2,8 +2,8 @@
 Rows that drift
 ===============
 
-Waiting times grow by a minute with each batch of rows. `StepwiseGMM` looks at each batch once. With
-`half_life`, it forgets old rows and follows the new ones. Without, it stays behind.
+Waiting times grow by a minute with each batch of rows. `mixtura.StepwiseGMM` looks at each batch
+once. With ``half_life``, it forgets old rows and follows the new ones. Without, it stays behind.
 """
 
 import numpy as np

@@ -2,8 +2,8 @@
 Which model? BIC of fourteen families
 =====================================
 
-`select_gmm` fits each of the fourteen families with one to six components. The model with the
-lowest BIC is marked. The best five families have colours.
+`mixtura.select_gmm` fits each of the fourteen families with one to six components. The model with
+the lowest BIC is marked. The best five families have colours.
 """
 
 from mixtura import datasets, plot, select_gmm

@@ -4,7 +4,7 @@ A model for each group
 
 One mixture is fitted to genuine banknotes, another one to forged notes, which are of two kinds. If
 both groups are equally frequent, a new note more probably belongs to the one with the higher
-`log_prob`.
+``log_prob``.
 """
 
 from mixtura import datasets, fit_gmm, plot

@@ -2,8 +2,8 @@
 Missing numbers
 ===============
 
-Half of the insulin values are deleted at random. `missing="em"` fits the mixture to what is left.
-`impute` fills in what is expected. The picture compares it with the deleted values.
+Half of the insulin values are deleted at random. ``missing="em"`` fits the mixture to what is left.
+``impute`` fills in what is expected. The picture compares it with the deleted values.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 Outliers: rows of low density
 =============================
 
-`log_prob` is a score for outliers. The threshold is the score that one row in a hundred of the
+``log_prob`` is a score for outliers. The threshold is the score that one row in a hundred of the
 mixture is below. Rows below it are marked.
 """
 
