@@ -2,6 +2,7 @@
 
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from mixtura import GaussianMixture, datasets, fit_bayesian_gmm, fit_gmm, scan
+from mixtura import GaussianMixture, datasets, fit_bayesian_gmm, fit_gmm, fit_kmeans, scan
 
 IRIS = datasets.load_iris()
 RNG = np.random.default_rng(0)
@@ -138,6 +139,28 @@ def test_mixture_fit_and_posterior_answer_alike() -> None:
     assert bayesian.profile(X, FRAME).loc["component", "size"]["all"] == 60
 
 
+def test_profile_of_clusters_is_that_of_their_labels() -> None:
+    fit = fit_kmeans(X, 2, rng=0)
+    table = fit.profile(X, FRAME, sample_weight=WEIGHT)
+    for c in (0, 1):
+        expected = by_loops(FRAME["age"].tolist(), ((fit.labels == c) * WEIGHT).tolist())
+        assert table[c]["age"].to_dict() == pytest.approx(expected, rel=1e-12)
+        assert table[c]["cluster", "size"] == WEIGHT[fit.labels == c].sum()
+    assert table.columns.name == "cluster"
+    means = fit.profile(X).xs("mean", level=1)[[0, 1]]
+    np.testing.assert_allclose(means.T, fit.centers, rtol=1e-12)
+    with pytest.raises(ValueError, match="data must have 60 rows"):
+        fit.profile(X, FRAME[:50])
+
+
+def test_row_of_k_means_with_nothing_observed_counts_in_all_rows_only() -> None:
+    holes = X.copy()
+    holes[3] = np.nan
+    fit = fit_kmeans(holes, 2, rng=0, missing="em")
+    sizes = fit.profile(holes, FRAME).loc["cluster", "size"]
+    assert sizes.tolist() == [*np.bincount(fit.labels[fit.labels >= 0]), 60]
+
+
 def test_rows_in_blocks_have_the_profile_of_all_rows() -> None:
     blocks = scan([X[:20], X[20:]])
     whole = MIXTURE.profile(X, FRAME)
@@ -244,6 +267,13 @@ def test_columns_in_another_order_of_rows_are_refused(wrapped: Any) -> None:
     other = wrapped(FRAME.sort_values("income"))
     with pytest.raises(ValueError, match=r"data must have the index of X; .*data\.loc\[X\.index\]"):
         MIXTURE.profile(rows, other)
+
+
+def test_rows_that_other_processes_work_on_are_refused() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        rows = scan([X[:20], X[20:]], executor=executor)
+        with pytest.raises(ValueError, match="got rows that other processes work on"):
+            MIXTURE.profile(rows, FRAME)
 
 
 def test_profile_without_pandas_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from mixtura.shapes import Floats
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
-__all__ = ["profile"]
+__all__ = ["profile", "profile_table"]
 
 Line = tuple[tuple[Hashable, Hashable], Floats]  # column and statistic, a number for each component
 
@@ -121,22 +121,56 @@ def profile(
                  True                  1.00   0.14    0.69
                  missing weight        0.00   0.00    0.00
     """
-    pd = import_pandas("profile")
     check_flag("hard", hard)
     n_threads = check_n_threads(n_threads)
     rows = opened(
         self, X, sample_weight, missing=missing, noise_covariance=noise_covariance,
         projection=projection, minimum=1,
     )  # fmt: skip
+    names = None if projection is not None else self.feature_names
+    assign = partial(of_opened, self, rows, n_threads, "labels" if hard else "resp")
+    return profile_table(rows, names, data, columns, assign, self.n_components)
+
+
+def profile_table(
+    rows: RowSource,
+    names: Sequence[str] | None,
+    data: Any,
+    columns: Sequence[Hashable] | None,
+    assign: Callable[[], NDArray[Any]],
+    n_components: int,
+    part: str = "component",
+) -> Any:
+    """Return the table of a profile, after all checks.
+
+    Parameters
+    ----------
+    rows : RowSource
+        Checked, at least one.
+    names : sequence of str or None
+        Of the columns of the rows, where they have none themselves.
+    data, columns : object
+        As `profile` takes them.
+    assign : callable
+        Returns the responsibilities of the rows, or their labels.
+    n_components : int
+        Number of components or clusters.
+    part : {"component", "cluster"}
+        What the table calls them.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    pd = import_pandas("profile")
     if rows.is_far:
         raise ValueError(
             "X must be rows that this process reads; got rows that other processes work on. Scan "
             "them without executor, or collect a sample of them."
         )
     if data is None:
-        known = None if projection is not None else self.feature_names
-        names = check_feature_names(rows.feature_names or known, rows.n_features)
-        chosen = _of_rows(rows, names, columns)
+        own = check_feature_names(rows.feature_names or names, rows.n_features)
+        chosen = _of_rows(rows, own, columns)
     else:
         frame = _frame(pd, data)
         if len(frame) != rows.n_samples:
@@ -149,13 +183,17 @@ def profile(
         )
         check_index(frame if columns_have_index else data, rows.index, "data")
         chosen = _of_frame(pd, frame, columns)
-    assigned = of_opened(self, rows, n_threads, "labels" if hard else "resp")
-    weights = _Weights(assigned, rows.weights(), self.n_components)
-    lines = [*_sizes(weights), *(line for each in chosen for line in each.lines(weights))]
+    weights = _Weights(assign(), rows.weights(), n_components)
+    sizes = np.array([weight.sum() for weight in weights.all()])
+    lines = [
+        ((part, "size"), sizes),
+        ((part, "share"), sizes / sizes[-1]),
+        *(line for each in chosen for line in each.lines(weights)),
+    ]
     return pd.DataFrame(
         np.array([numbers for _, numbers in lines]),
         index=pd.MultiIndex.from_tuples([label for label, _ in lines], names=LEVELS),
-        columns=pd.Index([*range(self.n_components), "all"], name="component"),
+        columns=pd.Index([*range(n_components), "all"], name=part),
     )
 
 
@@ -220,11 +258,6 @@ class _Categories(NamedTuple):
         if len(others):
             yield (self.label, f"{len(others)} other levels"), shares[others].sum(axis=0)
         yield (self.label, MISSING), np.array(missing)
-
-
-def _sizes(weights: _Weights) -> list[Line]:
-    sizes = np.array([weight.sum() for weight in weights.all()])
-    return [(("component", "size"), sizes), (("component", "share"), sizes / sizes[-1])]
 
 
 def _statistics(values: Floats, weight: Floats) -> list[float]:

@@ -47,6 +47,8 @@ class SurfaceDisplay(ModelDisplay):
     ----------
     names : list of str or None
         Names of the components.
+    legend : bool
+        Has no effect: a surface has no legend.
     x : ndarray of shape (n_x,)
         Where the density is evaluated on the first axis, ascending.
     y : ndarray of shape (n_y,)
