@@ -3,7 +3,7 @@ Profiles of clusters
 ====================
 
 Each mean of a component is in the units of its column. Below it, and as a colour, is its distance
-from the mean of all rows, in standard deviations. ``fit.profile`` returns a table with more numbers.
+from the mean of all rows, in standard deviations. ``fit.profile`` returns more numbers as a table.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from mixtura import datasets, fit_gmm, plot
 thyroid = datasets.load_thyroid()
 fit = fit_gmm(thyroid.data, 3, rng=0)
 distances = (fit.means - thyroid.data.mean(axis=0)) / thyroid.data.std(axis=0)
-ax = plot.new_axes(panel_size=(7, 3.4))[0, 0]
+ax = plot.new_axes(panel_size=(7.6, 3.4))[0, 0]
 image = ax.imshow(distances, cmap="PuOr_r", vmin=-2.5, vmax=2.5, aspect="auto")
 for (j, a), mean in np.ndenumerate(fit.means):
     text = f"{mean:.3g}\n({distances[j, a]:+.1f})"
