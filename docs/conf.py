@@ -12,7 +12,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 import mixtura
 
-sys.path.insert(0, str(Path(__file__).parent))  # sphinx-gallery imports animations.py
+sys.path.insert(0, str(Path(__file__).parent))  # sphinx-gallery imports scripts.py
 os.environ["OMP_NUM_THREADS"] = "1"  # figures of the gallery do not depend on the machine
 
 project = "mixtura"
@@ -51,8 +51,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
     "subsection_order": [f"examples/{name}" for name in ("lectures", "uses", "pictures")],
-    "within_subsection_order": "ExampleTitleSortKey",
-    "image_scrapers": ("animations",),
+    "within_subsection_order": "scripts.place_in_section",
+    "image_scrapers": ("scripts.pictures_of_block",),
     "capture_repr": (),  # a display as the last line of a script is a picture, not a text
     "download_all_examples": False,
     "show_memory": False,

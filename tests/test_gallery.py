@@ -56,13 +56,18 @@ def test_script_of_the_gallery_is_short_and_draws(
     assert plt.get_fignums()
     for animation in names.values():
         if isinstance(animation, Animation):
-            animation.save("animation.gif", writer="pillow", dpi=80)  # as docs/animations.py does
+            animation.save("animation.gif", writer="pillow", dpi=80)  # as docs/scripts.py does
             assert 10_000 < Path("animation.gif").stat().st_size < 300_000
     for figure in map(plt.figure, plt.get_fignums()):
         assert any(ax.has_data() for ax in figure.axes)
     assert capsys.readouterr().out == ""
     assert [path.name for path in tmp_path.iterdir()] in ([], ["animation.gif"])
     plt.close("all")
+
+
+def test_lectures_have_an_order() -> None:
+    ordered = re.findall(r'"(\w+\.py)"', (DOCS / "scripts.py").read_text(encoding="utf-8"))
+    assert sorted(ordered) == [path.name for path in SCRIPTS if path.parent.name == "lectures"]
 
 
 def test_gallery_shows_every_display() -> None:

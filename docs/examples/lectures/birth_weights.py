@@ -1,6 +1,6 @@
 """
-1. Birth weights: three Gaussians
-=================================
+Birth weights: three Gaussians
+==============================
 
 The density of a mixture is a sum: each Gaussian times its weight. All three have the same
 variance. The rows are the birth weights of 189 children.

@@ -1,6 +1,6 @@
 """
-8. The bound that EM raises
-===========================
+The bound that EM raises
+========================
 
 Only the mean of the short waits is free. Each E-step makes a bound that touches the log-likelihood
 (dot). Each M-step goes to the maximum of the bound (triangle).

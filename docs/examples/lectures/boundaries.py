@@ -1,6 +1,6 @@
 """
-7. Straight boundaries and curved ones
-======================================
+Straight boundaries and curved ones
+===================================
 
 Where all components have the same covariance, the boundaries between them are straight, and each
 region is convex. Where each has its own covariance, the boundaries are curved.

@@ -1,6 +1,6 @@
 """
-3. EM, frame by frame
-=====================
+EM, frame by frame
+==================
 
 EM starts with two circles in the wrong places. They become ellipses, one for each kind of eruption.
 The colour of a row is mixed from both components by its responsibilities.

@@ -1,6 +1,6 @@
 """
-2. k-means, frame by frame
-==========================
+k-means, frame by frame
+=======================
 
 k-means repeats two steps. Each row goes to the nearest center. Then each center goes to the mean
 of its rows. On the line both centers are equally near. The centers start in the wrong places.

@@ -1,6 +1,6 @@
 """
-6. The log-likelihood, iteration by iteration
-=============================================
+The log-likelihood, iteration by iteration
+==========================================
 
 EM never lowers the log-likelihood. It may stay on a plateau for a long time before it rises again.
 Different starts may end in different maxima. Each start here gives each row random

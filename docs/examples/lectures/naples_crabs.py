@@ -1,6 +1,6 @@
 """
-9. The crabs of Naples
-======================
+The crabs of Naples
+===================
 
 Weldon measured 1000 crabs. Their foreheads were not normally distributed. Pearson (1894) explained
 them by two groups, the first mixture that was ever fitted. He solved an equation of degree nine;

@@ -1,6 +1,6 @@
 """
-5. Rows and responsibilities
-============================
+Rows and responsibilities
+=========================
 
 Left: the species of each iris. Middle: what EM is given. Right: what EM finds. Where two species
 overlap, a row belongs to both in part, and its colour is mixed.

@@ -1,6 +1,6 @@
 """
-4. A mixture in two dimensions
-==============================
+A mixture in two dimensions
+===========================
 
 Left: ellipses hold 25, 50, 75 and 95% of each component. Right: regions hold as much of the whole
 mixture. Its density is the sum of the weighted densities of the components.

@@ -1,6 +1,5 @@
-"""How the site shows the animations of the gallery's scripts: as GIF files."""
+"""How the site shows the scripts of the gallery: their order, and animations as GIF files."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,25 @@ from matplotlib import pyplot as plt
 from matplotlib.animation import Animation
 from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper
 
+# A course of lectures. All other scripts are in the order of their names.
+LECTURES = [
+    "birth_weights.py",
+    "kmeans_frames.py",
+    "em_frames.py",
+    "two_dimensions.py",
+    "responsibilities_of_rows.py",
+    "log_likelihood.py",
+    "bound.py",
+    "boundaries.py",
+    "naples_crabs.py",
+]
 # As an image inside the page, and as a file.
 SHOWN = "{image}\n:download:`Download the animation </{file}>`\n\n"
+
+
+def place_in_section(name: str) -> tuple[int, str]:
+    """Return the key by which the scripts of a section are sorted."""
+    return LECTURES.index(name) if name in LECTURES else 0, name
 
 
 def pictures_of_block(block: Any, names: dict[str, Any], settings: dict[str, Any]) -> str:
@@ -25,8 +41,3 @@ def pictures_of_block(block: Any, names: dict[str, Any], settings: dict[str, Any
         image = figure_rst([str(path)], settings["src_dir"], "Animation")
         text += SHOWN.format(image=image, file=path.relative_to(settings["src_dir"]).as_posix())
     return text
-
-
-def _get_sg_image_scraper() -> Callable[..., str]:
-    """Return what sphinx-gallery asks for by this name."""
-    return pictures_of_block
