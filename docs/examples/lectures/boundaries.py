@@ -13,7 +13,7 @@ X, names = iris.data[:, :2], iris.feature_names[:2]
 axes = plot.new_axes(1, 2, panel_size=(4.6, 3.8))
 displays = []
 for ax, covariance_type in zip(axes.flat, ("tied", "full")):
-    fit = fit_gmm(X, 3, covariance_type=covariance_type, labels=iris.labels)
+    fit = fit_gmm(X, 3, covariance_type=covariance_type, labels=iris.labels, rng=0)
     display = plot.ScatterDisplay.from_fit(
         fit, X, feature_names=names, regions=True, coverage=(0.5,), legend=False, ax=ax
     )
