@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "subsection_order": [f"examples/{name}" for name in ("lectures", "uses", "pictures")],
     "within_subsection_order": "scripts.place_in_section",
     "image_scrapers": ("scripts.pictures_of_block",),
+    "remove_config_comments": True,
     "capture_repr": (),  # a display as the last line of a script is a picture, not a text
     "download_all_examples": False,
     "show_memory": False,

@@ -2,8 +2,9 @@
 Rows that drift
 ===============
 
-Waiting times grow by a minute with each batch of rows. `mixtura.StepwiseGMM` looks at each batch
-once. With ``half_life``, it forgets old rows and follows the new ones. Without, it stays behind.
+A minute is added to the waiting times with each batch of rows. `mixtura.StepwiseGMM` looks at each
+batch once. With ``half_life``, it forgets old rows and follows the new ones. Without, it stays
+behind.
 """
 
 import numpy as np
