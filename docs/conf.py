@@ -86,7 +86,8 @@ html_sidebars = {"index": [], "install": []}
 def visit_formula(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers draw without a script: the site works offline."""
     display = "inline" if isinstance(node, nodes.math) else "block"
-    self.body.append(latex2mathml.converter.convert(node.astext(), display=display))
+    formula = latex2mathml.converter.convert(node.astext(), display=display)
+    self.body.append(formula.replace("<mi>log</mi>", '<mi>log</mi><mspace width="0.17em"/>'))
     raise nodes.SkipNode
 
 
