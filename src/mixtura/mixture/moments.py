@@ -39,6 +39,12 @@ def covariance(self: GaussianMixture) -> Floats:
     -------
     ndarray of shape (n_features, n_features), squared units of the features
         Exactly symmetric, for every covariance type.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical").covariance()
+    array([[5.]])
     """
     weights = self.weights / self.weights.sum()
     z = self.means - mean(self)

@@ -33,10 +33,9 @@ def sample(
     Returns
     -------
     X : ndarray of shape (n, n_features)
-        ``means[label] + L_label z``, with z standard normal and L the lower Cholesky factor of
-        the component's covariance.
+        The rows, in random order.
     labels : ndarray of shape (n,), int64
-        Drawn for each row by the weights (``rng.choice``), so rows are in random order.
+        The component of each row, drawn by the weights.
 
     Raises
     ------
