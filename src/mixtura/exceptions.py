@@ -181,7 +181,7 @@ class IgnoredClassesWarning(UserWarning):
     >>> import warnings
     >>> from mixtura.sklearn import GaussianMixture
     >>> with warnings.catch_warnings(record=True, action="always") as caught:
-    ...     model = GaussianMixture(2, random_state=0).fit([[0.0], [1.0], [9.0]], [0.0, None, 1.0])
+    ...     model = GaussianMixture().fit([[0.0], [1.0], [9.0]], [0.0, None, 1.0])
     >>> print(caught[0].message)
     y must be -1 where the class of a row is not known; it is ignored, as row 1 is None ...
     """

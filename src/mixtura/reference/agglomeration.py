@@ -21,7 +21,7 @@ def agglomerate(
     blur: float,
     sample_weight: ArrayLike | None = None,
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Merge rows, two clusters at a time, always the two whose merger costs least.
+    """Merge rows, two clusters at a time, always the two whose merger costs least [1]_ [2]_.
 
     With n_c, m_c and S_c the weight, mean and scatter of cluster c, each of its rows blurred by a
     variance r, ``S_c = sum_i w_i [(x_i - m_c)(x_i - m_c)^T + r I]``, a merger costs what it adds to
@@ -58,11 +58,8 @@ def agglomerate(
     TypeError
         For values that are not real numbers.
 
-    Notes
-    -----
-    Of mergers that cost the same, the first pair counts, clusters being in the order of their first
-    rows. Cost O(n^3 d^3) here; compiled, about O(n^2 d^3) for VVV and O(n^2 d) for the others, in
-    memory O(n d^2) and O(n d).
+    Notes ----- Of equal costs, the first pair counts. Cost O(n^3 d^3) here; compiled, about O(n^2
+    d^3) for VVV and O(n^2 d) for the others, in memory O(n d^2) and O(n d).
 
     References
     ----------
