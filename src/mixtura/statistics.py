@@ -55,8 +55,10 @@ class Statistics:
     extras : mapping from str to ndarray or float, optional
         Further sums over the rows, which are added and scaled like the others.
 
-    Notes ----- ``a + b`` describes the rows of both, about the centres of ``a``. Centres near the
-    component means lose no digits.
+    Notes
+    -----
+    ``a + b`` describes the rows of both, about the centres of ``a``. Centres near the component
+    means lose no digits.
 
     Examples
     --------
@@ -322,8 +324,10 @@ class Statistics:
         TypeError
             For extras that are not float64 or int64.
 
-        Notes ----- The bytes hold no pickle, so that reading them runs no code. They are some 500
-        bytes more than the arrays take.
+        Notes
+        -----
+        The bytes hold no pickle, so that reading them runs no code. They are some 500 bytes more
+        than the arrays take.
 
         Examples
         --------

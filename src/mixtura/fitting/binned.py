@@ -160,8 +160,10 @@ class BinnedFit(GMMFit):
         ValueError, TypeError
             For what is not a number, and for a negative one.
 
-        Notes ----- Mass of the mixture outside the bins counts as a cell without rows; if it is
-        small it joins the last cell. See :doc:`/manual/incomplete`.
+        Notes
+        -----
+        Mass of the mixture outside the bins counts as a cell without rows; if it is small it joins
+        the last cell. See :doc:`/manual/incomplete`.
 
         References
         ----------

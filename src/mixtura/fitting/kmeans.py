@@ -113,7 +113,9 @@ def fit_kmeans(
     ConvergenceWarning
         When `max_iter` ends the run and `tol` is not 0, or some clusters have no rows in the end.
 
-    Notes ----- An iteration costs n k d multiply-adds. Memory beyond the data is O(n + k d).
+    Notes
+    -----
+    An iteration costs n k d multiply-adds. Memory beyond the data is O(n + k d).
     :doc:`/manual/fitting` describes empty clusters, weights of zero and interrupts.
 
     References

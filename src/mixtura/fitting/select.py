@@ -162,8 +162,10 @@ def select_gmm(
     CoarseColumnsWarning, UnobservedPairsWarning
         As `fit_gmm`.
 
-    Notes ----- Each model also starts from where models of other sizes and families have ended. So
-    a family never has a lower likelihood than one that it contains, unless that would take spurious
+    Notes
+    -----
+    Each model also starts from where models of other sizes and families have ended. So a family
+    never has a lower likelihood than one that it contains, unless that would take spurious
     components. The default table is over a hundred fits: pass fewer sizes and families if it takes
     too long.
 

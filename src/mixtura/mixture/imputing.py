@@ -77,9 +77,11 @@ def impute(
     --------
     conditional : The distribution of what is missing of one row, with its covariance.
 
-    Notes ----- Expected numbers vary too little. Where variances, correlations or tests are
-    computed afterwards, use several draws [1]_. Needs 4 MiB for each of up to ten temporaries
-    besides the result.
+    Notes
+    -----
+    Expected numbers vary too little. Where variances, correlations or tests are computed
+    afterwards, use several draws [1]_. Needs 4 MiB for each of up to ten temporaries besides the
+    result.
 
     References
     ----------

@@ -63,9 +63,11 @@ def credible_intervals(self: GMMPosterior, level: float = 0.95) -> CredibleInter
     TypeError
         For what is no number.
 
-    Notes ----- Weights have Beta laws, means Student-t laws and variances inverse gamma laws.
-    Weights of sticks come from 20,000 draws. Intervals are too narrow where components overlap,
-    numbers are missing or rows have noise: see :doc:`/manual/posterior`.
+    Notes
+    -----
+    Weights have Beta laws, means Student-t laws and variances inverse gamma laws. Weights of sticks
+    come from 20,000 draws. Intervals are too narrow where components overlap, numbers are missing
+    or rows have noise: see :doc:`/manual/posterior`.
 
     Examples
     --------

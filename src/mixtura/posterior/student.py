@@ -241,9 +241,15 @@ class StudentMixture:
         TypeError
             For a number that is not an integer, or another kind of `rng`.
 
-        Examples -------- >>> from mixtura import StudentMixture >>> mixture = StudentMixture([0.5,
-        0.5], [[0.0], [9.0]], [1.0, 1.0], [3.0, 3.0], "spherical") >>> rows, labels =
-        mixture.sample(5, rng=0) >>> rows.shape, labels.shape ((5, 1), (5,))
+        Examples
+        --------
+        >>> from mixtura import StudentMixture
+        >>> mixture = StudentMixture(
+        ...     [0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0], [3.0, 3.0], "spherical"
+        ... )
+        >>> rows, labels = mixture.sample(5, rng=0)
+        >>> rows.shape, labels.shape
+        ((5, 1), (5,))
         """
         n = check_count("n", n, minimum=0)
         generator = check_rng(rng)

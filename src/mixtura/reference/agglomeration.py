@@ -58,8 +58,10 @@ def agglomerate(
     TypeError
         For values that are not real numbers.
 
-    Notes ----- Of equal costs, the first pair counts. Cost O(n^3 d^3) here; compiled, about O(n^2
-    d^3) for VVV and O(n^2 d) for the others, in memory O(n d^2) and O(n d).
+    Notes
+    -----
+    Of equal costs, the first pair counts. Cost O(n^3 d^3) here; compiled, about O(n^2 d^3) for VVV
+    and O(n^2 d) for the others, in memory O(n d^2) and O(n d).
 
     References
     ----------

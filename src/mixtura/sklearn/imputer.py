@@ -87,8 +87,10 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     sklearn.impute.IterativeImputer : Regressions of each feature on the others, in turns.
     mixtura.GaussianMixture.impute : The same for a mixture.
 
-    Notes ----- Values must be missing at random: see :doc:`/manual/incomplete`. Statistics of
-    filled-in data are too certain. For multiple imputation draw several times, after one `fit`:
+    Notes
+    -----
+    Values must be missing at random: see :doc:`/manual/incomplete`. Statistics of filled-in data
+    are too certain. For multiple imputation draw several times, after one `fit`:
     ``imputer.set_params(random_state=m).transform(X)`` for each m.
 
     Examples

@@ -47,10 +47,11 @@ class LearnsClusters:
             For parameters or rows that cannot be used; for parameters other than those of the
             stream.
 
-        Notes ----- The first rows are kept until there are 100 for each cluster, and then clustered
-        by `fit`. Later the sums of each cluster follow the batches, by the rule of
-        `mixtura.StepwiseGMM`. A cluster that loses nearly all its weight moves to the farthest row
-        of the batch.
+        Notes
+        -----
+        The first rows are kept until there are 100 for each cluster, and then clustered by `fit`.
+        Later the sums of each cluster follow the batches, by the rule of `mixtura.StepwiseGMM`. A
+        cluster that loses nearly all its weight moves to the farthest row of the batch.
 
         Examples
         --------

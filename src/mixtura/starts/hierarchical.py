@@ -176,9 +176,11 @@ def hierarchical(
     ValueError, TypeError
         For values that cannot be used, before any work is done.
 
-    Notes ----- The cost of a merger is what the classification log-likelihood loses. As the
-    determinant of few rows is zero, ``blur tr(W) / (n d)`` is added to every eigenvalue of a
-    cluster's covariance, with W the scatter of all n rows; Fraley [2]_ adds traces instead.
+    Notes
+    -----
+    The cost of a merger is what the classification log-likelihood loses. As the determinant of few
+    rows is zero, ``blur tr(W) / (n d)`` is added to every eigenvalue of a cluster's covariance,
+    with W the scatter of all n rows; Fraley [2]_ adds traces instead.
 
     About n_leaves^2 d^3 multiply-adds for "VVV", n_leaves^2 d for the others, in memory
     O(n_leaves d^2).

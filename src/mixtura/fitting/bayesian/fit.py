@@ -151,7 +151,9 @@ def fit_bayesian_gmm(
     ConvergenceWarning, CheckpointWarning, UnobservedPairsWarning
         As `fit_gmm`.
 
-    Notes ----- An iteration costs what one of `fit_gmm` does, and O(k d^3) for the laws. At least
+    Notes
+    -----
+    An iteration costs what one of `fit_gmm` does, and O(k d^3) for the laws. At least
     `n_components` rows are needed; one is enough if `init` is a mixture or a fit. There is no
     ridge, because the prior keeps covariances from collapsing.
 
