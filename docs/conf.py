@@ -1,14 +1,18 @@
 """Settings of the site: `python -m sphinx -W --keep-going docs build/site`."""
 
+import inspect
 import os
 from typing import Any
 
 import latex2mathml.converter
 from docutils import nodes
+from numpydoc.docscrape import NumpyDocString
+from numpydoc.docscrape_sphinx import SphinxDocString
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 import mixtura
+from mixtura.mixture import answers
 
 os.environ["OMP_NUM_THREADS"] = "1"  # figures of the gallery do not depend on the machine
 
@@ -38,6 +42,47 @@ autosummary_generate = True
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # the docstrings have the types
 numpydoc_show_class_members = False  # templates list them
+process_param = SphinxDocString._process_param
+# An attribute is described by its class, also where a method of the mixture has the same name.
+SphinxDocString._process_param = lambda self, param, desc, _: process_param(self, param, desc, False)
+
+
+def members_of(thing: type) -> dict[str, list[str]]:
+    """Names that the page of a class has, by what the template does with them.
+
+    Members of other packages, such as those of exceptions, have no entry. What a fit answers by its
+    mixture is a list of links.
+    """
+    described = inspect.getdoc(thing) or ""
+    own: dict[str, Any] = {}
+    for base in thing.__mro__:
+        if base.__module__.startswith("mixtura") and base is not answers.Answers:
+            own = vars(base) | own
+    listed = {
+        name.strip()
+        for entry in NumpyDocString(described)["Attributes"]
+        for name in entry.name.split(",")
+    }
+    public = {name: value for name, value in own.items() if not name.startswith("_")}
+    kinds = inspect.isfunction, lambda value: isinstance(value, classmethod | staticmethod)
+    asked = vars(answers.Answers) if issubclass(thing, answers.Answers) else {}
+    return {
+        "methods": [n for n, value in public.items() if any(is_one(value) for is_one in kinds)],
+        "properties": [
+            n for n, value in public.items() if isinstance(value, property) and n not in listed
+        ],
+        "answers": [n for n in asked if not n.startswith("_") and n not in own],
+    }
+
+
+autosummary_context = {
+    "members_of": {
+        f"{module.__name__}.{name}": members_of(getattr(module, name))
+        for module in (mixtura, mixtura.datasets, mixtura.plot, mixtura.sklearn)
+        for name in module.__all__
+        if inspect.isclass(getattr(module, name))
+    }
+}
 
 copybutton_prompt_text = ">>> |... "
 copybutton_prompt_is_regexp = False

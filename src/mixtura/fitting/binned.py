@@ -341,8 +341,7 @@ def fit_binned(
     """Fit a Gaussian mixture to counts in bins, by EM for grouped data [1]_ [2]_.
 
     It maximises ``sum_b counts[b] log P_b``, with P_b the probability of bin b under the mixture.
-    :doc:`/manual/incomplete` says which bins may be passed. Arguments that are not described in
-    full are those of `fit_gmm`.
+    :doc:`/manual/incomplete` says which bins may be passed.
 
     Parameters
     ----------
@@ -363,31 +362,19 @@ def fit_binned(
     n_init : int
         Number of automatic starts; a larger one searches harder.
     reg_covar : float or array_like of shape (n_features,)
-        Ridge on the diagonal of each covariance: a number is relative to the variance of the
-        middles of the bins, an array is absolute, in squared units. 0 is none.
+        Ridge on the diagonal of each covariance. A number is relative to the variance of the
+        middles of the bins; an array is absolute, in squared units. 0 is none.
     tol : float, nats per unit of weight
-        Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
+        Stop when the predicted remaining gain of the objective is at most this. 0 never stops
         early.
-    max_iter : int
-        Most iterations.
-    accelerate : bool
-        Extrapolate where iterations are slow.
-    on_collapse : {"reseed", "drop", "raise"}
-        What to do with a component that loses all weight or becomes singular.
-    avoid_spurious : bool
-        Prefer starts that do not end in components of very small variance.
+    max_iter, accelerate, on_collapse, avoid_spurious : optional
+        As for `fit_gmm`. Rounding is never suspected, as bins say what was rounded.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     backend : {"compiled", "reference"}
         For automatic starts; both evaluate bins in NumPy.
-    callback : callable, optional
-        Called with a `State` after each iteration; a true result stops the fit.
-    checkpoint : str or path-like, optional
-        File that keeps the state of the fit, as for `fit_gmm`.
-    checkpoint_every : float, seconds
-        Least time between two savings of it.
-    verbose : bool, "bar" or None
-        How progress is shown, as for `fit_gmm`.
+    callback, checkpoint, checkpoint_every, verbose : optional
+        As for `fit_gmm`.
 
     Returns
     -------

@@ -143,8 +143,7 @@ def bootstrap_lrt(
     """Test a mixture of k components against one of k + 1, by the parametric bootstrap [1]_.
 
     Samples are drawn from the fitted mixture of k components, and both mixtures are fitted to each.
-    :doc:`/manual/selection` says how. Arguments that are not described in full are those of
-    `fit_gmm`.
+    :doc:`/manual/selection` says how.
 
     Parameters
     ----------
@@ -160,16 +159,10 @@ def bootstrap_lrt(
         Where fits start, as for `fit_gmm`, by name; a callable is called for every fit.
     n_init : int
         Number of automatic starts of each fit; a larger one searches harder.
-    reg_covar : float or array_like of shape (n_features,)
-        Ridge on the diagonal of each covariance, as for `fit_gmm`.
-    tol : float, nats per row
-        Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
-        early.
-    max_iter : int
-        Most iterations of each fit.
+    reg_covar, tol, max_iter : optional
+        Of each fit, as for `fit_gmm`.
     missing : {"raise", "em"}
-        What NaN in `X` is: an error, or a number that is missing at random. Samples then lack the
-        same numbers as the rows.
+        What NaN in `X` is: an error, or a number missing at random, which samples lack too.
     noise_covariance, projection : array_like, optional
         Noise of each row, as for `fit_gmm`; samples have such noise too.
     rng : int, Generator or None
@@ -194,10 +187,8 @@ def bootstrap_lrt(
 
     Warns
     -----
-    ConvergenceWarning
-        When `max_iter` ended one of the two fits to the rows and `tol` is not 0.
-    CoarseColumnsWarning
-        As `fit_gmm`.
+    ConvergenceWarning, CoarseColumnsWarning
+        As `fit_gmm`, for the two fits to the rows.
 
     References
     ----------

@@ -77,15 +77,15 @@ def fit_gmm(
     checkpoint_every: float = 60.0,
     verbose: Verbose = None,
 ) -> GMMFit:
-    """Fit a Gaussian mixture by expectation-maximisation (EM).
+    """Fit a Gaussian mixture by expectation-maximisation (EM) [1]_.
 
     :doc:`/manual/fitting` says what the arguments do, and why.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features), or RowSource
-        The rows: an array, a data frame, what `mixtura.scan` returns, or a Dask or Spark
-        collection.
+        The rows: an array, a data frame, a Dask or Spark collection, or what `mixtura.scan`
+        returns.
     n_components : int
         Number of Gaussian components.
     covariance_type : str
@@ -100,8 +100,7 @@ def fit_gmm(
         The component of each row, -1 where it is not known; or a table of plausibilities [4]_. None
         knows nothing. See :doc:`/manual/incomplete`.
     groups : array_like of shape (n_components,), int, optional
-        The class of each component, from 0, where `labels` are classes. None is one component a
-        class.
+        The class of each component, from 0, where `labels` are classes. None is one component each.
     noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
         Known variances or covariances of the noise of each row, squared units of X. The mixture is
         that of the rows without noise [5]_. None is no noise. See :doc:`/manual/incomplete`.
@@ -121,27 +120,25 @@ def fit_gmm(
         Prior of the parameters: the fit is that of largest posterior density [6]_. "default" is
         ``ConjugatePrior()``. None is no prior. See :doc:`/manual/priors`.
     tol : float, nats per unit of weight
-        Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
+        Stop when the predicted remaining gain of the objective is at most this. 0 never stops
         early.
     max_iter : int
         Most iterations.
     accelerate : bool
         Extrapolate where iterations are slow. ``tol=0`` has plain iterations only.
     em : {"soft", "hard", "annealed", "memoised"}
-        EM [1]_; classification EM, which gives each row to one component [2]_; deterministic
-        annealing [3]_; or an update after each block of the rows [7]_.
+        EM; classification EM, which gives each row to one component [2]_; deterministic annealing
+        [3]_; or an update after each block of the rows [7]_.
     on_collapse : {"reseed", "drop", "raise"}
         What to do with a component that loses all weight or whose covariance becomes singular:
         split the heaviest component instead, continue without it, or raise.
     avoid_spurious : bool
-        Avoid components that sit on equal values or on few rows. False lets the likelihood decide
-        alone.
+        Avoid components that sit on equal values or on few rows.
     fixed : str, sequence of str, array_like of shape (n_components,), bool, or dict, optional
         What stays as it is in `init`, a mixture: "weights", "means", "covariances" or several of
         them; a mask of components; or a dict of masks. None estimates everything.
     missing : {"raise", "em"}
-        What NaN in `X` is: an error, or a number that is missing at random. See
-        :doc:`/manual/incomplete`.
+        What NaN in `X` is: an error, or a number missing at random. See :doc:`/manual/incomplete`.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -151,8 +148,7 @@ def fit_gmm(
     callback : callable, optional
         Called with a `State` after each iteration; a true result stops the fit.
     checkpoint : str or path-like, optional
-        File that keeps the state of the fit. After the process was killed, the same call continues
-        from it.
+        File that keeps the state of the fit: after a kill, the same call continues from it.
     checkpoint_every : float, seconds
         Least time between two savings of it.
     verbose : bool, "bar" or None
@@ -162,8 +158,8 @@ def fit_gmm(
     Returns
     -------
     GMMFit
-        From an automatic start, the heaviest component comes first. From any other start,
-        components keep its order.
+        From an automatic start, the heaviest component comes first. From another start, components
+        keep its order.
 
     Raises
     ------
@@ -172,8 +168,7 @@ def fit_gmm(
     OSError
         When `checkpoint` cannot be read, or not be written at the start.
     FitError
-        When there are too few rows for the covariances, or components collapse and `on_collapse`
-        does not help.
+        When there are too few rows, or components collapse and `on_collapse` does not help.
     MemoryError
         For covariances that need more memory than the machine has, before any work.
     FitInterrupted

@@ -84,8 +84,7 @@ def select_gmm(
 ) -> GMMSelection:
     """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
 
-    :doc:`/manual/selection` says how models are searched and compared. Arguments that are not
-    described in full are those of `fit_gmm`.
+    :doc:`/manual/selection` says how models are searched and compared.
 
     Parameters
     ----------
@@ -100,14 +99,11 @@ def select_gmm(
         Lower is better. "cv" is minus twice the log-likelihood of rows held out. "elbo" is minus
         twice the bound of variational Bayes. A callable ``(model, X, sample_weight)`` returns a
         number.
-    columns : list of str or int, optional
-        Columns of X to use, by name or position, in this order. None is all of them.
-    sample_weight : array_like of shape (n_samples,), optional
-        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
-        one for each row.
+    columns, sample_weight : optional
+        As for `fit_gmm`.
     labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
-        What is known of the component of each row, as for `fit_gmm`; a table is for one number of
-        components. Models of fewer components than labels are not fitted.
+        What is known of the component of each row, as for `fit_gmm`. Models of fewer components
+        than labels are not fitted.
     noise_covariance, projection : array_like, optional
         Noise of each row, as for `fit_gmm`; not for a callable criterion.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
@@ -122,24 +118,18 @@ def select_gmm(
     prior : ConjugatePrior, TracePrior, "default" or None
         Prior of the parameters, as for `fit_gmm`; criteria are of the likelihood alone [1]_. None
         with "elbo", which has its own.
-    tol : float, nats per unit of weight
-        Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
-        early.
-    max_iter : int
-        Most iterations of each fit.
+    tol, max_iter : optional
+        Of each fit, as for `fit_gmm`.
     on_collapse : {"reseed", "raise"}
         As for `fit_gmm`. A model that loses a component for good counts as not fitted.
     avoid_spurious : bool
         Avoid components that sit on equal values or on few rows.
     missing : {"raise", "em"}
-        What NaN in `X` is: an error, or a number that is missing at random. Criteria count what is
-        observed.
+        What NaN in `X` is: an error, or a number missing at random.
     rng : int, Generator or None
         Source of random numbers for starts and folds; None for fresh entropy.
-    n_threads : int or None
-        Threads for each pass; None for as many as are useful. The result is the same to the bit.
-    verbose : bool, "bar" or None
-        How progress is shown, as for `fit_gmm`.
+    n_threads, verbose : optional
+        As for `fit_gmm`.
 
     Returns
     -------
@@ -166,8 +156,7 @@ def select_gmm(
     -----
     Each model also starts from where models of other sizes and families have ended. So a family
     never has a lower likelihood than one that it contains, unless that would take spurious
-    components. The default table is over a hundred fits: pass fewer sizes and families if it takes
-    too long.
+    components.
 
     References
     ----------

@@ -63,8 +63,7 @@ def fit_bayesian_gmm(
     """Find the posterior of a Gaussian mixture by variational Bayes.
 
     Components that the rows do not need lose their rows. So `n_components` is the most that there
-    may be. :doc:`/manual/bayesian` says what the prior does. Arguments that are not described in
-    full are those of `fit_gmm`.
+    may be. :doc:`/manual/bayesian` says what the prior does.
 
     Parameters
     ----------
@@ -90,13 +89,8 @@ def fit_bayesian_gmm(
         Prior scatter, in squared units of the features: (n_features, n_features) for "full" and
         "tied", (n_features,) for "diag", a number for "spherical". None is the variance of each
         feature divided by ``10**(2 / n_features)``.
-    columns : list of str or int, optional
-        Columns of X to use, by name or position, in this order. None is all of them.
-    sample_weight : array_like of shape (n_samples,), optional
-        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
-        one for each row.
-    labels, groups : array_like, optional
-        What is known of the component of each row, as for `fit_gmm`.
+    columns, sample_weight, labels, groups : optional
+        As for `fit_gmm`.
     noise_covariance, projection : array_like, optional
         Noise of each row, as for `fit_gmm`. Credible intervals are then too narrow: see
         :doc:`/manual/posterior`.
@@ -105,8 +99,7 @@ def fit_bayesian_gmm(
     n_init : int
         Number of automatic starts; that of the largest bound counts.
     tol : float, nats per unit of weight
-        Stop when the predicted remaining gain of the bound is no more than this. 0 never stops
-        early.
+        Stop when the predicted remaining gain of the bound is at most this. 0 never stops early.
     max_iter : int
         Most iterations.
     accelerate : bool
@@ -114,25 +107,13 @@ def fit_bayesian_gmm(
     em : {"soft", "memoised"}
         An update after each pass over all rows, or after each block of them [3]_.
     moves : bool
-        Try to merge and to delete components, and keep what raises the bound. Iterations alone
-        rarely remove components. With ``tol=0`` or ``em="memoised"`` there are no moves.
+        Try to merge and to delete components, and keep what raises the bound: iterations alone
+        rarely remove any. With ``tol=0`` or ``em="memoised"`` there are no moves.
     missing : {"raise", "em"}
-        What NaN in `X` is: an error, or a number that is missing at random. Credible intervals are
-        then too narrow.
-    rng : int, Generator or None
-        Source of random numbers for automatic starts; None for fresh entropy.
-    n_threads : int or None
-        Threads for each pass; None for as many as are useful. The result is the same to the bit.
-    backend : {"compiled", "reference"}
-        The compiled kernels, or plain NumPy for comparison.
-    callback : callable, optional
-        Called with a `State` after each iteration; a true result stops the fit.
-    checkpoint : str or path-like, optional
-        File that keeps the state of the fit, as for `fit_gmm`.
-    checkpoint_every : float, seconds
-        Least time between two savings of it.
-    verbose : bool, "bar" or None
-        How progress is shown, as for `fit_gmm`.
+        What NaN in `X` is: an error, or a number missing at random. Credible intervals are then too
+        narrow.
+    rng, n_threads, backend, callback, checkpoint, checkpoint_every, verbose : optional
+        As for `fit_gmm`.
 
     Returns
     -------
@@ -154,8 +135,7 @@ def fit_bayesian_gmm(
     Notes
     -----
     An iteration costs what one of `fit_gmm` does, and O(k d^3) for the laws. At least
-    `n_components` rows are needed; one is enough if `init` is a mixture or a fit. There is no
-    ridge, because the prior keeps covariances from collapsing.
+    `n_components` rows are needed; one is enough if `init` is a mixture or a fit.
 
     References
     ----------
