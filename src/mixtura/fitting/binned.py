@@ -143,7 +143,7 @@ class BinnedFit(GMMFit):
         return max(0.0, 1.0 - math.fsum(self._probabilities()))
 
     def chi_squared(self, least_expected: float = LEAST_EXPECTED) -> ChiSquared:
-        """Compare the counts with what the mixture expects, as Pearson did [1]_.
+        """Compare the counts with what the mixture expects, as Pearson did.
 
         Parameters
         ----------
@@ -153,7 +153,8 @@ class BinnedFit(GMMFit):
         Returns
         -------
         ChiSquared
-            The statistic, its degrees of freedom and the p-value, which is a little too small [2]_.
+            The statistic [1]_, its degrees of freedom and the p-value, which is a little too small
+            [2]_.
 
         Raises
         ------
@@ -338,10 +339,10 @@ def fit_binned(
     checkpoint_every: float = 60.0,
     verbose: Verbose = None,
 ) -> BinnedFit:
-    """Fit a Gaussian mixture to counts in bins, by EM for grouped data [1]_ [2]_.
+    """Fit a Gaussian mixture to counts in bins, by EM.
 
-    It maximises ``sum_b counts[b] log P_b``, with P_b the probability of bin b under the mixture.
-    :doc:`/manual/incomplete` says which bins may be passed.
+    It maximises ``sum_b counts[b] log P_b`` [1]_ [2]_, with P_b the probability of bin b under the
+    mixture. :doc:`/manual/incomplete` says which bins may be passed.
 
     Parameters
     ----------

@@ -140,10 +140,10 @@ def bootstrap_lrt(
     n_threads: int | None = None,
     verbose: Verbose = None,
 ) -> BootstrapLRT:
-    """Test a mixture of k components against one of k + 1, by the parametric bootstrap [1]_.
+    """Test a mixture of k components against one of k + 1, by the parametric bootstrap.
 
-    Samples are drawn from the fitted mixture of k components, and both mixtures are fitted to each.
-    :doc:`/manual/selection` says how.
+    Samples are drawn from the fitted mixture of k components, and both mixtures are fitted to each
+    [1]_. :doc:`/manual/selection` says how.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def fit_gmm(
     checkpoint_every: float = 60.0,
     verbose: Verbose = None,
 ) -> GMMFit:
-    """Fit a Gaussian mixture by expectation-maximisation (EM) [1]_.
+    """Fit a Gaussian mixture by expectation-maximisation (EM).
 
     :doc:`/manual/fitting` says what the arguments do, and why.
 
@@ -127,8 +127,8 @@ def fit_gmm(
     accelerate : bool
         Extrapolate where iterations are slow. ``tol=0`` has plain iterations only.
     em : {"soft", "hard", "annealed", "memoised"}
-        EM; classification EM, which gives each row to one component [2]_; deterministic annealing
-        [3]_; or an update after each block of the rows [7]_.
+        EM [1]_; classification EM, which gives each row to one component [2]_; deterministic
+        annealing [3]_; or an update after each block of the rows [7]_.
     on_collapse : {"reseed", "drop", "raise"}
         What to do with a component that loses all weight or whose covariance becomes singular:
         split the heaviest component instead, continue without it, or raise.

@@ -57,7 +57,7 @@ def fit_kmeans(
     backend: BackendName = "compiled",
     verbose: Verbose = None,
 ) -> KMeansFit:
-    """Cluster rows by k-means, with Lloyd's algorithm [1]_.
+    """Cluster rows by k-means, with Lloyd's algorithm.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def fit_kmeans(
 
     Notes
     -----
-    An iteration costs n k d multiply-adds. Memory beyond the data is O(n + k d).
+    An iteration [1]_ costs n k d multiply-adds. Memory beyond the data is O(n + k d).
     :doc:`/manual/fitting` describes empty clusters, weights of zero and interrupts.
 
     References

@@ -46,9 +46,10 @@ def elbo(
     projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
-    """Evidence lower bound: the log-likelihood is at least this, for any responsibilities [1]_.
+    """Evidence lower bound: the log-likelihood is at least this, for any responsibilities.
 
-    ``sum_ij sample_weight[i] resp[i, j] (log weights[j] N(x_i | component j) - log resp[i, j])``.
+    ``sum_ij sample_weight[i] resp[i, j] (log weights[j] N(x_i | component j) - log resp[i, j])``
+    [1]_.
 
     Parameters
     ----------

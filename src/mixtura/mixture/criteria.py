@@ -106,7 +106,9 @@ def aic(
     projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
-    """Akaike's criterion ``-2 log_likelihood + 2 n_parameters`` [1]_; lower is better.
+    """Akaike's criterion ``-2 log_likelihood + 2 n_parameters``; lower is better.
+
+    It estimates ``-2 log_likelihood`` of as many new rows [1]_.
 
     Parameters
     ----------
@@ -168,9 +170,9 @@ def bic(
     projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
-    """Schwarz's criterion ``-2 log_likelihood + n_parameters log n`` [1]_; lower is better.
+    """Schwarz's criterion ``-2 log_likelihood + n_parameters log n``; lower is better.
 
-    n is the sum of weights.
+    n is the sum of weights [1]_.
 
     Parameters
     ----------

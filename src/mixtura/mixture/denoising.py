@@ -29,7 +29,7 @@ def denoise(
     return_cov: bool = False,
     n_threads: int | None = None,
 ) -> Floats | tuple[Floats, Floats]:
-    """Expected true values of rows that were observed with noise [1]_.
+    """Expected true values of rows that were observed with noise.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def denoise(
 
     Notes
     -----
-    Cost O(n k d^3), O(n k d) where all covariances are diagonal. Covariances are computed in NumPy,
-    on one thread.
+    The formulas are those of [1]_. Cost O(n k d^3), O(n k d) where all covariances are diagonal.
+    Covariances are computed in NumPy, on one thread.
 
     References
     ----------

@@ -21,7 +21,7 @@ def agglomerate(
     blur: float,
     sample_weight: ArrayLike | None = None,
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Merge rows, two clusters at a time, always the two whose merger costs least [1]_ [2]_.
+    """Merge rows, two clusters at a time, always the two whose merger costs least.
 
     With n_c, m_c and S_c the weight, mean and scatter of cluster c, each of its rows blurred by a
     variance r, ``S_c = sum_i w_i [(x_i - m_c)(x_i - m_c)^T + r I]``, a merger costs what it adds to
@@ -60,8 +60,8 @@ def agglomerate(
 
     Notes
     -----
-    Of equal costs, the first pair counts. Cost O(n^3 d^3) here; compiled, about O(n^2 d^3) for VVV
-    and O(n^2 d) for the others, in memory O(n d^2) and O(n d).
+    Costs are those of [1]_ and [2]_. Of equal ones, the first pair counts. Cost O(n^3 d^3) here;
+    compiled, about O(n^2 d^3) for VVV and O(n^2 d) for the others, in memory O(n d^2) and O(n d).
 
     References
     ----------

@@ -421,7 +421,7 @@ def potentials(
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Floats:
-    """Take a seed of k-means++, and return what each candidate for the next would leave [1]_.
+    """Take a seed of k-means++, and return what each candidate for the next would leave.
 
     Parameters
     ----------
@@ -452,7 +452,7 @@ def potentials(
 
     Notes
     -----
-    Cost n n_seeds d multiply-adds.
+    The seeds of [1]_. Cost n n_seeds d multiply-adds.
 
     References
     ----------

@@ -136,7 +136,7 @@ def hierarchical(
     n_threads: int | None = None,
     backend: BackendName = "compiled",
 ) -> HierarchicalTree:
-    """Cluster rows by model-based agglomeration: two clusters at a time [1]_.
+    """Cluster rows by model-based agglomeration: two clusters at a time.
 
     :doc:`/manual/hierarchical` explains models and coordinates.
 
@@ -178,8 +178,8 @@ def hierarchical(
 
     Notes
     -----
-    The cost of a merger is what the classification log-likelihood loses. As the determinant of few
-    rows is zero, ``blur tr(W) / (n d)`` is added to every eigenvalue of a cluster's covariance,
+    The cost of a merger is what the classification log-likelihood [1]_ loses. As the determinant of
+    few rows is zero, ``blur tr(W) / (n d)`` is added to every eigenvalue of a cluster's covariance,
     with W the scatter of all n rows; Fraley [2]_ adds traces instead.
 
     About n_leaves^2 d^3 multiply-adds for "VVV", n_leaves^2 d for the others, in memory

@@ -137,10 +137,10 @@ class ConjugatePrior(Prior):
 
     @classmethod
     def from_model(cls, model: GaussianMixture, relevance: float = RELEVANCE) -> Self:
-        """Return a prior centred at a mixture, to adapt it to few rows [1]_.
+        """Return a prior centred at a mixture, to adapt it to few rows.
 
-        Component j of the fit is believed to be that of the model, as strongly as `relevance` rows
-        would say. The law of the weights is that of [2]_. See :doc:`/manual/priors`.
+        Component j of the fit is believed to be that of the model, as strongly [1]_ as `relevance`
+        rows would say. The law of the weights is that of [2]_. See :doc:`/manual/priors`.
 
         Parameters
         ----------

@@ -42,7 +42,7 @@ __all__ = ["StepwiseGMM"]
 
 @files.saved_as("StepwiseGMM")
 class StepwiseGMM(Answers):
-    """A Gaussian mixture of rows that come by once, batch after batch, by stepwise EM [1]_ [2]_.
+    """A Gaussian mixture of rows that come by once, batch after batch, by stepwise EM.
 
     It has the methods and attributes of `GaussianMixture`, too: ``stream.predict(X)`` is
     ``stream.model.predict(X)``. :doc:`/manual/streams` says how it learns and how good it is.
@@ -97,8 +97,9 @@ class StepwiseGMM(Answers):
 
     Notes
     -----
-    A batch costs one pass over its rows and one M-step; memory is that of a batch and O(k d^2). An
-    update that raises, or that Ctrl-C ends, leaves the object as it was. Threads may share it.
+    Stepwise EM is that of [1]_ and [2]_. A batch costs one pass over its rows and one M-step;
+    memory is that of a batch and O(k d^2). An update that raises, or that Ctrl-C ends, leaves the
+    object as it was. Threads may share it.
 
     References
     ----------
