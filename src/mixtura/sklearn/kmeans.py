@@ -289,7 +289,10 @@ class KMeans(
         --------
         >>> from mixtura.sklearn import KMeans
         >>> KMeans(2, init=[[0.0], [9.0]]).fit_transform([[0.0], [1.0], [9.0], [10.0]])
-        X
+        array([[0.5, 9.5],
+               [0.5, 8.5],
+               [8.5, 0.5],
+               [9.5, 0.5]])
         """
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
@@ -333,7 +336,8 @@ class KMeans(
         >>> from mixtura.sklearn import KMeans
         >>> model = KMeans(2, init=[[0.0], [9.0]]).fit([[0.0], [1.0], [9.0], [10.0]])
         >>> model.transform([[2.0], [8.0]])
-        X
+        array([[1.5, 7.5],
+               [7.5, 1.5]])
         """
         check_is_fitted(self)
         X = rows_of(self, X, reset=False)
@@ -351,14 +355,10 @@ class KMeans(
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
             Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
-        array([[1.5, 7.5],
-               [7.5, 1.5]])
+            is one for each row.
 
         Returns
-        array([[0.5, 9.5],
-               [0.5, 8.5],
-               [8.5, 0.5],
-               [9.5, 0.5]])
+        -------
         float, squared units of the features
             Larger is better.
 
