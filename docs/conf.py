@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 import mixtura
-from mixtura.mixture import answers
+from mixtura.mixture.answers import Answers
 
 os.environ["OMP_NUM_THREADS"] = "1"  # figures of the gallery do not depend on the machine
 
@@ -42,35 +42,26 @@ autosummary_generate = True
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # the docstrings have the types
 numpydoc_show_class_members = False  # templates list them
+
 process_param = SphinxDocString._process_param
 # An attribute is described by its class, also where a method of the mixture has the same name.
-SphinxDocString._process_param = lambda self, param, desc, _: process_param(self, param, desc, False)
+SphinxDocString._process_param = lambda self, name, text, _: process_param(self, name, text, False)
 
 
 def members_of(thing: type) -> dict[str, list[str]]:
-    """Names that the page of a class has, by what the template does with them.
+    """Names on the page of a class: its own in full, and those of `Answers` as links.
 
-    Members of other packages, such as those of exceptions, have no entry. What a fit answers by its
-    mixture is a list of links.
+    Members of other packages, such as those of exceptions, are left out, and so are properties that
+    the docstring of the class describes.
     """
-    described = inspect.getdoc(thing) or ""
-    own: dict[str, Any] = {}
-    for base in thing.__mro__:
-        if base.__module__.startswith("mixtura") and base is not answers.Answers:
-            own = vars(base) | own
-    listed = {
-        name.strip()
-        for entry in NumpyDocString(described)["Attributes"]
-        for name in entry.name.split(",")
-    }
-    public = {name: value for name, value in own.items() if not name.startswith("_")}
-    kinds = inspect.isfunction, lambda value: isinstance(value, classmethod | staticmethod)
-    asked = vars(answers.Answers) if issubclass(thing, answers.Answers) else {}
+    bases = [b for b in thing.__mro__ if b.__module__.startswith("mixtura") and b is not Answers]
+    own = {n: v for base in reversed(bases) for n, v in vars(base).items() if not n.startswith("_")}
+    attributes = NumpyDocString(inspect.getdoc(thing) or "")["Attributes"]
+    described = ", ".join(entry.name for entry in attributes).split(", ")
+    asked = vars(Answers) if issubclass(thing, Answers) else {}
     return {
-        "methods": [n for n, value in public.items() if any(is_one(value) for is_one in kinds)],
-        "properties": [
-            n for n, value in public.items() if isinstance(value, property) and n not in listed
-        ],
+        "methods": [n for n, v in own.items() if inspect.isfunction(getattr(v, "__func__", v))],
+        "properties": [n for n, v in own.items() if isinstance(v, property) and n not in described],
         "answers": [n for n in asked if not n.startswith("_") and n not in own],
     }
 

@@ -89,16 +89,20 @@ class BinnedFit(GMMFit):
         Sum of the counts.
     entropy : float, nats
         Of the assignments of rows to components, given their bins.
-    n_labelled, n_missing : int
-        0: bins have no labels and no missing numbers.
+    n_labelled : int
+        0: bins have no labels.
     has_noise : bool
         False.
+    n_missing : int
+        0.
     log_prior : float, nats
         0: there is no prior.
     search : SearchReport or None
         What the search for the start has found. None where the user gave the start.
-    lower, upper : ndarray of shape (n_bins, n_features), read-only
-        Ends of each bin; bins of several features are in C order of the counts.
+    lower : ndarray of shape (n_bins, n_features), read-only
+        Lower end of each bin; bins of several features are in C order of the counts.
+    upper : ndarray of shape (n_bins, n_features), read-only
+        Upper end of each bin.
     counts : ndarray of shape (n_bins,), read-only
         Rows in each bin.
 

@@ -122,7 +122,8 @@ def fit_kmeans(
     ----------
     .. [1] S. P. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information
        Theory 28, 129-137, 1982.
-    .. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+    .. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding",
+       SODA 2007.
 
     Examples
     --------

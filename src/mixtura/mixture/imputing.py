@@ -85,7 +85,8 @@ def impute(
 
     References
     ----------
-    .. [1] D. B. Rubin, "Multiple Imputation for Nonresponse in Surveys", Wiley, 1987.
+    .. [1] D. B. Rubin, "Multiple Imputation for Nonresponse in Surveys",
+       Wiley, 1987.
 
     Examples
     --------

@@ -456,7 +456,8 @@ def potentials(
 
     References
     ----------
-    .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+    .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding",
+       SODA 2007.
 
     Examples
     --------

@@ -139,7 +139,8 @@ def fit_bayesian_gmm(
 
     References
     ----------
-    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
+    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning",
+       2006, section 10.2.
     .. [2] D. M. Blei, M. I. Jordan, "Variational inference for Dirichlet process mixtures",
        Bayesian Analysis 1, 121-144, 2006.
     .. [3] M. C. Hughes, E. B. Sudderth, "Memoized online variational inference for Dirichlet

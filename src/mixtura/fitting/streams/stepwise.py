@@ -105,7 +105,8 @@ class StepwiseGMM(Answers):
     ----------
     .. [1] O. Cappe, E. Moulines, "On-line expectation-maximization algorithm for latent data
        models", Journal of the Royal Statistical Society B 71, 593-613, 2009.
-    .. [2] P. Liang, D. Klein, "Online EM for unsupervised models", NAACL 2009.
+    .. [2] P. Liang, D. Klein, "Online EM for unsupervised models",
+       NAACL 2009.
     .. [3] M. D. Hoffman, D. M. Blei, C. Wang, J. Paisley, "Stochastic variational inference",
        Journal of Machine Learning Research 14, 1303-1347, 2013.
 
