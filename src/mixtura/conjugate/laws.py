@@ -10,8 +10,7 @@ with precision ``mean_precision P_j``; the laws of P_j are in `precisions.py`, t
 
 and the degrees of freedom grow by N_j ("tied": by all weight; "spherical": by d N_j).
 
-.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning",
-   2006, section 10.2.
+.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
 """
 
 from __future__ import annotations

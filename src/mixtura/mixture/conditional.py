@@ -9,8 +9,7 @@ With o the features that are given, m the others, and the precision P = U U^T of
 where U_m are the rows of U of these features [1]_. Its triangular factor is the R of ``U_m = R Q``
 with orthonormal Q: nothing is squared, and nothing is lost in a difference of covariances.
 
-.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning",
-   Springer, 2006, section 2.3.1.
+.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", Springer, 2006, section 2.3.1.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 Both are of the variational E-step [1]_: the constants of `PriorLaws.log_constants` take the
 place of log-weights in the passes of a mixture.
 
-.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning",
-   2006, section 10.2.
+.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 With D_i the squared distance of row i to its nearest seed so far, a candidate c would leave
 ``sum_i w_i min(D_i, |x_i - c|^2)``.
 
-.. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding",
-   SODA 2007.
+.. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
 """
 
 from __future__ import annotations

@@ -18,8 +18,7 @@ Where rows drift, the memory is bounded: then the past loses half its weight in 
 
 .. [1] O. Cappe, E. Moulines, "On-line expectation-maximization algorithm for latent data models",
    Journal of the Royal Statistical Society B 71, 593-613, 2009, equation (13).
-.. [2] P. Liang, D. Klein, "Online EM for unsupervised models",
-   NAACL 2009, section 2.3.
+.. [2] P. Liang, D. Klein, "Online EM for unsupervised models", NAACL 2009, section 2.3.
 """
 
 from __future__ import annotations

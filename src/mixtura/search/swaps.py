@@ -2,8 +2,7 @@
 
 Nothing is estimated before. So moves are found that no estimate would rank high [1]_ [2]_.
 
-.. [1] P. Fränti, "Efficiency of random swap clustering",
-   Journal of Big Data 5, 13, 2018.
+.. [1] P. Fränti, "Efficiency of random swap clustering", Journal of Big Data 5, 13, 2018.
 .. [2] Q. Zhao, V. Hautamäki, I. Kärkkäinen, P. Fränti, "Random swap EM algorithm for Gaussian
    mixture models", Pattern Recognition Letters 33, 2120-2126, 2012.
 """

@@ -114,8 +114,7 @@ def kmeans_plusplus(rows: RowsPass, n_clusters: int, rng: np.random.Generator) -
 
     References
     ----------
-    .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding",
-       SODA 2007.
+    .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
     """
     n_trials = 2 + int(math.log(n_clusters))
     shares = rng.random(1 + (n_clusters - 1) * n_trials)

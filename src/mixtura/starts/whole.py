@@ -138,8 +138,7 @@ def _independent(correlations: Floats, unknown: NDArray[np.bool_], by: Algebra) 
     They begin as the largest product of two known ones by way of a third feature. Then each is
     moved to where its entry of the inverse is zero, in turn, until all are [1]_.
 
-    .. [1] A. P. Dempster, "Covariance selection",
-       Biometrics 28, 157-175, 1972.
+    .. [1] A. P. Dempster, "Covariance selection", Biometrics 28, 157-175, 1972.
     """
     correlations = correlations + 0.0
     known = correlations.copy()

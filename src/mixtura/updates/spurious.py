@@ -28,8 +28,7 @@ this alone depends on the units of weights, as the number of rows does in BIC.
    mixture distributions", The Annals of Statistics 13, 795-800, 1985, equation (2.1).
 .. [2] D. F. Heitjan, "Inference from grouped continuous data: a review", Statistical Science 4,
    164-179, 1989, section 2.
-.. [3] G. McLachlan, D. Peel, "Finite Mixture Models",
-   Wiley, 2000, section 3.10, for the idea.
+.. [3] G. McLachlan, D. Peel, "Finite Mixture Models", Wiley, 2000, section 3.10, for the idea.
 """
 
 from __future__ import annotations

@@ -18,8 +18,7 @@ runs on a sample or in a stream, stand for all of them.
 Where numbers are missing, the bound has a law of these as well, given the component: the normal law
 with the parameters above.
 
-.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning",
-   2006, section 10.2.
+.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 A posterior of k components has as many modes as there are ways to number them, and a variational
 fit finds one. What it says of the evidence is short by the logarithm of their number [1]_.
 
-.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning",
-   2006, section 10.2.4.
+.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.4.
 """
 
 from __future__ import annotations
