@@ -47,8 +47,8 @@ def summary(self: GaussianMixture, feature_names: Sequence[str] | None = None) -
     """A table of weights, separations, means, standard deviations and correlations.
 
     The separation is the distance to the nearest other component in standard deviations
-    (Mahalanobis, under the average of the two covariances). It is left out for more than 50
-    components, correlations for more than 5 features.
+    (Mahalanobis, under the average of the two covariances; with one feature, Ashman's D). It is
+    left out for more than 50 components, correlations for more than 5 features.
 
     Parameters
     ----------
