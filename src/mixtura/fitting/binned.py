@@ -78,7 +78,7 @@ class BinnedFit(GMMFit):
     n_iter : int
         Iterations done.
     converged : bool
-        Whether no more than about `tol` was left to gain.
+        Whether the predicted remaining gain was at most `tol`.
     stop_reason : {"converged", "max_iter", "callback", "interrupted"}
         Why the iterations ended.
     events : tuple of Event
@@ -375,7 +375,7 @@ def fit_binned(
     max_iter, accelerate, on_collapse, avoid_spurious : optional
         As for `fit_gmm`. Rounding is never suspected, as bins say what was rounded.
     rng : int, Generator or None
-        Source of random numbers for automatic starts; None for fresh entropy.
+        Seed or generator for automatic starts; None draws a new seed.
     backend : {"compiled", "reference"}
         For automatic starts; both evaluate bins in NumPy.
     callback, checkpoint, checkpoint_every, verbose : optional

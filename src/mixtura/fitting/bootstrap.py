@@ -166,7 +166,7 @@ def bootstrap_lrt(
     noise_covariance, projection : array_like, optional
         Noise of each row, as for `fit_gmm`; samples have such noise too.
     rng : int, Generator or None
-        Source of random numbers for starts and samples; None for fresh entropy.
+        Seed or generator for starts and samples; None draws a new seed.
     n_threads : int or None
         Samples that are fitted at the same time; None for as many as are useful. The result is the
         same to the bit.

@@ -98,9 +98,9 @@ def fit_gmm(
         one for each row.
     labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
         The component of each row, -1 where it is not known; or a table of plausibilities [4]_. None
-        knows nothing. See :doc:`/manual/incomplete`.
+        is no labels. See :doc:`/manual/incomplete`.
     groups : array_like of shape (n_components,), int, optional
-        The class of each component, from 0, where `labels` are classes. None is one component each.
+        The class of each component, from 0, where `labels` are classes. None is one for each.
     noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
         Known variances or covariances of the noise of each row, squared units of X. The mixture is
         that of the rows without noise [5]_. None is no noise. See :doc:`/manual/incomplete`.
@@ -109,8 +109,9 @@ def fit_gmm(
         mixture. None is the identity.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
         Where EM starts: "mixed", "kmeans", "kmeans++", "random" or "hierarchical" for automatic
-        starts; labels, responsibilities or means; "labels" for those given; a mixture, a fit or a
-        tree; or a callable ``(X, n_components, rng)`` that returns one of these.
+        starts; "labels" for what `labels` says; labels (n_samples,), responsibilities (n_samples,
+        n_components) or means (n_components, n_features); a mixture, a fit or a tree; or a callable
+        ``(X, n_components, rng)`` that returns one of these.
     n_init : int
         Number of automatic starts; a larger one searches harder. See :doc:`/manual/starts`.
     reg_covar : float or array_like of shape (n_features,)
@@ -123,7 +124,7 @@ def fit_gmm(
         Stop when the predicted remaining gain of the objective is at most this. 0 never stops
         early.
     max_iter : int
-        Most iterations.
+        Largest number of iterations.
     accelerate : bool
         Extrapolate where iterations are slow. ``tol=0`` has plain iterations only.
     em : {"soft", "hard", "annealed", "memoised"}
@@ -140,7 +141,7 @@ def fit_gmm(
     missing : {"raise", "em"}
         What NaN in `X` is: an error, or a number missing at random. See :doc:`/manual/incomplete`.
     rng : int, Generator or None
-        Source of random numbers for automatic starts; None for fresh entropy.
+        Seed or generator for automatic starts; None draws a new seed.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
     backend : {"compiled", "reference"}
@@ -150,7 +151,7 @@ def fit_gmm(
     checkpoint : str or path-like, optional
         File that keeps the state of the fit: after a kill, the same call continues from it.
     checkpoint_every : float, seconds
-        Least time between two savings of it.
+        Shortest time between two savings of it.
     verbose : bool, "bar" or None
         True writes lines of progress, "bar" shows a tqdm bar, False shows nothing. None shows
         progress on a terminal after two seconds.

@@ -80,12 +80,12 @@ def fit_kmeans(
         Stop when the predicted remaining decrease of the inertia is no more than this share of the
         rows' total scatter. 0 continues until no row changes its cluster.
     max_iter : int
-        Most iterations of each run.
+        Largest number of iterations of each run.
     missing : {"raise", "em"}
         What NaN in `X` is: an error, or a missing number; distances are then those of what is
         observed.
     rng : int, Generator or None
-        Source of random numbers; None for fresh entropy.
+        Seed or generator; None draws a new seed.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
     callback : callable, optional

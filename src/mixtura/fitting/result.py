@@ -42,7 +42,7 @@ class GMMFit(Found):
     n_iter : int
         Iterations done, without those of the search for a start.
     converged : bool
-        Whether no more than about `tol` was left to gain.
+        Whether the predicted remaining gain was at most `tol`.
     stop_reason : {"converged", "max_iter", "callback", "interrupted"}
         Why the iterations ended.
     events : tuple of Event
@@ -55,7 +55,7 @@ class GMMFit(Found):
         Of the assignments, ``-sum_ij sample_weight[i] resp[i, j] log resp[i, j]``: 0 where every
         row clearly belongs to one component. NaN in an interrupted fit.
     n_labelled : int
-        Rows of positive weight of whose component something was known.
+        Rows of positive weight whose component was known, at least in part.
     has_noise : bool
         Whether the noise of each row was known.
     n_missing : int

@@ -127,7 +127,7 @@ def select_gmm(
     missing : {"raise", "em"}
         What NaN in `X` is: an error, or a number missing at random.
     rng : int, Generator or None
-        Source of random numbers for starts and folds; None for fresh entropy.
+        Seed or generator for starts and folds; None draws a new seed.
     n_threads, verbose : optional
         As for `fit_gmm`.
 

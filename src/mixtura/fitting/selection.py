@@ -105,7 +105,7 @@ class GMMSelection:
         Parameters
         ----------
         n : int
-            Most models.
+            Largest number of models.
 
         Returns
         -------

@@ -81,7 +81,7 @@ def kl_divergence(
     n_samples : int
         Draws of "monte-carlo", at least 2.
     rng : int, Generator or None
-        Source of random numbers of "monte-carlo"; None for fresh entropy.
+        Seed or generator of "monte-carlo"; None draws a new seed.
 
     Returns
     -------

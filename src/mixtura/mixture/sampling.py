@@ -28,7 +28,7 @@ def sample(
     n : int
         Number of rows.
     rng : int, Generator or None
-        Source of random numbers: the same seed gives the same rows; None for fresh entropy.
+        Seed or generator: the same seed gives the same rows; None draws a new seed.
 
     Returns
     -------

@@ -28,7 +28,7 @@ def sample_models(
     n : int
         Number of mixtures.
     rng : int, Generator or None
-        Source of random numbers: the same seed gives the same mixtures; None for fresh entropy.
+        Seed or generator: the same seed gives the same mixtures; None draws a new seed.
 
     Returns
     -------

@@ -186,7 +186,7 @@ class EM:
             The first pass is made under exactly these parameters. An outcome is continued as if the
             loop had never stopped.
         max_iter : int
-            Most iterations.
+            Largest number of iterations.
         callback : callable, optional
             Called with a `State` after each iteration, or after those that were made in one call;
             a true result stops the fit.

@@ -47,7 +47,7 @@ class BayesianGaussianMixture(MixtureEstimator):
         Added to the variances of the rows of each component; with `exact`, only to the default of
         `covariance_prior`.
     max_iter : int
-        Most iterations of each run; 0 gives the start itself.
+        Largest number of iterations of each run; 0 gives the start itself.
     n_init : int
         Runs from different starts; the one with the largest `lower_bound_` counts.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}

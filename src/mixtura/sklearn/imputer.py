@@ -49,7 +49,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     tol : float, nats per unit of weight
         Stop when the predicted remaining gain is no more than this.
     max_iter : int
-        Most iterations.
+        Largest number of iterations.
     avoid_spurious : bool
         Avoid components that sit on equal values or on few rows.
     sample_posterior : bool

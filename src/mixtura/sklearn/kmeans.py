@@ -74,7 +74,7 @@ class KMeans(
         Runs from different starts; the one with the least inertia counts. "auto" is 1 for
         "k-means++" and given centers, 10 otherwise.
     max_iter : int
-        Most iterations of each run.
+        Largest number of iterations of each run.
     tol : float
         Stop when the centers' squared shifts add up to no more than `tol` times the mean variance
         of the features.

@@ -44,7 +44,7 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
     reg_covar : float, squared units of the features
         Added to the diagonal of each covariance.
     max_iter : int
-        Most iterations of each run; 0 gives the start itself.
+        Largest number of iterations of each run; 0 gives the start itself.
     n_init : int
         Runs from different starts; the one with the largest `lower_bound_` counts.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}

@@ -160,7 +160,7 @@ def hierarchical(
         Variance that each row has by itself, relative to the mean variance of the coordinates (see
         Notes).
     rng : int, Generator or None
-        Source of random numbers for the draw; None for fresh entropy.
+        Seed or generator for the draw; None draws a new seed.
     n_threads : int or None
         Threads of the search for each row's leaf; None for as many as are useful. The result is the
         same to the bit.

@@ -101,7 +101,7 @@ def fit_bayesian_gmm(
     tol : float, nats per unit of weight
         Stop when the predicted remaining gain of the bound is at most this. 0 never stops early.
     max_iter : int
-        Most iterations.
+        Largest number of iterations.
     accelerate : bool
         Extrapolate where iterations are slow.
     em : {"soft", "memoised"}

@@ -75,7 +75,7 @@ class StepwiseGMM(Answers):
     missing : {"raise", "em"}
         What NaN in rows is: an error, or a number that is missing at random.
     rng : int, Generator or None
-        Source of random numbers for automatic starts; None for fresh entropy.
+        Seed or generator for automatic starts; None draws a new seed.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
     backend : {"compiled", "reference"}
@@ -259,7 +259,7 @@ class StepwiseGMM(Answers):
         Parameters
         ----------
         n_batches : int
-            Most batches of `history`; there are 1000 at most.
+            Largest number of batches of `history`, at most 1000.
 
         Returns
         -------
