@@ -70,8 +70,9 @@ class FitInterrupted(KeyboardInterrupt):
     >>> import mixtura
     >>> def interrupt(state):  # as Ctrl-C does
     ...     raise KeyboardInterrupt
+    >>> X = mixtura.datasets.load_faithful().data
     >>> try:
-    ...     mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, callback=interrupt, rng=0)
+    ...     mixtura.fit_gmm(X, 2, callback=interrupt, rng=0)
     ... except mixtura.FitInterrupted as interrupted:
     ...     print(interrupted.fit.stop_reason, interrupted.fit.n_iter)
     interrupted 1
@@ -96,8 +97,9 @@ class SelectionInterrupted(KeyboardInterrupt):
     >>> import mixtura
     >>> def interrupt(model, X, sample_weight):  # as Ctrl-C does
     ...     raise KeyboardInterrupt
+    >>> X = mixtura.datasets.load_acidity().data
     >>> try:
-    ...     mixtura.select_gmm(mixtura.datasets.load_acidity().data, 1, criterion=interrupt)
+    ...     mixtura.select_gmm(X, 1, criterion=interrupt)
     ... except mixtura.SelectionInterrupted as interrupted:
     ...     print(interrupted.selection.table)
     [[nan nan]]
@@ -225,7 +227,7 @@ class WeightsWarning(UserWarning):
     Examples
     --------
     >>> import warnings, mixtura
-    >>> mixture = mixtura.GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    >>> mixture = mixtura.GaussianMixture([1], [[0]], [1], "spherical")
     >>> with warnings.catch_warnings(record=True, action="always") as caught:
     ...     bic = mixture.bic([[0.0], [1.0]], sample_weight=[0.2, 0.3])
     >>> print(caught[0].message)

@@ -121,7 +121,7 @@ def save(self: Saveable, path: AnyPath) -> None:
     Examples
     --------
     >>> import tempfile, pathlib, mixtura
-    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 2.0], "spherical")
+    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0], [4]], [1, 2], "spherical")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "mixture.npz"
     ...     mixture.save(path)
@@ -163,7 +163,7 @@ def load(path: AnyPath) -> Any:
     Examples
     --------
     >>> import tempfile, pathlib, mixtura
-    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 2.0], "spherical")
+    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0], [4]], [1, 2], "spherical")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "mixture.npz"
     ...     mixture.save(path)

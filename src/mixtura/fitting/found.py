@@ -95,7 +95,8 @@ class Found(Answers):
         Examples
         --------
         >>> import mixtura
-        >>> fit = mixtura.fit_gmm(mixtura.datasets.load_acidity().data, 2, rng=0)
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
         >>> print(fit.summary(["log capacity"]))
         Gaussian mixture: 2 components, full covariances, 1 feature, 155 rows
         log-likelihood -184.644766 nats, 5 parameters

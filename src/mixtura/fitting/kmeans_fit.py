@@ -71,7 +71,8 @@ class KMeansFit:
     Examples
     --------
     >>> import mixtura
-    >>> fit = mixtura.fit_kmeans(mixtura.datasets.load_faithful().data, 2, rng=0)
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_kmeans(X, 2, rng=0)
     >>> fit.sizes, fit.centers.round(1)
     (array([172., 100.]), array([[ 4.3, 80.3],
            [ 2.1, 54.8]]))

@@ -68,7 +68,8 @@ class GMMFit(Found):
     Examples
     --------
     >>> import mixtura
-    >>> fit = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, rng=0)
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
     >>> fit.converged, fit.n_samples, round(fit.log_likelihood, 2)
     (True, 272, -1130.26)
     >>> fit.predict([[2.0, 50.0], [4.5, 85.0]])

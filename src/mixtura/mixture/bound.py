@@ -99,7 +99,7 @@ def elbo(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> X = [[1.0], [3.0]]
     >>> round(mixture.elbo(X, [[1.0, 0.0], [0.0, 1.0]]), 4), round(mixture.log_likelihood(X), 4)
     (-4.2242, -4.1879)

@@ -56,7 +56,7 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
     >>> GaussianMixture.from_sklearn(mixture.to_sklearn()) == mixture
     True
     """
@@ -108,7 +108,7 @@ def to_sklearn(self: GaussianMixture) -> Any:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
     >>> mixture.to_sklearn().predict([[0.5], [3.0]])
     array([0, 1])
     """

@@ -80,7 +80,7 @@ def log_likelihood(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> round(mixture.log_likelihood([[0.0], [2.0]], sample_weight=[2, 1]), 3)
     -6.142
     """

@@ -69,7 +69,7 @@ def denoise(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([1.0], [[0.0]], [3.0], "spherical")
+    >>> mixture = GaussianMixture([1], [[0]], [3], "spherical")
     >>> mixture.denoise([[4.0], [4.0]], [0.0, 1.0])
     array([[4.],
            [3.]])

@@ -113,7 +113,7 @@ def log_prob(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> mixture.log_prob([[0.0], [2.0]]).round(3)
     array([-1.612, -2.919])
     """
@@ -159,7 +159,7 @@ def component_log_prob(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> mixture.component_log_prob([[0.0], [2.0]]).round(3)
     array([[-1.612, -9.612],
            [-3.612, -3.612]])
@@ -206,7 +206,7 @@ def responsibilities(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> mixture.responsibilities([[1.0], [2.0]]).round(3)
     array([[0.982, 0.018],
            [0.5  , 0.5  ]])
@@ -253,7 +253,7 @@ def predict(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> mixture.predict([[1.0], [3.0]])
     array([0, 1])
     """

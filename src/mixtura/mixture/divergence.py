@@ -117,10 +117,10 @@ def kl_divergence(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> one = GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
-    >>> one.kl_divergence(GaussianMixture([1.0], [[2.0]], [1.0], "spherical"))
+    >>> one = GaussianMixture([1], [[0]], [1], "spherical")
+    >>> one.kl_divergence(GaussianMixture([1], [[2]], [1], "spherical"))
     Divergence(value=2.0, standard_error=0.0)
-    >>> two = GaussianMixture([0.5, 0.5], [[0.0], [2.0]], [1.0, 1.0], "spherical")
+    >>> two = GaussianMixture([0.5, 0.5], [[0], [2]], [1, 1], "spherical")
     >>> round(one.kl_divergence(two, "variational").value, 3)
     0.566
     """

@@ -105,7 +105,7 @@ class GaussianMixture:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
     >>> mixture.predict([[0.5], [3.0]])
     array([0, 1])
     >>> mixture.log_prob([[0.5], [3.0]])

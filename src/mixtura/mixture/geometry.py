@@ -26,7 +26,7 @@ def covariance_matrices(self: GaussianMixture) -> Floats:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> GaussianMixture([1.0], [[0.0, 0.0]], [4.0], "spherical").covariance_matrices()
+    >>> GaussianMixture([1], [[0, 0]], [4], "spherical").covariance_matrices()
     array([[[4., 0.],
             [0., 4.]]])
     """

@@ -91,7 +91,8 @@ def impute(
     Examples
     --------
     >>> import numpy as np, mixtura
-    >>> model = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, rng=0).model
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> model = mixtura.fit_gmm(X, 2, rng=0).model
     >>> model.impute([[2.0, np.nan], [np.nan, 80.0], [3.6, 77.0]]).round(2)
     array([[ 2.  , 54.25],
            [ 4.29, 80.  ],

@@ -50,7 +50,7 @@ def cdf(self: GaussianMixture, x: ArrayLike, *, upper: bool = False) -> Floats:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[-2.0], [2.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[-2], [2]], [1, 1], "spherical")
     >>> mixture.cdf([0.0, 2.0])
     array([0.5       , 0.74998416])
     """
@@ -95,7 +95,7 @@ def quantile(self: GaussianMixture, p: ArrayLike, *, upper: bool = False) -> Flo
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[-2.0], [2.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[-2], [2]], [1, 1], "spherical")
     >>> mixture.quantile([0.25, 0.5])
     array([-2.00007936,  0.        ])
     """
@@ -184,7 +184,7 @@ def boundaries(self: GaussianMixture) -> tuple[Floats, NDArray[np.int64]]:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> mixture.boundaries()
     (array([2.]), array([0, 1]))
     """

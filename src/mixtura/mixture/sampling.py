@@ -47,7 +47,7 @@ def sample(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[-100.0], [100.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[-100], [100]], [1, 1], "spherical")
     >>> X, labels = mixture.sample(1000, rng=0)
     >>> bool(((X[:, 0] > 0) == (labels == 1)).all())
     True

@@ -69,7 +69,7 @@ def summary(self: GaussianMixture, feature_names: Sequence[str] | None = None) -
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
     >>> print(mixture.summary(["length"]))
                         component 0   component 1
     weight                     0.25          0.75
@@ -123,7 +123,7 @@ def to_pandas(self: GaussianMixture) -> Any:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
     >>> mixture.to_pandas()["weight"].tolist()
     [0.25, 0.75]
     """

@@ -80,7 +80,7 @@ class StudentMixture:
     Examples
     --------
     >>> from mixtura import StudentMixture
-    >>> cauchy = StudentMixture([1.0], [[0.0]], [1.0], [1.0], "spherical")
+    >>> cauchy = StudentMixture([1], [[0]], [1], [1], "spherical")
     >>> cauchy.log_prob([[0.0], [1e100]])
     array([  -1.14472989, -461.66174848])
     """
@@ -206,7 +206,7 @@ class StudentMixture:
         Examples
         --------
         >>> from mixtura import StudentMixture
-        >>> mixture = StudentMixture([1.0], [[0.0]], [1.0], [3.0], "spherical")
+        >>> mixture = StudentMixture([1], [[0]], [1], [3], "spherical")
         >>> mixture.log_prob([[0.0], [2.0]]).round(3)
         array([-1.001, -2.695])
         """
@@ -283,7 +283,7 @@ class StudentMixture:
         Examples
         --------
         >>> from mixtura import StudentMixture
-        >>> StudentMixture([1.0], [[2.0]], [1.0], [3.0], "spherical").mean()
+        >>> StudentMixture([1], [[2]], [1], [3], "spherical").mean()
         array([2.])
         """
         weights = self._weights_above(1.0, "mean")
@@ -306,7 +306,7 @@ class StudentMixture:
         Examples
         --------
         >>> from mixtura import StudentMixture
-        >>> StudentMixture([1.0], [[2.0]], [1.0], [3.0], "spherical").covariance()
+        >>> StudentMixture([1], [[2]], [1], [3], "spherical").covariance()
         array([[3.]])
         """
         weights = self._weights_above(2.0, "covariance")
@@ -346,7 +346,7 @@ class StudentMixture:
         Examples
         --------
         >>> from mixtura import StudentMixture
-        >>> print(StudentMixture([1.0], [[2.0]], [1.0], [3.0], "spherical").summary(["length"]))
+        >>> print(StudentMixture([1], [[2]], [1], [3], "spherical").summary(["length"]))
                              component 0
         weight                         1
         degrees of freedom             3

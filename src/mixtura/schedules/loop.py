@@ -61,10 +61,9 @@ class State:
     >>> import mixtura
     >>> def report(state):
     ...     print(state.iteration, round(state.objective, 6))
-    >>> fit = mixtura.fit_gmm(
-    ...     mixtura.datasets.load_faithful().data, 2, init=[[2, 50], [4, 80]], max_iter=2, tol=0,
-    ...     callback=report,
-    ... )
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> start = [[2, 50], [4, 80]]
+    >>> fit = mixtura.fit_gmm(X, 2, init=start, max_iter=2, tol=0, callback=report)
     1 -4.155415
     2 -4.155393
     """

@@ -62,7 +62,8 @@ class SearchReport:
     Examples
     --------
     >>> import mixtura
-    >>> search = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 3, rng=0).search
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> search = mixtura.fit_gmm(X, 3, rng=0).search
     >>> search.n_starts, len(search.maxima), round(search.maxima[0].objective, 3)
     (10, 2, -4.097)
     """
@@ -104,7 +105,8 @@ class SearchReport:
         Examples
         --------
         >>> import mixtura
-        >>> search = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, rng=0).search
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> search = mixtura.fit_gmm(X, 2, rng=0).search
         >>> sorted(search.to_facts())
         ['maxima', 'n_given_up', 'n_moves', 'n_rows', 'n_starts']
         """
@@ -159,7 +161,8 @@ class SearchReport:
         Examples
         --------
         >>> import mixtura
-        >>> search = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, rng=0).search
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> search = mixtura.fit_gmm(X, 2, rng=0).search
         >>> mixtura.SearchReport.from_facts(search.to_facts()) == search
         True
         """

@@ -50,7 +50,8 @@ class Event:
     Examples
     --------
     >>> import mixtura
-    >>> fit = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, reg_covar=0.1, rng=0)
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, reg_covar=0.1, rng=0)
     >>> fit.events[0].cause, str(fit.events[0])
     ('ridge', 'iteration 4: component 0 ridge, kept')
     """

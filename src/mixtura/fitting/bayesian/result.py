@@ -65,7 +65,8 @@ class BayesianGMMFit(Found):
     Examples
     --------
     >>> import mixtura
-    >>> fit = mixtura.fit_bayesian_gmm(mixtura.datasets.load_faithful().data, 4, rng=0)
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_bayesian_gmm(X, 4, rng=0)
     >>> fit.n_effective, round(fit.elbo, 1)
     (2, -1173.9)
     >>> fit.predict([[2.0, 50.0], [4.5, 85.0]])
