@@ -38,9 +38,8 @@ def names_and_docstrings() -> Iterator[tuple[str, str]]:
             if inspect.isfunction(thing) or inspect.isclass(thing):
                 yield f"{module.__name__}.{name}", thing.__doc__ or ""
             for base in getattr(thing, "__mro__", ()):
-                if not base.__module__.startswith("mixtura"):
-                    continue
-                for method, value in vars(base).items():
+                for method in vars(base) if base.__module__.startswith("mixtura") else ():
+                    value = inspect.getattr_static(thing, method)
                     function = getattr(value, "__func__", value)
                     if inspect.isfunction(function) and not method.startswith("_"):
                         yield f"{module.__name__}.{name}.{method}", function.__doc__ or ""
@@ -70,6 +69,7 @@ def test_public_names_each_stand_in_the_reference() -> None:
     assert {f"{module.__name__}.{name}" for module in PUBLIC for name in module.__all__} <= listed
 
 
+@pytest.mark.usefixtures("close_figures")
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_when_run_print_what_they_show(name: str) -> None:
     module = importlib.import_module(name)
