@@ -154,8 +154,8 @@ def hierarchical(
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
         one for each row.
     max_leaves : int, optional
-        Where more rows have a positive weight, so many are drawn by weight. None is 2000, and fewer
-        for "VVV" with more than 19 features.
+        Largest number of leaves. Of more rows, that many are drawn by weight. None is 2000, and
+        fewer for "VVV" with more than 19 features.
     blur : float
         Variance that each row has by itself, relative to the mean variance of the coordinates (see
         Notes).

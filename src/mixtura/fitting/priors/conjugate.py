@@ -42,7 +42,7 @@ RELEVANCE = 16.0  # that of Reynolds, Quatieri and Dunn
 class ConjugatePrior(Prior):
     """Prior of a mixture whose density has the form of a likelihood of rows.
 
-    With d features, the parameters of component j are believed to be ::
+    With d features, the prior distribution of the parameters of component j is ::
 
         weights              ~ Dirichlet(concentration)
         mean_j | covariance  ~ normal(mean, covariance_j / shrinkage)
@@ -57,7 +57,7 @@ class ConjugatePrior(Prior):
     concentration : float or array_like of shape (n_components,), optional
         At least 1. None is no prior on the weights.
     mean : array_like of shape (n_features,) or (n_components, n_features), optional
-        None is the mean of the rows.
+        Expected mean of each component. None is the mean of the rows.
     shrinkage : float or array_like of shape (n_components,)
         Weight of the rows that `mean` counts for. 0 is no prior on the means.
     dof : float, optional
@@ -139,8 +139,8 @@ class ConjugatePrior(Prior):
     def from_model(cls, model: GaussianMixture, relevance: float = RELEVANCE) -> Self:
         """Return a prior centred at a mixture, to adapt it to few rows.
 
-        Component j of the fit is believed to be that of the model, as strongly [1]_ as `relevance`
-        rows would say. The law of the weights is that of [2]_. See :doc:`/manual/priors`.
+        The model counts as `relevance` rows in each component [1]_. The prior of the weights is
+        that of [2]_. See :doc:`/manual/priors`.
 
         Parameters
         ----------
