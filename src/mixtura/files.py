@@ -107,7 +107,7 @@ def save(self: Saveable, path: AnyPath) -> None:
     ----------
     path : str or path-like
         Name of the file, usually ending in .npz. An older file is replaced only when the new one
-        is complete and on the disk. The new one has its mode.
+        is complete and on the disk.
 
     Raises
     ------
@@ -117,6 +117,16 @@ def save(self: Saveable, path: AnyPath) -> None:
         For a pipe, a device or another special file, and for an empty name.
     TypeError
         If `path` is no name of a file.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, mixtura
+    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0], [4]], [1, 2], "spherical")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "mixture.npz"
+    ...     mixture.save(path)
+    ...     mixtura.load(path) == mixture
+    True
     """
     # a subclass with a name of its own was registered after its base
     kind = next(name for name, cls in reversed(KINDS.items()) if isinstance(self, cls))
@@ -139,8 +149,8 @@ def load(path: AnyPath) -> Any:
     Raises
     ------
     ValueError
-        For a file that is damaged, not written by mixtura, or written by a later version in a
-        format that this one does not know; for a pipe, a device or another special file.
+        For a file that is damaged, not written by mixtura, or in a later format; for a pipe, a
+        device or another special file.
     TypeError
         If `path` is no name of a file.
     OSError
@@ -148,13 +158,12 @@ def load(path: AnyPath) -> Any:
 
     Notes
     -----
-    All later versions will read files of format version 1. No code in a file is ever run. All
-    numbers are checked as by the constructor of `GaussianMixture`, in O(k d^3).
+    No code in a file is ever run. All numbers are checked, in O(k d^3).
 
     Examples
     --------
     >>> import tempfile, pathlib, mixtura
-    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 2.0], "spherical")
+    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0], [4]], [1, 2], "spherical")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "mixture.npz"
     ...     mixture.save(path)

@@ -63,6 +63,16 @@ class GMMSelection:
         The models that were fitted.
     reasons : dict from (n_components, covariance_type) to str
         Why each NaN of the table is there.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_acidity().data
+    >>> selection = mixtura.select_gmm(X, range(1, 4), ["E"], rng=0)
+    >>> selection.table.round(1)
+    array([[461.7],
+           [392.1],
+           [396.6]])
     """
 
     criterion: str
@@ -89,18 +99,25 @@ class GMMSelection:
     def top(self, n: int = SHOWN) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
 
-        By "bic", "aic" and "icl", a model with components that are spurious or on few rows, `*` or
-        `^` in `summary`, is ranked as if these gained nothing by being narrower than the average
-        component. So it comes after one without, unless it is lower by more than that.
+        A model with spurious components, or components on few rows, may be ranked behind others
+        with a higher value: see :doc:`/manual/selection`.
 
         Parameters
         ----------
         n : int
-            Most models.
+            Largest number of models.
 
         Returns
         -------
         list of tuple
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> selection = mixtura.select_gmm(X, range(1, 4), ["E"], rng=0)
+        >>> [(k, round(bic, 1)) for k, _, bic in selection.top(2)]
+        [(2, 392.1), (3, 396.6)]
         """
         found = [
             (k, name, float(value))
@@ -165,6 +182,23 @@ class GMMSelection:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> print(mixtura.select_gmm(X, range(1, 4), ["E"], rng=0).summary())
+        BIC of 3 mixtures; lower is better
+        <BLANKLINE>
+        components         E
+                 1     461.7
+                 2     392.1
+                 3     396.6
+        <BLANKLINE>
+        best
+          E, 2 components: 392.072 (log-likelihood -185.949, 4 parameters)
+          E, 3 components: 396.617 (log-likelihood -183.178, 6 parameters)
+          E, 1 component: 461.658 (log-likelihood -225.785, 2 parameters)
         """
         width = max(10, *(len(name) + 2 for name in self.covariance_types))
         lines = [
@@ -264,6 +298,17 @@ class GMMSelection:
         ------
         ImportError
             Where pandas is not installed.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> mixtura.select_gmm(X, range(1, 4), ["E"], rng=0).to_pandas().round(1)
+        covariance_type      E
+        n_components
+        1                461.7
+        2                392.1
+        3                396.6
         """
         pd = import_pandas()
         index = pd.Index(self.n_components, name="n_components")

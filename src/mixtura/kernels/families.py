@@ -31,13 +31,20 @@ def maximise_covariances(
     Returns
     -------
     ndarray of the family's shape
-        NaN for a component without weight, or with a scatter that is not finite. A covariance need
-        not be positive definite.
+        NaN for a component without weight, or with a scatter that is not finite.
 
     Raises
     ------
     ValueError
         For arrays of other shapes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtura import kernels
+    >>> kernels.maximise_covariances("VVV", np.array([[[8.0, 2.0], [2.0, 4.0]]]), np.array([2.0]))
+    array([[[4., 1.],
+            [1., 2.]]])
     """
     order, is_tied = compiled_kernels.families[name]
     scatter, counts = (np.ascontiguousarray(a, dtype=np.float64) for a in (scatter, counts))

@@ -94,22 +94,29 @@ def log_prob(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples,), nats
         -inf for a row where every component has zero density.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> mixture.log_prob([[0.0], [2.0]]).round(3)
+    array([-1.612, -2.919])
     """
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "log_prob", out, blocks)
@@ -133,22 +140,30 @@ def component_log_prob(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples, n_components), nats
         -inf for a component of weight zero.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> mixture.component_log_prob([[0.0], [2.0]]).round(3)
+    array([[-1.612, -9.612],
+           [-3.612, -3.612]])
     """
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "log_density", out, blocks)
@@ -172,22 +187,30 @@ def responsibilities(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples, n_components)
         Rows sum to one. For a row where every component has zero density, the weights.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> mixture.responsibilities([[1.0], [2.0]]).round(3)
+    array([[0.982, 0.018],
+           [0.5  , 0.5  ]])
     """
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "resp", out, blocks)
@@ -211,22 +234,29 @@ def predict(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples,), int64
         For a row where every component has zero density, the component of largest weight.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> mixture.predict([[1.0], [3.0]])
+    array([0, 1])
     """
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "labels", out, blocks)

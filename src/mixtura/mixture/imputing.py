@@ -58,24 +58,20 @@ def impute(
     X : array_like of shape (n_samples, n_features)
         The rows; NaN, and the nulls of a frame, are missing.
     rng : int, Generator or None
-        None fills in what is expected of the missing numbers, given the observed ones of the row.
-        Else they are drawn at random: the component by its responsibility, then the numbers by its
-        conditional distribution. The same seed gives the same draws, for rows in blocks up to
-        rounding; rows that other processes work on have none.
+        None fills in the expected numbers, given the observed ones of the row. A seed or a
+        generator draws them at random from their distribution.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples, n_features), float32 where X is, else float64
-        A new array, also for a frame. The observed numbers have the same bits. A row without any
-        becomes the mean of the mixture, or a row like those of `sample`. Of rows of `mixtura.scan`,
-        one of weight zero that is not finite becomes NaN.
+        A new array, also for a frame. Observed numbers have the same bits.
 
     See Also
     --------
@@ -83,18 +79,20 @@ def impute(
 
     Notes
     -----
-    The expectation is the best guess of each number in mean square, and varies too little: where
-    variances, correlations or tests are computed afterwards, use several draws [1]_. Needs 4 MiB
-    for each of up to ten temporaries besides the result.
+    Expected numbers vary too little. Where variances, correlations or tests are computed
+    afterwards, use several draws [1]_. Needs 4 MiB for each of up to ten temporaries besides the
+    result.
 
     References
     ----------
-    .. [1] D. B. Rubin, "Multiple Imputation for Nonresponse in Surveys", Wiley, 1987.
+    .. [1] D. B. Rubin, "Multiple Imputation for Nonresponse in Surveys",
+       Wiley, 1987.
 
     Examples
     --------
     >>> import numpy as np, mixtura
-    >>> model = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, rng=0).model
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> model = mixtura.fit_gmm(X, 2, rng=0).model
     >>> model.impute([[2.0, np.nan], [np.nan, 80.0], [3.6, 77.0]]).round(2)
     array([[ 2.  , 54.25],
            [ 4.29, 80.  ],

@@ -51,7 +51,7 @@ class Pass(Protocol):
         previous : ndarray
             Covariances under which these were taken.
         n : int
-            Most iterations.
+            Largest number of iterations.
 
         Returns
         -------

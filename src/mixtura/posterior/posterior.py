@@ -41,11 +41,10 @@ SHOWN = ("weight_concentration", "mean_precision", "means", "degrees_of_freedom"
 class GMMPosterior:
     """The posterior of a mixture: laws of its weights, means and precisions.
 
-    It is made by `fit_bayesian_gmm`. A component's precision, the inverse of its covariance, has a
-    Wishart law with the mean `degrees_of_freedom` times the inverse of `scale` ("diag" and
-    "spherical": gamma laws of half of both). Given the precision, the law of its mean is normal
-    about `means`, with `mean_precision` times the precision [1]_. Weights have a Dirichlet law, or
-    are sticks broken in turn [2]_.
+    `fit_bayesian_gmm` makes it. Precisions, the inverses of covariances, have Wishart laws ("diag"
+    and "spherical": gamma laws). Means are normal given the precision [1]_. Weights have a
+    Dirichlet law, or are sticks broken in turn [2]_. :doc:`/manual/posterior` says what can be
+    asked.
 
     Attributes
     ----------
@@ -68,30 +67,35 @@ class GMMPosterior:
     resp_sum : ndarray of shape (n_components,)
         Weight of the rows of each component.
     covariance_type : str
-        How covariances are restricted, as the user named it: "full", "tied", "diag", "spherical"
-        or another name of one of these.
+        How covariances are restricted, as the user named it.
     feature_names : tuple of str or None
         Names of the columns.
     missing : {"raise", "em"}
-        What methods do with NaN among the rows, unless they are told otherwise.
+        What methods take NaN for, unless they are told otherwise.
     row_weight : float
         Mean weight of a row; 1 where rows are unweighted.
     has_noise : bool
-        Whether the noise of each row was known. Then methods that take rows need
-        `noise_covariance`, too.
+        Whether the noise of each row was known. Then methods need `noise_covariance` with rows.
 
     Notes
     -----
-    It cannot be changed: attributes cannot be set, and arrays are read-only copies. Many threads
-    can use the same one. Methods that take rows accept the same as `fit_gmm`. Two posteriors are
-    equal if their priors, the kinds of their laws and all numbers of these are equal; names,
-    `missing` and `row_weight` do not count.
+    It cannot be changed, and many threads can use it. Two posteriors are equal if their priors and
+    all numbers of their laws are.
 
     References
     ----------
-    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
+    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning",
+       2006, section 10.2.
     .. [2] D. M. Blei, M. I. Jordan, "Variational inference for Dirichlet process mixtures",
        Bayesian Analysis 1, 121-144, 2006.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> posterior = mixtura.fit_bayesian_gmm(X, 4, rng=0).posterior
+    >>> posterior.n_effective, posterior.resp_sum.round()
+    (2, array([175.,  97.,   0.,   0.]))
     """
 
     prior: PriorLaws

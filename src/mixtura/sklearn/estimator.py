@@ -67,6 +67,15 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> gm.predict([[2.0, 50.0], [4.5, 85.0]])
+        array([0, 1])
         """
         check_is_fitted(self)
         return self._labels(rows_of(self, X, missing=self.missing, reset=False))
@@ -83,6 +92,16 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_components)
             Of the dtype of the rows.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> gm.predict_proba([[2.0, 50.0], [3.0, 65.0]]).round(2)
+        array([[1.  , 0.  ],
+               [0.22, 0.78]])
         """
         check_is_fitted(self)
         X = rows_of(self, X, missing=self.missing, reset=False)
@@ -100,6 +119,15 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,), nats
             Of the dtype of the rows.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> gm.score_samples([[2.0, 50.0], [3.0, 65.0]]).round(2)
+        array([-3.55, -8.75])
         """
         check_is_fitted(self)
         X = rows_of(self, X, missing=self.missing, reset=False)
@@ -115,11 +143,21 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         float, nats per unit of weight
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> round(gm.score(X), 2)
+        -4.16
         """
         check_is_fitted(self)
         X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
@@ -144,6 +182,16 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         ------
         ValueError
             For less than one row.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> rows, components = gm.sample(5)
+        >>> rows.shape, components
+        ((5, 2), array([0, 0, 1, 1, 1]))
         """
         model = self.model_
         if n_samples < 1:

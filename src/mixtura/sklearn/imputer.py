@@ -30,31 +30,28 @@ SEEDS = 2**31 - 1
 class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fill in missing values by a Gaussian mixture that is fitted to the observed ones.
 
-    The mixture is that of ``mixtura.fit_gmm(X, n_components, missing="em")``: maximum likelihood
-    from incomplete rows. A missing value becomes its expectation given the observed values of its
-    row, or a random draw. With one component this is linear regression on whatever is observed;
-    more components make it piecewise linear.
+    The mixture is that of ``mixtura.fit_gmm(X, n_components, missing="em")``. A missing value
+    becomes its expectation given the observed values of its row, or a random draw.
 
     Parameters
     ----------
     n_components : int
-        Number of Gaussian components.
+        Number of Gaussian components. One is linear regression on whatever is observed.
     missing_values : float
         What stands for a missing value: NaN, or a number such as -999. pandas.NA is NaN, too.
     covariance_type : str
-        How covariances are restricted, as for `fit_gmm`. With "diag" and "spherical", and one
-        component, a missing value becomes the mean of its feature.
+        How covariances are restricted, as for `fit_gmm`.
     n_init : int
-        Effort of the search for the start of the fit, as for `fit_gmm`.
+        Number of automatic starts; a larger one searches harder.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance, relative to the variance of each feature; an array
-        is absolute.
+        is absolute, in squared units.
     tol : float, nats per unit of weight
         Stop when the predicted remaining gain is no more than this.
     max_iter : int
-        Most iterations.
+        Largest number of iterations.
     avoid_spurious : bool
-        Avoid components that sit on ties or on a handful of rows. One component alone cannot.
+        Avoid components that sit on equal values or on few rows.
     sample_posterior : bool
         Whether `transform` draws missing values at random from their distribution given the
         observed ones, instead of taking its mean.
@@ -82,7 +79,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Where `add_indicator` is set, else None.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (``n_features_in_``,)
         Names of the columns, where `fit` was given a data frame.
 
     See Also
@@ -92,12 +89,9 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Values must be missing at random: whether one is missing may depend on the observed values of
-    its row, but not on itself. Observed values keep their bits; float32 stays float32.
-
-    Means vary less than values do, so statistics of filled-in data are too certain. For multiple
-    imputation, draw several times: ``imputer.set_params(random_state=m).transform(X)`` for each m
-    needs one `fit`.
+    Values must be missing at random: see :doc:`/manual/incomplete`. Statistics of filled-in data
+    are too certain. For multiple imputation draw several times, after one `fit`:
+    ``imputer.set_params(random_state=m).transform(X)`` for each m.
 
     Examples
     --------
@@ -158,7 +152,8 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative; a row of weight two is two equal rows, one of weight zero is absent.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
@@ -178,6 +173,14 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             When `max_iter` ends the fit.
         mixtura.CoarseColumnsWarning
             When components sat on ties, in columns of a few values: see `fit_gmm`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from mixtura.sklearn import MixtureImputer
+        >>> X = [[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, np.nan], [np.nan, 10.0]]
+        >>> MixtureImputer(random_state=0).fit(X).model_.means.round(1)
+        array([[3., 6.]])
         """
         self._check_parameters()
         rows = weighted_rows_of(self, X, sample_weight, missing=self._missing())
@@ -235,6 +238,14 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -----
         mixtura.EmptyFeatureWarning
             When features are left out, because they had no value in `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from mixtura.sklearn import MixtureImputer
+        >>> X = [[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, np.nan], [np.nan, 10.0]]
+        >>> MixtureImputer(random_state=0).fit(X).transform([[2.5, np.nan]]).round(1)
+        array([[2.5, 5. ]])
         """
         check_is_fitted(self)
         holed = self._with_nan(rows_of(self, X, missing=self._missing(), reset=False))
@@ -268,6 +279,13 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
+
+        Examples
+        --------
+        >>> from mixtura.sklearn import MixtureImputer
+        >>> imputer = MixtureImputer().fit([[1.0, 2.1], [2.0, 3.9], [3.0, 6.0]])
+        >>> imputer.get_feature_names_out()
+        array(['x0', 'x1'], dtype=object)
         """
         check_is_fitted(self)
         names: NDArray[Any] = super().get_feature_names_out(input_features)
