@@ -113,7 +113,7 @@ class SelectionInterrupted(KeyboardInterrupt):
 class CoarseColumnsWarning(UserWarning):
     """A fit has spread the rows over cells in columns of so few values that it matters.
 
-    Drop such columns, or fit the rows of each value by themselves: see :doc:`/manual/fitting`.
+    Drop such columns, or fit the rows of each value by themselves: see :doc:`/manual/collapse`.
 
     Examples
     --------

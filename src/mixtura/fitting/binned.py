@@ -168,7 +168,7 @@ class BinnedFit(GMMFit):
         Notes
         -----
         Mass of the mixture outside the bins counts as a cell without rows; if it is small it joins
-        the last cell. See :doc:`/manual/incomplete`.
+        the last cell. See :doc:`/manual/bins`.
 
         References
         ----------
@@ -346,7 +346,7 @@ def fit_binned(
     """Fit a Gaussian mixture to counts in bins, by EM.
 
     It maximises ``sum_b counts[b] log P_b`` [1]_ [2]_, with P_b the probability of bin b under the
-    mixture. :doc:`/manual/incomplete` says which bins may be passed.
+    mixture. :doc:`/manual/bins` says which bins may be passed.
 
     Parameters
     ----------

@@ -143,7 +143,7 @@ def bootstrap_lrt(
     """Test a mixture of k components against one of k + 1, by the parametric bootstrap.
 
     Samples are drawn from the fitted mixture of k components, and both mixtures are fitted to each
-    [1]_. :doc:`/manual/selection` says how.
+    [1]_. :doc:`/manual/bootstrap` says how.
 
     Parameters
     ----------

@@ -98,12 +98,12 @@ def fit_gmm(
         one for each row.
     labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
         The component of each row, -1 where it is not known; or a table of plausibilities [4]_. None
-        is no labels. See :doc:`/manual/incomplete`.
+        is no labels. See :doc:`/manual/labels`.
     groups : array_like of shape (n_components,), int, optional
         The class of each component, from 0, where `labels` are classes. None is one for each.
     noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
         Known variances or covariances of the noise of each row, squared units of X. The mixture is
-        that of the rows without noise [5]_. None is no noise. See :doc:`/manual/incomplete`.
+        that of the rows without noise [5]_. None is no noise. See :doc:`/manual/noise`.
     projection : array_like of shape (n_samples, m, n_features), optional
         With `noise_covariance`: row i of X is ``projection[i] @ v + noise`` of a row v of the
         mixture. None is the identity.
@@ -139,7 +139,7 @@ def fit_gmm(
         What stays as it is in `init`, a mixture: "weights", "means", "covariances" or several of
         them; a mask of components; or a dict of masks. None estimates everything.
     missing : {"raise", "em"}
-        What NaN in `X` is: an error, or a number missing at random. See :doc:`/manual/incomplete`.
+        What NaN in `X` is: an error, or a number missing at random. See :doc:`/manual/missing`.
     rng : int, Generator or None
         Seed or generator for automatic starts; None draws a new seed.
     n_threads : int or None

@@ -116,7 +116,7 @@ def fit_kmeans(
     Notes
     -----
     An iteration [1]_ costs n k d multiply-adds. Memory beyond the data is O(n + k d).
-    :doc:`/manual/fitting` describes empty clusters, weights of zero and interrupts.
+    :doc:`/manual/kmeans` describes empty clusters, weights of zero and interrupts.
 
     References
     ----------

@@ -38,7 +38,7 @@ class GMMFit(Found):
         prior. NaN in an interrupted fit with a ridge.
     history : ndarray of shape (n_iter,), nats per unit of weight, read-only
         The objective after each iteration: log-likelihood and `log_prior`, less the ridge's
-        penalty. :doc:`/manual/fitting` says what it is for other values of `em`.
+        penalty. :doc:`/manual/em_kinds` says what it is for other values of `em`.
     n_iter : int
         Iterations done, without those of the search for a start.
     converged : bool

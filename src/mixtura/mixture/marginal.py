@@ -28,7 +28,7 @@ def marginal(self: GaussianMixture, features: Features) -> GaussianMixture:
     -------
     GaussianMixture
         Of the same weights. Its covariance type may be a more general one: see
-        :doc:`/manual/incomplete`.
+        :doc:`/manual/incomplete_rows`.
 
     Raises
     ------

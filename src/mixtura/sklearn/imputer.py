@@ -89,7 +89,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Values must be missing at random: see :doc:`/manual/incomplete`. Statistics of filled-in data
+    Values must be missing at random: see :doc:`/manual/missing`. Statistics of filled-in data
     are too certain. For multiple imputation draw several times, after one `fit`:
     ``imputer.set_params(random_state=m).transform(X)`` for each m.
 

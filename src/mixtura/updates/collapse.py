@@ -31,7 +31,7 @@ MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
 class Event:
     """Something that happened to a component during a fit.
 
-    :doc:`/manual/fitting` explains the causes and actions.
+    :doc:`/manual/collapse` explains the causes and actions.
 
     Attributes
     ----------
