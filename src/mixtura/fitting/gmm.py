@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data import RowSource
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     check_count,
     check_fixed,
@@ -47,7 +47,7 @@ Init = Start | ArrayLike | GaussianMixture | Fitted | HierarchicalTree | Callabl
 
 
 def fit_gmm(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_components: int,
     *,
     covariance_type: str = "full",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import Block, RowSource, open_rows, with_columns
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     check_centres,
     check_count,
@@ -41,7 +42,7 @@ METHODS: tuple[KMeansInit, ...] = ("kmeans++", "random")
 
 
 def fit_kmeans(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_clusters: int,
     *,
     columns: Sequence[str | int] | None = None,

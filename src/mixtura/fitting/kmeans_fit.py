@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mixtura import files
-from mixtura.data import Block, RowSource, open_rows
+from mixtura.data import Block, open_rows
+from mixtura.data.any_rows import AnyRows, FarRows, InBlocks, Into, Output, Whole, Written
 from mixtura.data.checks import (
     check_centres,
     check_labels,
@@ -25,7 +26,6 @@ from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.mixture.checks import check_feature_names
-from mixtura.mixture.densities import Output
 from mixtura.mixture.table import Line, as_html, as_text, counted, counted_rows, frame, section
 from mixtura.parameters import Seen
 from mixtura.passes import Backend
@@ -39,7 +39,7 @@ ADDED_ARRAYS = ("history", "sizes", "deviations")  # which older files lack
 
 @files.saved_as("KMeansFit")
 @dataclass(frozen=True, eq=False)
-class KMeansFit:
+class KMeansFit(files.Saved):
     """Clusters of rows about their means.
 
     Attributes
@@ -89,7 +89,6 @@ class KMeansFit:
     missing: Missing = "raise"
 
     __repr__ = short_repr
-    save = files.save
 
     @property
     def n_clusters(self) -> int:
@@ -160,9 +159,45 @@ class KMeansFit:
             lines += section("standard deviation", names, self.deviations)
         return lines
 
+    @overload
     def predict(
         self,
-        X: ArrayLike | RowSource,
+        X: FarRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Whole],
+    ) -> Any: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Whole],
+    ) -> NDArray[np.int64]: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Into[Written]],
+    ) -> Written: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[InBlocks],
+    ) -> Iterator[NDArray[np.int64]]: ...
+    def predict(
+        self,
+        X: AnyRows,
         *,
         missing: Missing | None = None,
         out: Output = None,

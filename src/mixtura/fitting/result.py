@@ -18,7 +18,7 @@ from mixtura.updates import Event
 __all__ = ["GMMFit"]
 
 # Earlier versions knew of neither labels nor noise nor missing numbers, nor priors.
-EARLIER = {"n_labelled": 0, "has_noise": False, "n_missing": 0, "log_prior": 0.0}
+EARLIER: dict[str, float] = {"n_labelled": 0, "has_noise": False, "n_missing": 0, "log_prior": 0.0}
 
 
 @files.saved_as("GMMFit")

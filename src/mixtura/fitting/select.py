@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.data import RowSource, open_rows, with_columns, with_noise
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     check_count,
     check_flag,
@@ -27,6 +28,7 @@ from mixtura.exceptions import ConvergenceWarning, SelectionInterrupted
 from mixtura.fitting.bayesian.arguments import conjugate_family
 from mixtura.fitting.bayesian.estimate import VariationalBayes
 from mixtura.fitting.bayesian.report import report_posterior
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.criterion import cross_validate, ends, value_of
 from mixtura.fitting.estimates import PriorOption, estimate_under
@@ -41,6 +43,7 @@ from mixtura.fitting.selection import (
     OF_LIKELIHOOD,
     Criterion,
     GMMSelection,
+    OfGMMFit,
     criterion_name,
 )
 from mixtura.fitting.settings import Settings
@@ -57,8 +60,60 @@ NOT_REACHED = "interrupted"
 SEARCHED = 2  # best models that are searched once more
 
 
+@overload
 def select_gmm(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_types: Literal["all"] | Iterable[str] = "all",
+    *,
+    criterion: Literal["elbo"],
+    columns: Sequence[str | int] | None = None,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
+    init: Init = "mixed",
+    n_init: int = 10,
+    n_folds: int = 5,
+    reg_covar: float | ArrayLike = 1e-6,
+    prior: PriorOption = None,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    on_collapse: Literal["reseed", "raise"] = "reseed",
+    avoid_spurious: bool = True,
+    missing: Missing = "raise",
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    verbose: Verbose = None,
+) -> GMMSelection[BayesianGMMFit]: ...
+@overload
+def select_gmm(
+    X: AnyRows,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_types: Literal["all"] | Iterable[str] = "all",
+    *,
+    criterion: OfGMMFit = "bic",
+    columns: Sequence[str | int] | None = None,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
+    init: Init = "mixed",
+    n_init: int = 10,
+    n_folds: int = 5,
+    reg_covar: float | ArrayLike = 1e-6,
+    prior: PriorOption = None,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    on_collapse: Literal["reseed", "raise"] = "reseed",
+    avoid_spurious: bool = True,
+    missing: Missing = "raise",
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    verbose: Verbose = None,
+) -> GMMSelection: ...
+def select_gmm(
+    X: AnyRows,
     n_components: int | Iterable[int] = range(1, 10),
     covariance_types: Literal["all"] | Iterable[str] = "all",
     *,
@@ -81,7 +136,7 @@ def select_gmm(
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     verbose: Verbose = None,
-) -> GMMSelection:
+) -> GMMSelection[Any]:
     """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
 
     Parameters
@@ -268,7 +323,7 @@ def select_gmm(
         report_posterior if by_evidence else report,
     )
     none = np.full((len(sizes), len(names)), np.nan)
-    selection = GMMSelection(
+    selection: GMMSelection[Any] = GMMSelection(
         criterion_name(criterion),
         sizes,
         names,
@@ -307,7 +362,7 @@ def select_gmm(
 
 
 def _search_best(
-    selection: GMMSelection, models: Models, criterion: Criterion, rng: np.random.Generator
+    selection: GMMSelection[Any], models: Models, criterion: Criterion, rng: np.random.Generator
 ) -> None:
     """Search the best models once more, each by itself, and enter what is better."""
     for k, name, _ in selection.top(SEARCHED):
@@ -339,7 +394,7 @@ def _known(
     return known, {k: str(error) for k, error in misfits.items()}
 
 
-def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:
+def _warn_of_unconverged(selection: GMMSelection[Any], tol: float) -> None:
     unfinished = sum(fit.stop_reason == "max_iter" for fit in selection.fits.values())
     if unfinished and tol > 0.0:
         warnings.warn(

@@ -56,7 +56,9 @@ class Survey:
     def __init__(
         self, source: RowSource, backend: Backend, priors: Mapping[int, Floats] = NO_PRIORS
     ) -> None:
-        self.source, self.backend, self.priors = source, backend, priors
+        self.source: RowSource = source
+        self.backend: Backend = backend
+        self.priors: Mapping[int, Floats] = priors
         _, self._of_all = moments(source, backend)
         self._gaussians: dict[Shape, tuple[Floats, Floats]] = {}
         self._said: set[type[Warning]] = set()

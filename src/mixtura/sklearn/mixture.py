@@ -320,7 +320,8 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
             self.__dict__.pop(name, None)  # of an earlier partial_fit
         if known is not None:
             left = components_left(outcome.events, len(outcome.parameters.weights))
-            self.classes_, self.component_classes_ = known.classes, known.names()[left]
+            self.classes_: NDArray[Any] = known.classes
+            self.component_classes_: NDArray[Any] = known.names()[left]
         self._keep_parameters(outcome.parameters, X.dtype)
         self._keep_course(outcome)
         weight = np.ones(len(X)) if weight is None else weight

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.conjugate import WeightPrior
-from mixtura.data import RowSource
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_count, check_flag, check_number, check_option
 from mixtura.data.missing import Missing
 from mixtura.fitting.bayesian.arguments import check_prior, conjugate_family
@@ -28,7 +28,7 @@ __all__ = ["fit_bayesian_gmm"]
 
 
 def fit_bayesian_gmm(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_components: int,
     *,
     covariance_type: str = "full",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from mixtura import files
 from mixtura.files import Contents, fact
@@ -20,9 +20,15 @@ from mixtura.updates import Event
 __all__ = ["BayesianGMMFit"]
 
 
+class _Answers(Found):
+    """Methods that a fit by likelihood has attributes for."""
+
+    log_likelihood: Final = answered(GaussianMixture.log_likelihood)
+
+
 @files.saved_as("BayesianGMMFit")
 @dataclass(frozen=True, repr=False, eq=False)
-class BayesianGMMFit(Found):
+class BayesianGMMFit(_Answers):
     """The posterior of a mixture, and how it was found.
 
     It has the methods and attributes of its mixture, too: ``fit.predict(X)`` is
@@ -71,7 +77,7 @@ class BayesianGMMFit(Found):
     """
 
     posterior: GMMPosterior
-    elbo: float = field()  # type: ignore[assignment]
+    elbo: float = field()  # type: ignore[assignment, misc]
     history: Floats = field()
     n_iter: int = field()
     converged: bool = field()
@@ -84,8 +90,6 @@ class BayesianGMMFit(Found):
     has_noise: bool = False
     n_missing: int = 0
     search: SearchReport | None = None
-
-    log_likelihood = answered(GaussianMixture.log_likelihood)
 
     @property
     def model(self) -> GaussianMixture:  # type: ignore[override]
