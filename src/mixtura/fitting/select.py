@@ -64,7 +64,7 @@ SEARCHED = 2  # best models that are searched once more
 def select_gmm(
     X: AnyRows,
     n_components: int | Iterable[int] = range(1, 10),
-    covariance_types: Literal["all"] | Iterable[str] = "all",
+    covariance_type: str | Iterable[str] = "all",
     *,
     criterion: Literal["elbo"],
     columns: Sequence[str | int] | None = None,
@@ -90,7 +90,7 @@ def select_gmm(
 def select_gmm(
     X: AnyRows,
     n_components: int | Iterable[int] = range(1, 10),
-    covariance_types: Literal["all"] | Iterable[str] = "all",
+    covariance_type: str | Iterable[str] = "all",
     *,
     criterion: OfGMMFit = "bic",
     columns: Sequence[str | int] | None = None,
@@ -115,7 +115,7 @@ def select_gmm(
 def select_gmm(
     X: AnyRows,
     n_components: int | Iterable[int] = range(1, 10),
-    covariance_types: Literal["all"] | Iterable[str] = "all",
+    covariance_type: str | Iterable[str] = "all",
     *,
     criterion: Criterion = "bic",
     columns: Sequence[str | int] | None = None,
@@ -145,7 +145,7 @@ def select_gmm(
         The rows, finite but for `missing`, as for `fit_gmm`; a frame's names stay with the models.
     n_components : int or iterable of int
         Numbers of components.
-    covariance_types : "all" or iterable of str
+    covariance_type : str or iterable of str
         Covariance types of `fit_gmm`; "all" is the fourteen of Celeux and Govaert, for one column
         "E" and "V". "elbo" has four of them: "VII", "VVI", "EEE" and "VVV".
     criterion : {"bic", "aic", "icl", "cv", "elbo"} or callable
@@ -230,7 +230,7 @@ def select_gmm(
     Notes
     -----
     For each number of components, scouts are searched as `fit_gmm` searches: four of the families
-    whose updates take one step, "EII", "VVI", "EEE" and "VVV" where `covariance_types` has them
+    whose updates take one step, "EII", "VVI", "EEE" and "VVV" where `covariance_type` has them
     (without any such family, the first and the last). Every family starts from where scouts and
     other families have ended,
     and moves are tried on the best of these starts. Then all models are fitted again, up and down
@@ -275,7 +275,7 @@ def select_gmm(
         check_option("criterion", criterion, CRITERIA)
     sizes = _check_sizes(n_components)
     by_evidence = criterion == "elbo"
-    names = _check_types(covariance_types, source.n_features, conjugate=by_evidence)
+    names = _check_types(covariance_type, source.n_features, conjugate=by_evidence)
     known, misfits = _known(labels, source, sizes)
     priors = {k: of_rows.prior for k, of_rows in known.items() if of_rows is not None}
     _check_init(init, sizes, criterion, source)
@@ -448,24 +448,23 @@ def _check_folds(n_folds: int, n_rows: int) -> None:
         )
 
 
-def _check_types(
-    covariance_types: str | Iterable[str], n_features: int, *, conjugate: bool
-) -> tuple[str, ...]:
-    if isinstance(covariance_types, str) and covariance_types == "all":
+def _check_types(covariance_type: Any, n_features: int, *, conjugate: bool) -> tuple[str, ...]:
+    if isinstance(covariance_type, str) and covariance_type == "all":
         known = CELEUX_GOVAERT if n_features > 1 else ONE_COLUMN
         return tuple(n for n in known if not conjugate or FAMILIES[n].name in SHAPE_NAMES)
     named = conjugate_family if conjugate else family_named
-    names = (covariance_types,) if isinstance(covariance_types, str) else tuple(covariance_types)
+    is_one = isinstance(covariance_type, str) or not isinstance(covariance_type, Iterable)
+    names = (covariance_type,) if is_one else tuple(covariance_type)
     families: dict[CovarianceFamily, str] = {}
     for name in names:
         other = families.setdefault(named(name, n_features), name)
         if other is not name:
             raise ValueError(
-                f"covariance_types must be different models; {other!r} and {name!r} are the same. "
+                f"covariance_type must name different models; {other!r} and {name!r} are the same. "
                 f"Leave one out."
             )
     if not names:
         raise ValueError(
-            'covariance_types must name one type or more; got none. Use "all" for all of them.'
+            'covariance_type must name one model or more; got none. Use "all" for all of them.'
         )
     return names
