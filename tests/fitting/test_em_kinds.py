@@ -44,7 +44,7 @@ def ridge_of(X: Floats, reg_covar: float, sample_weight: Floats | None = None) -
 def classification_likelihood(
     X: Floats, model: GaussianMixture, weight: Floats | None, ridge: Floats | float
 ) -> float:
-    """What hard EM raises, per unit of weight."""
+    """What hard EM raises, per row."""
     return float(np.average(joint_log_density(X, model, ridge).max(axis=1), weights=weight))
 
 

@@ -70,7 +70,7 @@ class BinnedFit(GMMFit):
         The mixture, of single rows.
     log_likelihood : float, nats
         Sum over bins of count times log probability of the bin under `model`.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+    history : ndarray of shape (n_iter,), nats per row, read-only
         The objective after each iteration.
     n_iter : int
         Iterations done.
@@ -349,7 +349,7 @@ def fit_binned(
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance: a number is relative to the variance of the
         middles of the bins, an array is absolute. 0 is none.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the predicted remaining gain of the objective is no more than this.
     max_iter : int
         Most iterations.

@@ -143,7 +143,7 @@ def fit_gmm(
         those of log-likelihood and log prior together; `GMMFit.log_likelihood`, and criteria, of
         the likelihood alone. Where components have priors of their own, `init` should be a mixture
         or labels in their order. None maximises the likelihood. See docs/priors.md.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
         early.
     max_iter : int

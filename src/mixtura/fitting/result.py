@@ -37,7 +37,7 @@ class GMMFit(Found):
         Weighted total of the training rows under `model`, without any prior, and of their labels
         where the fit was given some; ``model.log_likelihood(X)`` is that of rows alone, and differs
         then. NaN in an interrupted fit with a ridge, where it takes one more pass.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+    history : ndarray of shape (n_iter,), nats per row, read-only
         The objective after each iteration: the sum of log-likelihood and `log_prior`, divided by
         the total weight, less the ridge's penalty where `reg_covar` is not zero (see
         `mixtura.updates.ridge`); the classification likelihood in place of the likelihood for

@@ -182,7 +182,7 @@ def select_gmm(
     prior : ConjugatePrior, TracePrior, "default" or None
         As for `fit_gmm`: the models are those of largest posterior density, which few rows suffice
         for, and the criterion is of their likelihood [1]_. None with "elbo", which has a prior.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         As for `fit_gmm`.
     max_iter : int
         Most iterations of each fit.

@@ -63,13 +63,13 @@ __all__ = ["Begin", "Fitting"]
 Given = GaussianMixture | Parameters | Means | FromLabels | NDArray[Any]
 Begin = Start | Given
 
-ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
+ROUNDING = 1e-9  # nats per row: ends that differ by less are the same
 LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
 LEAST_IN_BLOCK = 1000  # rows, of which a pass takes as long as an update
 ROWS_PER_MEAN = 20  # in a block, for each component and feature, as in samples for starts
 MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
 REPORTED = 16  # iterations of small data from one report to the next, if nobody asked for each
-SEARCH_TOL = 1e-4  # nats per unit of weight; what a run of the search may leave to gain
+SEARCH_TOL = 1e-4  # nats per row; what a run of the search may leave to gain
 
 
 class Fitting:

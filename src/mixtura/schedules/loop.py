@@ -41,9 +41,9 @@ class State:
     ----------
     iteration : int
         Iterations done.
-    objective : float, nats per unit of weight
+    objective : float, nats per row
         The value for `parameters` that `GMMFit.history` holds.
-    predicted_gain : float, nats per unit of weight
+    predicted_gain : float, nats per row
         What the stopping rule expects to be left to gain; inf where that is unknown, as during
         annealing.
     parameters : Parameters
@@ -54,7 +54,7 @@ class State:
         Names of the columns, where the rows were a frame's.
     missing : {"raise", "em"}
         What the fit takes NaN for.
-    gain : float, nats per unit of weight
+    gain : float, nats per row
         Of the last iteration; inf for the first.
     """
 
@@ -90,7 +90,7 @@ class Outcome:
     Attributes
     ----------
     parameters : Parameters
-    objective : float, nats per unit of weight
+    objective : float, nats per row
         Of `parameters`: the last of `history`, or a better one from before a recovery that led
         lower.
     history : list of float

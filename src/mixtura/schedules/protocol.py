@@ -32,7 +32,7 @@ class Point(NamedTuple):
     parameters : Parameters
     statistics : Statistics
         Of the rows under them.
-    objective : float, nats per unit of weight
+    objective : float, nats per row
     inverse_temperature : float
         At which the pass was made.
     """
@@ -155,7 +155,7 @@ class Schedule(Protocol):
 
     A state is a value of the schedule's own. It has two attributes that the loop reads:
     `inverse_temperature`, the power to which weighted densities are raised in the pass of the next
-    iteration, and `predicted_gain`, what is left to gain per unit of weight (inf where that is
+    iteration, and `predicted_gain`, what is left to gain per row (inf where that is
     unknown). The first pass, before any iteration, is made at inverse temperature one. At another
     one the objective is the free energy; a schedule that ends there leaves that in the outcome.
 

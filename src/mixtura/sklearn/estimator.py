@@ -125,7 +125,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
         Returns
         -------
-        float, nats per unit of weight
+        float, nats per row
         """
         check_is_fitted(self)
         X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)

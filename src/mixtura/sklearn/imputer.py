@@ -50,7 +50,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance, relative to the variance of each feature; an array
         is absolute.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the predicted remaining gain is no more than this.
     max_iter : int
         Most iterations.

@@ -37,7 +37,7 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         Number of Gaussian components.
     covariance_type : {"full", "tied", "diag", "spherical"}
         How covariances are restricted.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the mean log-likelihood changes by less from one iteration to the next.
     reg_covar : float, squared units of the features
         Added to the diagonal of each covariance.
@@ -101,7 +101,7 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         Whether the best run ended by `tol`.
     n_iter_ : int
         Iterations of the best run.
-    lower_bound_ : float, nats per unit of weight
+    lower_bound_ : float, nats per row
         Mean log-likelihood at the beginning of the best run's last iteration.
     lower_bounds_ : list of float
         The same for each iteration.

@@ -107,7 +107,7 @@ def fit_bayesian_gmm(
         As for `fit_gmm`. A fit, a stream or a posterior stands for the mixture that is its `model`.
     n_init : int
         Automatic starts that are tried; that of the largest bound is run to convergence.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the predicted remaining gain of the bound is no more than this. 0 never stops
         early.
     max_iter : int

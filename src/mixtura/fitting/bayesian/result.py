@@ -43,7 +43,7 @@ class BayesianGMMFit(_Answers):
         A total with all constants. What was observed is what the evidence is of: with `labels`
         of rows and labels, with missing numbers of the others, with noise of the noisy rows. In a
         fit that was interrupted during its starts, it is estimated from their sample.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+    history : ndarray of shape (n_iter,), nats per row, read-only
         The bound after each iteration, divided by `weight_sum`. It never falls, except for
         rounding. For ``em="memoised"`` it is that of the responsibilities that blocks remember,
         which the last pass may still raise: then `elbo` is a little higher.

@@ -350,12 +350,12 @@ class StepwiseGMM(files.Saved, Answers):
         It tells how well the mixture predicts rows that it has not seen: where it falls, the rows
         have changed. The first is that of the batch after the start. As in `GMMFit.history`, the
         penalty of `reg_covar` is subtracted. Where the stream is `bayesian`, it is what each batch
-        adds to the evidence lower bound, per unit of weight. It is -inf where a row is so far away
+        adds to the evidence lower bound, per row. It is -inf where a row is so far away
         that its density is no float.
 
         Returns
         -------
-        ndarray of shape (n,), nats per unit of weight
+        ndarray of shape (n,), nats per row
         """
         learner = self._stream.learner
         return np.empty(0) if learner is None else learner.history.copy()
