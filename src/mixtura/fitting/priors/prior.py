@@ -80,6 +80,7 @@ class Prior(ABC):
         X : array_like of shape (n_samples, n_features), or RowSource
             As for `fit_gmm`.
         n_components : int
+            That of the fit.
         covariance_type : str
             As for `fit_gmm`.
         sample_weight : array_like of shape (n_samples,), optional
