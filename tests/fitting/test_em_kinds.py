@@ -320,7 +320,7 @@ def test_hard_fit_is_never_accelerated() -> None:
     X = np.random.default_rng(0).uniform(size=(2000, 2))
     settings: dict[str, Any] = {"em": "hard", "init": np.resize(np.arange(6), len(X))}
     one, other = (fit_gmm(X, 6, accelerate=accelerate, **settings) for accelerate in (True, False))
-    assert one.n_iter > 20  # long after the first leap of soft EM
+    assert one.n_iter > 20  # long after the first extrapolation of soft EM
     assert_same_fit_bits(one, other)
 
 

@@ -202,8 +202,8 @@ class EM:
 
         Notes
         -----
-        n_iter + 1 passes, and one for each leap of the schedule. The start's own objective is not
-        part of the history: an update's ridge or prior is not yet in its parameters.
+        n_iter + 1 passes, and one for each extrapolation of the schedule. The start's own objective
+        is not part of the history: an update's ridge or prior is not yet in its parameters.
         """
         outcome = start if isinstance(start, Outcome) else Outcome(start)
         outcome.stop_reason = "max_iter"

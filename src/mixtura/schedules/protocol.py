@@ -71,7 +71,7 @@ class Watch(Protocol):
 
 
 class Rule(NamedTuple):
-    """When a pass stops by itself, and whether it leaps.
+    """When a pass stops by itself, and whether it extrapolates.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Rule(NamedTuple):
         Relative error of an objective.
     leaps : bool
     scale : ndarray of shape (n_features,), or None
-        Units of the features, in which leaps are measured.
+        Units of the features, in which steps are measured.
     since : int
         Iterations from which those are counted after which small gains stop the pass: see
         `mixtura.schedules.parting`.
@@ -129,7 +129,7 @@ class Steps(NamedTuple):
 
 
 # Makes iterations by a rule: at most so many, from a state of `Plain`, or of `Squarem` for a rule
-# with leaps. None where there are none.
+# that extrapolates. None where there are none.
 Follow = Callable[[Rule, Any, int], Steps | None]
 
 
