@@ -79,7 +79,7 @@ class Rule(NamedTuple):
         See `mixtura.schedules.squarem`, as for the next three.
     rounding : float
         Relative error of an objective.
-    leaps : bool
+    extrapolates : bool
     scale : ndarray of shape (n_features,), or None
         Units of the features, in which steps are measured.
     since : int
@@ -96,7 +96,7 @@ class Rule(NamedTuple):
 
     tol: float
     rounding: float
-    leaps: bool = False
+    extrapolates: bool = False
     scale: Floats | None = None
     since: int = 0
     small: float = -math.inf

@@ -122,7 +122,7 @@ class Squarem(Plain):
         follow: Follow,
         look_from: LookFrom,  # noqa: ARG002
     ) -> Steps | None:
-        rule = Rule(self.tol, self.rounding, leaps=True, scale=self._scale)
+        rule = Rule(self.tol, self.rounding, extrapolates=True, scale=self._scale)
         return follow(rule, state, most)
 
     def step(self, state: SquaremState, point: Point, look: Look) -> Step:  # type: ignore[override]
