@@ -24,7 +24,8 @@ fit_gmm(X, 2, random_state=0)  # type: ignore[call-arg]  # pyright: ignore[repor
 fit_gmm(X, 2, missing=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 fit_gmm(X, 2, on_collapse="stop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 fit_gmm(object(), 2)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-fit_kmeans(X, 2, backend="C")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+fit_gmm("rows.csv", 2)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+fit_kmeans(X, 2, init="k-mean++")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 select_gmm(X, criterion="BIC")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 mixtura.StepwiseGMM(2, bayesian={"alpha": 1})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

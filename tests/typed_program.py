@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
 import numpy as np
 import polars as pl
@@ -65,6 +65,9 @@ from mixtura import (
     sklearn,
 )
 
+if TYPE_CHECKING:
+    from dask.array import Array
+
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 WARNINGS: list[type[Warning]] = [
@@ -97,6 +100,14 @@ def rows_of_every_kind(folder: Path) -> None:
     for rows in (X.tolist(), X.astype(np.float32), frame, scan(folder / "rows.npy")):
         is_a(assert_type(fit_gmm(rows, 2, rng=0).predict(rows), Labels), LABELS)
     assert_type(fit_gmm(frame, 2, rng=0).feature_names, tuple[str, ...] | None)
+    fit_gmm([[1.0, 2], [3, 4], (5, 7)], 1)
+    fit_kmeans([X[0], X[1], X[2]], 2, init=[[2, 50], [4.0, 80]])
+
+
+def rows_elsewhere(fit: GMMFit, array: Array) -> None:
+    """Answers for rows of Dask or Spark are theirs. Nobody calls this: no cluster is needed."""
+    assert_type(fit.predict(array), Any)
+    assert_type(fit_gmm(array, 2), GMMFit)
 
 
 def one_fit(X: Floats, folder: Path) -> None:

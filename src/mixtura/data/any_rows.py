@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Generic, Literal, Protocol, Required, TypedDict, TypeVar
+from typing import Any, Generic, Literal, Protocol, Required, SupportsFloat, TypedDict, TypeVar
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,10 +18,28 @@ __all__ = [
     "FarRows",
     "InBlocks",
     "Into",
+    "Numbers",
     "Output",
     "Whole",
     "Written",
 ]
+
+
+Entry = TypeVar("Entry", covariant=True)
+
+
+class _Array(Protocol):
+    """An array or a data frame."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+class _Nested(Protocol[Entry]):
+    """A list, or lists in a list. In a string one can look for strings alone, so it is none."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Entry | _Nested[Entry]: ...
+    def __contains__(self, value: object, /) -> bool: ...
 
 
 class _Dask(Protocol):
@@ -36,8 +54,10 @@ class _Spark(Protocol):
     def mapInArrow(self, func: Any, schema: Any) -> Any: ...
 
 
+# ArrayLike without strings: a misspelt option is no array, and the name of a file is no rows.
+Numbers = _Array | _Nested[SupportsFloat | _Array]
 FarRows = _Dask | _Spark  # their answers are collections of the same kind
-AnyRows = ArrayLike | RowSource | FarRows
+AnyRows = Numbers | RowSource | FarRows
 Output = NDArray[Any] | str | os.PathLike[str] | None
 Written = TypeVar("Written", bound=NDArray[Any] | str | os.PathLike[str])
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data.any_rows import AnyRows
+from mixtura.data.any_rows import AnyRows, Numbers
 from mixtura.data.checks import (
     check_count,
     check_fixed,
@@ -43,7 +43,7 @@ __all__ = ["check_reg_covar", "fit_gmm"]
 
 FixedParts = str | Sequence[str] | ArrayLike | Mapping[str, bool | ArrayLike] | None
 Fitted = GMMFit | BayesianGMMFit | KMeansFit
-Init = Start | ArrayLike | GaussianMixture | Fitted | HierarchicalTree | Callable[..., Any]
+Init = Start | Numbers | GaussianMixture | Fitted | HierarchicalTree | Callable[..., Any]
 
 
 def fit_gmm(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from mixtura import files
 from mixtura.data import open_rows
-from mixtura.data.any_rows import AnyRows
+from mixtura.data.any_rows import AnyRows, Numbers
 from mixtura.data.checks import check_centres, check_count, check_option, check_rng
 from mixtura.data.frames import Names, described, real_array
 from mixtura.data.missing import Missing
@@ -150,7 +150,7 @@ class StepwiseGMM(files.Saved, Answers):
         reg_covar: float | ArrayLike = 1e-6,
         step_power: float = STEP_POWER,
         half_life: float | None = None,
-        init: Start | ArrayLike | GaussianMixture | GMMFit = "mixed",
+        init: Start | Numbers | GaussianMixture | GMMFit = "mixed",
         n_init: int = 10,
         n_start: int | None = None,
         on_collapse: OnCollapse = "reseed",
