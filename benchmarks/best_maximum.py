@@ -157,25 +157,22 @@ def tables(runs: Runs) -> str:
         for name, done in runs.items()
         if name in known
     }
-    shares = [_head(["problem", "n, d", "best known"], methods)]
+    shares = [_head(["problem", "n, d", "best known"], [f"hits, {each}" for each in methods])]
+    gaps = [_head(["problem"], [f"gap, {each}" for each in methods])]
     costs = [_head(["problem"], [*methods, *(f"passes, {m}" for m in methods if m in OURS)])]
     for name, done in judgements.items():
         problem = PROBLEMS[name]
         size = ", ".join(map(str, problem.X.shape))
         marks = "*" * problem.held_back + " (small)" * (not known[name].is_large)
         first = [name + marks, size, f"{known[name].log_likelihood:.2f}"]
-        shares.append(_row([*first, *(_share(done.get(method)) for method in methods)]))
+        here = [done.get(method) for method in methods]
+        shares.append(_row([*first, *(f"{one.share:.2f}" if one else "-" for one in here)]))
+        gaps.append(_row([name, *(f"{np.median(one.gaps):.4f}" if one else "-" for one in here)]))
         cpu = [_cell(1e3 * done[m].cpu) if m in done else "-" for m in methods]
         passes = [_cell(done[m].passes) if m in done else "-" for m in methods if m in OURS]
         costs.append(_row([name, *cpu, *passes]))
-    return "\n\n".join(["\n".join(shares), "\n".join(costs), _summary(judgements, methods, known)])
-
-
-def _share(one: Evaluation | None) -> str:
-    if one is None:
-        return "-"
-    spurious = f", {one.spurious:.2f} spurious" if one.spurious else ""
-    return f"{one.share:.2f} ({np.median(one.gaps):.4f}, {one.gaps.max():.4f}{spurious})"
+    means = _summary(judgements, methods, known)
+    return "\n\n".join([*("\n".join(lines) for lines in (shares, gaps, costs)), means])
 
 
 def _summary(

@@ -1,4 +1,4 @@
-"""Make docs/performance.md, its pictures and the figures in the README from one run.
+"""Make docs/manual/performance.md, its pictures and the figures in the README from one run.
 
 `performance.md.in` and `readme.md.in` hold the words. A name in double braces stands for a table or
 a figure of the run: that of a part is its table, and the others are made in `values`.
@@ -20,7 +20,7 @@ Run = dict[str, Any]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "manual" / "performance.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- figures of benchmarks.performance -->", "<!-- end of figures -->"
 MADE = "<!-- Made by benchmarks/performance.py from benchmarks/performance.md.in: edit that. -->\n"

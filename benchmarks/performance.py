@@ -1,13 +1,13 @@
-"""Measure what docs/performance.md tells, in one run on one machine, and write the page.
+"""Measure what docs/manual/performance.md tells, in one run on one machine, and write the page.
 
     python -m benchmarks.performance [--peers-python PYTHON]
     python -m benchmarks.performance --only kmeans
     python -m benchmarks.performance --from benchmarks/performance.json
 
 The first takes about twenty minutes, and wants a machine that does nothing else. It writes
-benchmarks/performance.json, and from that docs/performance.md, two pictures, and the figures in the
-README. The second prints what it measures, and writes nothing. The third makes the pages again
-without measuring. `--quick` has a tenth of the rows and one thread, to see whether everything
+benchmarks/performance.json, and from that docs/manual/performance.md, two pictures, and the figures
+in the README. The second prints what it measures, and writes nothing. The third makes the pages
+again without measuring. `--quick` has a tenth of the rows and one thread, to see whether everything
 works. If a part of a run has failed, `--continue` measures the parts that the file lacks.
 
 Each part is measured in a process of its own, most of them on one thread. Peers that are not

@@ -1,4 +1,4 @@
-"""Pictures of docs/performance.md."""
+"""Pictures of docs/manual/performance.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-DOCS = Path(__file__).parent.parent / "docs"
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 STYLE = {
     "mixtura": ("o", "#0b4f8a"),
     "scikit-learn": ("s", "#c1502e"),
@@ -58,5 +58,5 @@ def finish(figure: Any, ax: Any, name: str) -> None:
     ax.grid(axis="y", alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
-    figure.savefig(DOCS / name, metadata={"Date": None})
+    figure.savefig(PICTURES / name, metadata={"Date": None})
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""What priors are worth where rows are few: the tables of docs/priors.md.
+"""What priors are worth where rows are few: the tables of docs/manual/priors.md.
 
     python -m benchmarks.priors [--repeats 40]
 

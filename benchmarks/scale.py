@@ -1,8 +1,8 @@
-"""What an iteration costs on many cores: the constants of docs/scale.md, and what follows.
+"""What an iteration costs on many cores: the constants of docs/manual/scale.md, and what follows.
 
 Run ``python -m benchmarks.scale``. It measures, on one thread, the time of a row in a pass, and the
-time of a task, of a sum and of an update; then it prints what the formulas of docs/scale.md make of
-these for many rows and many cores. Nothing in the last table is measured.
+time of a task, of a sum and of an update; then it prints what the formulas of docs/manual/scale.md
+make of these for many rows and many cores. Nothing in the last table is measured.
 """
 
 from __future__ import annotations

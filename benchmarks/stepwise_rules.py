@@ -1,4 +1,4 @@
-"""How far stepwise EM ends from the fit to all rows: the figures of docs/streams.md.
+"""How far stepwise EM ends from the fit to all rows: the figures of docs/manual/streams.md.
 
     python -m benchmarks.stepwise_rules [--seeds 3]
 

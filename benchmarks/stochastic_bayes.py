@@ -1,4 +1,4 @@
-"""How near to batch variational Bayes few passes over many rows come: figures of docs/streams.md.
+"""Few passes over many rows beside batch variational Bayes: figures of docs/manual/streams.md.
 
     python -m benchmarks.stochastic_bayes [--rows 1000000] [--start 10000] [--blocks]
 

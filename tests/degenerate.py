@@ -2,16 +2,16 @@
 
     python tests/degenerate.py [--seed 0]
 
-A cell says how many components and events a finite, positive definite fit has, or which error was
-raised. Each case is fitted with on_collapse "reseed", "drop" and "raise"; where they differ, the
-cell has all three. Anything else, also a warning of NumPy, ends the program.
+A cell says what a fit is: a finite, positive definite model, such a model with fewer components
+than asked for, or an error. Each case is fitted with on_collapse "reseed", "drop" and "raise", and
+a cell has what any of them gives. Anything else, also a warning of NumPy, ends the program.
 """
 
 from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from clusters import clustered
@@ -24,9 +24,9 @@ from mixtura import (
     SingularScaleWarning,
     fit_gmm,
 )
-from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
+TYPES = ("full", "tied", "diag", "spherical")
 ON_COLLAPSE = ("reseed", "drop", "raise")
 TINY = 5e-324  # the smallest denormal
 LARGEST = float(np.finfo(np.float64).max)
@@ -117,23 +117,22 @@ def assert_sound(fit: GMMFit, X: Floats) -> None:
     assert np.abs(resp.sum(axis=1) - 1.0).max() < 1e-9
 
 
-def _described(ended: GMMFit | Exception, X: Floats) -> str:
-    """How many components and events a fit has, or the name of its error."""
+def _described(ended: GMMFit | Exception, X: Floats, k: int) -> str:
+    """What a fit is, in a word; or the name of its error."""
     if isinstance(ended, Exception):
         return type(ended).__name__
     assert_sound(ended, X)
-    counts = {"component": ended.model.n_components, "event": len(ended.events)}
-    return ", ".join(counted(count, noun) for noun, count in counts.items() if count)
+    return "model" if ended.model.n_components == k else "fewer"
 
 
-def _cell(ends: dict[str, str]) -> str:
-    """One description if all are equal; else each of them after its values of on_collapse."""
-    if len(set(ends.values())) == 1:
-        return ends["reseed"]
-    groups: dict[str, list[str]] = {}
-    for on_collapse, description in ends.items():
-        groups.setdefault(description, []).append(on_collapse)
-    return "; ".join(f"{', '.join(names)}: {text}" for text, names in groups.items())
+def _cell(X: Floats, k: int, types: Sequence[str], **options: object) -> str:
+    """What the fits of any of these types end in, for each `on_collapse`."""
+    ends = [
+        _described(outcome(X, k, each, on_collapse=on_collapse, **options), X, k)
+        for each in types
+        for on_collapse in ON_COLLAPSE
+    ]
+    return " or ".join(dict.fromkeys(ends))
 
 
 def main() -> None:
@@ -141,22 +140,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     seed = parser.parse_args().seed
     warnings.simplefilter("error")
-    types = ("full", "tied", "diag", "spherical")
-    for reg_covar in (1e-6, 0.0):
-        print(f"\nreg_covar={reg_covar:g}\n\n| rows | n, d, k | " + " | ".join(types) + " |")
-        print("| --- " * (len(types) + 2) + "|")
-        for name, (rows, k) in CASES.items():
-            X = np.asarray(rows(), dtype=float)
-            print(f"| {name} | {len(X)}, {X.shape[1]}, {k} ", end="")
-            for each in types:
-                options = {"reg_covar": reg_covar, "rng": seed}
-                ends = {
-                    on_collapse: outcome(X, k, each, on_collapse=on_collapse, **options)
-                    for on_collapse in ON_COLLAPSE
-                }
-                cell = _cell({name: _described(ended, X) for name, ended in ends.items()})
-                print(f"| {cell} ", end="")
-            print("|")
+    head = ["rows", "n, d, k", "default ridge", *(f"{each}, no ridge" for each in TYPES)]
+    print("| " + " | ".join(head) + " |")
+    print("| --- " * len(head) + "|")
+    for name, (rows, k) in CASES.items():
+        X = np.asarray(rows(), dtype=float)
+        cells = [_cell(X, k, TYPES, rng=seed)]
+        cells += [_cell(X, k, [each], rng=seed, reg_covar=0.0) for each in TYPES]
+        print(f"| {name} | {len(X)}, {X.shape[1]}, {k} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

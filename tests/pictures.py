@@ -78,11 +78,18 @@ PICTURES: dict[str, Callable[..., Any]] = {
     "uncertainty": lambda **options: plot.ScatterDisplay.from_fit(
         faithful_fit(), FAITHFUL.data, show="uncertainty", **options
     ),
+    "responsibilities": lambda **options: plot.ScatterDisplay.from_fit(
+        faithful_fit(), FAITHFUL.data, show="responsibilities", **options
+    ),
+    "regions": lambda **options: plot.ScatterDisplay.from_fit(
+        faithful_fit(), FAITHFUL.data, regions=True, **options
+    ),
     **{f"{each.__name__} of k-means": _of_faithful(each, kmeans_fit) for each in CLUSTER_DISPLAYS},
     "history of k-means": lambda **options: plot.HistoryDisplay.from_fit(kmeans_fit(), **options),
     "history of an easy fit": lambda **options: plot.HistoryDisplay(
         history=-4.155 - 3e-9 * 0.4 ** np.arange(8), stop_reason="converged"
     ).plot(**options),
+    "SurfaceDisplay": _of_faithful(plot.SurfaceDisplay),
     "HistoryDisplay": lambda **options: plot.HistoryDisplay.from_fit(faithful_fit(), **options),
     "CriterionDisplay": lambda **options: plot.CriterionDisplay.from_selection(
         selection(), **options

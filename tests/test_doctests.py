@@ -4,16 +4,22 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import mixtura
+from mixtura.cli import main
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 PACKAGE = Path(mixtura.__file__).parent
 ROOT = Path(__file__).parent.parent
-PAGES = [p for p in sorted(ROOT.glob("docs/**/*.md")) if ">>> " in p.read_text(encoding="utf-8")]
+SITE = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/*/*.md"))]
+PAGES = [page for page in SITE if ">>> " in page.read_text(encoding="utf-8")]
+CODE = re.compile(r"^```python\n(.*?)^```$(\n\n!\[)?", re.DOTALL | re.MULTILINE)
+# Their scripts are run by tests/fitting/test_executors.py and test_spark.py.
+PAGES_OF_SCRIPTS = {"executors.md", "spark.md"}
 MODULES = [
     "mixtura",
     *(
@@ -50,10 +56,38 @@ def test_examples_in_docs_when_run_print_what_they_show(
     assert done.failed == 0
 
 
-def test_examples_in_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert len(examples) == text.count("```python") > 0
-    for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("Gaussian mixture: 2 components, full covariances")
+def test_no_code_of_the_site_is_left_out() -> None:
+    """A block has prompts, or a picture below that tests/test_gallery.py draws, or is a script."""
+    for page in SITE:
+        text = page.read_text(encoding="utf-8")
+        blocks = CODE.findall(text)
+        assert len(blocks) == text.count("```python"), page.name
+        for code, picture in blocks:
+            run = ">>> " in code or picture or page.name in PAGES_OF_SCRIPTS
+            assert run or page.name in {"README.md", "index.md"}, f"{page.name}: {code}"
+
+
+def test_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "manual" / "command_line.md"
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.M)
+    monkeypatch.chdir(tmp_path)
+    doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
+    for command in "".join(blocks).splitlines():
+        python, dash_m, package, *arguments = shlex.split(command)
+        assert (python, dash_m, package) == ("python", "-m", "mixtura")
+        assert main(arguments) == 0, command
+    written = ["model.npz", "summary.txt", "labels.csv", "responsibilities.csv"]
+    assert {path.name for path in Path("results").iterdir()} >= set(written)
+    assert Path("assigned", "labels.csv").exists()
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    for page in (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (ROOT / link).exists(), f"{page.name}: {link}"
+
+
+def test_docstrings_link_to_pages_that_exist() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for page in re.findall(r":doc:`/([^`]+)`", path.read_text(encoding="utf-8")):
+            assert (ROOT / "docs" / f"{page}.md").exists(), f"{path.name}: {page}"

@@ -1,4 +1,4 @@
-"""docs/performance.md and the figures in the README are those of one run, and nothing else."""
+"""docs/manual/performance.md and the figures in the README are those of one run alone."""
 
 import copy
 import json

@@ -104,6 +104,6 @@ def test_tests_that_the_manual_names_exist() -> None:
     names = {path.stem for path in files}
     for path in files:
         names |= set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE))
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         named = set(re.findall(r"\btest_\w+", page.read_text(encoding="utf-8")))
         assert named <= names, f"{page.name}: {sorted(named - names)}"

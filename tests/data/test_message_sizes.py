@@ -1,4 +1,4 @@
-"""What a task returns is as large as docs/scale.md says, and what it gets is not much larger."""
+"""What a task gets and returns is as large as docs/manual/scale.md says."""
 
 import pickle
 from functools import partial

@@ -269,7 +269,7 @@ def test_ctrl_c_within_a_pass_keeps_the_iterations_before(folder: Path) -> None:
 
 # ---- the scripts in the documentation ----
 
-PAGE = Path(__file__).parents[2] / "docs" / "executors.md"
+PAGE = Path(__file__).parents[2] / "docs" / "manual" / "executors.md"
 SCRIPTS = {
     found[1]: found
     for found in re.finditer(

@@ -189,7 +189,7 @@ def test_a_fit_is_right_where_the_one_of_spark_fails(spark: Any) -> None:
 def test_examples_of_the_page_run(frame: Any, capsys: pytest.CaptureFixture[str]) -> None:
     from pyspark.ml.functions import array_to_vector
 
-    text = (ROOT / "docs" / "spark.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "manual" / "spark.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert len(examples) == text.count("```python") == 5
     features = frame.selectExpr("array(a, b) AS x").select(array_to_vector("x").alias("features"))

@@ -16,6 +16,7 @@ pytest.importorskip("matplotlib")
 from matplotlib import colors
 
 from mixtura.plot import CriterionDisplay, DendrogramDisplay, HistoryDisplay
+from mixtura.plot.style import component_style
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 
@@ -233,8 +234,41 @@ def test_curves_of_a_selection_are_those_of_its_table() -> None:
 
 
 def test_fourteen_curves_differ_without_colour() -> None:
-    display = curves(covariance_types=[f"m{j}" for j in range(14)], table=np.ones((3, 14)))
+    names = [f"m{j}" for j in range(14)]
+    display = curves(covariance_types=names, table=np.ones((3, 14)), highlight=14)
     assert len({(line.get_marker(), str(line._dash_pattern)) for line in display.lines_}) == 14
+
+
+def test_curves_of_the_best_families_are_in_colour_and_the_others_thin_and_grey() -> None:
+    table = np.add.outer([40.0, 0.0, 7.0], [5.0, 3.0, 900.0, 1.0, 4.0, np.nan, 2.0])
+    names = list("abcdefg")
+    display = curves(covariance_types=names, table=table)
+    best, others = [display.lines_[j] for j in (3, 6, 1, 4, 0)], [display.lines_[j] for j in (2, 5)]
+    for rank, line in enumerate(best):
+        assert colors.same_color(line.get_color(), component_style(rank).colour)
+        assert line.get_marker() == component_style(rank).marker
+    assert len({line.get_color() for line in others} | {line.get_color() for line in best}) == 6
+    assert {line.get_marker() for line in others} == {""}
+    widest = max(line.get_linewidth() for line in others)
+    assert widest < min(line.get_linewidth() for line in best)
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert [text.split(":")[0] for text in texts[1:]] == ["d", "g", "b", "e", "a", "2 others"]
+    top = display.ax_.get_ylim()[1]
+    assert 44 < top < 100, "the axis must fit the curves in colour, and not those in grey"
+    assert "lower is better" in display.ax_.get_ylabel()
+    one = curves(covariance_types=names, table=table, highlight=6).ax_.get_legend().get_texts()
+    assert one[-1].get_text() == "1 other"
+
+
+def test_curves_take_the_number_of_families_in_colour_from_the_call() -> None:
+    def entries(highlight: int) -> int:
+        display = CriterionDisplay.from_selection(selection(), highlight=highlight)
+        return len(display.ax_.get_legend().get_texts())
+
+    n = len(selection().covariance_types)
+    assert [entries(h) for h in (1, n - 1, n, n + 1)] == [3, n + 1, n + 1, n + 1]
+    with pytest.raises(ValueError, match="highlight must be an integer, 1 or more; got 0"):
+        CriterionDisplay.from_selection(selection(), highlight=0)
 
 
 @pytest.mark.parametrize(

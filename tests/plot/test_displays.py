@@ -24,7 +24,11 @@ from mixtura.plot import HistogramDisplay, PairDisplay, ScatterDisplay
 from mixtura.plot.style import component_style
 
 IRIS = datasets.load_iris()
-NEVER_HAVE_A_LEGEND = {"DendrogramDisplay", *(name for name in PICTURES if "istory" in name)}
+NEVER_HAVE_A_LEGEND = {
+    "DendrogramDisplay",
+    "SurfaceDisplay",
+    *(name for name in PICTURES if "istory" in name),
+}
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 

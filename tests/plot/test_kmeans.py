@@ -92,13 +92,14 @@ def test_density_of_clusters_says_that_there_is_none_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("display", [ScatterDisplay, PairDisplay])
-def test_uncertainty_of_clusters_is_refused(display: type[Any]) -> None:
+@pytest.mark.parametrize("show", ["uncertainty", "responsibilities"])
+def test_uncertainty_of_clusters_is_refused(display: type[Any], show: str) -> None:
     message = (
         'show must be "classification" for a KMeansFit, which knows no uncertainty; got '
-        '"uncertainty". Draw a mixture for that.'
+        f'"{show}". Draw a mixture for that.'
     )
     with pytest.raises(ValueError, match=message):
-        display.from_fit(kmeans_fit(), X, show="uncertainty")
+        display.from_fit(kmeans_fit(), X, show=show)
 
 
 @pytest.mark.parametrize("display", [*CLUSTER_DISPLAYS, DensityDisplay])

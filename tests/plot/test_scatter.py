@@ -8,7 +8,7 @@ import pytest
 from pictures import FAITHFUL, faithful_fit, family_fit, mixture
 from scipy.stats import chi2, multivariate_normal
 
-from mixtura import GaussianMixture, datasets, fit_gmm
+from mixtura import GaussianMixture, datasets, fit_gmm, fit_kmeans
 from mixtura.covariance import FAMILIES, ONE_COLUMN
 
 pytest.importorskip("matplotlib")
@@ -16,7 +16,8 @@ pytest.importorskip("matplotlib")
 from matplotlib import colors
 from matplotlib import pyplot as plt
 
-from mixtura.plot import MAX_FEATURES, DensityDisplay, PairDisplay, ScatterDisplay
+from mixtura.plot import MAX_FEATURES, DensityDisplay, PairDisplay, ScatterDisplay, rows
+from mixtura.plot.style import component_style, mixed
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 
@@ -149,7 +150,7 @@ def test_scatter_legend_names_components_with_their_shares() -> None:
         ({"features": (0, 2)}, "a feature to draw must be from 0 to 1; got 2"),
         ({"features": (-1, 0)}, "a feature to draw must be an integer, 0 or more"),
         ({"coverage": (0.5, 1.0)}, r"coverage must lie between 0 and 1.*got \(0.5, 1.0\)"),
-        ({"show": "certainty"}, "show must be one of 'classification', 'uncertainty'"),
+        ({"show": "certainty"}, "show must be one of 'classification', 'uncertainty', 'resp"),
         ({"max_points": 0}, "max_points must be an integer, 1 or more; got 0"),
     ],
 )
@@ -183,6 +184,166 @@ def test_uncertain_rows_are_larger_darker_and_on_top() -> None:
         assert (np.diff(grey)[different] < 0).all()
     legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert legend == ["0", "0.33", "0.67"], "of three components, 2/3 is the most there can be"
+
+
+def test_colours_of_rows_are_mixed_by_the_responsibilities_of_the_components() -> None:
+    display = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data, show="responsibilities")
+    resp = faithful_fit().model.responsibilities(FAITHFUL.data)
+    own = np.array([colors.to_rgb(component_style(j).colour) for j in range(3)])
+    certain = resp.max(axis=1) > 1 - 1e-9
+    assert certain.sum() > 50
+    np.testing.assert_allclose(
+        display.row_colours[certain], own[resp[certain].argmax(axis=1)], atol=1e-6
+    )
+    # Between components 0 and 2, a row has more of the colour of the one it belongs to more.
+    pair = np.flatnonzero(resp[:, 1] < 1e-6)
+    pair = pair[np.argsort(resp[pair, 0])]
+    along = (display.row_colours[pair] - own[2]) @ (own[0] - own[2])
+    assert (np.diff(along)[np.diff(resp[pair, 0]) > 1e-6] > 0).all()
+    for j, points in enumerate(display.points_):
+        mine = np.flatnonzero(resp.argmax(axis=1) == j)
+        mine = mine[np.argsort(1 - resp[mine].max(axis=1))]
+        np.testing.assert_allclose(points.get_facecolor()[:, :3], display.row_colours[mine])
+        np.testing.assert_array_equal(points.get_offsets(), FAITHFUL.data[mine])
+    legend = display.ax_.get_legend()
+    assert legend.get_title().get_text().endswith("colours mixed by responsibility")
+    assert len(legend.get_texts()) == 3
+
+
+def test_mix_of_all_of_one_component_is_its_colour_and_of_two_lies_between_in_lightness() -> None:
+    own = np.array([colors.to_rgb(component_style(j).colour) for j in range(10)])
+    np.testing.assert_allclose(mixed(np.eye(10)), own, atol=1e-6)
+    grey = mixed(np.array([[1.0, 0.0], [0.75, 0.25], [0.5, 0.5], [0.0, 1.0]])) @ [0.3, 0.59, 0.11]
+    assert (np.diff(grey) > 0.05).all()
+    anything = mixed(np.random.default_rng(0).dirichlet(np.full(8, 0.3), size=1000))
+    assert anything.min() >= 0
+    assert anything.max() <= 1
+
+
+def test_colours_of_many_rows_are_mixed_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> np.ndarray:
+        display = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data, show="responsibilities")
+        return display.row_colours
+
+    whole = drawn()
+    monkeypatch.setattr(rows, "ELEMENTS_AT_ONCE", 30)
+    np.testing.assert_array_equal(drawn(), whole)
+
+
+def test_other_scatters_mix_no_colours() -> None:
+    assert ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data).row_colours is None
+
+
+# Regions
+
+
+def filled(display: ScatterDisplay) -> list[Any]:
+    """Return the coloured regions, in the order in which they were drawn."""
+    return [each for each in display.ax_.collections if getattr(each, "filled", False)]
+
+
+def on_boundaries(display: ScatterDisplay) -> np.ndarray:
+    """Return the points of all boundaries."""
+    paths = [path for each in display.boundaries_ for path in each.get_paths()]
+    return np.concatenate([path.vertices for path in paths])
+
+
+@pytest.mark.parametrize("covariance_type", ["tied", "full", "EII", "VVI"])
+def test_two_largest_responsibilities_are_equal_on_boundaries(covariance_type: str) -> None:
+    fit = family_fit(covariance_type)
+    display = ScatterDisplay.from_fit(fit, FAITHFUL.data, regions=True)
+    least, low, high = np.sort(fit.responsibilities(on_boundaries(display)), axis=1).T[-3:]
+    np.testing.assert_allclose(low, high, atol=0.03)
+    assert len(display.boundaries_) == 3
+    assert least.max() <= 0.34
+
+
+@pytest.mark.parametrize("covariance_type", ["tied", "full"])
+def test_point_of_the_plane_has_the_colour_of_its_most_probable_component(
+    covariance_type: str,
+) -> None:
+    fit = family_fit(covariance_type)
+    display = ScatterDisplay.from_fit(fit, FAITHFUL.data, regions=True)
+    ends = [display.ax_.get_xlim(), display.ax_.get_ylim()]
+    at = np.random.default_rng(0).uniform(*np.transpose(ends), size=(2000, 2))
+    labels, areas = fit.predict(at), filled(display)
+    assert len(areas) == 3
+    for j, area in enumerate(areas):
+        assert colors.same_color(area.get_facecolor()[0, :3], component_style(j).colour)
+        inside = np.logical_or.reduce([path.contains_points(at) for path in area.get_paths()])
+        assert (inside == (labels == j)).mean() > 0.995
+
+
+def test_boundaries_of_a_common_covariance_are_straight_and_of_others_curved() -> None:
+    def bend(covariance_type: str) -> float:
+        """Return the least singular value of a boundary, relative to the largest."""
+        model = GaussianMixture(
+            [0.4, 0.6], [[0.0, 0.0], [3.0, 1.0]],
+            [[2.0, 0.5], [0.5, 1.0]] if covariance_type == "tied" else
+            [[[2.0, 0.5], [0.5, 1.0]], [[1.0, 0.0], [0.0, 3.0]]], covariance_type,
+        )  # fmt: skip
+        points = on_boundaries(ScatterDisplay.from_model(model, regions=True))
+        sizes = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+        return float(sizes[1] / sizes[0])
+
+    assert bend("tied") < 1e-9
+    assert bend("full") > 0.05
+
+
+def test_regions_of_two_of_more_features_are_those_of_the_marginal_mixture() -> None:
+    fit = fit_gmm(IRIS.data, 3, rng=0, n_init=2)
+    display = ScatterDisplay.from_fit(fit, IRIS.data, features=(2, 0), regions=True)
+    alone = GaussianMixture(
+        fit.weights, fit.means[:, [2, 0]], fit.covariances[:, [2, 0]][:, :, [2, 0]]
+    )
+    _, low, high = np.sort(alone.responsibilities(on_boundaries(display)), axis=1).T
+    np.testing.assert_allclose(low, high, atol=0.03)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e12])
+def test_regions_of_clusters_are_those_of_the_nearest_center(unit: float) -> None:
+    fit = fit_kmeans(FAITHFUL.data * unit, 3, rng=0)
+    display = ScatterDisplay.from_fit(fit, regions=True)
+    points = on_boundaries(display)
+    distances = np.linalg.norm(points[:, None] - fit.centers, axis=2)
+    low, high = np.sort(distances, axis=1).T[:2]
+    np.testing.assert_allclose(low, high, rtol=1e-6)
+    assert "regions: nearest center" in display.ax_.get_legend().get_title().get_text()
+
+
+def test_regions_do_not_change_the_limits_and_are_drawn_where_they_were_asked_for() -> None:
+    plain = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data)
+    display = ScatterDisplay.from_fit(faithful_fit(), FAITHFUL.data, regions=True)
+    assert display.ax_.get_xlim() == plain.ax_.get_xlim()
+    assert display.ax_.get_ylim() == plain.ax_.get_ylim()
+    assert plain.boundaries_ == filled(plain) == []
+    title = display.ax_.get_legend().get_title().get_text()
+    assert title == "ellipses hold 50% and 95%\nregions: most probable component"
+
+
+def test_component_that_is_most_probable_nowhere_has_no_region() -> None:
+    means = [[0.0, 0.0], [0.1, 0.0], [4.0, 0.0]]
+    model = GaussianMixture([0.7, 0.0, 0.3], means, np.ones(3), "spherical")
+    display = ScatterDisplay.from_model(model, regions=True)
+    assert len(filled(display)) == len(display.boundaries_) == 2
+    alone = ScatterDisplay.from_model(GaussianMixture([1.0], [[0.0, 0.0]], [1.0], "spherical"),
+                                      regions=True)  # fmt: skip
+    assert len(filled(alone)) == 1
+    assert alone.boundaries_ == []
+
+
+def test_narrow_component_has_its_region() -> None:
+    model = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [1.0, 0.0]], [1.0, 1e-8], "spherical")
+    display = ScatterDisplay.from_model(model, regions=True)
+    (path,) = display.boundaries_[1].get_paths()
+    radius = np.linalg.norm(path.vertices - [1.0, 0.0], axis=1)
+    expected = np.sqrt(2e-8 * (np.log(1e8) + 0.5))  # where the two densities are equal
+    np.testing.assert_allclose(radius, expected, rtol=0.02)
+
+
+def test_regions_that_are_no_flag_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"regions must be True or False; got 'yes' \(str\)"):
+        ScatterDisplay.from_model(mixture(), regions="yes")
 
 
 # Pairs

@@ -162,8 +162,8 @@ def scan(
           a `zarr.Array`, a variable of netCDF4 or xarray;
         - a function without arguments that returns an iterator of blocks: the same ones, each time
           it is called;
-        - a Dask array or DataFrame, whose partitions are the blocks (docs/dask.md);
-        - a Spark DataFrame, whose partitions hold blocks of 50,000 rows (docs/spark.md).
+        - a Dask array or DataFrame, whose partitions are the blocks (:doc:`/manual/dask`);
+        - a Spark DataFrame, whose partitions hold blocks of 50,000 rows (:doc:`/manual/spark`).
     columns : list of str or int, optional
         Names or positions of the columns to use, in this order; None for all but that of `weight`.
         Columns of an array at unequal distances are copied.

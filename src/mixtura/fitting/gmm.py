@@ -84,8 +84,9 @@ def fit_gmm(
     X : array_like of shape (n_samples, n_features), or RowSource
         The rows, finite but for `missing`: an array, a frame (pandas, polars, pyarrow), xarray, a
         tensor in the memory of the CPU, or several of them (`mixtura.scan`); a Dask array or
-        DataFrame, or a Spark DataFrame, which is worked on where its partitions are (docs/dask.md,
-        docs/spark.md). The names of a frame's columns become the model's `feature_names`.
+        DataFrame, or a Spark DataFrame, which is worked on where its partitions are
+        (:doc:`/manual/dask`, :doc:`/manual/spark`). The names of a frame's columns become the
+        model's `feature_names`.
     n_components : int
         Number of Gaussian components.
     covariance_type : str
@@ -110,7 +111,7 @@ def fit_gmm(
     noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
         Known covariance of the noise of each row, in squared units of the m columns of X: one
         variance for all columns, one for each, or a matrix; zeros for no noise. The mixture is that
-        of the rows without noise [5]_. See docs/incomplete.md.
+        of the rows without noise [5]_. See :doc:`/manual/incomplete`.
     projection : array_like of shape (n_samples, m, n_features), optional
         With `noise_covariance`: row i of X is ``projection[i] @ v + noise`` of a row v of the
         mixture. None is the identity.
@@ -131,7 +132,7 @@ def fit_gmm(
         Effort of the search for a start: the number of automatic starts. After each five of them,
         moves of components are tried on the best. For one seed, the search of the rows that it
         looks at never ends lower with a larger number. Of hierarchical trees there are at most
-        three, each in other coordinates. See docs/starts.md.
+        three, each in other coordinates. See :doc:`/manual/starts`.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance. A number is relative to the variance of each
         feature, so that a fit does not depend on units; an array is absolute, in squared units.
@@ -142,7 +143,7 @@ def fit_gmm(
         ``ConjugatePrior()``, a weak one scaled by the rows [6]_. Objective, `history` and `tol` are
         those of log-likelihood and log prior together; `GMMFit.log_likelihood`, and criteria, of
         the likelihood alone. Where components have priors of their own, `init` should be a mixture
-        or labels in their order. None maximises the likelihood. See docs/priors.md.
+        or labels in their order. None maximises the likelihood. See :doc:`/manual/priors`.
     tol : float, nats per row
         Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
         early.
@@ -154,7 +155,8 @@ def fit_gmm(
     em : {"soft", "hard", "annealed", "memoised"}
         "soft" is EM. "hard" is classification EM: each row belongs altogether to its most probable
         component. "annealed" is deterministic annealing EM. "memoised" makes an update after each
-        block of the rows [7]_, without `checkpoint` or rows in other processes: docs/fitting.md.
+        block of the rows [7]_, without `checkpoint` or rows in other processes: see
+        :doc:`/manual/fitting`.
     on_collapse : {"reseed", "drop", "raise"}
         What to do with a component that loses all weight or whose covariance becomes singular:
         split the heaviest component instead (ten times; then it is dropped), continue without it,
@@ -170,7 +172,7 @@ def fit_gmm(
         What NaN in `X` is, and what frames and masked arrays have in its place: an error, or with
         "em" a number that is missing at random. Then EM is that of the observed numbers, and the
         log-likelihood is theirs. A row with nothing observed is allowed; it says nothing. Complete
-        rows give the same fit to the bit. See docs/incomplete.md.
+        rows give the same fit to the bit. See :doc:`/manual/incomplete`.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None
@@ -231,7 +233,7 @@ def fit_gmm(
     -----
     One iteration costs about n k d (d + 1) multiply-adds for "full" and n k exponentials; memory
     beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n; with missing
-    values, about 20 bytes a row more. docs/fitting.md describes starts, stopping, collapse,
+    values, about 20 bytes a row more. :doc:`/manual/fitting` describes starts, stopping, collapse,
     spurious components, checkpoints and precision.
 
     With `labels`, a_ij the plausibility of component j for row i, the log-likelihood is

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from typing import Any, Self, Unpack, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mixtura import files
 from mixtura.data import Block, open_rows
@@ -26,6 +27,7 @@ from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.mixture.checks import check_feature_names
+from mixtura.mixture.profiles import profile_table
 from mixtura.mixture.table import Line, as_html, as_text, counted, counted_rows, frame, section
 from mixtura.parameters import Seen
 from mixtura.passes import Backend
@@ -235,6 +237,56 @@ class KMeansFit(files.Saved):
         return answered(
             source, Question(look, ("cluster",), dtype=np.int64, name="cluster"), out, blocks
         )
+
+    def profile(
+        self,
+        X: AnyRows,
+        data: Any = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        columns: Sequence[Hashable] | None = None,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+    ) -> Any:
+        """What each cluster looks like, in the columns of X or in other columns of the same rows.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            The rows, as they were clustered. Each counts in the cluster of its nearest center.
+        data : DataFrame, Series, mapping of columns or ndarray, optional
+            Columns to describe, with the rows of X in the same order. None describes those of X.
+        sample_weight : array_like of shape (n_samples,), optional
+            Non-negative weight of each row; None is one for each.
+        columns : list of labels, optional
+            Columns to describe; None is all of them.
+        missing : {"raise", "em"}, optional
+            As for `predict`. A row with nothing observed counts in "all" only.
+        n_threads : int or None
+            Number of threads, None for as many as are useful.
+
+        Returns
+        -------
+        pandas.DataFrame
+            See `GaussianMixture.profile`; sizes are named ("cluster", "size").
+
+        Raises
+        ------
+        ValueError, TypeError, ImportError
+            As for `GaussianMixture.profile`.
+        """
+        check_n_threads(n_threads)
+        missing = self.missing if missing is None else check_option("missing", missing, MISSING)
+        rows = open_rows(
+            X, sample_weight, minimum=1, n_features=self.n_features,
+            feature_names=self.feature_names, part="cluster", missing=missing,
+        )  # fmt: skip
+        look = Nearest(self.centers, rows.form, Backend(n_threads=n_threads))
+        question = Question(look, ("cluster",), dtype=np.int64, name="cluster")
+        return profile_table(
+            rows, self.feature_names, data, columns, partial(answered, rows, question),
+            self.n_clusters, "cluster",
+        )  # fmt: skip
 
     def _contents(self) -> Contents:
         names = ("inertia", "n_iter", "converged", "feature_names", "n_samples", "missing")

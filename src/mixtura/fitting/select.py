@@ -156,7 +156,7 @@ def select_gmm(
         it raises an error or returns something else, the model has no value, and `reasons` says
         why. "elbo" fits by variational Bayes, with the default prior of `fit_bayesian_gmm`, and is
         minus twice the evidence lower bound with the logarithm of the number of labellings added;
-        `reg_covar` and `avoid_spurious` are ignored. See docs/bayesian.md.
+        `reg_covar` and `avoid_spurious` are ignored. See :doc:`/manual/bayesian`.
     columns : list of str or int, optional
         Columns of X to use, by name or position, in this order: `mixtura.scan` chooses them. None
         is all of them.

@@ -70,6 +70,7 @@ class Answers:
     bic: Final = _of_rows(GaussianMixture.bic)
     icl: Final = _of_rows(GaussianMixture.icl)
     elbo: Final = _of_rows(GaussianMixture.elbo)
+    profile: Final = _of_rows(GaussianMixture.profile)
     kl_divergence: Final = answered(GaussianMixture.kl_divergence)
     mean: Final = answered(GaussianMixture.mean)
     covariance: Final = answered(GaussianMixture.covariance)

@@ -40,6 +40,7 @@ __all__ = [
     "evaluate",
     "log_prob",
     "of_each_row",
+    "of_opened",
     "opened",
     "predict",
     "responsibilities",
@@ -341,6 +342,18 @@ def of_each_row(
         mixture, X, missing=asked.missing, noise_covariance=asked.noise_covariance,
         projection=asked.projection,
     )  # fmt: skip
+    return of_opened(mixture, rows, n_threads, output, out, blocks)
+
+
+def of_opened(
+    mixture: Components,
+    rows: RowSource,
+    n_threads: int | None,
+    output: str,
+    out: Output = None,
+    blocks: bool = False,
+) -> Any:
+    """`of_each_row` of rows that are already checked."""
     name, of_components, dtype, together = IN_FILES[output]
     k = mixture.n_components
     columns = (k,) if of_components else ()

@@ -28,6 +28,7 @@ from mixtura.mixture import (
     marginal,
     moments,
     one_feature,
+    profiles,
     reordering,
     sampling,
     saving,
@@ -100,6 +101,9 @@ class _Questions:
     summary: Final = table.summary
     to_pandas: Final = table.to_pandas
     _repr_html_ = table.html
+
+    # What its components look like in other columns
+    profile: Final = profiles.profile
 
     # Files, and scikit-learn
     _contents = saving.contents

@@ -147,13 +147,13 @@ def frame(
     )
 
 
-def import_pandas() -> Any:
-    """Return pandas; raise an error that says how to install it."""
+def import_pandas(asking: str = "to_pandas") -> Any:
+    """Return pandas; raise an error that says what needs it, and how to install it."""
     try:
         import pandas as pd
     except ImportError as error:
         raise ImportError(
-            "to_pandas needs pandas, which is not installed. Install it with: pip install pandas."
+            f"{asking} needs pandas, which is not installed. Install it with: pip install pandas."
         ) from error
     return pd
 

@@ -19,6 +19,7 @@ from mixtura.plot.history import HistoryDisplay
 from mixtura.plot.pairs import MAX_FEATURES, PairDisplay
 from mixtura.plot.scatter import ScatterDisplay
 from mixtura.plot.style import new_axes
+from mixtura.plot.surface import SurfaceDisplay
 
 __all__ = [
     "MAX_FEATURES",
@@ -29,6 +30,7 @@ __all__ = [
     "HistoryDisplay",
     "PairDisplay",
     "ScatterDisplay",
+    "SurfaceDisplay",
     "common_limits",
     "new_axes",
 ]

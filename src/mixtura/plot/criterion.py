@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mixtura.data.checks import check_flag
+from mixtura.data.checks import check_count, check_flag
 from mixtura.data.frames import described
 from mixtura.fitting.selection import criterion_name
 from mixtura.plot.display import Display
@@ -24,6 +24,7 @@ __all__ = ["CriterionDisplay"]
 
 NEEDED = ("n_components", "covariance_types", "table", "criterion")
 TICK_DISTANCE = 0.09  # on the vertical axis, as a share of it
+OTHERS = "#B9BCC6"  # of families that are not highlighted
 TITLES = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "cv": "cross-validation", "elbo": "-2 ELBO"}
 
 
@@ -33,7 +34,10 @@ class CriterionDisplay(Display):
 
     A curve shows how far the values of a family are above the lowest of all. The scale is that of
     the square root, because good models differ little and bad ones a lot. The legend has the lowest
-    value of each family. A curve has a gap where a model could not be fitted.
+    value of each highlighted family. A curve has a gap where a model could not be fitted.
+
+    The best families have a colour and a marker each, by their rank, and the vertical axis fits
+    their curves. The others are thin and grey, and may leave the picture at the top.
 
     Parameters
     ----------
@@ -46,6 +50,8 @@ class CriterionDisplay(Display):
     criterion : str or callable
         Name of the criterion: "bic", "aic", "icl", "cv", "elbo" or any other. Of a callable, its
         own name.
+    highlight : int
+        Number of families in colour: those with the lowest values.
     legend : bool
         Whether the picture has a legend.
 
@@ -79,11 +85,13 @@ class CriterionDisplay(Display):
     covariance_types: Sequence[str]
     table: Any
     criterion: str | Callable[..., float] = "bic"
+    highlight: int = 5
     legend: bool = True
     lines_: list[Line2D] = field(init=False)
 
     def __post_init__(self) -> None:
         check_flag("legend", self.legend)
+        check_count("highlight", self.highlight)
         table = np.asarray(self.table, dtype=np.float64)
         self.table = np.where(np.isfinite(table), table, np.nan)
         expected = (len(self.n_components), len(self.covariance_types))
@@ -100,7 +108,14 @@ class CriterionDisplay(Display):
             )
 
     @classmethod
-    def from_selection(cls, selection: Any, *, legend: bool = True, ax: Axes | None = None) -> Self:
+    def from_selection(
+        cls,
+        selection: Any,
+        *,
+        highlight: int = 5,
+        legend: bool = True,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw the table of a selection among models.
 
         Parameters
@@ -108,6 +123,8 @@ class CriterionDisplay(Display):
         selection : object
             Anything with the attributes `n_components`, `covariance_types`, `table` and
             `criterion`, such as the result of `select_gmm`.
+        highlight : int
+            Number of families in colour: those with the lowest values. The others are grey.
         legend : bool
             Whether to draw a legend.
         ax : matplotlib.axes.Axes or None
@@ -135,6 +152,7 @@ class CriterionDisplay(Display):
             covariance_types=selection.covariance_types,
             table=selection.table,
             criterion=selection.criterion,
+            highlight=highlight,
             legend=legend,
         )
         return display.plot(ax)
@@ -153,33 +171,53 @@ class CriterionDisplay(Display):
         k = np.asarray(self.n_components)[order]
         values = self.table[order]
         lowest = float(np.nanmin(values))
-        self.lines_ = []
-        for j, name in enumerate(self.covariance_types):
-            style = component_style(j)
-            (line,) = ax.plot(
-                k,
-                values[:, j] - lowest,
-                color=style.colour,
-                linestyle=style.line_style,
-                linewidth=1.4,
-                marker=style.marker,
-                markersize=6,
-                markeredgecolor="white",
-                markeredgewidth=0.5,
-                label=name,
-            )
-            self.lines_.append(line)
+        ranked = self._ranked(values)
+        best, others = ranked[: self.highlight], ranked[self.highlight :]
+        lines = {j: self._draw_other(ax, k, values[:, j] - lowest) for j in others}
+        for rank, j in enumerate(best):
+            lines[j] = self._draw_best(ax, k, values[:, j] - lowest, rank)
+            lines[j].set_label(self.covariance_types[j])
+        self.lines_ = [lines[j] for j in range(len(self.covariance_types))]
         ring = ax.scatter(
             [self.best[0]], [0], s=140, facecolors="none", edgecolors=INK, linewidths=1.6, zorder=4,
             label="lowest of all",
         )  # fmt: skip
-        self._set_scale(ax, float(np.nanmax(values)) - lowest)
+        self._set_scale(ax, float(np.nanmax(values[:, best])) - lowest)
         if self.legend:
             self._draw_legend(ax, ring, k, values)
         ax.set_xlim(k[0] - 0.5, k[-1] + 0.5)
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.set_xlabel("number of components")
-        ax.set_ylabel(f"{self._title()} above the lowest (square-root scale)")
+        ax.set_ylabel(f"{self._title()} above the lowest\n(square-root scale, lower is better)")
+
+    def _ranked(self, values: NDArray[np.float64]) -> list[int]:
+        """Return the families, the one with the lowest value first."""
+        lows = np.fmin.reduce(values)  # ignores NaN, unless there is nothing else
+        ranked: list[int] = np.argsort(lows, kind="stable").tolist()
+        return ranked
+
+    def _draw_other(self, ax: Axes, k: NDArray[np.int64], above: NDArray[np.float64]) -> Line2D:
+        marker = "." if len(k) == 1 else ""
+        (line,) = ax.plot(k, above, color=OTHERS, linewidth=0.8, marker=marker, zorder=1.9)
+        return line
+
+    def _draw_best(
+        self, ax: Axes, k: NDArray[np.int64], above: NDArray[np.float64], rank: int
+    ) -> Line2D:
+        style = component_style(rank)
+        (line,) = ax.plot(
+            k,
+            above,
+            color=style.colour,
+            linestyle=style.line_style,
+            linewidth=1.4,
+            marker=style.marker,
+            markersize=6,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            zorder=3 - 0.5 * rank / len(self.covariance_types),  # the best on top
+        )
+        return line
 
     def _set_scale(self, ax: Axes, highest: float) -> None:
         """Set the square-root scale of the vertical axis, and ticks at round numbers."""
@@ -196,15 +234,20 @@ class CriterionDisplay(Display):
     def _draw_legend(
         self, ax: Axes, ring: Artist, k: NDArray[np.int64], values: NDArray[np.float64]
     ) -> None:
-        """List each family beside the axes, with its lowest value and where it is, best first."""
-        lows = np.fmin.reduce(values)  # ignores NaN, unless there is nothing else
+        """List the best families beside the axes, each with its lowest value and where it is."""
         handles, labels = [ring], ["lowest of all"]
-        for j in np.argsort(lows, kind="stable").tolist():
+        ranked = self._ranked(values)
+        for j in ranked[: self.highlight]:
             low = "not fitted"
-            if not np.isnan(lows[j]):
-                low = f"{lows[j]:.6g} at {k[np.nanargmin(values[:, j])]}"
+            if not np.isnan(values[:, j]).all():
+                row = np.nanargmin(values[:, j])
+                low = f"{values[row, j]:.6g} at {k[row]}"
             handles.append(self.lines_[j])
             labels.append(f"{self.covariance_types[j]}: {low}")
+        others = ranked[self.highlight :]
+        if others:
+            handles.append(self.lines_[others[0]])
+            labels.append(f"{len(others)} other{'s'[: len(others) != 1]}")
         ax.legend(
             handles,
             labels,
@@ -212,8 +255,9 @@ class CriterionDisplay(Display):
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
             borderaxespad=0,
-            handlelength=3.4,
+            handlelength=2.4,
             fontsize="small",
+            title_fontsize="small",
             frameon=False,
         )
 

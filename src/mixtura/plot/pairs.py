@@ -96,7 +96,7 @@ class PairDisplay(ModelDisplay):
             Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         coverage : tuple of float
             Share of a component that each of its ellipses holds, between 0 and 1.
-        show : {"classification", "uncertainty"}
+        show : {"classification", "uncertainty", "responsibilities"}
             What colours and sizes of the rows mean; see `ScatterDisplay.from_model`.
         max_points : int
             Of more rows than this the scatters show a random sample, the same at each call. The
@@ -128,7 +128,7 @@ class PairDisplay(ModelDisplay):
         check_show(show, drawn)
         data = data_to_draw(drawn, X, sample_weight, feature_names)
         columns = _check_features(features, data.names)
-        points = Points.of(drawn, data, max_points)
+        points = Points.of(drawn, data, max_points, coloured=show == "responsibilities")
         look = check_look(names, legend, drawn.n_components)
         make = ScatterDisplay._of_pair
         labels = labels_of(drawn, data)

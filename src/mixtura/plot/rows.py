@@ -15,7 +15,9 @@ from mixtura.data.checks import check_count, check_option
 from mixtura.data.frames import described
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_feature_names
+from mixtura.mixture.criteria import ELEMENTS_AT_ONCE
 from mixtura.plot.model import Drawn, assign
+from mixtura.plot.style import mixed
 from mixtura.shapes import Floats
 
 __all__ = [
@@ -152,6 +154,8 @@ class Points:
         Weights of the rows; None where they are equal.
     n_rows : int
         Number of rows from which these were taken.
+    colours : ndarray of shape (n_points, 3) or None
+        Colours of the components mixed by the responsibilities, where they were asked for.
     """
 
     rows: NDArray[Any]
@@ -159,16 +163,29 @@ class Points:
     uncertainty: Floats
     sample_weight: Floats | None
     n_rows: int
+    colours: Floats | None = None
 
     @classmethod
-    def of(cls, model: Drawn, data: Data, max_points: int) -> Self:
-        """Take at most `max_points` of the rows, and assign them to components."""
+    def of(cls, model: Drawn, data: Data, max_points: int, *, coloured: bool = False) -> Self:
+        """Take at most `max_points` of the rows, assign them to components, and mix colours."""
         rows, weight, _ = data
         n_rows = len(rows)
         if n_rows > check_count("max_points", max_points):
             kept = np.random.default_rng(0).choice(n_rows, max_points, replace=False)
             rows, weight = rows[kept], None if weight is None else weight[kept]
-        return cls(rows, *assign(model, rows), weight, n_rows)
+        colours = None
+        if coloured and isinstance(model, GaussianMixture):
+            colours = _mixed_colours(model, rows)
+        return cls(rows, *assign(model, rows), weight, n_rows, colours)
+
+
+def _mixed_colours(model: GaussianMixture, rows: NDArray[Any]) -> Floats:
+    """Colours (n_rows, 3) of rows, with the responsibilities of some of them at a time."""
+    colours, step = np.empty((len(rows), 3)), 1 + ELEMENTS_AT_ONCE // model.n_components
+    for start in range(0, len(rows), step):
+        some = slice(start, start + step)
+        colours[some] = mixed(model.responsibilities(rows[some]))
+    return colours
 
 
 def marginal(model: GaussianMixture, columns: Sequence[int]) -> GaussianMixture:

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mixtura.data.checks import check_option
+from mixtura.data.checks import check_flag, check_option
+from mixtura.mixture import GaussianMixture
 from mixtura.plot.display import ModelDisplay
 from mixtura.plot.model import AnyModel, Clusters, Drawn, as_drawn
-from mixtura.plot.rows import Feature, Points, check_pair, check_shares, data_to_draw, marginal
+from mixtura.plot.rows import (
+    Feature,
+    Points,
+    check_pair,
+    check_shares,
+    data_to_draw,
+    density_grid,
+    marginal,
+)
 from mixtura.plot.style import (
+    INK,
     MAX_LEGEND,
     blend,
     check_look,
@@ -26,12 +36,13 @@ from mixtura.plot.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
+    from matplotlib.contour import QuadContourSet
     from matplotlib.lines import Line2D
     from matplotlib.patches import PathPatch
 
 __all__ = ["ScatterDisplay", "Show", "check_show"]
 
-Show = Literal["classification", "uncertainty"]
+Show = Literal["classification", "uncertainty", "responsibilities"]
 SHOWN: tuple[Show, ...] = get_args(Show)
 
 # Areas of markers in points squared. Few rows get large ones; many rows share the total.
@@ -40,7 +51,13 @@ SMALLEST_AREA = 4.0
 TOTAL_AREA = 12_000.0
 # Area of the most uncertain row, in units of that of a certain one.
 UNCERTAIN_AREA = 6.0
+MIXED_AREA = 1.5  # of a row whose colour has to be seen well, in the same units
 UNCERTAINTY = ("#BDB9AE", "#E39B0B", "#6B1705")  # each darker than the one before, in grey too
+# Regions: points of the grid each way, and numbers of all components on all of it, in 64 MiB.
+REGION_POINTS = 301
+REGION_NUMBERS = 1 << 23
+FAR_AHEAD = 1e9  # nats by which a component is ahead of others, in place of infinity
+REGION_ALPHA = 0.13
 # More markers than this are saved as an image in vector formats.
 MOST_VECTORS = 2_000
 
@@ -79,8 +96,14 @@ class ScatterDisplay(ModelDisplay):
         Labels of the axes.
     coverage : tuple of float
         Share of a component that each of its ellipses holds, between 0 and 1.
-    show : {"classification", "uncertainty"}
+    show : {"classification", "uncertainty", "responsibilities"}
         What colours and sizes of the rows mean.
+    row_colours : ndarray of shape (n_points, 3) or None
+        Red, green and blue of each drawn row for "responsibilities": the colours of the components
+        mixed in proportion to the responsibilities, in Oklab [1]_.
+    regions : bool
+        Whether the plane has the colour of the most probable component, with lines between these
+        regions.
     part : {"component", "cluster"}
         What the legend calls the components.
 
@@ -94,6 +117,12 @@ class ScatterDisplay(ModelDisplay):
         Drawn rows, one collection for each component.
     ellipses_ : list of lists of matplotlib.patches.PathPatch
         ``ellipses_[j][c]`` holds the share ``coverage[c]`` of component j.
+    boundaries_ : list of matplotlib.contour.QuadContourSet
+        Boundary of the region of each component that has one, where regions are drawn.
+
+    References
+    ----------
+    .. [1] B. Ottosson, "A perceptual color space for image processing", 2020.
     """
 
     weights: NDArray[np.float64]
@@ -107,9 +136,12 @@ class ScatterDisplay(ModelDisplay):
     feature_names: tuple[str, str] = ("feature 0", "feature 1")
     coverage: tuple[float, ...] = (0.5, 0.95)
     show: Show = "classification"
+    row_colours: NDArray[np.float64] | None = None
+    regions: bool = False
     part: str = "component"
     points_: list[PathCollection] = field(init=False)
     ellipses_: list[list[PathPatch]] = field(init=False)
+    boundaries_: list[QuadContourSet] = field(init=False)
 
     @classmethod
     def from_model(
@@ -122,6 +154,7 @@ class ScatterDisplay(ModelDisplay):
         feature_names: Sequence[str] | None = None,
         coverage: tuple[float, ...] = (0.5, 0.95),
         show: Show = "classification",
+        regions: bool = False,
         max_points: int = 5_000,
         names: Sequence[str] | None = None,
         legend: bool = True,
@@ -144,9 +177,16 @@ class ScatterDisplay(ModelDisplay):
             Names of all columns; None for the mixture's, a frame's, or "feature 0" and so on.
         coverage : tuple of float
             Share of a component that each of its ellipses holds, between 0 and 1.
-        show : {"classification", "uncertainty"}
+        show : {"classification", "uncertainty", "responsibilities"}
             Rows have the colours of their components; or they are darker and larger where it
-            is less certain from which component they come.
+            is less certain from which component they come; or the colours of all components are
+            mixed by the responsibilities, so that doubtful rows look between.
+        regions : bool
+            Whether to colour the plane by the most probable component, and to draw the boundaries,
+            where two responsibilities are equal. They are those of `predict` for two features. Of
+            more, they are those of the marginal mixture of the two, which does not know the other
+            features: a row may lie in the region of another component than its own. Of k-means,
+            regions are those of the nearest center in the two features.
         max_points : int
             Of more rows than this a random sample, the same at each call, is drawn.
         names : sequence of n_components str or None
@@ -176,8 +216,9 @@ class ScatterDisplay(ModelDisplay):
         check_show(show, drawn)
         data = data_to_draw(drawn, X, sample_weight, feature_names)
         pair = check_pair(features, data.names)
-        points = Points.of(drawn, data, max_points)
+        points = Points.of(drawn, data, max_points, coloured=show == "responsibilities")
         look = check_look(names, legend, drawn.n_components)
+        look["regions"] = check_flag("regions", regions)
         return cls._of_pair(drawn, points, pair, data.names, coverage, show, **look).plot(ax)
 
     @classmethod
@@ -209,6 +250,7 @@ class ScatterDisplay(ModelDisplay):
             feature_names=(feature_names[pair[0]], feature_names[pair[1]]),
             coverage=coverage,
             show=show,
+            row_colours=points.colours,
             part=part,
             **look,
         )
@@ -223,6 +265,7 @@ class ScatterDisplay(ModelDisplay):
             draw_number(ax, j, len(self.means), mean[0], mean[1])
         ax.update_datalim(self.means)
         ax.autoscale_view()
+        self.boundaries_ = self._draw_regions(ax) if self.regions else []
         ax.set_xlabel(wrapped(self.feature_names[0]))
         ax.set_ylabel(wrapped(self.feature_names[1]))
         if self.legend:
@@ -236,6 +279,11 @@ class ScatterDisplay(ModelDisplay):
             lines.append(f"{len(self.points):,} of {self.n_rows:,} rows")
         if self.show == "uncertainty":
             lines.append("uncertainty of a row:")
+        if self.show == "responsibilities":
+            lines.append("colours mixed by responsibility")
+        if self.regions:
+            most = "most probable component" if len(self.covariances) else "nearest center"
+            lines.append(f"regions: {most}")
         handles, title = self._handles(), "\n".join(lines)
         if handles or title:
             legend = ax.legend(handles=handles, title=title, **options)
@@ -281,8 +329,11 @@ class ScatterDisplay(ModelDisplay):
         n_points = max(len(self.points), 1)
         area: Any = np.clip(TOTAL_AREA / n_points, SMALLEST_AREA, LARGEST_AREA)
         colour: Any = style.colour
-        if self.show == "uncertainty":
+        if self.show != "classification":
             mine = mine[np.argsort(self.uncertainty[mine])]  # the least certain on top
+        if self.show == "responsibilities" and self.row_colours is not None:
+            area, colour = MIXED_AREA * area, self.row_colours[mine]
+        if self.show == "uncertainty":
             area = area * self._growth(self.uncertainty[mine])
             colour = self._colours(self.uncertainty[mine])
         if self.sample_weight is not None:
@@ -307,6 +358,7 @@ class ScatterDisplay(ModelDisplay):
 
         style = component_style(j)
         circle = Path.unit_circle()
+        fill = 0.06 if self.show == "classification" and not self.regions else 0
         # Eigenvectors would lose a feature whose units make it much smaller than the other.
         lower = np.linalg.cholesky(self.covariances[j]) if self.coverage else np.eye(2)
         ellipses = []
@@ -315,7 +367,7 @@ class ScatterDisplay(ModelDisplay):
             outline = self.means[j] + radius * circle.vertices @ lower.T
             ellipse = PathPatch(
                 Path(outline, circle.codes),
-                facecolor=(style.colour, 0.06 if self.show == "classification" else 0),
+                facecolor=(style.colour, fill),
                 edgecolor=style.colour,
                 linestyle=style.line_style,
                 linewidth=1.4,
@@ -327,11 +379,50 @@ class ScatterDisplay(ModelDisplay):
             ax.add_patch(ellipse)
         return ellipses
 
+    def _draw_regions(self, ax: Axes) -> list[QuadContourSet]:
+        """Colour the plane within the limits of the axes, and return the boundaries."""
+        limits = ax.get_xlim(), ax.get_ylim()
+        mixture = self._of_plane(float(np.ptp(limits, axis=1).max()))
+        k = mixture.n_components
+        n_across = min(REGION_POINTS, int(np.sqrt(REGION_NUMBERS / k)) // 2)
+        deviations = np.sqrt(mixture.covariance_matrices()[:, [0, 1], [0, 1]])
+        x, y = (
+            density_grid(*ends, mixture.means[:, a], deviations[:, a], n_across, n_across)
+            for a, ends in enumerate(limits)
+        )
+        at = np.stack(np.meshgrid(x, y), axis=-1)
+        log_prob = mixture.component_log_prob(at.reshape(-1, 2)).reshape(*at.shape[:2], k)
+        boundaries = []
+        for j in range(k):
+            others = np.delete(log_prob, j, axis=2).max(axis=2, initial=-np.inf)
+            ahead = np.clip(log_prob[..., j] - others, -FAR_AHEAD, FAR_AHEAD)
+            if ahead.max() <= 0:
+                continue  # nowhere the most probable
+            colour = component_style(j).colour
+            ax.contourf(
+                x, y, ahead, [0, 2 * FAR_AHEAD], colors=[colour], alpha=REGION_ALPHA, zorder=0.5
+            )
+            if ahead.min() < 0:
+                boundaries.append(
+                    ax.contour(x, y, ahead, [0], colors=INK, linewidths=1, zorder=1.5)
+                )
+        ax.set_xlim(limits[0])
+        ax.set_ylim(limits[1])
+        return boundaries
+
+    def _of_plane(self, width: float) -> GaussianMixture:
+        """Return the mixture whose components have the regions: for clusters, equal circles."""
+        if len(self.covariances):
+            return GaussianMixture(self.weights, self.means, self.covariances)
+        k = len(self.means)
+        variances = np.full(k, (width / 10) ** 2)  # any that fits the units
+        return GaussianMixture(np.full(k, 1 / k), self.means, variances, "spherical")
+
 
 def check_show(show: Show, drawn: Drawn) -> None:
     """Raise an error for anything else that rows could show."""
-    if check_option("show", show, SHOWN) == "uncertainty" and isinstance(drawn, Clusters):
+    if check_option("show", show, SHOWN) != "classification" and isinstance(drawn, Clusters):
         raise ValueError(
-            'show must be "classification" for a KMeansFit, which knows no uncertainty; got '
-            '"uncertainty". Draw a mixture for that.'
+            f'show must be "classification" for a KMeansFit, which knows no uncertainty; got '
+            f'"{show}". Draw a mixture for that.'
         )

@@ -29,7 +29,9 @@ __all__ = [
     "component_label",
     "component_style",
     "draw_number",
+    "mixed",
     "new_axes",
+    "number_look",
     "plain",
     "wrapped",
 ]
@@ -40,6 +42,23 @@ MARKERS = "os^DvPX*<"
 LINE_STYLES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)))
 INK = "#26262B"
 PALE = "#D9DBE1"
+
+# Oklab (Ottosson 2020), in which equal steps look equal: linear RGB to responses of cones, and
+# their cube roots to lightness, green to red and blue to yellow.
+TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+TO_OKLAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
 
 # A longer legend would hide the picture. Components have their numbers drawn on them anyway.
 MAX_LEGEND = 12
@@ -81,6 +100,24 @@ def blend(colours: Sequence[str], places: Any) -> NDArray[np.float64]:
     stops = np.array([to_rgb(colour) for colour in colours])
     evenly = np.linspace(0, 1, len(stops))
     return np.stack([np.interp(places, evenly, channel) for channel in stops.T], axis=-1)
+
+
+def mixed(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the colours (n, 3) of rows of which each component has a share, (n, n_components).
+
+    They are weighted means of the colours of the components in Oklab. A row of one component alone
+    has its colour. Components that have one colour, such as 0 and 8, do not show in a mix.
+    """
+    from matplotlib.colors import to_rgb
+
+    rgb = np.array([to_rgb(component_style(j).colour) for j in range(shares.shape[1])])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    lab = shares @ (np.cbrt(linear @ TO_CONES.T) @ TO_OKLAB.T)
+    linear = (lab @ np.linalg.inv(TO_OKLAB).T) ** 3 @ np.linalg.inv(TO_CONES).T
+    linear = np.clip(linear, 0.0, 1.0)
+    power = 1.055 * linear ** (1 / 2.4) - 0.055
+    colours: NDArray[np.float64] = np.where(linear <= 0.0031308, 12.92 * linear, power)
+    return np.clip(colours, 0.0, 1.0)
 
 
 def component_label(j: int, weight: float, part: str, names: Sequence[str] | None) -> str:
@@ -184,20 +221,24 @@ def draw_number(
     ax: Axes, j: int, n_components: int, x: float, y: float, name: str | None = None
 ) -> None:
     """Write the number or name of component j at (x, y), small if there are many."""
+    text = str(j) if name is None else wrapped(name)
+    ax.annotate(text, (x, y), **number_look(j, n_components, name))
+
+
+def number_look(j: int, n_components: int, name: str | None = None) -> dict[str, Any]:
+    """Return how matplotlib writes the number or name of component j."""
     padding = 0.25 if n_components <= MAX_LEGEND else 0.1
-    ax.annotate(
-        str(j) if name is None else wrapped(name),
-        (x, y),
-        horizontalalignment="center",
-        verticalalignment="center",
-        fontsize="small" if n_components <= MAX_LEGEND else "x-small",
-        fontweight="bold",
-        color=INK,
-        bbox={
+    return {
+        "horizontalalignment": "center",
+        "verticalalignment": "center",
+        "fontsize": "small" if n_components <= MAX_LEGEND else "x-small",
+        "fontweight": "bold",
+        "color": INK,
+        "bbox": {
             "boxstyle": f"{'circle' if name is None else 'round'},pad={padding}",
             "facecolor": "white",
             "edgecolor": component_style(j).colour,
             "linewidth": 1.2,
         },
-        zorder=5,
-    )
+        "zorder": 5,
+    }

@@ -75,7 +75,7 @@ def credible_intervals(self: GMMPosterior, level: float = 0.95) -> CredibleInter
     streams. They hold `level` within about 0.003.
 
     Intervals are too narrow where components overlap, numbers are missing or rows have noise: see
-    docs/posterior.md.
+    :doc:`/manual/posterior`.
     """
     level = check_number("level", level)
     if level >= 1.0:

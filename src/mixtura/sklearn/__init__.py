@@ -1,7 +1,7 @@
 """scikit-learn's estimators on mixtura's passes: its names, defaults and meaning, faster.
 
 Change one import: the same data and `random_state` give the fit that scikit-learn gives, to
-rounding, and rows may have a `sample_weight`. docs/sklearn.md says what is different.
+rounding, and rows may have a `sample_weight`. :doc:`/manual/sklearn` says what is different.
 `MixtureImputer`, which scikit-learn does not have, fills in missing values.
 
 scikit-learn is imported with this module; ``pip install 'mixtura[sklearn]'`` brings it.

@@ -63,7 +63,7 @@ def fit_bayesian_gmm(
     """Find the posterior of a Gaussian mixture by variational Bayes.
 
     Components that the rows do not need lose their rows, so `n_components` is the most that there
-    may be. docs/bayesian.md tells what the prior does and how its defaults were chosen.
+    may be. :doc:`/manual/bayesian` tells what the prior does and how its defaults were chosen.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def fit_bayesian_gmm(
         What is known of the component of each row, as for `fit_gmm`.
     noise_covariance, projection : array_like, optional
         Of the noise of each row, as for `fit_gmm`. A noisy row counts as a whole one, so credible
-        intervals are too narrow: see docs/posterior.md.
+        intervals are too narrow: see :doc:`/manual/posterior`.
     init : str, array_like, GaussianMixture, KMeansFit, HierarchicalTree or callable
         As for `fit_gmm`. A fit, a stream or a posterior stands for the mixture that is its `model`.
     n_init : int
@@ -125,7 +125,7 @@ def fit_bayesian_gmm(
     missing : {"raise", "em"}
         What NaN in `X` is, as for `fit_gmm`: an error, or with "em" a number that is missing at
         random. Then the bound is on the evidence of the observed numbers. A row counts as a whole
-        one, whatever is missing, so credible intervals are too narrow: see docs/posterior.md.
+        one, whatever is missing, so credible intervals are too narrow: :doc:`/manual/posterior`.
     rng : int, Generator or None
         Source of random numbers for automatic starts; None for fresh entropy.
     n_threads : int or None

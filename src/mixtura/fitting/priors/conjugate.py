@@ -51,7 +51,7 @@ class ConjugatePrior(Prior):
 
     with one law for each covariance; where all components have one ("tied", "EII", "EEI"), it
     counts once. ``fit_gmm(..., prior="default")`` is ``ConjugatePrior()``: the weak prior of
-    Fraley and Raftery [1]_, scaled by the rows. docs/priors.md tells when to use which.
+    Fraley and Raftery [1]_, scaled by the rows. :doc:`/manual/priors` tells when to use which.
 
     Parameters
     ----------

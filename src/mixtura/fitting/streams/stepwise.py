@@ -118,7 +118,7 @@ class StepwiseGMM(files.Saved, Answers):
     A batch costs one pass over its rows and one M-step; memory is that of a batch and O(k d^2). An
     update that raises, or that Ctrl-C ends, leaves the object as it was. Saved, pickled or copied,
     it continues with the same bits. Threads may share it: one update waits for the other.
-    docs/streams.md shows how far it ends from `fit_gmm`.
+    :doc:`/manual/streams` shows how far it ends from `fit_gmm`.
 
     References
     ----------

@@ -1,0 +1,92 @@
+"""Settings of the site: `python -m sphinx -W --keep-going docs build/site`."""
+
+import os
+from typing import Any
+
+import latex2mathml.converter
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+import mixtura
+
+os.environ["OMP_NUM_THREADS"] = "1"  # figures of the gallery do not depend on the machine
+
+project = "mixtura"
+author = "the mixtura developers"
+copyright = author  # noqa: A001 (Sphinx's name)
+version = release = mixtura.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["examples"]
+templates_path = ["_templates"]
+default_role = "autolink"  # a name in backticks is a link where it is a public name
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_typehints = "none"  # the docstrings have the types
+numpydoc_show_class_members = False  # templates list them
+
+copybutton_prompt_text = ">>> |... "
+copybutton_prompt_is_regexp = False
+copybutton_only_copy_prompt_lines = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+    "doc_module": ("mixtura",),
+    "backreferences_dir": "reference/backreferences",
+    "reference_url": {"mixtura": None},
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"mixtura {version}"
+html_static_path = ["_static"]
+html_css_files = ["mixtura.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options: dict[str, Any] = {
+    "logo": {"text": "mixtura"},
+    "header_links_before_dropdown": 7,
+    "navbar_align": "left",
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+}
+html_sidebars = {"index": [], "install": []}
+
+
+def visit_formula(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
+    """Write a formula as MathML, which browsers draw without a script: the site works offline."""
+    display = "inline" if isinstance(node, nodes.math) else "block"
+    formula = latex2mathml.converter.convert(node.astext(), display=display)
+    self.body.append(formula.replace("<mi>log</mi>", '<mi>log</mi><mspace width="0.17em"/>'))
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> None:
+    """Say how formulas are written."""
+    app.add_html_math_renderer("mathml", (visit_formula, None), (visit_formula, None))
+
+
+html_math_renderer = "mathml"
