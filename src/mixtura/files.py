@@ -91,10 +91,19 @@ SaveableClass = TypeVar("SaveableClass", bound=type[Saveable])
 
 
 def saved_as(kind: str) -> Callable[[SaveableClass], SaveableClass]:
-    """Register a class under the name that its files have; so are its subclasses without one."""
+    """Register a class under the name that its files have; so are its subclasses without one.
+
+    It gets `save`, and the methods of its private bases, as its own: tools that list the methods of
+    a class leave out those of its bases.
+    """
 
     def register(cls: SaveableClass) -> SaveableClass:
         KINDS[kind] = cls
+        for base in cls.__bases__:
+            if base is Saved or base.__name__.startswith("_"):
+                for name, value in vars(base).items():
+                    if not name.startswith("__") and name not in vars(cls):
+                        setattr(cls, name, value)
         return cls
 
     return register
