@@ -20,7 +20,7 @@ ALLOWED = [
     # A field without a default hides a method of the base class.
     r"mixtura\.fitting\.bayesian\.result\.BayesianGMMFit\.elbo",
     # Attributes made by a call: stubtest expects decorators.
-    r"mixtura\.mixture\.gaussian\._Questions\.(volume|shape|orientation|from_sklearn)",
+    r"mixtura\.mixture\.gaussian\.(_Questions|GaussianMixture)\.(volume|shape|orientation|from_sklearn)",
     # Overloads by `Unpack`: stubtest does not look into the dictionaries.
     r"mixtura\.(mixture\.densities|posterior\.rows)\.(\w*log_prob|responsibilities|predict)",
     r"mixtura\.mixture\.imputing\.impute",
