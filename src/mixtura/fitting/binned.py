@@ -16,6 +16,7 @@ from scipy.special import chdtrc
 from mixtura import files
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import ArrayRows, Bins
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_count, check_number
 from mixtura.exceptions import FitInterrupted, WeightsWarning, levels_inside
 from mixtura.files import Contents, numbers
@@ -24,13 +25,11 @@ from mixtura.fitting.progress import Verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_feature_names
-from mixtura.mixture.densities import AnyRows
 from mixtura.mixture.table import counted, title
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BackendName
 from mixtura.schedules import State
 from mixtura.shapes import Floats
-from mixtura.text import short_repr
 from mixtura.updates import OnCollapse
 
 __all__ = ["BinnedFit", "ChiSquared", "fit_binned"]
@@ -61,7 +60,7 @@ class ChiSquared(NamedTuple):
 
 
 @files.saved_as("BinnedFit")
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
 class BinnedFit(GMMFit):
     """A mixture fitted to counts in bins, and how it was found.
 
@@ -73,7 +72,7 @@ class BinnedFit(GMMFit):
         The mixture, of single rows.
     log_likelihood : float, nats
         Sum over bins of count times log probability of the bin under `model`.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+    history : ndarray of shape (n_iter,), nats per row, read-only
         The objective after each iteration.
     n_iter : int
         Iterations done.
@@ -117,8 +116,6 @@ class BinnedFit(GMMFit):
     lower: Floats
     upper: Floats
     counts: Floats
-
-    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -210,7 +207,9 @@ class BinnedFit(GMMFit):
         p_value = float(chdtrc(freedom, statistic)) if freedom else math.nan
         return ChiSquared(statistic, freedom, p_value, len(cells))
 
-    def aic(self, X: AnyRows | None = None, sample_weight: Any = None, **options: Any) -> float:
+    def aic(  # type: ignore[misc]
+        self, X: AnyRows | None = None, sample_weight: ArrayLike | None = None, **options: Any
+    ) -> float:
         """Akaike's criterion of the bins, or of single rows; lower is better.
 
         Of the bins it is ``-2 log_likelihood + 2 n_parameters``; NaN where `log_likelihood` is.
@@ -245,7 +244,9 @@ class BinnedFit(GMMFit):
         _refuse_without_rows(sample_weight, options)
         return 2.0 * self.n_parameters - 2.0 * self.log_likelihood
 
-    def bic(self, X: AnyRows | None = None, sample_weight: Any = None, **options: Any) -> float:
+    def bic(  # type: ignore[misc]
+        self, X: AnyRows | None = None, sample_weight: ArrayLike | None = None, **options: Any
+    ) -> float:
         """Schwarz's criterion of the bins, or of single rows; lower is better.
 
         Of the bins it is ``-2 log_likelihood + n_parameters log n``, with n the sum of the counts;
@@ -369,7 +370,7 @@ def fit_binned(
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance. A number is relative to the variance of the
         middles of the bins; an array is absolute, in squared units. 0 is none.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the predicted remaining gain of the objective is at most this. 0 never stops
         early.
     max_iter, accelerate, on_collapse, avoid_spurious : optional

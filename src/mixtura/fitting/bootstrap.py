@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from mixtura.covariance import family_named
 from mixtura.data import ArrayRows, RowSource, open_rows, with_noise
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     check_count,
     check_n_threads,
@@ -123,7 +124,7 @@ class BootstrapLRT:
 
 
 def bootstrap_lrt(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_components: int,
     *,
     covariance_type: str = "full",

@@ -46,7 +46,7 @@ FACTS = (
 )
 
 
-class Found(Answers):
+class Found(files.Saved, Answers):
     """A mixture that a fit has found, and how. `GMMFit` tells what the fields are."""
 
     history: Floats
@@ -62,7 +62,6 @@ class Found(Answers):
     search: SearchReport | None
 
     __repr__ = short_repr
-    save = files.save
 
     def __post_init__(self) -> None:
         history = np.array(self.history)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data import RowSource
+from mixtura.data.any_rows import AnyRows, Numbers
 from mixtura.data.checks import (
     check_count,
     check_fixed,
@@ -43,11 +43,11 @@ __all__ = ["check_reg_covar", "fit_gmm"]
 
 FixedParts = str | Sequence[str] | ArrayLike | Mapping[str, bool | ArrayLike] | None
 Fitted = GMMFit | BayesianGMMFit | KMeansFit
-Init = Start | ArrayLike | GaussianMixture | Fitted | HierarchicalTree | Callable[..., Any]
+Init = Start | Numbers | GaussianMixture | Fitted | HierarchicalTree | Callable[..., Any]
 
 
 def fit_gmm(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_components: int,
     *,
     covariance_type: str = "full",
@@ -120,7 +120,7 @@ def fit_gmm(
     prior : ConjugatePrior, TracePrior, "default" or None
         Prior of the parameters: the fit is that of largest posterior density [6]_. "default" is
         ``ConjugatePrior()``. None is no prior. See :doc:`/manual/priors`.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the predicted remaining gain of the objective is at most this. 0 never stops
         early.
     max_iter : int

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import Block, RowSource, open_rows, with_columns
+from mixtura.data.any_rows import AnyRows, Numbers
 from mixtura.data.checks import (
     check_centres,
     check_count,
@@ -41,12 +42,12 @@ METHODS: tuple[KMeansInit, ...] = ("kmeans++", "random")
 
 
 def fit_kmeans(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_clusters: int,
     *,
     columns: Sequence[str | int] | None = None,
     sample_weight: ArrayLike | None = None,
-    init: KMeansInit | ArrayLike | KMeansFit | HierarchicalTree = "kmeans++",
+    init: KMeansInit | Numbers | KMeansFit | HierarchicalTree = "kmeans++",
     n_init: int = 1,
     tol: float = 1e-4,
     max_iter: int = 300,

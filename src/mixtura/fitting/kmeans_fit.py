@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura import files
-from mixtura.data import Block, RowSource, open_rows
+from mixtura.data import Block, open_rows
+from mixtura.data.any_rows import AnyRows, FarRows, InBlocks, Into, Output, Whole, Written
 from mixtura.data.checks import (
     check_centres,
     check_labels,
@@ -26,7 +27,6 @@ from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.mixture.checks import check_feature_names
-from mixtura.mixture.densities import Output
 from mixtura.mixture.profiles import profile_table
 from mixtura.mixture.table import Line, as_html, as_text, counted, counted_rows, frame, section
 from mixtura.parameters import Seen
@@ -41,7 +41,7 @@ ADDED_ARRAYS = ("history", "sizes", "deviations")  # which older files lack
 
 @files.saved_as("KMeansFit")
 @dataclass(frozen=True, eq=False)
-class KMeansFit:
+class KMeansFit(files.Saved):
     """Clusters of rows about their means.
 
     Attributes
@@ -93,7 +93,6 @@ class KMeansFit:
     missing: Missing = "raise"
 
     __repr__ = short_repr
-    save = files.save
 
     @property
     def n_clusters(self) -> int:
@@ -187,9 +186,45 @@ class KMeansFit:
             lines += section("standard deviation", names, self.deviations)
         return lines
 
+    @overload
     def predict(
         self,
-        X: ArrayLike | RowSource,
+        X: FarRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Whole],
+    ) -> Any: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Whole],
+    ) -> NDArray[np.int64]: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Into[Written]],
+    ) -> Written: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[InBlocks],
+    ) -> Iterator[NDArray[np.int64]]: ...
+    def predict(
+        self,
+        X: AnyRows,
         *,
         missing: Missing | None = None,
         out: Output = None,
@@ -238,7 +273,7 @@ class KMeansFit:
 
     def profile(
         self,
-        X: ArrayLike | RowSource,
+        X: AnyRows,
         data: Any = None,
         *,
         sample_weight: ArrayLike | None = None,

@@ -18,7 +18,7 @@ from mixtura.updates import Event
 __all__ = ["GMMFit"]
 
 # Earlier versions knew of neither labels nor noise nor missing numbers, nor priors.
-EARLIER = {"n_labelled": 0, "has_noise": False, "n_missing": 0, "log_prior": 0.0}
+EARLIER: dict[str, float] = {"n_labelled": 0, "has_noise": False, "n_missing": 0, "log_prior": 0.0}
 
 
 @files.saved_as("GMMFit")
@@ -36,7 +36,7 @@ class GMMFit(Found):
     log_likelihood : float, nats
         Weighted total of the training rows, and of their labels where there are any; without the
         prior. NaN in an interrupted fit with a ridge.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+    history : ndarray of shape (n_iter,), nats per row, read-only
         The objective after each iteration: log-likelihood and `log_prior`, less the ridge's
         penalty. :doc:`/manual/em_kinds` says what it is for other values of `em`.
     n_iter : int

@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.data import RowSource, open_rows, with_columns, with_noise
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     check_count,
     check_flag,
@@ -27,6 +28,7 @@ from mixtura.exceptions import ConvergenceWarning, SelectionInterrupted
 from mixtura.fitting.bayesian.arguments import conjugate_family
 from mixtura.fitting.bayesian.estimate import VariationalBayes
 from mixtura.fitting.bayesian.report import report_posterior
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.criterion import cross_validate, ends, value_of
 from mixtura.fitting.estimates import PriorOption, estimate_under
@@ -41,6 +43,7 @@ from mixtura.fitting.selection import (
     OF_LIKELIHOOD,
     Criterion,
     GMMSelection,
+    OfGMMFit,
     criterion_name,
 )
 from mixtura.fitting.settings import Settings
@@ -57,10 +60,62 @@ NOT_REACHED = "interrupted"
 SEARCHED = 2  # best models that are searched once more
 
 
+@overload
 def select_gmm(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_components: int | Iterable[int] = range(1, 10),
-    covariance_types: Literal["all"] | Iterable[str] = "all",
+    covariance_type: str | Iterable[str] = "all",
+    *,
+    criterion: Literal["elbo"],
+    columns: Sequence[str | int] | None = None,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
+    init: Init = "mixed",
+    n_init: int = 10,
+    n_folds: int = 5,
+    reg_covar: float | ArrayLike = 1e-6,
+    prior: PriorOption = None,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    on_collapse: Literal["reseed", "raise"] = "reseed",
+    avoid_spurious: bool = True,
+    missing: Missing = "raise",
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    verbose: Verbose = None,
+) -> GMMSelection[BayesianGMMFit]: ...
+@overload
+def select_gmm(
+    X: AnyRows,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_type: str | Iterable[str] = "all",
+    *,
+    criterion: OfGMMFit = "bic",
+    columns: Sequence[str | int] | None = None,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
+    init: Init = "mixed",
+    n_init: int = 10,
+    n_folds: int = 5,
+    reg_covar: float | ArrayLike = 1e-6,
+    prior: PriorOption = None,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    on_collapse: Literal["reseed", "raise"] = "reseed",
+    avoid_spurious: bool = True,
+    missing: Missing = "raise",
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    verbose: Verbose = None,
+) -> GMMSelection: ...
+def select_gmm(
+    X: AnyRows,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_type: str | Iterable[str] = "all",
     *,
     criterion: Criterion = "bic",
     columns: Sequence[str | int] | None = None,
@@ -81,7 +136,7 @@ def select_gmm(
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     verbose: Verbose = None,
-) -> GMMSelection:
+) -> GMMSelection[Any]:
     """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
 
     :doc:`/manual/selection` says how models are searched and compared.
@@ -92,7 +147,7 @@ def select_gmm(
         The rows, as for `fit_gmm`.
     n_components : int or iterable of int
         Numbers of components.
-    covariance_types : "all" or iterable of str
+    covariance_type : str or iterable of str
         Covariance types of `fit_gmm`. "all" is the fourteen families; for one column "E" and "V";
         for "elbo" the four "VII", "VVI", "EEE" and "VVV".
     criterion : {"bic", "aic", "icl", "cv", "elbo"} or callable
@@ -186,7 +241,7 @@ def select_gmm(
         check_option("criterion", criterion, CRITERIA)
     sizes = _check_sizes(n_components)
     by_evidence = criterion == "elbo"
-    names = _check_types(covariance_types, source.n_features, conjugate=by_evidence)
+    names = _check_types(covariance_type, source.n_features, conjugate=by_evidence)
     known, misfits = _known(labels, source, sizes)
     priors = {k: of_rows.prior for k, of_rows in known.items() if of_rows is not None}
     _check_init(init, sizes, criterion, source)
@@ -234,7 +289,7 @@ def select_gmm(
         report_posterior if by_evidence else report,
     )
     none = np.full((len(sizes), len(names)), np.nan)
-    selection = GMMSelection(
+    selection: GMMSelection[Any] = GMMSelection(
         criterion_name(criterion),
         sizes,
         names,
@@ -273,7 +328,7 @@ def select_gmm(
 
 
 def _search_best(
-    selection: GMMSelection, models: Models, criterion: Criterion, rng: np.random.Generator
+    selection: GMMSelection[Any], models: Models, criterion: Criterion, rng: np.random.Generator
 ) -> None:
     """Search the best models once more, each by itself, and enter what is better."""
     for k, name, _ in selection.top(SEARCHED):
@@ -305,7 +360,7 @@ def _known(
     return known, {k: str(error) for k, error in misfits.items()}
 
 
-def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:
+def _warn_of_unconverged(selection: GMMSelection[Any], tol: float) -> None:
     unfinished = sum(fit.stop_reason == "max_iter" for fit in selection.fits.values())
     if unfinished and tol > 0.0:
         warnings.warn(
@@ -359,24 +414,23 @@ def _check_folds(n_folds: int, n_rows: int) -> None:
         )
 
 
-def _check_types(
-    covariance_types: str | Iterable[str], n_features: int, *, conjugate: bool
-) -> tuple[str, ...]:
-    if isinstance(covariance_types, str) and covariance_types == "all":
+def _check_types(covariance_type: Any, n_features: int, *, conjugate: bool) -> tuple[str, ...]:
+    if isinstance(covariance_type, str) and covariance_type == "all":
         known = CELEUX_GOVAERT if n_features > 1 else ONE_COLUMN
         return tuple(n for n in known if not conjugate or FAMILIES[n].name in SHAPE_NAMES)
     named = conjugate_family if conjugate else family_named
-    names = (covariance_types,) if isinstance(covariance_types, str) else tuple(covariance_types)
+    is_one = isinstance(covariance_type, str) or not isinstance(covariance_type, Iterable)
+    names = (covariance_type,) if is_one else tuple(covariance_type)
     families: dict[CovarianceFamily, str] = {}
     for name in names:
         other = families.setdefault(named(name, n_features), name)
         if other is not name:
             raise ValueError(
-                f"covariance_types must be different models; {other!r} and {name!r} are the same. "
+                f"covariance_type must name different models; {other!r} and {name!r} are the same. "
                 f"Leave one out."
             )
     if not names:
         raise ValueError(
-            'covariance_types must name one type or more; got none. Use "all" for all of them.'
+            'covariance_type must name one model or more; got none. Use "all" for all of them.'
         )
     return names

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -19,12 +19,19 @@ from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.text import short_repr
 
-__all__ = ["CRITERIA", "AnyFit", "Criterion", "GMMSelection", "criterion_name"]
+__all__ = ["CRITERIA", "AnyFit", "Criterion", "GMMSelection", "OfGMMFit", "criterion_name"]
 
-Criterion = Literal["bic", "aic", "icl", "cv", "elbo"] | Callable[..., float]
+OfGMMFit = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]  # what has fits of this kind
+Criterion = OfGMMFit | Literal["elbo"]
 CRITERIA = ("bic", "aic", "icl", "cv", "elbo")
 TITLES = {"elbo": "-2 ELBO"}  # of criteria whose names are not enough
 AnyFit = GMMFit | BayesianGMMFit
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    Fit = TypeVarWithDefault("Fit", bound=AnyFit, default=GMMFit)
+else:
+    Fit = TypeVar("Fit")
 SHOWN = 3  # models in a summary
 NO_VALUE = "none: no model has a value of the criterion"
 OF_LIKELIHOOD = ("bic", "aic", "icl")
@@ -44,7 +51,7 @@ SET_ASIDE = "lower, but not among the best: spurious components and few rows mak
 
 
 @dataclass(frozen=True, eq=False)
-class GMMSelection:
+class GMMSelection(Generic[Fit]):
     """Mixtures of the same rows, and how good each of them is.
 
     Attributes
@@ -80,7 +87,7 @@ class GMMSelection:
     covariance_types: tuple[str, ...]
     table: Floats
     standard_error: Floats | None = None
-    fits: dict[tuple[int, str], AnyFit] = field(default_factory=dict)
+    fits: dict[tuple[int, str], Fit] = field(default_factory=dict)
     reasons: dict[tuple[int, str], str] = field(default_factory=dict)
 
     __repr__ = short_repr
@@ -145,7 +152,7 @@ class GMMSelection:
         return 2.0 * fit.weight_sum * _gain_of_suspects(fit)
 
     @property
-    def best(self) -> Any:
+    def best(self) -> Fit:
         """The fit with the lowest criterion: the first of `top`.
 
         Returns
@@ -166,15 +173,17 @@ class GMMSelection:
             )
         return self.fits[best[0][:2]]
 
-    def __getattr__(self, name: str) -> Any:
-        """Say where a method of a fit is."""
-        kind = type(self).__name__
-        if name.startswith("_") or not hasattr(GMMFit, name):
-            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
-        raise AttributeError(
-            f"{kind} has many mixtures and no {name!r}; its best fit has. Use "
-            f"selection.best.{name}, or one of selection.fits."
-        )
+    if not TYPE_CHECKING:  # it would let type checkers accept any name
+
+        def __getattr__(self, name: str) -> Any:
+            """Say where a method of a fit is."""
+            kind = type(self).__name__
+            if name.startswith("_") or not hasattr(GMMFit, name):
+                raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+            raise AttributeError(
+                f"{kind} has many mixtures and no {name!r}; its best fit has. Use "
+                f"selection.best.{name}, or one of selection.fits."
+            )
 
     def summary(self) -> str:
         """The table, the best models and why others are missing, in readable lines.

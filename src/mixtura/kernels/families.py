@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 
+from mixtura.algebra import CovarianceRule
 from mixtura.kernels.instruction_set import compiled_kernels
 from mixtura.shapes import Floats
 
@@ -72,4 +74,6 @@ def maximise_covariances(
 
 
 # By their names, as `Algebra.covariance_rules` has them.
-covariance_rules = {name: partial(maximise_covariances, name) for name in compiled_kernels.families}
+covariance_rules: Mapping[str, CovarianceRule] = {
+    name: partial(maximise_covariances, name) for name in compiled_kernels.families
+}

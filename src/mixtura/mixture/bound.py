@@ -22,11 +22,12 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from mixtura.data import Block, RowSource
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_n_threads, check_resp, check_rows_sum_to_one
 from mixtura.data.index import check_index
 from mixtura.data.missing import Missing
 from mixtura.mixture.criteria import some_at_a_time, totals, weighted_sum
-from mixtura.mixture.densities import AnyRows, Components, evaluate, opened
+from mixtura.mixture.densities import Components, evaluate, opened
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.data import Block, RowSource
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_n_threads
 from mixtura.data.looks import RowByRow
 from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning, levels_inside
-from mixtura.mixture.densities import AnyRows, Components, evaluate, opened
+from mixtura.mixture.densities import Components, evaluate, opened
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 

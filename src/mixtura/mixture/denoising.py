@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_flag, check_n_threads
-from mixtura.mixture.densities import AnyRows, opened
+from mixtura.mixture.densities import opened
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 
@@ -20,6 +21,26 @@ __all__ = ["denoise"]
 NUMBERS_AT_ONCE = 1 << 20  # of matrices of rows in memory while covariances are computed
 
 
+@overload
+def denoise(
+    self: GaussianMixture,
+    X: AnyRows,
+    noise_covariance: ArrayLike,
+    projection: ArrayLike | None = None,
+    *,
+    return_cov: Literal[False] = False,
+    n_threads: int | None = None,
+) -> Floats: ...
+@overload
+def denoise(
+    self: GaussianMixture,
+    X: AnyRows,
+    noise_covariance: ArrayLike,
+    projection: ArrayLike | None = None,
+    *,
+    return_cov: Literal[True],
+    n_threads: int | None = None,
+) -> tuple[Floats, Floats]: ...
 def denoise(
     self: GaussianMixture,
     X: AnyRows,

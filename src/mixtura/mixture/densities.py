@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import Block, RowSource, open_rows, with_noise
+from mixtura.data.any_rows import (
+    AnyRows,
+    AskedInBlocks,
+    AskedInto,
+    AskedWhole,
+    FarRows,
+    Output,
+    Written,
+)
 from mixtura.data.checks import check_n_threads, check_option
 from mixtura.data.frames import Names
 from mixtura.data.looks import RowByRow
@@ -19,15 +28,14 @@ from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.parameters import Seen
 from mixtura.passes import Backend
+from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
 __all__ = [
-    "AnyRows",
     "Asked",
     "Components",
-    "Output",
     "component_log_prob",
     "evaluate",
     "log_prob",
@@ -37,9 +45,6 @@ __all__ = [
     "predict",
     "responsibilities",
 ]
-
-AnyRows = ArrayLike | RowSource
-Output = NDArray[Any] | str | os.PathLike[str] | None
 
 
 class Components(Protocol):
@@ -76,6 +81,18 @@ IN_FILES: dict[str, tuple[str, bool, type, str]] = {
 }
 
 
+@overload
+def log_prob(self: GaussianMixture, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def log_prob(self: GaussianMixture, X: AnyRows, **options: Unpack[AskedWhole]) -> Floats: ...
+@overload
+def log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[Floats]: ...
 def log_prob(
     self: GaussianMixture,
     X: AnyRows,
@@ -122,6 +139,20 @@ def log_prob(
     return of_each_row(self, X, asked, "log_prob", out, blocks)
 
 
+@overload
+def component_log_prob(self: GaussianMixture, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def component_log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedWhole]
+) -> Floats: ...
+@overload
+def component_log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def component_log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[Floats]: ...
 def component_log_prob(
     self: GaussianMixture,
     X: AnyRows,
@@ -169,6 +200,20 @@ def component_log_prob(
     return of_each_row(self, X, asked, "log_density", out, blocks)
 
 
+@overload
+def responsibilities(self: GaussianMixture, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def responsibilities(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedWhole]
+) -> Floats: ...
+@overload
+def responsibilities(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def responsibilities(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[Floats]: ...
 def responsibilities(
     self: GaussianMixture,
     X: AnyRows,
@@ -216,6 +261,20 @@ def responsibilities(
     return of_each_row(self, X, asked, "resp", out, blocks)
 
 
+@overload
+def predict(self: GaussianMixture, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def predict(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedWhole]
+) -> NDArray[np.int64]: ...
+@overload
+def predict(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def predict(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[NDArray[np.int64]]: ...
 def predict(
     self: GaussianMixture,
     X: AnyRows,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura import files, kernels
-from mixtura.cached import cached_property
+from mixtura.cached import cached_property, property_of
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.data.checks import check_option, without_rounding
 from mixtura.data.frames import Names
@@ -47,9 +47,73 @@ from mixtura.text import short
 __all__ = ["GaussianMixture"]
 
 
+class _Questions:
+    """What can be asked of a mixture: each question is a function, in a file for its subject.
+
+    `Final` makes type checkers agree on what a method is. In the body of the dataclass, it would
+    make fields of the methods.
+    """
+
+    # Densities, and the components of rows
+    log_prob: Final = densities.log_prob
+    component_log_prob: Final = densities.component_log_prob
+    responsibilities: Final = densities.responsibilities
+    predict: Final = densities.predict
+
+    # True values of noisy rows
+    denoise: Final = denoising.denoise
+
+    # How well it describes rows
+    log_likelihood: Final = criteria.log_likelihood
+    aic: Final = criteria.aic
+    bic: Final = criteria.bic
+    icl: Final = criteria.icl
+    elbo: Final = bound.elbo
+
+    # How far it is from another one
+    kl_divergence: Final = divergence.kl_divergence
+
+    # The whole, parts of it, and what is missing of a row
+    mean: Final = moments.mean
+    covariance: Final = moments.covariance
+    marginal: Final = marginal.marginal
+    conditional: Final = conditional.conditional
+    impute: Final = imputing.impute
+
+    # Mixtures of one feature
+    cdf: Final = one_feature.cdf
+    quantile: Final = one_feature.quantile
+    boundaries: Final = one_feature.boundaries
+
+    # The same mixture in another order
+    reordered: Final = reordering.reordered
+
+    # Random rows
+    sample: Final = sampling.sample
+
+    # What the covariances look like
+    covariance_matrices: Final = geometry.covariance_matrices
+    volume: Final = property_of(geometry.volume)
+    shape: Final = property_of(geometry.shape)
+    orientation: Final = property_of(geometry.orientation)
+
+    # The table of its numbers
+    summary: Final = table.summary
+    to_pandas: Final = table.to_pandas
+    _repr_html_ = table.html
+
+    # What its components look like in other columns
+    profile: Final = profiles.profile
+
+    # Files, and scikit-learn
+    _contents = saving.contents
+    to_sklearn: Final = convert.to_sklearn
+    from_sklearn: Final = classmethod(convert.from_sklearn)
+
+
 @files.saved_as("GaussianMixture")
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class GaussianMixture:
+class GaussianMixture(files.Saved, _Questions):
     """Mixture of Gaussian distributions, ``sum_j weights[j] N(x | means[j], covariance_j)``.
 
     Parameters
@@ -120,63 +184,6 @@ class GaussianMixture:
     feature_names: Names | None
     missing: Missing
     precisions_cholesky: Floats = field(init=False)
-
-    # Densities, and the components of rows
-    log_prob = densities.log_prob
-    component_log_prob = densities.component_log_prob
-    responsibilities = densities.responsibilities
-    predict = densities.predict
-
-    # True values of noisy rows
-    denoise = denoising.denoise
-
-    # How well it describes rows
-    log_likelihood = criteria.log_likelihood
-    aic = criteria.aic
-    bic = criteria.bic
-    icl = criteria.icl
-    elbo = bound.elbo
-
-    # How far it is from another one
-    kl_divergence = divergence.kl_divergence
-
-    # The whole, parts of it, and what is missing of a row
-    mean = moments.mean
-    covariance = moments.covariance
-    marginal = marginal.marginal
-    conditional = conditional.conditional
-    impute = imputing.impute
-
-    # Mixtures of one feature
-    cdf = one_feature.cdf
-    quantile = one_feature.quantile
-    boundaries = one_feature.boundaries
-
-    # The same mixture in another order
-    reordered = reordering.reordered
-
-    # Random rows
-    sample = sampling.sample
-
-    # What the covariances look like
-    covariance_matrices = geometry.covariance_matrices
-    volume = property(geometry.volume)
-    shape = property(geometry.shape)
-    orientation = property(geometry.orientation)
-
-    # The table of its numbers
-    summary = table.summary
-    to_pandas = table.to_pandas
-    _repr_html_ = table.html
-
-    # What its components look like in other columns
-    profile = profiles.profile
-
-    # Files, and scikit-learn
-    save = files.save
-    _contents = saving.contents
-    to_sklearn = convert.to_sklearn
-    from_sklearn = classmethod(convert.from_sklearn)
 
     @naming_what_fits
     def __init__(

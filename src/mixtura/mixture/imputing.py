@@ -16,19 +16,21 @@ no covariance of a pattern is factored for it.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import Block
+from mixtura.data.any_rows import AnyRows, FarRows, InBlocks, Into, Output, Whole, Written
 from mixtura.data.checks import check_n_threads, check_rng
 from mixtura.data.looks import RowByRow
 from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.mixture.checks import check_feature_names
-from mixtura.mixture.densities import AnyRows, Output, evaluate, opened
+from mixtura.mixture.densities import evaluate, opened
 from mixtura.mixture.sampling import correlated
 from mixtura.parameters import Seen
 from mixtura.passes import Backend
@@ -42,6 +44,42 @@ __all__ = ["impute"]
 ELEMENTS_AT_ONCE = 1 << 19  # of completed rows, or of responsibilities, in memory at one time
 
 
+@overload
+def impute(
+    self: GaussianMixture,
+    X: FarRows,
+    rng: int | np.random.Generator | None = None,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[Whole],
+) -> Any: ...
+@overload
+def impute(
+    self: GaussianMixture,
+    X: AnyRows,
+    rng: int | np.random.Generator | None = None,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[Whole],
+) -> NDArray[Any]: ...
+@overload
+def impute(
+    self: GaussianMixture,
+    X: AnyRows,
+    rng: int | np.random.Generator | None = None,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[Into[Written]],
+) -> Written: ...
+@overload
+def impute(
+    self: GaussianMixture,
+    X: AnyRows,
+    rng: int | np.random.Generator | None = None,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[InBlocks],
+) -> Iterator[NDArray[Any]]: ...
 def impute(
     self: GaussianMixture,
     X: AnyRows,

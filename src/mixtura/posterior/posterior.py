@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,29 @@ ROUNDING = 1e-9  # of a row: responsibilities of a component with one row sum to
 SHOWN = ("weight_concentration", "mean_precision", "means", "degrees_of_freedom", "covariances")
 
 
+class _Questions:
+    """What can be asked of a posterior: see `mixtura.mixture.gaussian`, which has it likewise."""
+
+    # Components of rows, and how well the posterior describes rows
+    responsibilities: Final = rows.responsibilities
+    predict: Final = rows.predict
+    elbo: Final = rows.elbo
+
+    # Mixtures that it makes likely
+    mode: Final = modes.mode
+    log_pdf: Final = log_pdf.log_pdf
+    sample_models: Final = drawing.sample_models
+    credible_intervals: Final = intervals.credible_intervals
+
+    # The table of its numbers, and files
+    summary: Final = table.summary
+    _repr_html_ = table.html
+    _contents = saving.contents
+
+
 @files.saved_as("GMMPosterior")
 @dataclass(frozen=True, repr=False, eq=False)
-class GMMPosterior:
+class GMMPosterior(files.Saved, _Questions):
     """The posterior of a mixture: laws of its weights, means and precisions.
 
     `fit_bayesian_gmm` makes it. Precisions, the inverses of covariances, have Wishart laws ("diag"
@@ -111,23 +131,6 @@ class GMMPosterior:
     missing: Missing = "raise"
     row_weight: float = 1.0
     has_noise: bool = False
-
-    # Components of rows, and how well the posterior describes rows
-    responsibilities = rows.responsibilities
-    predict = rows.predict
-    elbo = rows.elbo
-
-    # Mixtures that it makes likely
-    mode = modes.mode
-    log_pdf = log_pdf.log_pdf
-    sample_models = drawing.sample_models
-    credible_intervals = intervals.credible_intervals
-
-    # The table of its numbers, and files
-    summary = table.summary
-    _repr_html_ = table.html
-    save = files.save
-    _contents = saving.contents
 
     def __post_init__(self) -> None:
         for name in saving.ARRAYS:

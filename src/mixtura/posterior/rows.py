@@ -8,16 +8,28 @@ place of log-weights in the passes of a mixture.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mixtura import kernels
+from mixtura.data.any_rows import (
+    AnyRows,
+    AskedInBlocks,
+    AskedInto,
+    AskedWhole,
+    FarRows,
+    Output,
+    Written,
+)
 from mixtura.data.checks import check_n_threads
 from mixtura.data.missing import Missing
 from mixtura.mixture.answers import refuse_noiseless
 from mixtura.mixture.bound import bound_of
-from mixtura.mixture.densities import AnyRows, Asked, Output, of_each_row, opened
+from mixtura.mixture.densities import Asked, of_each_row, opened
+from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.posterior.posterior import GMMPosterior
@@ -25,6 +37,18 @@ if TYPE_CHECKING:
 __all__ = ["elbo", "predict", "responsibilities"]
 
 
+@overload
+def responsibilities(self: GMMPosterior, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def responsibilities(self: GMMPosterior, X: AnyRows, **options: Unpack[AskedWhole]) -> Floats: ...
+@overload
+def responsibilities(
+    self: GMMPosterior, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def responsibilities(
+    self: GMMPosterior, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[Floats]: ...
 def responsibilities(
     self: GMMPosterior,
     X: AnyRows,
@@ -76,6 +100,16 @@ def responsibilities(
     return of_each_row(self, X, asked, "resp", out, blocks)
 
 
+@overload
+def predict(self: GMMPosterior, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def predict(self: GMMPosterior, X: AnyRows, **options: Unpack[AskedWhole]) -> NDArray[np.int64]: ...
+@overload
+def predict(self: GMMPosterior, X: AnyRows, **options: Unpack[AskedInto[Written]]) -> Written: ...
+@overload
+def predict(
+    self: GMMPosterior, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[NDArray[np.int64]]: ...
 def predict(
     self: GMMPosterior,
     X: AnyRows,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura import files, kernels
 from mixtura.conjugate import precision_law
 from mixtura.covariance import FAMILIES, family_named
+from mixtura.data.any_rows import AnyRows, FarRows, InBlocks, Into, Output, Whole, Written
 from mixtura.data.checks import check_count, check_option, check_rng, contiguous, without_rounding
 from mixtura.data.frames import Names
 from mixtura.data.missing import MISSING, Missing
@@ -24,7 +25,7 @@ from mixtura.mixture.checks import (
     check_means,
     check_mixture_weights,
 )
-from mixtura.mixture.densities import AnyRows, Output, opened
+from mixtura.mixture.densities import opened
 from mixtura.mixture.sampling import correlated
 from mixtura.mixture.table import as_html, as_text, counted, section
 from mixtura.parameters import Parameters, Seen
@@ -39,7 +40,7 @@ ARRAYS = ("weights", "means", "scales", "precisions_cholesky", "degrees_of_freed
 
 @files.saved_as("StudentMixture")
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class StudentMixture:
+class StudentMixture(files.Saved):
     """Mixture of Student-t distributions, ``sum_j weights[j] t(x | means[j], scale_j, nu_j)``.
 
     `GMMPosterior.predictive`, the distribution of a new row, is one.
@@ -93,8 +94,6 @@ class StudentMixture:
     feature_names: Names | None
     missing: Missing
     precisions_cholesky: Floats = field(init=False)
-
-    save = files.save
 
     def __init__(
         self,
@@ -165,6 +164,22 @@ class StudentMixture:
         arrays = (self.weights, self.means, self.scales, self.precisions_cholesky)
         return Parameters(*arrays, self._shape)
 
+    @overload
+    def log_prob(
+        self, X: FarRows, *, missing: Missing | None = None, **options: Unpack[Whole]
+    ) -> Any: ...
+    @overload
+    def log_prob(
+        self, X: AnyRows, *, missing: Missing | None = None, **options: Unpack[Whole]
+    ) -> Floats: ...
+    @overload
+    def log_prob(
+        self, X: AnyRows, *, missing: Missing | None = None, **options: Unpack[Into[Written]]
+    ) -> Written: ...
+    @overload
+    def log_prob(
+        self, X: AnyRows, *, missing: Missing | None = None, **options: Unpack[InBlocks]
+    ) -> Iterator[Floats]: ...
     def log_prob(
         self,
         X: AnyRows,

@@ -41,9 +41,9 @@ class State:
     ----------
     iteration : int
         Iterations done.
-    objective : float, nats per unit of weight
+    objective : float, nats per row
         The value for `parameters` that `GMMFit.history` holds.
-    predicted_gain : float, nats per unit of weight
+    predicted_gain : float, nats per row
         What the stopping rule expects to be left to gain; inf where that is unknown.
     parameters : Parameters
         Weights, means, covariances and precision factors, read-only. They do not change later.
@@ -53,7 +53,7 @@ class State:
         Names of the columns, where the rows were a frame's.
     missing : {"raise", "em"}
         What the fit takes NaN for.
-    gain : float, nats per unit of weight
+    gain : float, nats per row
         Of the last iteration; inf for the first.
 
     Examples
@@ -100,7 +100,7 @@ class Outcome:
     Attributes
     ----------
     parameters : Parameters
-    objective : float, nats per unit of weight
+    objective : float, nats per row
         Of `parameters`: the last of `history`, or a better one from before a recovery that led
         lower.
     history : list of float
@@ -212,8 +212,8 @@ class EM:
 
         Notes
         -----
-        n_iter + 1 passes, and one for each leap of the schedule. The start's own objective is not
-        part of the history: an update's ridge or prior is not yet in its parameters.
+        n_iter + 1 passes, and one for each extrapolation of the schedule. The start's own objective
+        is not part of the history: an update's ridge or prior is not yet in its parameters.
         """
         outcome = start if isinstance(start, Outcome) else Outcome(start)
         outcome.stop_reason = "max_iter"

@@ -11,7 +11,7 @@ from mixtura.text import short_html, short_repr
 
 __all__ = ["Maximum", "Record", "SearchReport"]
 
-SAME = 1e-4  # nats per unit of weight between two maxima that count as one
+SAME = 1e-4  # nats per row between two maxima that count as one
 SHOWN = 3  # objectives in a line
 
 
@@ -20,7 +20,7 @@ class Maximum(NamedTuple):
 
     Attributes
     ----------
-    objective : float, nats per unit of weight
+    objective : float, nats per row
         Of the rows that the search looked at.
     times : int
         Runs that ended there.
@@ -48,7 +48,7 @@ class SearchReport:
     Attributes
     ----------
     maxima : tuple of Maximum
-        The different ones, the best first. Each has an `objective`, in nats per unit of weight, the
+        The different ones, the best first. Each has an `objective`, in nats per row, the
         number of `times` that runs ended there, `n_components` and `n_suspects`.
     n_starts : int
         Runs from starts.

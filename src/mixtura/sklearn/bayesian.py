@@ -294,13 +294,13 @@ class BayesianGaussianMixture(MixtureEstimator):
         self.weight_concentration_: Any = concentration
         if concentration.ndim == 2:
             self.weight_concentration_ = tuple(concentration)
-        self.mean_precision_ = laws.mean_precision.astype(dtype)
+        self.mean_precision_: NDArray[Any] = laws.mean_precision.astype(dtype)
         dof = laws.degrees_of_freedom.astype(dtype)
         self.degrees_of_freedom_: Any = dof[0] if laws.shape.is_shared else dof
-        self.weight_concentration_prior_ = prior.concentration
-        self.mean_precision_prior_ = prior.mean_precision
-        self.mean_prior_ = prior.mean.astype(dtype)
-        self.degrees_of_freedom_prior_ = prior.degrees_of_freedom
+        self.weight_concentration_prior_: float = prior.concentration
+        self.mean_precision_prior_: float = prior.mean_precision
+        self.mean_prior_: NDArray[Any] = prior.mean.astype(dtype)
+        self.degrees_of_freedom_prior_: float = prior.degrees_of_freedom
         self.covariance_prior_: Any = prior.covariance.astype(dtype)[()]
         weights = prior.weights.means(laws.concentration)
         arrays = weights, laws.means, laws.covariances, laws.precisions_cholesky

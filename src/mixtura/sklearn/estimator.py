@@ -43,6 +43,12 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     _DESCRIBE_FIT: tuple[str, ...] = ("covariance_type", "n_components")
 
+    # Set by `fit`
+    weights_: NDArray[Any]
+    means_: NDArray[Any]
+    covariances_: NDArray[Any]
+    precisions_cholesky_: NDArray[Any]
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing == "em"
@@ -148,7 +154,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
         Returns
         -------
-        float, nats per unit of weight
+        float, nats per row
 
         Examples
         --------
@@ -264,10 +270,10 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     def _keep_course(self, outcome: Outcome) -> None:
         """Set the fitted attributes that describe the best run."""
-        self.converged_ = outcome.stop_reason == "converged"
-        self.n_iter_ = len(outcome.history)
-        self.lower_bounds_ = list(outcome.state.bounds[1:])
-        self.lower_bound_ = self.lower_bounds_[-1] if self.n_iter_ else -np.inf
+        self.converged_: bool = outcome.stop_reason == "converged"
+        self.n_iter_: int = len(outcome.history)
+        self.lower_bounds_: list[float] = list(outcome.state.bounds[1:])
+        self.lower_bound_: float = self.lower_bounds_[-1] if self.n_iter_ else -np.inf
         if self.n_iter_ and not self.converged_:
             warnings.warn(
                 "Best performing initialization did not converge. Try different init parameters, "
@@ -280,7 +286,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         """Set the fitted attributes that describe the mixture."""
         for name in ("weights", "means", "covariances", "precisions_cholesky"):
             setattr(self, f"{name}_", getattr(parameters, name).astype(dtype))
-        self.precisions_ = parameters.shape.precisions(self.precisions_cholesky_)
+        self.precisions_: NDArray[Any] = parameters.shape.precisions(self.precisions_cholesky_)
         self._described = {name: getattr(self, name) for name in self._DESCRIBE_FIT}
 
     def _labels(self, X: NDArray[Any]) -> NDArray[Any]:

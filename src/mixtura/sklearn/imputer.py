@@ -19,7 +19,8 @@ from mixtura.data.checks import check_flag
 from mixtura.data.frames import described
 from mixtura.data.missing import Missing
 from mixtura.exceptions import EmptyFeatureWarning
-from mixtura.fitting import fit_gmm
+from mixtura.fitting import GMMFit, fit_gmm
+from mixtura.mixture import GaussianMixture as Mixture
 from mixtura.sklearn.rows import rows_of, weighted_rows_of
 
 __all__ = ["MixtureImputer"]
@@ -46,7 +47,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance, relative to the variance of each feature; an array
         is absolute, in squared units.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the predicted remaining gain is no more than this.
     max_iter : int
         Largest number of iterations.
@@ -192,7 +193,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"X must have an observed value in some column; got none in {len(holed)} rows. "
                 f"Pass rows with values."
             )
-        self.fit_ = fit_gmm(
+        self.fit_: GMMFit = fit_gmm(
             holed if self._observed.all() else holed[:, self._observed],
             self.n_components,
             covariance_type=self.covariance_type,
@@ -207,11 +208,12 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             n_threads=self.n_threads,
             verbose=False,
         )
-        self.model_, self.n_iter_ = self.fit_.model, self.fit_.n_iter
+        self.model_: Mixture = self.fit_.model
+        self.n_iter_: int = self.fit_.n_iter
         if hasattr(self, "feature_names_in_"):
             names = tuple(map(str, self.feature_names_in_[self._observed]))
             self.model_ = replace(self.model_, feature_names=names)
-        self.indicator_ = None
+        self.indicator_: Any = None
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(holed)
         return self

@@ -213,15 +213,15 @@ class KMeans(
                 best = fit
         assert best is not None
         assert best.labels is not None  # of an array
-        self.cluster_centers_ = best.centers.astype(X.dtype)
+        self.cluster_centers_: NDArray[Any] = best.centers.astype(X.dtype)
         # Centers that were rounded may be nearest to other rows.
         as_they_are = X.dtype == np.float64
         self.labels_: NDArray[np.int64] = best.labels if as_they_are else self._assign(X)[0]
         self._warn_of_lost_clusters()
         rows.marked(self.labels_)
-        self.inertia_ = best.inertia
+        self.inertia_: float = best.inertia
         # scikit-learn counts the iteration that finds no label changed; mixtura looks before.
-        self.n_iter_ = min(best.n_iter + best.converged, self.max_iter)
+        self.n_iter_: int = min(best.n_iter + best.converged, self.max_iter)
         self._n_features_out = self.n_clusters
         for name in ("_stream", "n_steps_", "counts_"):
             self.__dict__.pop(name, None)  # of an earlier partial_fit

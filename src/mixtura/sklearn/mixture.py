@@ -39,7 +39,7 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         Number of Gaussian components.
     covariance_type : {"full", "tied", "diag", "spherical"}
         How covariances are restricted.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the mean log-likelihood changes by less from one iteration to the next.
     reg_covar : float, squared units of the features
         Added to the diagonal of each covariance.
@@ -97,7 +97,7 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         Whether the best run ended by `tol`.
     n_iter_ : int
         Iterations of the best run.
-    lower_bound_ : float, nats per unit of weight
+    lower_bound_ : float, nats per row
         Mean log-likelihood at the beginning of the best run's last iteration.
     lower_bounds_ : list of float
         The same for each iteration.
@@ -344,7 +344,8 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
             self.__dict__.pop(name, None)  # of an earlier partial_fit
         if known is not None:
             left = components_left(outcome.events, len(outcome.parameters.weights))
-            self.classes_, self.component_classes_ = known.classes, known.names()[left]
+            self.classes_: NDArray[Any] = known.classes
+            self.component_classes_: NDArray[Any] = known.names()[left]
         self._keep_parameters(outcome.parameters, X.dtype)
         self._keep_course(outcome)
         weight = np.ones(len(X)) if weight is None else weight

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.data import RowSource, middle_of, open_rows
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     LEAST_BLUR,
     MODELS,
@@ -125,7 +126,7 @@ class HierarchicalTree:
 
 
 def hierarchical(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     *,
     model: TreeModel = "VVV",
     transform: Transform = "svd",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.conjugate import WeightPrior
-from mixtura.data import RowSource
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_count, check_flag, check_number, check_option
 from mixtura.data.missing import Missing
 from mixtura.fitting.bayesian.arguments import check_prior, conjugate_family
@@ -28,7 +28,7 @@ __all__ = ["fit_bayesian_gmm"]
 
 
 def fit_bayesian_gmm(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_components: int,
     *,
     covariance_type: str = "full",
@@ -98,7 +98,7 @@ def fit_bayesian_gmm(
         Where the fit starts, as for `fit_gmm`.
     n_init : int
         Number of automatic starts; that of the largest bound counts.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the predicted remaining gain of the bound is at most this. 0 never stops early.
     max_iter : int
         Largest number of iterations.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from mixtura import files
 from mixtura.files import Contents, fact
@@ -20,9 +20,15 @@ from mixtura.updates import Event
 __all__ = ["BayesianGMMFit"]
 
 
+class _Answers(Found):
+    """Methods that a fit by likelihood has attributes for."""
+
+    log_likelihood: Final = answered(GaussianMixture.log_likelihood)
+
+
 @files.saved_as("BayesianGMMFit")
 @dataclass(frozen=True, repr=False, eq=False)
-class BayesianGMMFit(Found):
+class BayesianGMMFit(_Answers):
     """The posterior of a mixture, and how it was found.
 
     It has the methods and attributes of `GaussianMixture`, too: ``fit.predict(X)`` is
@@ -35,7 +41,7 @@ class BayesianGMMFit(Found):
     elbo : float, nats
         Evidence lower bound, a total with all constants: the logarithm of the evidence of what was
         observed is at least this.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+    history : ndarray of shape (n_iter,), nats per row, read-only
         The bound after each iteration, divided by `weight_sum`. It never falls, except for
         rounding.
     n_iter : int
@@ -74,7 +80,7 @@ class BayesianGMMFit(Found):
     """
 
     posterior: GMMPosterior
-    elbo: float = field()  # type: ignore[assignment]
+    elbo: float = field()  # type: ignore[assignment, misc]
     history: Floats = field()
     n_iter: int = field()
     converged: bool = field()
@@ -87,8 +93,6 @@ class BayesianGMMFit(Found):
     has_noise: bool = False
     n_missing: int = 0
     search: SearchReport | None = None
-
-    log_likelihood = answered(GaussianMixture.log_likelihood)
 
     @property
     def model(self) -> GaussianMixture:  # type: ignore[override]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -108,6 +108,18 @@ class ConjugatePrior(Prior):
 
     __repr__ = short_repr
     _repr_html_ = short_html
+
+    if TYPE_CHECKING:  # arguments become the arrays above
+
+        def __init__(
+            self,
+            *,
+            concentration: ArrayLike | None = None,
+            mean: ArrayLike | None = None,
+            shrinkage: ArrayLike = SHRINKAGE,
+            dof: float | None = None,
+            scale: ArrayLike | None = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         concentration = _numbers(self.concentration, "concentration", ("component",))

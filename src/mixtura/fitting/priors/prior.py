@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data import RowSource, open_rows
+from mixtura.data import open_rows
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_count, check_number, check_option
 from mixtura.data.frames import described
 from mixtura.data.missing import MISSING, Missing
@@ -64,7 +65,7 @@ class Prior(ABC):
 
     def of_rows(
         self,
-        X: ArrayLike | RowSource,
+        X: AnyRows,
         n_components: int,
         covariance_type: str = "full",
         *,

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
 from threading import RLock
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura import files
-from mixtura.data import RowSource, open_rows
+from mixtura.data import open_rows
+from mixtura.data.any_rows import AnyRows, Numbers
 from mixtura.data.checks import check_centres, check_count, check_option, check_rng
 from mixtura.data.frames import Names, described, real_array
 from mixtura.data.missing import Missing
 from mixtura.exceptions import FitError
 from mixtura.files import Contents
+from mixtura.fitting.bayesian.arguments import PriorArguments
 from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.result import GMMFit
@@ -41,7 +42,7 @@ __all__ = ["StepwiseGMM"]
 
 
 @files.saved_as("StepwiseGMM")
-class StepwiseGMM(Answers):
+class StepwiseGMM(files.Saved, Answers):
     """A Gaussian mixture of rows that come by once, batch after batch, by stepwise EM.
 
     It has the methods and attributes of `GaussianMixture`, too: ``stream.predict(X)`` is
@@ -132,7 +133,7 @@ class StepwiseGMM(Answers):
         reg_covar: float | ArrayLike = 1e-6,
         step_power: float = STEP_POWER,
         half_life: float | None = None,
-        init: Start | ArrayLike | GaussianMixture | GMMFit = "mixed",
+        init: Start | Numbers | GaussianMixture | GMMFit = "mixed",
         n_init: int = 10,
         n_start: int | None = None,
         on_collapse: OnCollapse = "reseed",
@@ -140,7 +141,7 @@ class StepwiseGMM(Answers):
         rng: int | np.random.Generator | None = None,
         n_threads: int | None = None,
         backend: BackendName = "compiled",
-        bayesian: bool | Mapping[str, Any] = False,
+        bayesian: bool | PriorArguments = False,
     ) -> None:
         k = check_count("n_components", n_components)
         begin, names, d = _check_start(init, k)
@@ -162,7 +163,7 @@ class StepwiseGMM(Answers):
 
     # ---- learning ----
 
-    def update(self, X: ArrayLike | RowSource, sample_weight: ArrayLike | None = None) -> Self:
+    def update(self, X: AnyRows, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from one more batch, or from each block of a `mixtura.scan`.
 
         Parameters
@@ -334,12 +335,12 @@ class StepwiseGMM(Answers):
         """Mean log-likelihood of each of the last 1000 batches before it was learned from.
 
         Where it falls, the rows have changed. The penalty of `reg_covar` is subtracted. Where the
-        stream is `bayesian`, it is what each batch adds to the evidence lower bound, per unit of
-        weight.
+        stream is `bayesian`, it is what each batch adds to the evidence lower bound, per
+        row.
 
         Returns
         -------
-        ndarray of shape (n,), nats per unit of weight
+        ndarray of shape (n,), nats per row
         """
         learner = self._stream.learner
         return np.empty(0) if learner is None else learner.history.copy()
@@ -383,12 +384,10 @@ class StepwiseGMM(Answers):
         table = str(self.model._repr_html_()) if self.is_started else ""
         return f"<p>{escape(repr(self))}</p>{table}"
 
-    log_likelihood = answered(GaussianMixture.log_likelihood)
-    summary = answered(GaussianMixture.summary)
+    log_likelihood: Final = answered(GaussianMixture.log_likelihood)
+    summary: Final = answered(GaussianMixture.summary)
 
     # ---- copies and files ----
-
-    save = files.save
 
     def _contents(self) -> Contents:
         return stream_contents(self._stream)
