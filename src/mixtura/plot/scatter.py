@@ -94,6 +94,15 @@ class ScatterDisplay(ModelDisplay):
         Drawn rows, one collection for each component.
     ellipses_ : list of lists of matplotlib.patches.PathPatch
         ``ellipses_[j][c]`` holds the share ``coverage[c]`` of component j.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+    >>> display = mixtura.plot.ScatterDisplay.from_fit(fit, X)
+    >>> len(display.points_), len(display.ellipses_)
+    (2, 2)
     """
 
     weights: NDArray[np.float64]
@@ -170,6 +179,15 @@ class ScatterDisplay(ModelDisplay):
             If `model` is something else.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> display = mixtura.plot.ScatterDisplay.from_model(fit.model, X, coverage=(0.9,))
+        >>> [len(ellipses) for ellipses in display.ellipses_]
+        [1, 1]
         """
         drawn = as_drawn(model)
         check_shares("coverage", coverage)
