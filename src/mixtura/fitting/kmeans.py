@@ -67,11 +67,8 @@ def fit_kmeans(
         first.
     n_clusters : int
         Number of clusters.
-    columns : list of str or int, optional
-        Columns of X to use, by name or position, in this order. None is all of them.
-    sample_weight : array_like of shape (n_samples,), optional
-        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
-        one for each row.
+    columns, sample_weight : optional
+        As for `fit_gmm`.
     init : {"kmeans++", "random"}, array_like, KMeansFit or HierarchicalTree
         How centers are chosen among the rows [2]_; the centers, (n_clusters, n_features); a fit,
         for its centers; or a tree of these rows, for the means of its clusters.
@@ -85,16 +82,12 @@ def fit_kmeans(
     missing : {"raise", "em"}
         What NaN in `X` is: an error, or a missing number; distances are then those of what is
         observed.
-    rng : int, Generator or None
-        Seed or generator; None draws a new seed.
-    n_threads : int or None
-        Threads for each pass; None for as many as are useful. The result is the same to the bit.
+    rng, n_threads : optional
+        As for `fit_gmm`.
     callback : callable, optional
         Called with a `KMeansFit` after each iteration; a true result stops the run.
-    backend : {"compiled", "reference"}
-        The compiled kernels, or plain NumPy for comparison.
-    verbose : bool, "bar" or None
-        How progress is shown, as for `fit_gmm`.
+    backend, verbose : optional
+        As for `fit_gmm`.
 
     Returns
     -------

@@ -72,10 +72,8 @@ class BayesianGaussianMixture(MixtureEstimator):
         Source of random numbers for the starts and for `sample`.
     warm_start : bool
         Whether `fit` continues from the last fit, if there was one.
-    verbose : int
-        Print each run and its iterations if 1; times and changes too if more.
-    verbose_interval : int
-        Iterations from one printed line to the next.
+    verbose, verbose_interval : int
+        Print runs and iterations if 1, times too if more; and iterations between two lines.
     exact : bool
         Whether iterations raise the evidence lower bound, which `lower_bound_` is then. False gives
         scikit-learn's rules.
@@ -87,10 +85,8 @@ class BayesianGaussianMixture(MixtureEstimator):
 
     Attributes
     ----------
-    weights_ : ndarray of shape (n_components,)
-        Expected weights, divided by their sum; of the dtype of the rows, as all arrays here.
-    means_ : ndarray of shape (n_components, n_features)
-        Expected means.
+    weights_, means_ : ndarray of shape (n_components,), (n_components, n_features)
+        Expected weights, divided by their sum, and expected means.
     covariances_ : ndarray, squared units of the features
         Inverses of the expected precisions: (n_components, n_features, n_features) for "full",
         (n_features, n_features) for "tied", (n_components, n_features) for "diag",
@@ -107,10 +103,8 @@ class BayesianGaussianMixture(MixtureEstimator):
         Those of the prior.
     mean_prior_, covariance_prior_ : ndarray or float
         Those of the prior.
-    converged_ : bool
-        Whether the best run ended by `tol`.
-    n_iter_ : int
-        Iterations of the best run.
+    converged_, n_iter_ : bool, int
+        Whether the best run ended by `tol`, and its iterations.
     lower_bound_ : float, nats
         Of the best run's last iteration, a total over the rows.
     lower_bounds_ : list of float

@@ -50,20 +50,15 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}
         How runs begin: from clusters, from rows far apart, from random responsibilities, or from
         any rows.
-    weights_init : array_like of shape (n_components,), optional
-        Weights to begin with instead.
-    means_init : array_like of shape (n_components, n_features), optional
-        Means to begin with instead.
-    precisions_init : array_like, optional
-        Inverse covariances to begin with instead, in the shape of `covariances_`.
+    weights_init, means_init, precisions_init : array_like, optional
+        Weights, means and inverse covariances to begin with instead, in the shapes of `weights_`,
+        `means_` and `covariances_`.
     random_state : int, RandomState or None
         Source of random numbers for the starts and for `sample`.
     warm_start : bool
         Whether `fit` continues from the last fit, if there was one.
-    verbose : int
-        Print each run and its iterations if 1; times and changes too if more.
-    verbose_interval : int
-        Iterations from one printed line to the next.
+    verbose, verbose_interval : int
+        Print runs and iterations if 1, times too if more; and iterations between two lines.
     on_collapse : {"raise", "reseed", "drop"}
         What to do with a component whose covariance becomes singular: raise ValueError, as
         scikit-learn does; split the heaviest component instead; or continue without it.
@@ -84,19 +79,15 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
 
     Attributes
     ----------
-    weights_ : ndarray of shape (n_components,)
-        Weights, of the dtype of the rows, as all arrays here.
-    means_ : ndarray of shape (n_components, n_features)
-        Means.
+    weights_, means_ : ndarray of shape (n_components,), (n_components, n_features)
+        Weights and means, of the dtype of the rows, as all arrays here.
     covariances_ : ndarray, squared units of the features
         (n_components, n_features, n_features) for "full", (n_features, n_features) for "tied",
         (n_components, n_features) for "diag", (n_components,) for "spherical".
     precisions_, precisions_cholesky_ : ndarray
         Inverse covariances in the same shape, and their factors U: ``precision = U @ U.T``.
-    converged_ : bool
-        Whether the best run ended by `tol`.
-    n_iter_ : int
-        Iterations of the best run.
+    converged_, n_iter_ : bool, int
+        Whether the best run ended by `tol`, and its iterations.
     lower_bound_ : float, nats per row
         Mean log-likelihood at the beginning of the best run's last iteration.
     lower_bounds_ : list of float

@@ -75,12 +75,8 @@ class StepwiseGMM(files.Saved, Answers):
         singular: split the heaviest component instead, continue without it, or raise.
     missing : {"raise", "em"}
         What NaN in rows is: an error, or a number that is missing at random.
-    rng : int, Generator or None
-        Seed or generator for automatic starts; None draws a new seed.
-    n_threads : int or None
-        Threads for each pass; None for as many as are useful. The result is the same to the bit.
-    backend : {"compiled", "reference"}
-        The compiled kernels, or plain NumPy for comparison.
+    rng, n_threads, backend : optional
+        As for `fit_gmm`.
     bayesian : bool or dict
         True learns the laws of all parameters, by stochastic variational inference [3]_. A dict has
         arguments of `fit_bayesian_gmm` that describe the prior, and "weight_sum", the weight of all
