@@ -170,8 +170,9 @@ def main() -> None:
         excess = np.array([f.n_effective - p.n_components for f, p in pairs])
         apart = np.array([p.separation >= 3.0 for p in given])
         density = np.mean([f.density - r for f, r in zip(found, right, strict=True)])
+        right_k = [100 * (excess == 0).mean(), 100 * (excess == 0)[apart].mean()]
         print(
-            f"| {name} | {100 * (excess == 0).mean():.0f} | {100 * (excess == 0)[apart].mean():.0f} "
+            f"| {name} | {right_k[0]:.0f} | {right_k[1]:.0f} "
             f"| {excess.mean():.2f} | {np.mean([f.rand for f in found]):.3f} | {density:.4f} "
             f"| {sum(f.seconds for f in found):.1f} |",
             flush=True,

@@ -9,7 +9,7 @@ a share near 0.9 is 0.02 for 200 runs. All fits have the default prior.
 numbers missing : 400 rows of one feature and one component, of which a share is missing
 noise : 200 rows of one feature and one component, with noise of some standard deviation
 number of rows : few, of two features and one component
-distance : 400 rows of two features and two components of equal weight, some standard deviations apart
+distance : 400 rows of two features and two components of equal weight, in standard deviations
 """
 
 from __future__ import annotations

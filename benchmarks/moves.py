@@ -102,7 +102,7 @@ def ours(
         fitting = Fitting(survey, settings, covariance_type, K)
         if start is None:
             rng = np.random.default_rng(seed)
-            start = fitting._best_start("kmeans", fitting._update, rng).parameters
+            start = fitting._best_start("kmeans", fitting._update, fitting._ridge, rng).parameters
         em = fitting._em(fitting._update)
         rows = Counted(em.rows)
         object.__setattr__(em, "rows", rows)
@@ -141,11 +141,13 @@ def main() -> None:
     arguments = parser.parse_args()
     names = ("moves", "no moves", "scikit-learn")
     runs = list(product(TRUE, range(arguments.seeds)))
-    counts = [f"{name}: {count}" for count in ("right", "too many") for name in names]
-    head = ["weight prior", "type", "n, d", *counts]
-    head += ["bound gained", "passes: moves", "passes: no moves"]
-    print("| " + " | ".join(head) + " |")
-    print("| --- | --- | --- |" + " ---: |" * 9, flush=True)
+    print("| weight prior | type | n | d | right: moves | no moves | scikit-learn "
+          "| too many: moves | no moves | scikit-learn |")  # fmt: skip
+    print("| --- | --- |" + " ---: |" * 8, flush=True)
+    second = [
+        "| weight prior | type | n | d | gain, mean | gain, least | passes: moves | no moves |"
+    ]
+    second.append("| --- | --- |" + " ---: |" * 6)
     lines = product(arguments.priors, ("full", "diag"), arguments.sizes, arguments.features)
     for weight_prior, covariance_type, n, d in lines:
         right, surplus = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
@@ -159,12 +161,14 @@ def main() -> None:
                 surplus[name] += ending.n_live - k
             gained.append(endings["moves"].bound - endings["no moves"].bound)
             passes.append([endings["moves"].passes, endings["no moves"].passes])
-        cells = [f"{right[name]} of {len(runs)}" for name in names]
+        begin = f"| {weight_prior} | {covariance_type} | {n} | {d} | "
+        cells = [f"{right[name]}" for name in names]
         cells += [f"{surplus[name] / len(runs):.1f}" for name in names]
-        cells += [f"{np.mean(gained):.1f} (least {np.min(gained):.1f})"]
+        print(begin + " | ".join(cells) + " |", flush=True)
+        cells = [f"{np.mean(gained):.1f}", f"{np.min(gained):.1f}"]
         cells += [f"{mean:.0f}" for mean in np.mean(passes, axis=0)]
-        print(f"| {weight_prior} | {covariance_type} | {n}, {d} | " + " | ".join(cells) + " |",
-              flush=True)  # fmt: skip
+        second.append(begin + " | ".join(cells) + " |")
+    print("\n" + "\n".join(second))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How far stepwise EM ends from the fit to all rows: the figures of docs/explanation/stepwise_evidence.md.
+"""How far stepwise EM ends from the fit: tables of docs/explanation/stepwise_evidence.md.
 
     python -m benchmarks.stepwise_rules [--seeds 3]
 
