@@ -157,14 +157,20 @@ def tables(runs: Runs) -> str:
         for name, done in runs.items()
         if name in known
     }
-    shares = [_head(["problem", "n, d", "best known"], [f"hits, {each}" for each in methods])]
+    first = ["problem", "data", "held back", "small component"]
+    shares = [_head(first, ["n", "d", "best known", *(f"hits, {each}" for each in methods)])]
     gaps = [_head(["problem"], [f"gap, {each}" for each in methods])]
-    costs = [_head(["problem"], [*methods, *(f"passes, {m}" for m in methods if m in OURS)])]
+    costs = [
+        _head(
+            ["problem"],
+            [*(f"ms, {m}" for m in methods), *(f"passes, {m}" for m in methods if m in OURS)],
+        )
+    ]
     for name, done in judgements.items():
         problem = PROBLEMS[name]
-        size = ", ".join(map(str, problem.X.shape))
-        marks = "*" * problem.held_back + " (small)" * (not known[name].is_large)
-        first = [name + marks, size, f"{known[name].log_likelihood:.2f}"]
+        yes = ["yes" * problem.held_back, "yes" * (not known[name].is_large)]
+        first = [name, "real" if problem.is_real else "drawn", *yes, *map(str, problem.X.shape)]
+        first.append(f"{known[name].log_likelihood:.2f}")
         here = [done.get(method) for method in methods]
         shares.append(_row([*first, *(f"{one.share:.2f}" if one else "-" for one in here)]))
         gaps.append(_row([name, *(f"{np.median(one.gaps):.4f}" if one else "-" for one in here)]))
@@ -197,11 +203,12 @@ def _summary(
         shares = [[done[method].share for done in here if method in done] for method in methods]
         cells = [f"{np.mean(each):.3f}" if each else "-" for each in shares]
         lines.append(_row([f"share of hits: {title} ({len(here)})", *cells]))
-    near, spurious, passes, times, worst = [], [], [], [], []
+    problems, near, spurious, passes, times, worst = [], [], [], [], [], []
     for method in methods:
         each = [done[method] for done in judgements.values() if method in done]
         n_near = sum(np.median(one.gaps) < WITHIN for one in each)
-        near.append(f"{n_near} of {len(each)}")
+        problems.append(str(len(each)))
+        near.append(str(n_near))
         spurious.append(_cell(np.mean([one.spurious for one in each])))
         passes.append(_cell(np.mean([one.passes for one in each])))
         both = [done for done in judgements.values() if {method, STANDARD} <= {*done}]
@@ -211,6 +218,7 @@ def _summary(
     return "\n".join(
         [
             *lines,
+            _row(["problems", *problems]),
             _row([f"problems with median gap below {WITHIN:g}", *near]),
             _row(["share of spurious fits", *spurious]),
             _row(["passes", *passes]),

@@ -48,14 +48,16 @@ def main() -> None:
     n_tests = parser.parse_args().tests
     warnings.simplefilter("ignore", mixtura.ConvergenceWarning)
     print(
-        f"{'family':8}{'k':>3}{'rows':>6}{'step':>6}{'mean p':>8}{'p <= 0.05':>11}{'p <= 0.2':>10}"
+        "| family | components | rows | columns | step / deviation | mean p-value "
+        f"| p ≤ 0.05, of {n_tests} | p ≤ 0.2, of {n_tests} |"
     )
+    print("| --- " + "| ---: " * 7 + "|")
     for case in CASES:
         for step in STEPS:
             p = p_values(case, step, n_tests)
-            few, more = (f"{np.count_nonzero(p <= level)} / {n_tests}" for level in (0.05, 0.2))
-            name, k, n, _ = case
-            print(f"{name:8}{k:>3}{n:>6}{step:>6}{p.mean():>8.3f}{few:>11}{more:>10}", flush=True)
+            few, more = (np.count_nonzero(p <= level) for level in (0.05, 0.2))
+            cells = " | ".join(map(str, case))
+            print(f"| {cells} | {step:g} | {p.mean():.3f} | {few} | {more} |", flush=True)
 
 
 if __name__ == "__main__":

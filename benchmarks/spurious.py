@@ -108,8 +108,9 @@ def main() -> None:
     seeds = parser.parse_args().seeds
     warnings.simplefilter("ignore")
     print(
-        f"| data | type | k | spurious fits of {seeds}, off | on | smallest relative variance, off "
-        f"| on | index, off | on | ms, off | on |"
+        f"| data | type | k | spurious fits of {seeds}, off | spurious fits of {seeds}, on "
+        "| smallest variance, off | smallest variance, on | index, off | index, on "
+        "| ms, off | ms, on |"
     )
     print("| --- " * 3 + "| ---: " * 8 + "|")
     for name, (X, exact) in data_sets().items():

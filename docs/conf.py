@@ -1,6 +1,8 @@
 """Settings of the site: `python -m sphinx -W --keep-going docs build/site`."""
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import latex2mathml.converter
@@ -10,6 +12,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 import mixtura
 
+sys.path.insert(0, str(Path(__file__).parent))  # sphinx-gallery imports scripts.py
 os.environ["OMP_NUM_THREADS"] = "1"  # figures of the gallery do not depend on the machine
 
 project = "mixtura"
@@ -47,7 +50,11 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
-    "within_subsection_order": "FileNameSortKey",
+    "subsection_order": [f"examples/{name}" for name in ("lectures", "uses", "pictures")],
+    "within_subsection_order": "scripts.place_in_section",
+    "image_scrapers": ("scripts.pictures_of_block",),
+    "remove_config_comments": True,
+    "capture_repr": (),  # a display as the last line of a script is a picture, not a text
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -79,12 +86,21 @@ html_sidebars = {"index": [], "install": []}
 def visit_formula(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers draw without a script: the site works offline."""
     display = "inline" if isinstance(node, nodes.math) else "block"
-    self.body.append(latex2mathml.converter.convert(node.astext(), display=display))
+    formula = latex2mathml.converter.convert(node.astext(), display=display)
+    self.body.append(formula.replace("<mi>log</mi>", '<mi>log</mi><mspace width="0.17em"/>'))
     raise nodes.SkipNode
 
 
+def trim_code(app: Sphinx, page: nodes.document) -> None:  # noqa: ARG001 (what Sphinx passes)
+    """Drop the empty line that ends an example for doctest."""
+    for block in page.findall(nodes.literal_block):
+        block.rawsource = block.astext().rstrip()
+        block.children = [nodes.Text(block.rawsource)]
+
+
 def setup(app: Sphinx) -> None:
-    """Say how formulas are written."""
+    """Say how formulas and code are written."""
+    app.connect("doctree-read", trim_code)
     app.add_html_math_renderer("mathml", (visit_formula, None), (visit_formula, None))
 
 

@@ -12,6 +12,7 @@ from mixtura import plot
 pytest.importorskip("matplotlib")
 
 from matplotlib import pyplot as plt
+from matplotlib.animation import Animation
 from PIL import Image
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -41,15 +42,32 @@ def test_front_page_and_readme_show_the_same_code() -> None:
     assert site[1] == readme[1]
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_script_of_the_gallery_runs_and_draws(
-    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_script_of_the_gallery_is_short_and_draws(
+    script: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     plt.close("all")
-    runpy.run_path(str(script))
+    assert len(script.read_text(encoding="utf-8").splitlines()) < 40
+    names = runpy.run_path(str(script))
     assert plt.get_fignums()
+    for animation in names.values():
+        if isinstance(animation, Animation):
+            animation.save("animation.gif", writer="pillow", dpi=80)  # as docs/scripts.py does
+            assert 10_000 < Path("animation.gif").stat().st_size < 300_000
+    for figure in map(plt.figure, plt.get_fignums()):
+        assert any(ax.has_data() for ax in figure.axes)
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["animation.gif"])
     plt.close("all")
+
+
+def test_lectures_have_an_order() -> None:
+    ordered = re.findall(r'"(\w+\.py)"', (DOCS / "scripts.py").read_text(encoding="utf-8"))
+    assert sorted(ordered) == [path.name for path in SCRIPTS if path.parent.name == "lectures"]
 
 
 def test_gallery_shows_every_display() -> None:

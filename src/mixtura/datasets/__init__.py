@@ -263,18 +263,22 @@ def load_diabetes_reaven_miller() -> Dataset:
     Returns
     -------
     Dataset
-        `data` (145, 3): area under the plasma glucose curve, area under the plasma insulin curve,
-        and steady-state plasma glucose (SSPG), in the units of the source; `labels`: clinical
-        class.
+        `data` (145, 3): fasting plasma glucose, and the areas under the curves of plasma glucose
+        and insulin after a meal of glucose, in the units of the source; `labels`: clinical class.
+        mclust names these columns glucose, insulin and sspg; Andrews and Herzberg have the right
+        names.
 
     References
     ----------
     Reaven and Miller (1979). An attempt to define the nature of chemical diabetes using a
     multidimensional analysis. Diabetologia 16, 17-24.
+
+    Andrews and Herzberg (1985). Data: a collection of problems from many fields for the student and
+    research worker. Springer, table 36.
     """
     return _load(
         "diabetes_reaven_miller",
-        {"glucose": "glucose area", "insulin": "insulin area", "sspg": "SSPG"},
+        {"glucose": "fasting glucose", "insulin": "glucose area", "sspg": "insulin area"},
         source="Reaven and Miller 1979",
         label_column="class",
     )
