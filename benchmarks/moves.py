@@ -141,13 +141,11 @@ def main() -> None:
     arguments = parser.parse_args()
     names = ("moves", "no moves", "scikit-learn")
     runs = list(product(TRUE, range(arguments.seeds)))
-    print("| weight prior | type | n | d | right: moves | no moves | scikit-learn "
-          "| too many: moves | no moves | scikit-learn |")  # fmt: skip
-    print("| --- | --- |" + " ---: |" * 8, flush=True)
-    second = [
-        "| weight prior | type | n | d | gain, mean | gain, least | passes: moves | no moves |"
-    ]
-    second.append("| --- | --- |" + " ---: |" * 6)
+    begin = "| weight prior | type | n | d | "
+    rule = "| --- | --- | ---: | ---: "
+    tables = [[begin + " | ".join(names) + " |", rule + "| ---: " * 3 + "|"] for _ in range(2)]
+    heads = "gain, mean | gain, least | passes: moves | no moves |"
+    tables.append([begin + heads, rule + "| ---: " * 4 + "|"])
     lines = product(arguments.priors, ("full", "diag"), arguments.sizes, arguments.features)
     for weight_prior, covariance_type, n, d in lines:
         right, surplus = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
@@ -161,14 +159,16 @@ def main() -> None:
                 surplus[name] += ending.n_live - k
             gained.append(endings["moves"].bound - endings["no moves"].bound)
             passes.append([endings["moves"].passes, endings["no moves"].passes])
-        begin = f"| {weight_prior} | {covariance_type} | {n} | {d} | "
-        cells = [f"{right[name]}" for name in names]
-        cells += [f"{surplus[name] / len(runs):.1f}" for name in names]
-        print(begin + " | ".join(cells) + " |", flush=True)
-        cells = [f"{np.mean(gained):.1f}", f"{np.min(gained):.1f}"]
-        cells += [f"{mean:.0f}" for mean in np.mean(passes, axis=0)]
-        second.append(begin + " | ".join(cells) + " |")
-    print("\n" + "\n".join(second))
+        cells = [
+            [f"{right[name]}" for name in names],
+            [f"{surplus[name] / len(runs):.1f}" for name in names],
+            [f"{np.mean(gained):.1f}", f"{np.min(gained):.1f}"]
+            + [f"{mean:.0f}" for mean in np.mean(passes, axis=0)],
+        ]
+        for table, found in zip(tables, cells, strict=True):
+            line = [weight_prior, covariance_type, str(n), str(d), *found]
+            table.append(f"| {' | '.join(line)} |")
+    print("\n\n".join("\n".join(table) for table in tables))
 
 
 if __name__ == "__main__":
