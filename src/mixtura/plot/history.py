@@ -47,7 +47,7 @@ class HistoryDisplay(Display):
 
     Parameters
     ----------
-    history : ndarray of shape (n_iter,), nats per unit of weight or squared units
+    history : ndarray of shape (n_iter,), nats per row or squared units
         Objective or inertia after each iteration.
     stop_reason : str
         Why the fit stopped.
@@ -179,7 +179,7 @@ class HistoryDisplay(Display):
 
         first, low, high = values[0], values.min(), values.max()
         size = np.abs(values).max()
-        unit = "nats per unit of weight" if self.quantity == "objective" else "squared units"
+        unit = "nats per row" if self.quantity == "objective" else "squared units"
         ax.ticklabel_format(axis="y", style="sci", scilimits=PLAIN_POWERS, useOffset=False)
         ax.set_ylabel(f"{self.quantity} ({unit})")
         if not np.isfinite(size) or high - low > FEW_DIGITS * size:
