@@ -103,7 +103,7 @@ def kl_divergence(
     Notes
     -----
     Cost O(n_samples k d^2) for "monte-carlo", with 8 bytes of memory a draw; O(k^2 d^3) for the
-    other methods. :doc:`/explanation/bound` compares the methods.
+    other methods. :doc:`/manual/divergence` compares the methods.
 
     References
     ----------

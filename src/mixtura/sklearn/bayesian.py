@@ -33,7 +33,7 @@ __all__ = ["BayesianGaussianMixture"]
 class BayesianGaussianMixture(MixtureEstimator):
     """Bayesian Gaussian mixture for scikit-learn users: its names, defaults and numbers.
 
-    :doc:`/manual/sklearn` says how it differs from scikit-learn's.
+    :doc:`/manual/sklearn_bayesian` says how it differs from scikit-learn's.
 
     Parameters
     ----------

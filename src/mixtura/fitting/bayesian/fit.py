@@ -63,7 +63,7 @@ def fit_bayesian_gmm(
     """Find the posterior of a Gaussian mixture by variational Bayes.
 
     Components that the rows do not need lose their rows. So `n_components` is the most that there
-    may be. :doc:`/manual/bayesian` says what the prior does.
+    may be. :doc:`/manual/bayesian_prior` says what the prior does.
 
     Parameters
     ----------

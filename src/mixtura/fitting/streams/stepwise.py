@@ -251,7 +251,7 @@ class StepwiseGMM(files.Saved, Answers):
         """Estimate the evidence lower bound of all rows from the last batches, with its noise.
 
         It is no bound, and mostly lower than ``posterior.elbo`` of all rows: see
-        :doc:`/manual/streams`.
+        :doc:`/manual/streams_bayesian`.
 
         Parameters
         ----------
