@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import mixtura
@@ -216,6 +217,7 @@ def passes_and_pictures(X: Floats) -> None:
     display = plot.ScatterDisplay.from_model(fit, X)
     assert_type(display, plot.ScatterDisplay)
     is_a(assert_type(display.ax_, Axes), Axes)
+    is_a(assert_type(display.figure_, Figure), Figure)
 
 
 def failures(X: Floats) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,7 @@ from mixtura.plot.style import check_axes, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 __all__ = ["Display", "ModelDisplay", "common_limits"]
 
@@ -45,7 +45,7 @@ class Display(metaclass=_Named):
     """
 
     ax_: Axes = field(init=False)
-    figure_: Figure | SubFigure = field(init=False)
+    figure_: Figure = field(init=False)  # for type checkers, so that they know `savefig`
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw on `ax`.
@@ -78,7 +78,7 @@ class Display(metaclass=_Named):
         True
         """
         self.ax_ = new_axes(panel_size=self._size())[0, 0] if ax is None else check_axes(ax)
-        self.figure_ = self.ax_.figure
+        self.figure_ = cast("Figure", self.ax_.figure)
         self._draw(self.ax_)
         return self
 
