@@ -78,8 +78,8 @@ autosummary_context = {
     }
 }
 
-copybutton_prompt_text = ">>> |... "
-copybutton_prompt_is_regexp = False
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
 
 sphinx_gallery_conf = {
