@@ -41,7 +41,7 @@ enum { WARM_SWEEPS = 12 };     /* at most, from the axes before: EM goes on wher
 #define LEAST_PROGRESS 0.03    /* of what all sweeps of an update have gained: less ends it */
 enum { TRIAL_SWEEPS = 5 };     /* for each axes to begin with, where none are known */
 enum { COLD_SWEEPS = 200 };    /* for the best of them */
-#define LEAST_GAIN 1e-14       /* of a sweep, per unit of weight; less is rounding */
+#define LEAST_GAIN 1e-14       /* of a sweep, per row; less is rounding */
 #define LEAST_TURN 1e-18       /* the gain below which a plane is not turned */
 #define LEAST_OMEGA DBL_EPSILON /* of the trace; a smaller variance is rounding */
 enum { PLANE_WORK = 4 };       /* multiply-adds for an entry of G, in a plane */
@@ -133,7 +133,7 @@ static void stand_on_axes(Common *c) {
 
 INLINE double sound(double omega) { return omega > LEAST_OMEGA ? omega : LEAST_OMEGA; }
 
-/* The function to be minimised, per unit of weight; writes c_j, of sum one */
+/* The function to be minimised, per row; writes c_j, of sum one */
 static double weigh(Common *c) {
     const ptrdiff_t k = c->k, d = c->d;
     double total = 0.0, value = 0.0;

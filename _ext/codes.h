@@ -170,6 +170,8 @@ static Point code_point(const Codes *c, const double *row, ptrdiff_t j, int32_t 
 INLINE shorts widened(const int8_t *codes) {
 #if defined(__AVX512BW__)
     return (shorts)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)codes));
+#elif defined(__ARM_NEON) /* GCC 12 would convert one number after the other */
+    return (shorts)vmovl_s8(vld1_s8(codes));
 #else
     bytes narrow;
     memcpy(&narrow, codes, sizeof narrow);
@@ -186,10 +188,8 @@ INLINE numbers add_pairs(shorts a, shorts b) {
 #elif defined(__SSE2__) && VECTOR_BYTES == 16
     return (numbers)_mm_madd_epi16((__m128i)a, (__m128i)b);
 #else
-    numbers sums;
-    for (int l = 0; l < MEANS; l++)
-        sums[l] = (int32_t)a[2 * l] * b[2 * l] + (int32_t)a[2 * l + 1] * b[2 * l + 1];
-    return sums;
+    const numbers p = (numbers)a, q = (numbers)b; /* pairs: a low and a high half */
+    return (p << 16 >> 16) * (q << 16 >> 16) + (p >> 16) * (q >> 16);
 #endif
 }
 

@@ -20,7 +20,7 @@ cdef class Lookout:
 
 
 cdef class Course:
-    """Iterations: where they are, what the schedule knows, and the statistics since its last leap.
+    """Iterations: where they are, what the schedule knows, and statistics since its last step.
 
     Parameters
     ----------
@@ -61,18 +61,20 @@ cdef class Course:
         self.lookout = None if rule.watch is None else Lookout(rule.watch, k)
         self.iteration, self.last_objective = rule.iteration, rule.objective
         self.since, self.small_gain = rule.since, rule.small
-        self.points = Points(LEAP + 1, k, d, step.shape)
+        self.points = Points(N_STATISTICS + 1, k, d, step.shape)
         self.before, self.current = state, -1
-        self.rule.leaps, self.rule.tol, self.rule.rounding = rule.leaps, rule.tol, rule.rounding
+        self.rule.extrapolates = rule.extrapolates
+        self.rule.tol, self.rule.rounding = rule.tol, rule.rounding
         self.size = n_sums(&step.m)
-        if rule.leaps:
-            self.scale, self.vectors = np.ascontiguousarray(rule.scale), np.empty(LEAP * self.size)
+        if rule.extrapolates:
+            self.scale = np.ascontiguousarray(rule.scale)
+            self.vectors = np.empty(N_STATISTICS * self.size)
             self.rule.scale = &self.scale[0]
         self.now.n_recent = len(state.recent)
         for i in range(self.now.n_recent):
             self.now.recent[i] = state.recent[i]
         self.now.predicted_gain = state.predicted_gain
-        if not rule.leaps:
+        if not rule.extrapolates:
             return
         self.now.plain, self.now.confirming = state.plain, state.confirming
         self.now.longest, self.now.slowest, self.now.gain = state.longest, state.slowest, state.gain
@@ -120,7 +122,7 @@ cdef class Course:
         cdef Py_ssize_t[3] last = [self.seen[0], self.seen[1], self.current]
         cdef Moments moments
         cdef double *x = &self.vectors[0]
-        for i in range(LEAP):
+        for i in range(N_STATISTICS):
             moments = self.points.moments(last[i])
             as_vector(
                 &self.step.m, &self.rule, &moments, self.points.mixture(self.current).means,
@@ -135,8 +137,8 @@ cdef class Course:
             &self.of_rows, self.step, at, previous, self.points, place, self.threads, self.scratch
         )
 
-    cdef bint leap(self, double length) except -1 nogil:
-        """Go where a leap leads if that is no lower; return whether it is."""
+    cdef bint extrapolate(self, double length) except -1 nogil:
+        """Make an extrapolation step if it leads no lower; return whether it does."""
         cdef double *x = &self.vectors[0]
         cdef double *sums = x + 2 * self.size
         cdef Py_ssize_t place, k = self.points.k, d = self.points.d
@@ -155,14 +157,14 @@ cdef class Course:
         return True
 
     cdef double accelerated(self, Progress *after, bint *drops) except? -1 nogil:
-        """Leap, if it is time; return the objective where the iteration ends."""
+        """Extrapolate, if it is time; return the objective where the iteration ends."""
         cdef double slowest, length, objective = self.points.objective(self.current)
         drops[0] = False
         if not begin_iteration(&self.rule, &self.now, objective, after):
             drops[0] = not self.now.confirming
         elif self.now.confirming:
-            pass  # no leaps before the end
-        elif self.n_seen < LEAP - 1:
+            pass  # no extrapolation before the end
+        elif self.n_seen < N_STATISTICS - 1:
             self.seen[self.n_seen] = self.current
             self.n_seen += 1
         else:
@@ -170,7 +172,7 @@ cdef class Course:
             after.slowest = max(after.slowest, slowest)
             length = min(slowest, after.longest)
             self.n_seen, self.seen[0] = 1, self.current
-            if length > 1.0 and self.leap(length):
+            if length > 1.0 and self.extrapolate(length):
                 objective = self.points.objective(self.current)
                 if length == after.longest:
                     after.longest *= STRETCH
@@ -223,7 +225,7 @@ cdef class Course:
             recent=tuple([self.now.recent[i] for i in range(self.now.n_recent)]),
             predicted_gain=self.now.predicted_gain,
         )
-        if not self.rule.leaps:
+        if not self.rule.extrapolates:
             return after
         return after._replace(
             plain=self.now.plain,

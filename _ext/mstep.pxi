@@ -22,10 +22,10 @@ cdef extern from "rivals.h" nogil:
     Py_ssize_t m_step_scratch(const Maximisation *m)
     bint m_step(const Maximisation *m, const Moments *s, const double *previous,
                 const Mixture *out, double *scratch) except? 0
-    enum: LEAP
+    enum: N_STATISTICS
     double STRETCH, LEAST_LENGTH
     ctypedef struct StepRule:
-        int leaps
+        int extrapolates
         double tol, rounding
         const double *scale
     ctypedef struct Progress:

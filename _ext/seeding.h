@@ -163,9 +163,12 @@ static void choose_unit(Seeding *s) {
     }
     n = sample(p, SAMPLE, rows);
     for (ptrdiff_t m = 0; m < n; m++) {
-        numbers[m] = 0.0;
-        for (ptrdiff_t a = 0; a < p->d; a++)
-            numbers[m] = fmax(numbers[m], fabs(number_at(p, rows[m], a) - s->codes.middle[a]));
+        double most = 0.0;
+        for (ptrdiff_t a = 0; a < p->d; a++) {
+            const double size = fabs(number_at(p, rows[m], a) - s->codes.middle[a]);
+            most = size > most ? size : most; /* GCC 12 for AArch64 crashes on fmax here */
+        }
+        numbers[m] = most;
     }
     sort(numbers, n);
     if (n > 0) largest = numbers[n * 19 / 20] > 0.0 ? numbers[n * 19 / 20] : numbers[n - 1];

@@ -1,4 +1,4 @@
-/* When accelerated iterations leap, where to, and when they stop: mixtura.schedules.squarem, which
+/* When accelerated iterations extrapolate, how far, and when they stop: mixtura.schedules.squarem, which
    explains it and names the source, and mixtura.schedules.plain. All that is decided from numbers
    is the same here; the loop over passes is in iterate.pxi. */
 #ifndef MIXTURA_SQUAREM_H
@@ -7,16 +7,16 @@
 #include "m_step.h"
 
 /* Constants of the two modules, under their names. */
-enum { PATIENCE = 8, LEAP = 3, CONFIRM = 2 };
+enum { PATIENCE = 8, N_STATISTICS = 3, CONFIRM = 2 };
 static const double CAUTION = 20.0, LARGE_GAIN = 3e-4, STRETCH = 4.0, LEAST_LENGTH = 1.5;
 
 typedef struct {
-    int leaps; /* whether there are any */
+    int extrapolates;
     double tol, rounding;
     const double *scale; /* d */
 } StepRule;
 
-/* The state without the statistics since the last leap. */
+/* The state without the statistics since the last extrapolation. */
 typedef struct {
     int n_recent, confirming;
     ptrdiff_t plain;
@@ -55,17 +55,17 @@ static int confirmed(const StepRule *rule, const Progress *before, Progress *aft
     return 0;
 }
 
-/* Whether the statistics of this iteration may serve a leap; counts the iteration. */
+/* Whether the statistics of this iteration may serve an extrapolation; counts the iteration. */
 static int begin_iteration(const StepRule *rule, const Progress *before, double objective,
                            Progress *after) {
     *after = *before;
     if (before->n_recent) after->gain = objective - before->recent[before->n_recent - 1];
     after->plain++;
-    return rule->leaps && after->plain > PATIENCE && !(after->gain > LARGE_GAIN);
+    return rule->extrapolates && after->plain > PATIENCE && !(after->gain > LARGE_GAIN);
 }
 
-/* With the objective that the iteration and its leap end at; returns whether all is over. Sets
-   `drops` where the statistics kept for a leap are not needed. */
+/* With the objective that the iteration and its extrapolation end at; returns whether all is over.
+   Sets `drops` where the statistics kept for an extrapolation are not needed. */
 static int end_iteration(const StepRule *rule, const Progress *before, double objective,
                          Progress *after, int *drops) {
     if (after->n_recent == 3) {
@@ -84,7 +84,7 @@ static int end_iteration(const StepRule *rule, const Progress *before, double ob
     return 0;
 }
 
-/* ---- leaps ---- */
+/* ---- extrapolation steps ---- */
 
 /* numbers of all sums, in the order of Moments */
 static ptrdiff_t n_sums(const Maximisation *m) {
@@ -135,7 +135,7 @@ static double slowness(ptrdiff_t n, const double *x0, const double *x1, const do
     return sqrt(rr / fmax(vv, DBL_MIN));
 }
 
-/* Sets sums to those of a leap of some length, with units again; returns whether some rows may have
+/* Sets sums to those of a step of some length, with units again; returns whether some rows may have
    them. The sums may take the place of the last vector. */
 static int extrapolate(const Maximisation *m, const StepRule *rule, double length, const double *x0,
                        const double *x1, const double *x2, double *sums) {

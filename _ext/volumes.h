@@ -20,7 +20,7 @@
 #define MOST_INFLATION (0.125 / DBL_EPSILON) /* as mixtura.shapes has it */
 
 enum { NEWTON_STEPS = 60, NEWTON_HALVINGS = 30 }; /* at most */
-#define LAST_DECREMENT 1e-13 /* per unit of weight, below which the next step is the last */
+#define LAST_DECREMENT 1e-13 /* per row, below which the next step is the last */
 #define LONGEST_STEP 5.0     /* of a logarithm of a volume */
 /* Of the logarithm of a volume, below what the component's share of the pooled scatter suggests.
    Beyond it, the volume is within the rounding error of the others. */

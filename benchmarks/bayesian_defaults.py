@@ -160,8 +160,8 @@ def main() -> None:
     fits = {name: [ours(int(s), name) for s in seeds] for name in priors(given[0].X)}
     fits["scikit-learn"] = [theirs(int(s)) for s in seeds]
     fits["scikit-learn, part of 10"] = [theirs(int(s), with_scatter=True) for s in seeds]
-    heads = ("right k", "apart", "excess", "rand", "density", "seconds")
-    print(f"{'':<30}" + "".join(f"{head:>9}" for head in heads))
+    heads = ("prior", "right k, %", "right k, apart, %", "excess", "Rand index", "gain in density")
+    print(f"| {' | '.join(heads)} | CPU time, s |\n| --- {'| ---: ' * 6}|")
     for name, each in fits.items():
         if arguments.only and not name.startswith(tuple(arguments.only)):
             continue
@@ -170,10 +170,11 @@ def main() -> None:
         excess = np.array([f.n_effective - p.n_components for f, p in pairs])
         apart = np.array([p.separation >= 3.0 for p in given])
         density = np.mean([f.density - r for f, r in zip(found, right, strict=True)])
+        right_k = [100 * (excess == 0).mean(), 100 * (excess == 0)[apart].mean()]
         print(
-            f"{name:<30}{(excess == 0).mean():>9.0%}{(excess == 0)[apart].mean():>9.0%}"
-            f"{excess.mean():>9.2f}{np.mean([f.rand for f in found]):>9.3f}{density:>9.4f}"
-            f"{sum(f.seconds for f in found):>9.1f}",
+            f"| {name} | {right_k[0]:.0f} | {right_k[1]:.0f} "
+            f"| {excess.mean():.2f} | {np.mean([f.rand for f in found]):.3f} | {density:.4f} "
+            f"| {sum(f.seconds for f in found):.1f} |",
             flush=True,
         )
 

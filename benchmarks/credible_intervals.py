@@ -6,10 +6,10 @@ Rows are drawn from normal distributions with a variance of one. "mean" and "var
 of intervals of level 0.9 that hold those of the first feature of a component. The standard error of
 a share near 0.9 is 0.02 for 200 runs. All fits have the default prior.
 
-missing : 400 rows of one feature and one component, of which a share is missing
+numbers missing : 400 rows of one feature and one component, of which a share is missing
 noise : 200 rows of one feature and one component, with noise of some standard deviation
-few rows : of two features and one component
-apart : 400 rows of two features and two components of equal weight, some standard deviations apart
+number of rows : few, of two features and one component
+distance : 400 rows of two features and two components of equal weight, in standard deviations
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def apart(rng: np.random.Generator, distance: float) -> Drawn:
 
 
 CASES: tuple[tuple[str, Callable[[np.random.Generator, float], Drawn], tuple[float, ...]], ...] = (
-    ("missing", missing, (0.0, 0.5, 0.9, 0.98)),
-    ("noise", noise, (0.0, 0.5, 1.0, 2.0)),
-    ("few rows", few_rows, (5, 8, 15, 30)),
-    ("apart", apart, (2.0, 3.0, 4.0, 6.0, 8.0)),
+    ("share of numbers that are missing", missing, (0.0, 0.5, 0.9, 0.98)),
+    ("standard deviation of the noise", noise, (0.0, 0.5, 1.0, 2.0)),
+    ("number of rows", few_rows, (5, 8, 15, 30)),
+    ("distance of two components", apart, (2.0, 3.0, 4.0, 6.0, 8.0)),
 )
 
 
@@ -70,11 +70,12 @@ def held(draw: Callable[[np.random.Generator, float], Drawn], level: float, runs
 
 
 def lines(runs: int) -> Iterator[str]:
-    yield f"{'':<16}{'mean':>8}{'variance':>10}"
+    yield "| what is changed | its value | mean | variance |"
+    yield "| --- | ---: | ---: | ---: |"
     for name, draw, levels in CASES:
         for level in levels:
             mean, variance = held(draw, level, runs)
-            yield f"{name:<10}{level:>6g}{mean:>8.3f}{variance:>10.3f}"
+            yield f"| {name} | {level:g} | {mean:.3f} | {variance:.3f} |"
 
 
 def main() -> None:

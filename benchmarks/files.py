@@ -236,7 +236,7 @@ def machine() -> str:
 
 def report(results: dict[str, dict[str, Result]]) -> None:
     """Print what was measured, in Markdown."""
-    print("| format | part | s a pass | ns a row | CPU ns a row | cores busy | GB/s of numbers |")
+    print("| format | part | pass, s | row, ns | CPU time of a row, ns | cores | numbers, GB/s |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for form, parts in results.items():
         for part in ("read", "arithmetic", "passes"):
@@ -245,13 +245,13 @@ def report(results: dict[str, dict[str, Result]]) -> None:
             cells = [form, part, f"{result['seconds']:.3f}", *(f"{ns:.2f}" for ns in per_row)]
             cells += [f"{result['cpu'] / result['seconds']:.2f}"]
             print("|", " | ".join([*cells, f"{4 * N_FEATURES / per_row[0]:.2f}"]), "|")
-    print("\n| format | share | fit, s | iterations | its peak memory, MiB | 1e9 rows, s a pass |")
+    print("\n| format | share, % | fit, s | iterations | peak memory, MiB | pass of 1e9 rows, s |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for form, parts in results.items():
         each = {name: parts[name]["seconds"] / parts[name]["rows"] for name in PARTS}
         share = max(each["read"], each["arithmetic"]) / each["passes"]
         fit = parts["fit"]
-        cells = [form, f"{share:.0%}", f"{fit['seconds']:.1f}", str(fit["iterations"])]
+        cells = [form, f"{100 * share:.0f}", f"{fit['seconds']:.1f}", str(fit["iterations"])]
         cells += [f"{fit['memory']:.0f}", f"{1e9 * each['passes']:.1f}"]
         print("|", " | ".join(cells), "|")
     print("\nThe last column is the time of a pass here, times the ratio of the rows.")

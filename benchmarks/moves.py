@@ -102,7 +102,7 @@ def ours(
         fitting = Fitting(survey, settings, covariance_type, K)
         if start is None:
             rng = np.random.default_rng(seed)
-            start = fitting._best_start("kmeans", fitting._update, rng).parameters
+            start = fitting._best_start("kmeans", fitting._update, fitting._ridge, rng).parameters
         em = fitting._em(fitting._update)
         rows = Counted(em.rows)
         object.__setattr__(em, "rows", rows)
@@ -141,11 +141,11 @@ def main() -> None:
     arguments = parser.parse_args()
     names = ("moves", "no moves", "scikit-learn")
     runs = list(product(TRUE, range(arguments.seeds)))
-    counts = [f"{name}: {count}" for count in ("right", "too many") for name in names]
-    head = ["weight prior", "type", "n, d", *counts]
-    head += ["bound gained", "passes: moves", "passes: no moves"]
-    print("| " + " | ".join(head) + " |")
-    print("| --- | --- | --- |" + " ---: |" * 9, flush=True)
+    begin = "| weight prior | type | n | d | "
+    rule = "| --- | --- | ---: | ---: "
+    tables = [[begin + " | ".join(names) + " |", rule + "| ---: " * 3 + "|"] for _ in range(2)]
+    heads = "gain, mean | gain, least | passes: moves | no moves |"
+    tables.append([begin + heads, rule + "| ---: " * 4 + "|"])
     lines = product(arguments.priors, ("full", "diag"), arguments.sizes, arguments.features)
     for weight_prior, covariance_type, n, d in lines:
         right, surplus = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
@@ -159,12 +159,16 @@ def main() -> None:
                 surplus[name] += ending.n_live - k
             gained.append(endings["moves"].bound - endings["no moves"].bound)
             passes.append([endings["moves"].passes, endings["no moves"].passes])
-        cells = [f"{right[name]} of {len(runs)}" for name in names]
-        cells += [f"{surplus[name] / len(runs):.1f}" for name in names]
-        cells += [f"{np.mean(gained):.1f} (least {np.min(gained):.1f})"]
-        cells += [f"{mean:.0f}" for mean in np.mean(passes, axis=0)]
-        print(f"| {weight_prior} | {covariance_type} | {n}, {d} | " + " | ".join(cells) + " |",
-              flush=True)  # fmt: skip
+        cells = [
+            [f"{right[name]}" for name in names],
+            [f"{surplus[name] / len(runs):.1f}" for name in names],
+            [f"{np.mean(gained):.1f}", f"{np.min(gained):.1f}"]
+            + [f"{mean:.0f}" for mean in np.mean(passes, axis=0)],
+        ]
+        for table, found in zip(tables, cells, strict=True):
+            line = [weight_prior, covariance_type, str(n), str(d), *found]
+            table.append(f"| {' | '.join(line)} |")
+    print("\n\n".join("\n".join(table) for table in tables))
 
 
 if __name__ == "__main__":

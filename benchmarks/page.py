@@ -60,9 +60,7 @@ def shown(part: str, figures: Any) -> str:
 def spread(ratios: Iterable[float], what: str = "times as long", then: str = "") -> str:
     """Mean and range of ratios, such as "2.40 times as long (1.90 to 4.40)"."""
     found = sorted(ratios)
-    low, mean, high = (
-        f"{times(each)[:-1]}" for each in (found[0], geometric_mean(found), found[-1])
-    )
+    low, mean, high = (times(each) for each in (found[0], geometric_mean(found), found[-1]))
     return f"{mean} {what}{then}" + (f" ({low} to {high})" if low != high else "")
 
 

@@ -1,4 +1,4 @@
-"""What priors are worth where rows are few: the tables of docs/manual/priors.md.
+"""What priors are worth where rows are few: the tables of docs/explanation/priors_evidence.md.
 
     python -m benchmarks.priors [--repeats 40]
 
@@ -86,7 +86,7 @@ TABLES: dict[
     tuple[str, ...], Callable[[GaussianMixture, np.random.Generator, int], list[float]]
 ] = {
     ("no prior", "TracePrior(0.5)", '"default"'): alone,
-    ("background model", "fitted from there", "adapted"): adapted,
+    ("background model", "from there", "adapted"): adapted,
 }
 
 
@@ -97,7 +97,8 @@ def main() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.simplefilter("ignore", SingularScaleWarning)
     for names, compare in TABLES.items():
-        print(f"\n| rows | {' | '.join(names)} |\n{'| --- ' * (len(names) + 1)}|")
+        head = ["rows", *(cell for name in names[:-1] for cell in (name, "s.e.")), names[-1]]
+        print(f"\n| {' | '.join(head)} |\n{'| ---: ' * len(head)}|")
         for n in SIZES:
             found = []
             for seed in range(repeats):
@@ -105,10 +106,10 @@ def main() -> None:
                 found.append(compare(truth(rng), rng, n))
             values = np.array(found)
             errors = (values - values[:, -1:]).std(axis=0, ddof=1) / np.sqrt(repeats)
-            cells = [f"{m:.2f} ± {e:.2f}" for m, e in zip(values.mean(axis=0), errors, strict=True)]
+            cells = [f"{m:.2f} | {e:.2f}" for m, e in zip(values.mean(axis=0), errors, strict=True)]
             print(f"| {n} | {' | '.join(cells[:-1])} | {values[:, -1].mean():.2f} |")
     head = 'rows | features | components | truth | no prior | TracePrior(0.5) | "default" | own'
-    print(f"\n| {head} |\n{'| --- ' * 8}|")
+    print(f"\n| {head} |\n{'| ---: ' * 8}|")
     for n, d, k in ((10, 30, 1), (100, 20, 1), (1000, 20, 1), (1000, 50, 2), (10000, 50, 2)):
         many_features(n, k, d, max(2, repeats // 4))
 

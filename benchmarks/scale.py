@@ -110,7 +110,7 @@ def on_paper(
 def main() -> None:
     """Measure, and print tables in Markdown."""
     print(f"{machine()}\n")
-    print("| type | d | k | ns a row | multiply-adds a ns | bytes | us a sum | us an update |")
+    print("| type | d | k | row, ns | multiply-adds per ns | bytes | sum, µs | update, µs |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     measured = {}
     for size in SIZES:
@@ -118,7 +118,7 @@ def main() -> None:
         rate = multiply_adds(*size) / (1e9 * row)
         cells = [*size, f"{1e9 * row:.1f}", f"{rate:.1f}", size_of]
         print("|", " | ".join(map(str, [*cells, f"{1e6 * add:.0f}", f"{1e6 * update:.0f}"])), "|")
-    print("\n| executor | us a task |\n| --- | ---: |")
+    print("\n| executor | task, µs |\n| --- | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
         np.save(path, np.ones((10 * TASKS, 4), dtype=np.float32))

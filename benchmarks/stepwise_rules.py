@@ -1,4 +1,4 @@
-"""How far stepwise EM ends from the fit to all rows: the figures of docs/manual/streams.md.
+"""How far stepwise EM ends from the fit: tables of docs/explanation/stepwise_evidence.md.
 
     python -m benchmarks.stepwise_rules [--seeds 3]
 
@@ -22,7 +22,7 @@ SIZES = [(3, 2), (5, 4), (8, 8)]
 SPREADS = (3.0, 1.5, 0.8)
 POWERS = (0.55, 0.6, 0.7, 0.8, 0.9, 1.0)
 STARTS = (50, 200, 400)  # rows for each component, besides those of all powers
-HALF_LIVES = (300.0, 1000.0, 3000.0, 10_000.0, None)
+HALF_LIVES = (300, 1000, 3000, 10_000, None)
 
 
 def rows(seed: int, k: int, d: int, spread: float, n: int = N_SAMPLES) -> np.ndarray:
@@ -52,8 +52,8 @@ def line(power: float, start: int, size: int, problems: list[tuple[np.ndarray, i
     table = np.array([gaps(X, k, size, step_power=power, n_start=start * k) for X, k in problems])
     small = np.count_nonzero(table[:, -1] < 0.01)
     print(
-        f"{power:>10}{start:>15}{size:>7}{np.median(table[:, 0]):>12.4f}"
-        f"{np.median(table[:, -1]):>12.4f}{small:>9} of {len(table)}",
+        f"| {power} | {start} | {size} | {np.median(table[:, 0]):.4f} "
+        f"| {np.median(table[:, -1]):.4f} | {small} |",
         flush=True,
     )
 
@@ -80,19 +80,17 @@ def main() -> None:
     problems = [
         (rows(seed, k, d, spread), k) for spread in SPREADS for k, d in SIZES for seed in seeds
     ]
-    print(
-        f"{'step_power':>10}{'rows of start':>15}{'batch':>7}{'1 reading':>12}{'3 readings':>12}"
-        f"{'below 0.01':>15}"
-    )
+    heads = ("`step_power`", "rows of the start, per component", "batch", "gap, 1 reading")
+    print(f"| {' | '.join(heads)} | gap, 3 readings | near, of {len(problems)} |\n{'| ---: ' * 6}|")
     for power in POWERS:
         for start, size in ((25, 100), (100, 100), (100, 1000)):
             line(power, start, size, problems)
     for start in STARTS:
         line(0.7, start, 100, problems)
-    print(f"\n{'half_life':>12}{'distance':>10}")
+    print("\n| `half_life`, rows | distance |\n| ---: | ---: |")
     for half_life in HALF_LIVES:
         distance = np.mean([drift(half_life, seed) for seed in seeds])
-        print(f"{half_life!s:>12}{distance:>10.3f}")
+        print(f"| {half_life} | {distance:.3f} |")
 
 
 if __name__ == "__main__":

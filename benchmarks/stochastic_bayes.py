@@ -1,4 +1,4 @@
-"""Few passes over many rows beside batch variational Bayes: figures of docs/manual/streams.md.
+"""Few passes over many rows, by streams and fits: docs/explanation/stepwise_evidence.md.
 
     python -m benchmarks.stochastic_bayes [--rows 1000000] [--start 10000] [--blocks]
 

@@ -174,9 +174,9 @@ def pairs(seeds: int, every: int) -> Iterator[tuple[Start, End, End]]:
     for number, start in enumerate(starts(seeds)):
         if number % every:
             continue
-        plain, leaping = end_of(start, accelerate=False), end_of(start, accelerate=True)
-        if plain is not None and leaping is not None:
-            yield start, plain, leaping
+        plain, accelerated = end_of(start, accelerate=False), end_of(start, accelerate=True)
+        if plain is not None and accelerated is not None:
+            yield start, plain, accelerated
 
 
 def promise(found: list[tuple[Start, End, End]]) -> Iterator[str]:
@@ -196,9 +196,11 @@ def compared(found: list[tuple[Start, End, End]]) -> Iterator[str]:
     yield "| starts | pairs | same | lower | higher | passes, mean | passes, sum |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for group in (BEGUN, RANDOM):
-        ends = [(plain, leaping) for start, plain, leaping in found if start.group == group]
-        difference = np.array([leaping.mean - plain.mean for plain, leaping in ends])
-        passes = np.array([[plain.passes, leaping.passes] for plain, leaping in ends], float)
+        ends = [(plain, accelerated) for start, plain, accelerated in found if start.group == group]
+        difference = np.array([accelerated.mean - plain.mean for plain, accelerated in ends])
+        passes = np.array(
+            [[plain.passes, accelerated.passes] for plain, accelerated in ends], float
+        )
         ratio = np.exp(np.log(passes[:, 1] / passes[:, 0]).mean())
         lower, higher = (difference < -SAME).sum(), (difference > SAME).sum()
         yield (
@@ -221,10 +223,10 @@ def main() -> None:
             end = pair[column]
             state = "converged" if end.converged else "max_iter"
             print(f"{name}, {state}, {end.left / TOL:.1f} tol left: {pair[0]}")
-    for start, plain, leaping in sorted(found, key=lambda pair: pair[2].mean - pair[1].mean)[
+    for start, plain, accelerated in sorted(found, key=lambda pair: pair[2].mean - pair[1].mean)[
         : arguments.worst
     ]:
-        print(f"accelerated {(leaping.mean - plain.mean) / TOL:.1f} tol above plain: {start}")
+        print(f"accelerated {(accelerated.mean - plain.mean) / TOL:.1f} tol above plain: {start}")
 
 
 if __name__ == "__main__":

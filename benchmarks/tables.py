@@ -24,37 +24,42 @@ def digits(number: float) -> str:
 
 
 def times(ratio: float) -> str:
-    """A ratio, such as 2.04x or 137x."""
-    return f"{ratio:.{2 if ratio < 9.995 else 1 if ratio < 99.95 else 0}f}x"
+    """A ratio, such as 2.04 or 137."""
+    return f"{ratio:.{2 if ratio < 9.995 else 1 if ratio < 99.95 else 0}f}"
 
 
-def milliseconds(seconds: float | None, ours: float | None = None) -> str:
-    """Milliseconds, and in brackets how many times `ours` they are."""
-    if seconds is None:
-        return MISSING
-    ratio = "" if ours is None else f" ({times(seconds / ours)})"
-    return f"{digits(1e3 * seconds)}{ratio}"
+def milliseconds(seconds: float | None) -> str:
+    return MISSING if seconds is None else digits(1e3 * seconds)
+
+
+def head(names: Iterable[str]) -> list[str]:
+    """Headings of the cells of `beside`."""
+    return ["mixtura", *(cell for name in names for cell in (name, "ratio"))]
 
 
 def beside(seconds: dict[str, float], names: Iterable[str]) -> list[str]:
-    """Cells for mixtura and for its peers."""
-    ours = seconds["mixtura"]
-    return [milliseconds(ours), *(milliseconds(seconds.get(name), ours) for name in names)]
+    """Milliseconds of mixtura and of its peers, and how many times ours those of a peer are."""
+    cells = [milliseconds(seconds["mixtura"])]
+    for name in names:
+        theirs = seconds.get(name)
+        ratio = MISSING if theirs is None else times(theirs / seconds["mixtura"])
+        cells += [milliseconds(theirs), ratio]
+    return cells
 
 
-def size(*numbers: int) -> str:
-    """Numbers of rows, features and components, as in a sentence."""
-    return ", ".join(f"{number:,}" for number in numbers)
+def size(row: dict[str, Any]) -> list[str]:
+    """Numbers of rows, features and, if the row has them, components."""
+    return [f"{row[name]:,}" for name in ("n", "d", "k") if name in row]
 
 
 def iterations(figures: Figures) -> str:
     names = ("scikit-learn", "oneDAL")
     return table(
-        ["covariances", "n", "d", "k", "mixtura", *names, "difference"],
+        ["covariances", "n", "d", "k", *head(names), "difference"],
         (
             [
-                row["covariance_type"], f"{row['n']:,}", row["d"], row["k"],
-                *beside(row["seconds"], names), f"{row['difference']:.0e}",
+                row["covariance_type"], *size(row), *beside(row["seconds"], names),
+                f"{row['difference']:.0e}",
             ]
             for row in figures
         ),
@@ -62,76 +67,86 @@ def iterations(figures: Figures) -> str:
 
 
 def kmeans(figures: Figures) -> str:
+    """Two tables: of times, and of ratios and differences."""
     names = ("faiss", "scikit-learn", "oneDAL", "product")
-    return table(
-        ["work", "type", "n, d, k", "mixtura", *names, "scatter", "labels"],
+    work = ["work", "type", "n", "d", "k"]
+    cells = [
+        ([row["kind"], row["dtype"], *size(row)], beside(row["seconds"], names)) for row in figures
+    ]
+    of_times = table(
+        [*work, "mixtura", *names],
+        ([*which, found[0], *found[1::2]] for which, found in cells),
+        words=2,
+    )
+    of_ratios = table(
+        [*work, *names, "scatter", "labels, %"],
         (
             [
-                row["kind"], row["dtype"], size(row["n"], row["d"], row["k"]),
-                *beside(row["seconds"], names), f"{row['differences']['scatter']:.0e}",
+                *which, *found[2::2], f"{row['differences']['scatter']:.0e}",
                 share(row["differences"].get("labels")),
             ]
-            for row in figures
+            for (which, found), row in zip(cells, figures, strict=True)
         ),
-        words=3,
+        words=2,
     )  # fmt: skip
+    return f"{of_times}\n\nThe ratios of these times to those of mixtura:\n\n{of_ratios}"
 
 
 def share(part: float | None) -> str:
     """A part of all, in per cent."""
-    return MISSING if part is None else "none" if part == 0.0 else f"{100 * part:.1g}%"
+    return MISSING if part is None else "0" if part == 0.0 else f"{100 * part:.1g}"
 
 
 def many_components(figures: Figures) -> str:
-    def faster(row: dict[str, Any], way: str) -> str:
+    def faster(row: dict[str, Any], way: str) -> list[str]:
         dense, seconds = row["seconds"]["dense"], row["seconds"][way]
-        return f"{digits(1e3 * seconds)} ({times(dense / seconds)})"
+        return [milliseconds(seconds), times(dense / seconds)]
 
+    ways = ("bounds per tile", "times as fast", "as chosen", "times as fast")
     return table(
-        ["problem", "n, d, k", "all pairs", "bounds per tile", "as chosen", "difference"],
+        ["problem", "n", "d", "k", "all pairs", *ways, "difference"],
         (
             [
-                row["problem"], size(row["n"], row["d"], row["k"]),
-                milliseconds(row["seconds"]["dense"]), faster(row, "tiles"),
-                faster(row, "default"), f"{row['difference']:.0e}",
+                row["problem"], *size(row), milliseconds(row["seconds"]["dense"]),
+                *faster(row, "tiles"), *faster(row, "default"), f"{row['difference']:.0e}",
             ]
             for row in figures
         ),
-        words=2,
     )  # fmt: skip
 
 
 def growth(figures: Figures) -> str:
-    numbers = sorted({row["k"] for row in figures})
-    cells = {
-        (row["apart"], row["k"]): f"{milliseconds(row['seconds']['default'])} "
-        f"({milliseconds(row['seconds']['dense'])})"
-        for row in figures
-    }
-    distances = sorted({row["apart"] for row in figures}, reverse=True)
     return table(
-        ["distance", *(f"k = {k}" for k in numbers)],
-        ([f"{apart:g}", *(cells[apart, k] for k in numbers)] for apart in distances),
-    )
+        ["distance", "k", "as chosen", "all pairs"],
+        (
+            [
+                f"{row['apart']:g}", f"{row['k']:,}",
+                *(milliseconds(row["seconds"][way]) for way in ("default", "dense")),
+            ]
+            for row in sorted(figures, key=lambda row: (-row["apart"], row["k"]))
+        ),
+        words=0,
+    )  # fmt: skip
 
 
 def margin(figures: Figures) -> str:
     return table(
-        ["distance", "log-likelihood", "resp_sum"],
+        ["distance", "log-likelihood", "`resp_sum`"],
         (
             [f"{row['apart']:g}", f"{row['log_likelihood']:.0e}", f"{row['resp_sum']:.0e}"]
             for row in figures
         ),
+        words=0,
     )
 
 
 def hierarchical(figures: Figures) -> str:
     return table(
-        ["model", "n", "d", "mixtura", "mclust", "EM from the cuts"],
+        ["model", "n", "d", *head(["mclust"]), "gain"],
         (
             [
-                row["model"], f"{row['n']:,}", row["d"], *beside(row["seconds"], ("mclust",)),
-                "the same cuts" if row["gain"] is None else f"{row['gain']:+.4f}",
+                row["model"], *size(row), *beside(row["seconds"], ("mclust",)),
+                gained(row["gain"]),
             ]
             for row in figures
         ),
@@ -139,32 +154,35 @@ def hierarchical(figures: Figures) -> str:
 
 
 def families(figures: Figures) -> str:
-    sizes = list(dict.fromkeys((row["k"], row["d"]) for row in figures))
-    names = list(dict.fromkeys(row["family"] for row in figures))
-    cells = {
-        (row["family"], row["k"], row["d"]): f"{digits(1e6 * row['compiled'])} "
-        f"({digits(1e6 * row['rule'])})"
-        for row in figures
-    }
     return table(
-        ["family", *(f"k = {k}, d = {d}" for k, d in sizes)],
-        ([name, *(cells[name, *each] for each in sizes)] for name in names),
-    )
-
-
-def small_fits(figures: Figures) -> str:
-    names = ("mixtura, n_init=1", "scikit-learn", "scikit-learn, n_init=10")
-    return table(
-        ["problem", "n, d, k", "mixtura", *names, "gain"],
+        ["family", "k", "d", "update, µs", "rule in Python, µs", "ratio"],
         (
             [
-                row["problem"], size(row["n"], row["d"], row["k"]),
-                *beside(row["seconds"], names), gained(row["gain"]),
+                row["family"], row["k"], row["d"],
+                *(digits(1e6 * row[name]) for name in ("compiled", "rule")),
+                times(row["rule"] / row["compiled"]),
             ]
             for row in figures
         ),
-        words=2,
     )  # fmt: skip
+
+
+def small_fits(figures: Figures) -> str:
+    """Two tables: of times, and of ratios and gains."""
+    names = ("mixtura, n_init=1", "scikit-learn", "scikit-learn, n_init=10")
+    cells = [([row["problem"], *size(row)], beside(row["seconds"], names)) for row in figures]
+    of_times = table(
+        ["problem", "n", "d", "k", "mixtura", *names],
+        ([*which, found[0], *found[1::2]] for which, found in cells),
+    )
+    of_ratios = table(
+        ["problem", "n", "d", "k", *names, "gain"],
+        (
+            [*which, *found[2::2], gained(row["gain"])]
+            for (which, found), row in zip(cells, figures, strict=True)
+        ),
+    )
+    return f"{of_times}\n\nThe ratios of these times to those of mixtura:\n\n{of_ratios}"
 
 
 def gained(nats: float | None) -> str:
@@ -176,11 +194,11 @@ def columns(figures: dict[str, Any]) -> str:
     each = figures["n_columns"]
     ours = figures["seconds"]["mixtura"]
     return table(
-        ["library", "columns a second", "ms a column", "gain"],
+        ["library", "columns per second", "ms per column", "ratio", "gain"],
         (
             [
-                name, f"{each / seconds:,.0f}",
-                milliseconds(seconds / each, None if name == "mixtura" else ours / each),
+                name, f"{each / seconds:,.0f}", milliseconds(seconds / each),
+                MISSING if name == "mixtura" else times(seconds / ours),
                 gained(figures["gain"] if name == "mixtura" else None),
             ]
             for name, seconds in figures["seconds"].items()
@@ -190,23 +208,22 @@ def columns(figures: dict[str, Any]) -> str:
 
 def single_precision(figures: Figures) -> str:
     return table(
-        ["covariances", "n, d, k", "float64", "float32", "ratio", "difference"],
+        ["covariances", "n", "d", "k", "float64", "float32", "ratio", "difference"],
         (
             [
-                row["covariance_type"], size(row["n"], row["d"], row["k"]),
+                row["covariance_type"], *size(row),
                 *(milliseconds(row["seconds"][name]) for name in ("float64", "float32")),
                 times(row["seconds"]["float64"] / row["seconds"]["float32"]),
                 f"{row['difference']:.0e}",
             ]
             for row in figures
         ),
-        words=2,
     )  # fmt: skip
 
 
 def two_threads(figures: Figures) -> str:
     return table(
-        ["work", "one thread", "two threads", "faster"],
+        ["work", "one thread", "two threads", "times as fast"],
         (
             [
                 row["work"], milliseconds(row["one"]), milliseconds(row["two"]),
@@ -219,41 +236,41 @@ def two_threads(figures: Figures) -> str:
 
 def selections(figures: Figures) -> str:
     return table(
-        ["data", "n, d", "mixtura", "mclust", "models", "as good", "worst", "best", "avoided"],
+        [
+            "data", "n", "d", *head(["mclust"]),
+            "models", "as good, %", "worst", "best", "avoided",
+        ],
         (
             [
-                row["data"], size(row["n"], row["d"]), *beside(row["seconds"], ("mclust",)),
-                row["models"], f"{100 * row['within']:.3g}%", *(
+                row["data"], *size(row), *beside(row["seconds"], ("mclust",)),
+                row["models"], f"{100 * row['within']:.3g}", *(
                     f"{max(row[name], 0.0):.3f}" for name in ("worst", "best")
                 ), row["avoided"],
             ]
             for row in figures
         ),
-        words=2,
     )  # fmt: skip
 
 
 def methods(figures: Figures) -> str:
-    sizes = list(dict.fromkeys((row["n"], row["d"], row["k"]) for row in figures))
-    names = list(dict.fromkeys(row["method"] for row in figures))
-    cells = {
-        (row["method"], row["n"], row["d"], row["k"]): beside(row["seconds"], ("scikit-learn",))
-        for row in figures
-    }
     return table(
-        ["method", *(name for each in sizes for name in (size(*each), "scikit-learn"))],
-        ([f"`{name}`", *(cell for each in sizes for cell in cells[name, *each])] for name in names),
+        ["method", "n", "d", "k", *head(["scikit-learn"])],
+        (
+            [f"`{row['method']}`", *size(row), *beside(row["seconds"], ("scikit-learn",))]
+            for row in figures
+        ),
     )
 
 
 def shares(figures: Figures) -> str:
     return table(
-        ["d", "pass", "DGEMM", "share"],
+        ["d", "pass", "DGEMM", "share, %"],
         (
             [
                 str(row["d"]), *(f"{row[name] / 1e9:.3g}" for name in ("rate", "dgemm")),
-                f"{100 * row['rate'] / row['dgemm']:.0f}%",
+                f"{100 * row['rate'] / row['dgemm']:.0f}",
             ]
             for row in figures
         ),
+        words=0,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Settings of the site: `python -m sphinx -W --keep-going docs build/site`."""
 
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -7,10 +8,13 @@ from typing import Any
 
 import latex2mathml.converter
 from docutils import nodes
+from numpydoc.docscrape import NumpyDocString
+from numpydoc.docscrape_sphinx import SphinxDocString
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 import mixtura
+from mixtura.mixture.answers import Answers
 
 sys.path.insert(0, str(Path(__file__).parent))  # sphinx-gallery imports scripts.py
 os.environ["OMP_NUM_THREADS"] = "1"  # figures of the gallery do not depend on the machine
@@ -41,6 +45,38 @@ autosummary_generate = True
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # the docstrings have the types
 numpydoc_show_class_members = False  # templates list them
+
+process_param = SphinxDocString._process_param
+# An attribute is described by its class, also where a method of the mixture has the same name.
+SphinxDocString._process_param = lambda self, name, text, _: process_param(self, name, text, False)
+
+
+def members_of(thing: type) -> dict[str, list[str]]:
+    """Names on the page of a class: its own in full, and those of `Answers` as links.
+
+    Members of other packages, such as those of exceptions, are left out, and so are properties that
+    the docstring of the class describes.
+    """
+    bases = [b for b in thing.__mro__ if b.__module__.startswith("mixtura") and b is not Answers]
+    own = {n: v for base in reversed(bases) for n, v in vars(base).items() if not n.startswith("_")}
+    attributes = NumpyDocString(inspect.getdoc(thing) or "")["Attributes"]
+    described = ", ".join(entry.name for entry in attributes).split(", ")
+    asked = vars(Answers) if issubclass(thing, Answers) else {}
+    return {
+        "methods": [n for n, v in own.items() if inspect.isfunction(getattr(v, "__func__", v))],
+        "properties": [n for n, v in own.items() if isinstance(v, property) and n not in described],
+        "answers": [n for n in asked if not n.startswith("_") and n not in own],
+    }
+
+
+autosummary_context = {
+    "members_of": {
+        f"{module.__name__}.{name}": members_of(getattr(module, name))
+        for module in (mixtura, mixtura.datasets, mixtura.plot, mixtura.sklearn)
+        for name in module.__all__
+        if inspect.isclass(getattr(module, name))
+    }
+}
 
 copybutton_prompt_text = ">>> |... "
 copybutton_prompt_is_regexp = False

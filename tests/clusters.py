@@ -44,7 +44,7 @@ def objective(
     sample_weight: Floats | None = None,
     ridge: Floats | float = 0.0,
 ) -> float:
-    """What EM raises, per unit of weight."""
+    """What EM raises, per row."""
     log_prob = special.logsumexp(joint_log_density(X, mixture, ridge), axis=1)
     return float(np.average(log_prob, weights=sample_weight))
 

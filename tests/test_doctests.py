@@ -2,14 +2,17 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import mixtura
+import mixtura.sklearn
 from mixtura.cli import main
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -28,6 +31,24 @@ MODULES = [
         if not module.name.rpartition(".")[2].startswith("_")
     ),
 ]
+PUBLIC = [
+    mixtura, mixtura.plot, mixtura.datasets, mixtura.kernels, mixtura.reference, mixtura.sklearn,
+]  # fmt: skip
+
+
+def names_and_docstrings() -> Iterator[tuple[str, str]]:
+    """Public functions, classes and methods; without those that classes have of other packages."""
+    for module in PUBLIC:
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isfunction(thing) or inspect.isclass(thing):
+                yield f"{module.__name__}.{name}", thing.__doc__ or ""
+            for base in getattr(thing, "__mro__", ()):
+                for method in vars(base) if base.__module__.startswith("mixtura") else ():
+                    value = inspect.getattr_static(thing, method)
+                    function = getattr(value, "__func__", value)
+                    if inspect.isfunction(function) and not method.startswith("_"):
+                        yield f"{module.__name__}.{name}.{method}", function.__doc__ or ""
 
 
 def test_modules_of_all_rooms_are_searched_for_examples() -> None:
@@ -38,6 +59,23 @@ def test_modules_of_all_rooms_are_searched_for_examples() -> None:
     )
 
 
+def test_public_names_each_have_an_example() -> None:
+    names = dict(names_and_docstrings())
+    assert len(names) > 300
+    assert [name for name, docstring in names.items() if ">>> " not in docstring] == []
+
+
+def test_public_names_each_stand_in_the_reference() -> None:
+    pages = ROOT.glob("docs/reference/*.md")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    listed = set(re.findall(r"`(mixtura\.[.\w]+)`", text))
+    for block in text.split(".. currentmodule:: ")[1:]:
+        module, *names = block.split("```")[0].split()
+        listed |= {f"{module}.{name}" for name in names}
+    assert {f"{module.__name__}.{name}" for module in PUBLIC for name in module.__all__} <= listed
+
+
+@pytest.mark.usefixtures("close_figures")
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_when_run_print_what_they_show(name: str) -> None:
     module = importlib.import_module(name)

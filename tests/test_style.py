@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import ChainMap
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -42,7 +43,8 @@ def public_names(thing: object, name: str) -> Iterator[str]:
             yield from public_names(getattr(thing, child), f"{name}.{child}")
     elif inspect.isclass(thing):
         yield name
-        for child, value in vars(thing).items():
+        own = (each for each in thing.__mro__ if each.__module__.startswith("mixtura"))
+        for child, value in ChainMap(*map(vars, own)).items():
             if not child.startswith("_") and (callable(value) or isinstance(value, property)):
                 yield f"{name}.{child}"
     elif callable(thing):

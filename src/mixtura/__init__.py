@@ -6,6 +6,7 @@
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from mixtura import datasets, kernels, plot, reference
 from mixtura._build_config import VERSION as __version__
@@ -98,9 +99,12 @@ __all__ = [
     "select_gmm",
 ]
 
+if TYPE_CHECKING:
+    from mixtura import sklearn as sklearn
+else:
 
-def __getattr__(name: str) -> object:
-    """Import `mixtura.sklearn` when it is asked for: scikit-learn is an extra."""
-    if name == "sklearn":
-        return importlib.import_module("mixtura.sklearn")
-    raise AttributeError(f"module 'mixtura' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """Import `mixtura.sklearn` when it is asked for: scikit-learn is an extra."""
+        if name == "sklearn":
+            return importlib.import_module("mixtura.sklearn")
+        raise AttributeError(f"module 'mixtura' has no attribute {name!r}")

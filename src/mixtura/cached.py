@@ -1,11 +1,11 @@
-"""Attributes that are computed when they are first asked for."""
+"""Attributes that are computed: when they are first asked for, or each time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-__all__ = ["cached_property"]
+__all__ = ["cached_property", "property_of"]
 
 Value = TypeVar("Value")
 
@@ -18,7 +18,8 @@ class cached_property(Generic[Value]):
     """
 
     def __init__(self, method: Callable[[Any], Value]) -> None:
-        self.method, self.__doc__ = method, method.__doc__
+        self.method: Callable[[Any], Value] = method
+        self.__doc__ = method.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -33,3 +34,21 @@ class cached_property(Generic[Value]):
         value = self.method(instance)
         vars(instance)[self.name] = value
         return value
+
+
+class property_of(property, Generic[Value]):
+    """A property of a function; what the function returns is the type of the attribute.
+
+    For type checkers: mypy takes ``property(function)`` for Any.
+    """
+
+    def __init__(self, function: Callable[[Any], Value]) -> None:
+        super().__init__(function)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: type, /) -> property_of[Value]: ...
+        @overload
+        def __get__(self, instance: Any, owner: type | None = None, /) -> Value: ...
+        def __get__(self, instance: Any, owner: type | None = None, /) -> Any: ...

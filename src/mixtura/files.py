@@ -8,8 +8,8 @@ A file may come from anyone. `load` accepts only uncompressed members of plain n
 none longer than the file itself. It runs no code from a file, and a small file cannot use much
 memory.
 
-To save another class, put ``@saved_as("name")`` above it, ``save = files.save`` into its body, and
-write the two methods of `Saveable`.
+To save another class, put ``@saved_as("name")`` above it, make `Saved` a base of it, and write the
+two methods of `Saveable`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ __all__ = [
     "DAMAGE",
     "Contents",
     "Saveable",
+    "Saved",
     "check_path",
     "count",
     "fact",
@@ -46,7 +47,6 @@ __all__ = [
     "read",
     "remove_leftovers",
     "replacement_of",
-    "save",
     "saved_as",
     "write",
 ]
@@ -91,36 +91,58 @@ SaveableClass = TypeVar("SaveableClass", bound=type[Saveable])
 
 
 def saved_as(kind: str) -> Callable[[SaveableClass], SaveableClass]:
-    """Register a class under the name that its files have; so are its subclasses without one."""
+    """Register a class under the name that its files have; so are its subclasses without one.
+
+    It gets `save`, and the methods of its private bases, as its own: tools that list the methods of
+    a class leave out those of its bases.
+    """
 
     def register(cls: SaveableClass) -> SaveableClass:
         KINDS[kind] = cls
+        for base in cls.__bases__:
+            if base is Saved or base.__name__.startswith("_"):
+                for name, value in vars(base).items():
+                    if not name.startswith("__") and name not in vars(cls):
+                        setattr(cls, name, value)
         return cls
 
     return register
 
 
-def save(self: Saveable, path: AnyPath) -> None:
-    """Save to a file. `mixtura.load` reads the same numbers from it, to the bit.
+class Saved:
+    """A class whose objects are saved by a method; see `Saveable`."""
 
-    Parameters
-    ----------
-    path : str or path-like
-        Name of the file, usually ending in .npz. An older file is replaced only when the new one
-        is complete and on the disk. The new one has its mode.
+    def save(self: Saveable, path: AnyPath) -> None:
+        """Save to a file. `mixtura.load` reads the same numbers from it, to the bit.
 
-    Raises
-    ------
-    OSError
-        If the file cannot be written; an older one stays as it was.
-    ValueError
-        For a pipe, a device or another special file, and for an empty name.
-    TypeError
-        If `path` is no name of a file.
-    """
-    # a subclass with a name of its own was registered after its base
-    kind = next(name for name, cls in reversed(KINDS.items()) if isinstance(self, cls))
-    write(path, kind, self._contents())
+        Parameters
+        ----------
+        path : str or path-like
+            Name of the file, usually ending in .npz. An older file is replaced only when the new
+            one is complete and on the disk.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an older one stays as it was.
+        ValueError
+            For a pipe, a device or another special file, and for an empty name.
+        TypeError
+            If `path` is no name of a file.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, mixtura
+        >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0], [4]], [1, 2], "spherical")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "mixture.npz"
+        ...     mixture.save(path)
+        ...     mixtura.load(path) == mixture
+        True
+        """
+        # a subclass with a name of its own was registered after its base
+        kind = next(name for name, cls in reversed(KINDS.items()) if isinstance(self, cls))
+        write(path, kind, self._contents())
 
 
 def load(path: AnyPath) -> Any:
@@ -139,8 +161,8 @@ def load(path: AnyPath) -> Any:
     Raises
     ------
     ValueError
-        For a file that is damaged, not written by mixtura, or written by a later version in a
-        format that this one does not know; for a pipe, a device or another special file.
+        For a file that is damaged, not written by mixtura, or in a later format; for a pipe, a
+        device or another special file.
     TypeError
         If `path` is no name of a file.
     OSError
@@ -148,13 +170,12 @@ def load(path: AnyPath) -> Any:
 
     Notes
     -----
-    All later versions will read files of format version 1. No code in a file is ever run. All
-    numbers are checked as by the constructor of `GaussianMixture`, in O(k d^3).
+    No code in a file is ever run. All numbers are checked, in O(k d^3).
 
     Examples
     --------
     >>> import tempfile, pathlib, mixtura
-    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 2.0], "spherical")
+    >>> mixture = mixtura.GaussianMixture([0.5, 0.5], [[0], [4]], [1, 2], "spherical")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "mixture.npz"
     ...     mixture.save(path)

@@ -53,14 +53,12 @@ class Statistics:
     weight_sum : float
         Total weight of the rows, in units of rows where they are unweighted.
     extras : mapping from str to ndarray or float, optional
-        Further sums over the rows that some pass returns. They are added and scaled like the
-        others, and do not depend on the centres.
+        Further sums over the rows, which are added and scaled like the others.
 
     Notes
     -----
-    Sums of parts: ``a + b`` describes the rows of both, about the centres of ``a``. Centres near
-    the component means lose nothing: the error of `recentred` grows with the squared distance
-    moved, measured in standard deviations, times the rounding unit.
+    ``a + b`` describes the rows of both, about the centres of ``a``. Centres near the component
+    means lose no digits.
 
     Examples
     --------
@@ -69,10 +67,8 @@ class Statistics:
     >>> X = np.array([[0.0], [1.0], [5.0]])
     >>> resp = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> s = reference.accumulate_resp(X, resp, np.zeros((2, 1)), covariance_type="diag")
-    >>> s.resp_sum
-    array([2., 1.])
-    >>> s.recentred(s.means()).resp_xx.ravel()
-    array([0.5, 0. ])
+    >>> s.resp_sum, (s + s).resp_sum
+    (array([2., 1.]), array([4., 2.]))
     """
 
     covariance_type: ShapeName
@@ -128,6 +124,14 @@ class Statistics:
         Returns
         -------
         Statistics
+
+        Examples
+        --------
+        >>> from mixtura import reference
+        >>> X, labels, centres = [[0.0], [1.0], [5.0]], [0, 0, 1], [[0.0], [4.0]]
+        >>> s = reference.accumulate_labels(X, labels, centres, covariance_type="diag")
+        >>> s.scaled(2.0).resp_sum
+        array([4., 2.])
         """
         return Statistics(
             self.covariance_type,
@@ -146,6 +150,15 @@ class Statistics:
         Returns
         -------
         ndarray of shape (n_components, n_features)
+
+        Examples
+        --------
+        >>> from mixtura import reference
+        >>> X, labels, centres = [[0.0], [1.0], [5.0]], [0, 0, 1], [[0.0], [4.0]]
+        >>> s = reference.accumulate_labels(X, labels, centres, covariance_type="diag")
+        >>> s.means()
+        array([[0.5],
+               [5. ]])
         """
         empty = self.resp_sum == 0.0
         if empty.any():
@@ -172,8 +185,17 @@ class Statistics:
 
         Notes
         -----
-        With ``s = old - new`` the row differences become ``z + s``, so the scatter gains
-        ``resp_x s^T + s resp_x^T + resp_sum s s^T``. Cost O(k d^2); exact up to rounding.
+        With ``s = old - new`` the scatter gains ``resp_x s^T + s resp_x^T + resp_sum s s^T``. Cost
+        O(k d^2); exact up to rounding.
+
+        Examples
+        --------
+        >>> from mixtura import reference
+        >>> X, labels, centres = [[0.0], [1.0], [5.0]], [0, 0, 1], [[0.0], [4.0]]
+        >>> s = reference.accumulate_labels(X, labels, centres, covariance_type="diag")
+        >>> s.recentred([[1.0], [5.0]]).resp_xx
+        array([[1.],
+               [0.]])
         """
         if centres is self.centres or np.array_equal(centres, self.centres):
             return self
@@ -200,6 +222,15 @@ class Statistics:
         Notes
         -----
         ``resp_xx - resp_x resp_x^T / resp_sum``; a component without weight stays as it is.
+
+        Examples
+        --------
+        >>> from mixtura import reference
+        >>> X, labels, centres = [[0.0], [1.0], [5.0]], [0, 0, 1], [[0.0], [4.0]]
+        >>> s = reference.accumulate_labels(X, labels, centres, covariance_type="diag")
+        >>> s.centred().resp_xx
+        array([[0.5],
+               [0. ]])
         """
         if not np.count_nonzero(self.resp_x):
             return self
@@ -224,6 +255,14 @@ class Statistics:
         ------
         ValueError
             For a type that needs more than these statistics hold.
+
+        Examples
+        --------
+        >>> from mixtura import reference
+        >>> X, labels, centres = [[0.0], [1.0], [5.0]], [0, 0, 1], [[0.0], [4.0]]
+        >>> s = reference.accumulate_labels(X, labels, centres, covariance_type="diag")
+        >>> s.coarsened("spherical").resp_xx
+        array([1., 1.])
         """
         if covariance_type == self.covariance_type:
             return self
@@ -253,6 +292,16 @@ class Statistics:
         ------
         ValueError
             For a variance that is not one for each feature.
+
+        Examples
+        --------
+        >>> from mixtura import reference
+        >>> X, labels, centres = [[0.0], [1.0], [5.0]], [0, 0, 1], [[0.0], [4.0]]
+        >>> s = reference.accumulate_labels(X, labels, centres, covariance_type="diag")
+        >>> s.resp_xx, s.blurred([0.1]).resp_xx
+        (array([[1.],
+               [1.]]), array([[1.2],
+               [1.1]]))
         """
         if np.shape(variance) != self.centres.shape[1:]:
             raise ValueError(
@@ -277,9 +326,16 @@ class Statistics:
 
         Notes
         -----
-        The bytes hold no pickle, so that reading them runs no code. They start with a magic number
-        and a version, describe each array, and end with a checksum: some 500 bytes more than the
-        arrays take.
+        The bytes hold no pickle, so that reading them runs no code. They are some 500 bytes more
+        than the arrays take.
+
+        Examples
+        --------
+        >>> from mixtura import reference
+        >>> X, labels, centres = [[0.0], [1.0], [5.0]], [0, 0, 1], [[0.0], [4.0]]
+        >>> s = reference.accumulate_labels(X, labels, centres, covariance_type="diag")
+        >>> type(s.to_bytes())
+        <class 'bytes'>
         """
         sums = {name: np.asarray(getattr(self, name)) for name in SUMS}
         extras = {f"extras.{name}": np.asarray(each) for name, each in self.extras.items()}
@@ -307,12 +363,11 @@ class Statistics:
 
         Examples
         --------
-        >>> import numpy as np
-        >>> from mixtura import Statistics, reference
-        >>> resp = centres = np.eye(2)
-        >>> s = reference.accumulate_resp(np.eye(2), resp, centres, covariance_type="diag")
-        >>> Statistics.from_bytes(s.to_bytes()).resp_sum
-        array([1., 1.])
+        >>> from mixtura import reference
+        >>> X, labels, centres = [[0.0], [1.0], [5.0]], [0, 0, 1], [[0.0], [4.0]]
+        >>> s = reference.accumulate_labels(X, labels, centres, covariance_type="diag")
+        >>> type(s).from_bytes(s.to_bytes()).resp_sum
+        array([2., 1.])
         """
         facts, arrays = unpacked(KIND, data)
         covariance_type = facts.get("covariance_type", "")

@@ -72,7 +72,7 @@ def test_tree_gives_absent_rows_that_are_not_finite_no_leaf(kind: str) -> None:
 def test_selection_with_absent_rows_that_are_not_finite_is_that_without_them(
     kind: str, criterion: str
 ) -> None:
-    options = {"n_components": [1, 2], "covariance_types": ["EII", "VVV"], "rng": 0, "n_init": 1}
+    options = {"n_components": [1, 2], "covariance_type": ["EII", "VVV"], "rng": 0, "n_init": 1}
     found = select_gmm(criterion=criterion, **options, **KINDS[kind]())
     other = select_gmm(X[PRESENT], sample_weight=WEIGHT[PRESENT], criterion=criterion, **options)
     np.testing.assert_allclose(found.table, other.table, rtol=1e-6)

@@ -157,7 +157,7 @@ def test_fit_of_blocks_converges_where_that_of_their_rows_does(
         assert f"{other.log_likelihood:.4f}" == "-1130.2640"
 
 
-def test_fit_of_blocks_that_leaps_is_that_of_their_rows() -> None:
+def test_fit_of_blocks_that_extrapolates_is_that_of_their_rows() -> None:
     X = clustered(600, 2, 3, spread=0.5)[0]
     labels = np.resize(np.arange(3), 600)
     settings = {"init": labels, "tol": 1e-15, "max_iter": 30}

@@ -58,7 +58,7 @@ def test_killed_fit_ends_with_the_same_bits(
     )
 
 
-def test_killed_fit_that_leaps_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_killed_fit_that_extrapolates_ends_with_the_same_bits(tmp_path: Path) -> None:
     options = {"init": "random", "n_init": 1, "rng": 0, "tol": 1e-9, "max_iter": 5000}
     fit = fit_gmm(OVERLAPPING, 3, **options)
     assert fit.n_iter > 30

@@ -141,7 +141,7 @@ def test_fit_has_the_same_bits_in_groups_of_partitions(client: Any) -> None:  # 
 
 
 def test_selection_by_bic_has_the_bits_of_blocks_in_memory(client: Any) -> None:  # noqa: ARG001
-    options: dict[str, Any] = {"covariance_types": ["diag"], "criterion": "bic", "rng": 0}
+    options: dict[str, Any] = {"covariance_type": ["diag"], "criterion": "bic", "rng": 0}
     found = mixtura.select_gmm(array(), [2, 3], **options)
     expected = mixtura.select_gmm(scan(parts()), [2, 3], **options)
     assert_equal_fits(found.best, expected.best)

@@ -44,7 +44,7 @@ def ridge_of(X: Floats, reg_covar: float, sample_weight: Floats | None = None) -
 def classification_likelihood(
     X: Floats, model: GaussianMixture, weight: Floats | None, ridge: Floats | float
 ) -> float:
-    """What hard EM raises, per unit of weight."""
+    """What hard EM raises, per row."""
     return float(np.average(joint_log_density(X, model, ridge).max(axis=1), weights=weight))
 
 
@@ -320,7 +320,7 @@ def test_hard_fit_is_never_accelerated() -> None:
     X = np.random.default_rng(0).uniform(size=(2000, 2))
     settings: dict[str, Any] = {"em": "hard", "init": np.resize(np.arange(6), len(X))}
     one, other = (fit_gmm(X, 6, accelerate=accelerate, **settings) for accelerate in (True, False))
-    assert one.n_iter > 20  # long after the first leap of soft EM
+    assert one.n_iter > 20  # long after the first extrapolation of soft EM
     assert_same_fit_bits(one, other)
 
 

@@ -154,7 +154,7 @@ def test_fit_with_options_is_that_of_this_process_to_the_bit(
 def test_selection_by_bic_is_that_of_this_process_to_the_bit(
     folder: Path, threads: Executor
 ) -> None:
-    path, options = folder / "whole.npy", {"rng": 0, "covariance_types": ["full", "diag"]}
+    path, options = folder / "whole.npy", {"rng": 0, "covariance_type": ["full", "diag"]}
     near = select_gmm(scan(path, block_size=SIZE), [2, 3], **options)
     far = select_gmm(scan(path, block_size=SIZE, executor=threads), [2, 3], **options)
     np.testing.assert_array_equal(far.table, near.table)

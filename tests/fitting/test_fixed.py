@@ -176,17 +176,17 @@ def test_nothing_fixed_is_the_ordinary_fit() -> None:
 
 @pytest.mark.parametrize("covariance_type", ["VVV", "EEE"])
 @pytest.mark.parametrize("fixed", ["means", {"weights": [True, False, False]}], ids=str)
-def test_leaps_end_where_plain_iterations_end(covariance_type: str, fixed: Any) -> None:
+def test_extrapolations_end_where_plain_iterations_end(covariance_type: str, fixed: Any) -> None:
     rows = clustered(400, 2, 3, spread=1.0)[0]
     options = {"covariance_type": covariance_type, "init": start(covariance_type), "fixed": fixed}
     options |= {"max_iter": 20_000, "tol": 1e-10}
-    leaping, plain = (fit_gmm(rows, 3, accelerate=each, **options) for each in (True, False))
-    assert leaping.converged
+    accelerated, plain = (fit_gmm(rows, 3, accelerate=each, **options) for each in (True, False))
+    assert accelerated.converged
     assert plain.converged
-    assert leaping.n_iter <= plain.n_iter
-    assert leaping.history[-1] == pytest.approx(plain.history[-1], abs=1e-8)
-    assert largest_fall(leaping.history, []) <= NOISE
-    assert_kept(leaping, options["init"], fixed)
+    assert accelerated.n_iter <= plain.n_iter
+    assert accelerated.history[-1] == pytest.approx(plain.history[-1], abs=1e-8)
+    assert largest_fall(accelerated.history, []) <= NOISE
+    assert_kept(accelerated, options["init"], fixed)
 
 
 def test_rows_in_blocks_float32_weights_and_reference_agree_with_plain_rows() -> None:

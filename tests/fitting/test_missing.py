@@ -380,7 +380,7 @@ def test_select_counts_what_is_observed(criterion: str) -> None:
 
 def test_select_from_trees_and_of_complete_rows() -> None:
     rows = with_holes(clustered(120, 2, 2, spread=6.0, seed=1)[0], 0.2)
-    options = {"covariance_types": ["EEE"], "rng": 0, "n_init": 2}
+    options = {"covariance_type": ["EEE"], "rng": 0, "n_init": 2}
     tree = select_gmm(rows, 2, init="hierarchical", missing="em", **options)
     plain = select_gmm(rows, 2, missing="em", **options)
     np.testing.assert_allclose(tree.table, plain.table, atol=1e-3)

@@ -736,7 +736,7 @@ def test_models_start_where_those_of_other_sizes_have_ended(
 ) -> None:
     """Sweeps find better maxima of some models, and lose none."""
     X = datasets.load_iris().data
-    options = {"n_components": [3, 4, 5], "covariance_types": ["EII", "EEV", "VVV"], "rng": 0}
+    options = {"n_components": [3, 4, 5], "covariance_type": ["EII", "EEV", "VVV"], "rng": 0}
     swept = select_gmm(X, n_init=1, **options)
     monkeypatch.setattr(models, "MOST_SWEEPS", 0)
     monkeypatch.setattr(select, "SEARCHED", 0)
@@ -846,10 +846,15 @@ def test_selections_in_two_threads_leave_the_warning_filters_alone(faithful: Flo
         ({"n_components": [2, 2]}, ValueError, "different numbers; got (2, 2)"),
         ({"n_components": [0]}, ValueError, "n_components must be an integer, 1 or more; got 0"),
         ({"n_components": 1.5}, TypeError, "n_components must be an integer"),
-        ({"covariance_types": ["VVW"]}, ValueError, "must be one of 'full'"),
-        ({"covariance_types": []}, ValueError, "must name one type or more"),
-        ({"covariance_types": ["full", "VVV"]}, ValueError, "'full' and 'VVV' are the same"),
-        ({"covariance_types": ["V"]}, ValueError, "is for one feature; got 2"),
+        ({"covariance_type": ["VVW"]}, ValueError, "must be one of 'full'"),
+        ({"covariance_type": 3}, TypeError, "covariance_type must be one of 'full'"),
+        ({"covariance_type": []}, ValueError, "covariance_type must name one model or more"),
+        (
+            {"covariance_type": ["full", "VVV"]},
+            ValueError,
+            "covariance_type must name different models; 'full' and 'VVV' are the same",
+        ),
+        ({"covariance_type": ["V"]}, ValueError, "is for one feature; got 2"),
         ({"criterion": "mdl"}, ValueError, "criterion must be one of 'bic', 'aic', 'icl', 'cv'"),
         ({"init": "centre"}, ValueError, "init must be one of"),
         ({"init": list("abab")}, TypeError, "init must be one of"),

@@ -123,7 +123,7 @@ def test_answers_for_other_columns_are_refused(fit: mixtura.GMMFit, frame: Any) 
 
 def test_selection_chooses_as_it_does_in_memory(rows: Any, made: list[dict[str, Any]]) -> None:
     X, w = blocks_of(made, SIZE)
-    options: Any = {"covariance_types": ["diag"], "rng": 0, "max_iter": 2, "tol": 0}
+    options: Any = {"covariance_type": ["diag"], "rng": 0, "max_iter": 2, "tol": 0}
     there = mixtura.select_gmm(rows, [1, 2], **options)
     here = mixtura.select_gmm(mixtura.scan(X, weight=w), [1, 2], **options)
     np.testing.assert_array_equal(there.best.model.means, here.best.model.means)

@@ -89,7 +89,7 @@ def test_history_of_an_easy_fit_shows_short_ticks_from_its_start(span: float) ->
     np.testing.assert_allclose(
         [float(label) for label in labels], ax.get_yticks() - history[0], atol=0.01 * span
     )
-    expected = "objective less that of the first iteration\n(nats per unit of weight)"
+    expected = "objective less that of the first iteration\n(nats per row)"
     assert ax.get_ylabel() == expected
     assert f"first: {history[0]:.10g}" in ax.texts[0].get_text()
     bottom, top = ax.get_ylim()
@@ -112,7 +112,7 @@ def test_history_without_a_rise_shows_no_change_and_the_value_in_a_note() -> Non
 def test_history_of_one_iteration_shows_its_value() -> None:
     ax = HistoryDisplay(history=np.array([-4.0]), stop_reason="max_iter").plot().ax_
     ax.figure.canvas.draw()
-    assert ax.get_ylabel() == "objective (nats per unit of weight)"
+    assert ax.get_ylabel() == "objective (nats per row)"
     assert max(len(text.get_text()) for text in ax.get_yticklabels()) <= 6
     assert "first" not in ax.texts[0].get_text()
 

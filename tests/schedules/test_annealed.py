@@ -106,7 +106,7 @@ def test_inner_schedule_decides_once_the_inverse_temperature_is_one(
 
 
 def test_point_that_the_inner_schedule_has_found_is_where_the_fit_continues() -> None:
-    """Such as the end of a leap."""
+    """Such as the end of an extrapolation."""
     better = at(-1.0)
 
     class Moving(Plain):

@@ -24,15 +24,15 @@ COMPILED = [
     for name, family in FAMILIES.items()
     if len(name) > 1 and kernels.m_step(family.rule_name or family.letters, family.shape, None)
 ]
-SCHEDULES = ("plain", "leaps", "parting")
+SCHEDULES = ("plain", "squarem", "parting")
 
 
 def schedule_named(name: str, X: Floats, tol: float = 1e-8) -> Schedule:
     scale = X.std(axis=0)
     if name == "plain":
         return Plain(tol)
-    leaps = Squarem(tol, EPS, scale)
-    return leaps if name == "leaps" else Parting(leaps, tol, EPS, scale)
+    squarem = Squarem(tol, EPS, scale)
+    return squarem if name == "squarem" else Parting(squarem, tol, EPS, scale)
 
 
 def overlapping(seed: int = 3) -> tuple[Floats, Parameters, EM]:

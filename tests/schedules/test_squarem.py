@@ -1,4 +1,4 @@
-"""Leaps between iterations: where they lead, that nothing falls, and that they save passes."""
+"""Extrapolation steps: where they lead, that nothing falls, and that they save passes."""
 
 from dataclasses import dataclass, field, replace
 
@@ -51,7 +51,7 @@ def on_the_way(limit: Statistics, gap: Statistics, share: float) -> Statistics:
 
 @dataclass
 class Lookout:
-    """Keeps the statistics of every leap, and says how high it ends; None for nowhere."""
+    """Keeps the statistics of every extrapolation, and says how high it ends; None for nowhere."""
 
     objective: float | None = 0.0
     ahead: list[Statistics] = field(default_factory=list)
@@ -78,7 +78,7 @@ def of_rate(covariance_type: ShapeName, rate: float) -> list[Statistics]:
     return [on_the_way(limit, gap, rate**i) for i in range(3)]
 
 
-# One leap
+# One extrapolation
 
 
 def test_first_iterations_are_plain() -> None:
@@ -99,7 +99,7 @@ def test_first_iterations_are_plain() -> None:
 
 @every_type
 @pytest.mark.parametrize("rate", [0.3, 0.7])
-def test_leap_along_one_direction_of_linear_convergence_ends_in_the_limit(
+def test_extrapolation_along_one_direction_of_linear_convergence_ends_in_the_limit(
     covariance_type: ShapeName, rate: float
 ) -> None:
     limit, seen = statistics(covariance_type, 1), of_rate(covariance_type, rate)
@@ -115,7 +115,7 @@ def test_leap_along_one_direction_of_linear_convergence_ends_in_the_limit(
 
 
 @every_type
-def test_leap_is_s0_and_twice_a_r_and_a_squared_v(covariance_type: ShapeName) -> None:
+def test_extrapolation_is_s0_and_twice_a_r_and_a_squared_v(covariance_type: ShapeName) -> None:
     """By the formula, with the length |r| / |v| in units of the features."""
     seen = [statistics(covariance_type, seed) for seed in range(3)]
     for i, each in enumerate(seen):
@@ -151,7 +151,7 @@ def test_leap_is_s0_and_twice_a_r_and_a_squared_v(covariance_type: ShapeName) ->
     assert state.slowest == pytest.approx(a, rel=1e-9)
 
 
-def test_leap_of_statistics_that_hardly_turn_is_bounded() -> None:
+def test_extrapolation_of_statistics_that_hardly_turn_is_bounded() -> None:
     limit, gap = statistics("diag", 1), statistics("diag", 2)
     look = Lookout()
     led(PATIENT, of_rate("diag", 0.999), look)
@@ -161,7 +161,7 @@ def test_leap_of_statistics_that_hardly_turn_is_bounded() -> None:
     assert (1.0 - np.sqrt(left)) / 0.001 == pytest.approx(FIRST_LENGTH)
 
 
-def test_leap_no_longer_than_an_iteration_is_none() -> None:
+def test_extrapolation_no_longer_than_an_iteration_is_none() -> None:
     """Where |r| <= |v|, the third iteration is already as far."""
     limit, gap = statistics("diag", 1), statistics("diag", 2)
     seen = [on_the_way(limit, gap, share) for share in (0.3, 0.2, 0.3)]
@@ -171,7 +171,7 @@ def test_leap_no_longer_than_an_iteration_is_none() -> None:
     assert step.state.seen == (seen[-1],)
 
 
-def test_leaps_grow_while_they_are_taken_and_shrink_when_refused() -> None:
+def test_extrapolations_grow_while_they_are_taken_and_shrink_when_refused() -> None:
     seen = of_rate("diag", 0.999)
     taken = led(PATIENT, seen, Lookout(1.0)).state
     assert taken.longest == FIRST_LENGTH * STRETCH
@@ -186,7 +186,7 @@ def test_leaps_grow_while_they_are_taken_and_shrink_when_refused() -> None:
 
 
 @pytest.mark.parametrize(("objective", "taken"), [(-1e-9, False), (0.0, True), (1e-9, True)])
-def test_leap_that_ends_lower_is_not_taken(objective: float, taken: bool) -> None:
+def test_extrapolation_that_ends_lower_is_not_taken(objective: float, taken: bool) -> None:
     seen, look = of_rate("diag", 0.7), Lookout(objective)
     step = led(PATIENT, seen, look)
     assert (step.point.statistics is look.ahead[0]) == taken
@@ -196,7 +196,7 @@ def test_leap_that_ends_lower_is_not_taken(objective: float, taken: bool) -> Non
 
 
 @pytest.mark.parametrize("objective", [np.nan, None])
-def test_leap_that_ends_nowhere_is_not_taken(objective: float | None) -> None:
+def test_extrapolation_that_ends_nowhere_is_not_taken(objective: float | None) -> None:
     seen = of_rate("diag", 0.7)
     step = led(PATIENT, seen, Lookout(objective))
     assert step.point.statistics is seen[-1]
@@ -204,7 +204,7 @@ def test_leap_that_ends_nowhere_is_not_taken(objective: float | None) -> None:
 
 
 @every_type
-def test_leap_to_sums_that_no_rows_have_is_refused(covariance_type: ShapeName) -> None:
+def test_extrapolation_to_sums_that_no_rows_have_is_refused(covariance_type: ShapeName) -> None:
     """Along this gap a component loses its weight."""
     limit, gap = statistics(covariance_type, 1), statistics(covariance_type, 2)
     below = replace(limit, resp_sum=0.0 * gap.resp_sum - 0.1)
@@ -220,8 +220,8 @@ def test_schedule_after_a_disturbance_begins_anew() -> None:
     assert Squarem(1e-6, EPS, SCALE).disturbed(state) == SquaremState()
 
 
-def test_gain_predicted_after_a_leap_is_the_last_gain_times_the_slowest_rate() -> None:
-    """Aitken's extrapolation is of no use there: leaps gain more than what went before."""
+def test_gain_predicted_after_an_extrapolation_is_the_last_gain_times_the_slowest_rate() -> None:
+    """Aitken's extrapolation is of no use there: extrapolations gain more than what went before."""
     schedule = Squarem(1e-6, EPS, SCALE)
     first = led(PATIENT, of_rate("diag", 0.7), Lookout(1.0))
     slowest = first.state.slowest
@@ -232,16 +232,16 @@ def test_gain_predicted_after_a_leap_is_the_last_gain_times_the_slowest_rate() -
     assert fallen.predicted_gain == np.inf
 
 
-@pytest.mark.parametrize(("gain", "leaps"), [(2.0 * LARGE_GAIN, 0), (0.5 * LARGE_GAIN, 1)])
-def test_leaps_begin_when_iterations_gain_little(gain: float, leaps: int) -> None:
+@pytest.mark.parametrize(("gain", "n_steps"), [(2.0 * LARGE_GAIN, 0), (0.5 * LARGE_GAIN, 1)])
+def test_extrapolations_begin_when_iterations_gain_little(gain: float, n_steps: int) -> None:
     schedule, state, look = Squarem(1e-9, EPS, SCALE), PATIENT, Lookout(1.0)
     for i, found in enumerate(of_rate("diag", 0.7)):
         state, _, _ = schedule.step(state, at(gain * i, found), look)
-    assert len(look.ahead) == leaps
+    assert len(look.ahead) == n_steps
 
 
 @pytest.mark.parametrize(("rate", "ends"), [(0.5, True), (1.01, False)])
-def test_end_after_leaps_is_confirmed_by_plain_iterations(rate: float, ends: bool) -> None:
+def test_end_after_extrapolations_is_confirmed_by_plain_iterations(rate: float, ends: bool) -> None:
     """Gains that grow are those of a plateau, however small they are."""
     schedule = Squarem(1.0, EPS, SCALE)
     state = PATIENT._replace(recent=(-1.0,), slowest=2.0)
@@ -323,30 +323,30 @@ def test_accelerated_fit_of_overlapping_components_reaches_the_same_stop_in_fewe
 
 
 @every_type
-def test_leaps_of_a_fit_are_taken_and_lead_no_lower(covariance_type: str) -> None:
+def test_extrapolations_of_a_fit_are_taken_and_lead_no_lower(covariance_type: str) -> None:
     X, labels = clustered(spread=1.0)
     heights = Heights(Squarem(1e-9, EPS, X.std(axis=0)))
     em = em_on(X, covariance_type, heights, ridge=1e-3)
     outcome = em.run(start_of(em, labels), 500)
     assert outcome.stop_reason == "converged"
     assert heights.after == outcome.history
-    leaps = np.subtract(heights.after, heights.before)
-    assert leaps.min() >= 0.0
-    assert (leaps > 0.0).sum() > 1
-    assert (leaps[:PATIENCE] == 0.0).all()
+    gains = np.subtract(heights.after, heights.before)
+    assert gains.min() >= 0.0
+    assert (gains > 0.0).sum() > 1
+    assert (gains[:PATIENCE] == 0.0).all()
 
 
 @pytest.mark.parametrize("em", ["soft", "hard"])
 def test_fit_of_tolerance_zero_makes_plain_iterations(em: str) -> None:
     X = overlapping(300)
     init = fit_gmm(X, 2, rng=0, max_iter=1, tol=0.0, n_init=1).model
-    plain, leaping = (
+    plain, accelerated = (
         fit_gmm(
             X, 2, rng=0, tol=0.0, max_iter=50, n_init=1, accelerate=accelerate, init=init, em=em
         )
         for accelerate in (False, True)
     )
-    assert plain.history.tolist() == leaping.history.tolist()
+    assert plain.history.tolist() == accelerated.history.tolist()
 
 
 def test_accelerated_fit_does_not_depend_on_units() -> None:
@@ -366,7 +366,7 @@ BROKEN = {
 }
 
 
-class Leaping(Plain):
+class Extrapolating(Plain):
     """Looks, after every iteration, at statistics that lead nowhere, or lower."""
 
     def __init__(self, broken: str) -> None:
@@ -387,11 +387,11 @@ class Leaping(Plain):
 @pytest.mark.parametrize("broken", BROKEN)
 def test_look_that_leads_nowhere_or_lower_changes_nothing(broken: str) -> None:
     X, labels = clustered(spread=1.5, seed=3)
-    schedule = Leaping(broken)
+    schedule = Extrapolating(broken)
     em = em_on(X, "full", Plain(1e-6))
     start = start_of(em, labels)
     plain = em.run(start, 1000)
-    leaping = replace(em, schedule=schedule).run(start, 1000)
-    assert leaping.history == plain.history
+    accelerated = replace(em, schedule=schedule).run(start, 1000)
+    assert accelerated.history == plain.history
     assert len(schedule.ends) == len(plain.history)
     assert all((end is not None) == (broken == "lower") for end in schedule.ends)

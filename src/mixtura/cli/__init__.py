@@ -196,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tol",
         type=float,
         metavar="NATS",
-        help="stop when the predicted remaining gain per unit of weight is below this",
+        help="stop when the predicted remaining gain per row is below this",
     )
     fit.add_argument(
         "--reg-covar",

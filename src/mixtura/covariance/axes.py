@@ -45,8 +45,8 @@ WARM_SWEEPS = 12  # at most, from previous axes
 LEAST_PROGRESS = 0.03  # of what all sweeps of an update have gained; less ends it
 TRIAL_SWEEPS = 5  # from each of the axes that are tried where none are given
 COLD_SWEEPS = 200  # from the best of them
-LEAST_GAIN = 1e-14  # of a sweep, per unit of weight; less is rounding
-LEAST_TURN = 1e-18  # the gain, per unit of weight, below which a plane is not turned
+LEAST_GAIN = 1e-14  # of a sweep, per row; less is rounding
+LEAST_TURN = 1e-18  # the gain, per row, below which a plane is not turned
 SOUND = 1e-10  # ratio of eigenvalues above which a component's own axes are tried
 
 
@@ -134,7 +134,7 @@ class _OnAxes:
         return self
 
     def _weigh(self) -> float:
-        """Return the function per unit of weight; keep the shares c_j, of sum one."""
+        """Return the function per row; keep the shares c_j, of sum one."""
         logs = np.log(_sound(np.einsum("jaa->ja", self.V))).sum(axis=1)
         d = len(self.axes)
         shares = self.traces * np.exp(logs / d) if self.equal_volumes else self.counts

@@ -30,7 +30,7 @@ __all__ = ["with_common_matrix", "with_common_variances"]
 
 MOST_STEPS = 60
 MOST_HALVINGS = 30
-NEARLY = 1e-13  # Newton decrement, per unit of weight, below which the next step is the last
+NEARLY = 1e-13  # Newton decrement, per row, below which the next step is the last
 LONGEST_STEP = 5.0  # of a logarithm of a volume
 # Of the logarithm of a volume, below what the component's share of the pooled scatter suggests.
 # Beyond it, the volume is within the rounding error of the others.

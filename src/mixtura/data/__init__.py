@@ -145,39 +145,26 @@ def scan(
 ) -> RowSource:
     """Rows that stay where they are, for every function that takes rows: as if they were one array.
 
+    :doc:`/manual/files` says what can be scanned, and what is read when.
+
     Parameters
     ----------
     source : array_like, list of array_like, path, list of paths, array on disk, dataset or callable
-        What has the rows:
-
-        - a list or tuple of blocks of rows in memory, in order: arrays, frames, tensors, with the
-          same columns. They are used where they are, like the X of `fit_gmm`. A block may have no
-          rows. Columns of a block without names are taken by their positions;
-        - one array or frame in memory, for its `columns` and its `weight`;
-        - the path of a file, or a list of paths of one kind, as one data set: .npy; .parquet, or a
-          folder of these; .csv, .tsv; .feather, .arrow, .ipc, .arrows; .h5, .hdf5, .zarr, with
-          "::name" after the path where there are several arrays of two dimensions in it;
-        - a `pyarrow.dataset.Dataset`;
-        - anything with `shape` and slicing that is not in memory: a memory map, an `h5py.Dataset`,
-          a `zarr.Array`, a variable of netCDF4 or xarray;
-        - a function without arguments that returns an iterator of blocks: the same ones, each time
-          it is called;
-        - a Dask array or DataFrame, whose partitions are the blocks (:doc:`/manual/dask`);
-        - a Spark DataFrame, whose partitions hold blocks of 50,000 rows (:doc:`/manual/spark`).
+        What has the rows: one array or frame; a list of blocks in memory; a file, or files of one
+        kind (.npy, .parquet, .csv, .tsv, .feather, .arrow, .ipc, .arrows, .h5, .hdf5, .zarr); a
+        dataset of pyarrow; anything on disk with `shape` and slicing; a function that returns an
+        iterator of blocks; or a collection of Dask or Spark.
     columns : list of str or int, optional
-        Names or positions of the columns to use, in this order; None for all but that of `weight`.
-        Columns of an array at unequal distances are copied.
+        Columns to use, by name or position, in this order. None is all but that of `weight`.
     weight : str, int or list of array_like, optional
-        Weights of the rows: the name or position of a column of each block, or one array for each
-        block. None is one for each row; functions then take `sample_weight` for all blocks.
+        Weights of the rows: a column of each block, or one array for each block. None is one for
+        each row; functions then take `sample_weight` for all blocks.
     block_size : int, optional
-        Rows that are read together, where they do not lie in memory: three such blocks are in
-        memory at most. None is some megabytes. Other sizes change results by rounding.
+        Rows that are read together, where they do not lie in memory; three such blocks are in
+        memory at most. None is some megabytes.
     executor : concurrent.futures.Executor, or callable, optional
-        What reads the rows and makes the passes over them: processes, threads, joblib's, MPI's or
-        Ray's workers. It has a method `submit`, or is called like the built-in `map`. Arrays and
-        frames in memory are sent to it in each pass. No bit of a result depends on it, or on how
-        many workers it has. None is this process.
+        What makes the passes: processes, threads, or workers of joblib, MPI or Ray. It has a method
+        `submit`, or is called like `map`. None is this process. See :doc:`/manual/executors`.
 
     Returns
     -------
@@ -190,8 +177,8 @@ def scan(
         For blocks or files of different columns, or without a column that is asked for; for files
         that cannot be read, or are of no known kind.
     TypeError
-        For anything else, for what can be read only once, for columns that are not real numbers,
-        and for an executor that is neither.
+        For anything else, for what can be read only once, and for columns that are not real
+        numbers.
     FileNotFoundError
         For a path where nothing is.
     ImportError
@@ -199,15 +186,8 @@ def scan(
 
     Notes
     -----
-    Statistics of a whole are the sum of those of its parts, so a result is that for the
-    concatenated rows, but for rounding. float32 blocks stay float32; a pass works in single
-    precision only if all blocks are float32.
-
-    What is not in memory is read once in each pass, by a thread that is two blocks ahead at most.
-    Here only metadata are read. Values are checked, with their file, row and column, when they are
-    read; rows that change between passes are refused. No bit of a result depends on reading ahead.
-    Results are those of the same blocks in memory, to the bit; with 48 components or more, passes
-    over rows in memory leave out components that are far away, and results differ by rounding.
+    Here only metadata are read. Later each pass reads the rows once, by a thread that is two blocks
+    ahead at most. A result is that for the concatenated rows, but for rounding.
 
     Examples
     --------

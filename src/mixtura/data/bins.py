@@ -58,9 +58,8 @@ class Bins(ArrayRows):
         at = np.indices(shape).reshape(len(shape), -1)
         ends = [each[at[a]] for a, each in enumerate(intervals)]
         points = [_points(each)[at[a]] for a, each in enumerate(intervals)]
-        self.lower, self.upper = (
-            np.column_stack([each[:, side] for each in ends]) for side in (0, 1)
-        )
+        self.lower: Floats = np.column_stack([each[:, 0] for each in ends])
+        self.upper: Floats = np.column_stack([each[:, 1] for each in ends])
         self.counts = table
         super().__init__(
             np.column_stack(points),

@@ -57,6 +57,13 @@ class Dataset:
     edges : ndarray of shape (n_samples + 1,), float64, or None
         Edges of the bins whose middles the rows are, for `mixtura.fit_binned`; None where the rows
         are no middles of bins.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> iris = mixtura.datasets.load_iris()
+    >>> iris.data.shape, iris.label_names
+    ((150, 4), ('setosa', 'versicolor', 'virginica'))
     """
 
     name: str
@@ -87,6 +94,13 @@ def load_faithful() -> Dataset:
     ----------
     Azzalini and Bowman (1990). A look at some data on the Old Faithful geyser. Applied Statistics
     39, 357-365.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_faithful
+    >>> dataset = load_faithful()
+    >>> dataset.data.shape, dataset.feature_names
+    ((272, 2), ('eruption duration (min)', 'waiting time (min)'))
     """
     return _load(
         "faithful",
@@ -111,6 +125,13 @@ def load_naples_crabs() -> Dataset:
     Society of London 54, 318-329.
     Pearson (1894). Contributions to the mathematical theory of evolution. Philosophical
     Transactions of the Royal Society of London A 185, 71-110.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_naples_crabs
+    >>> dataset = load_naples_crabs()
+    >>> dataset.data.shape, dataset.feature_names
+    ((29, 1), ('forehead breadth / body length',))
     """
     return _load(
         "naples_crabs",
@@ -133,6 +154,13 @@ def load_birthwt() -> Dataset:
     References
     ----------
     Hosmer and Lemeshow (1989). Applied Logistic Regression. Wiley.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_birthwt
+    >>> dataset = load_birthwt()
+    >>> dataset.data.shape, dataset.feature_names
+    ((189, 1), ('birth weight (g)',))
     """
     return _load("birthwt", {"bwt": "birth weight (g)"}, source="Hosmer and Lemeshow 1989")
 
@@ -152,6 +180,13 @@ def load_iris() -> Dataset:
     2-5.
     Fisher (1936). The use of multiple measurements in taxonomic problems. Annals of Eugenics 7,
     179-188.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_iris
+    >>> dataset = load_iris()
+    >>> dataset.data.shape, dataset.feature_names
+    ((150, 4), ('sepal length (cm)', 'sepal width (cm)', 'petal length (cm)', 'petal width (cm)'))
     """
     return _load(
         "iris",
@@ -178,6 +213,13 @@ def load_galaxies() -> Dataset:
     ----------
     Roeder (1990). Density estimation with confidence sets exemplified by superclusters and voids
     in the galaxies. Journal of the American Statistical Association 85, 617-624.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_galaxies
+    >>> dataset = load_galaxies()
+    >>> dataset.data.shape, dataset.feature_names
+    ((82, 1), ('velocity (km/s)',))
     """
     return _load("galaxies", {"velocity": "velocity (km/s)"}, source="Roeder 1990")
 
@@ -194,6 +236,13 @@ def load_acidity() -> Dataset:
     ----------
     Crawford (1994). An application of the Laplace method to finite mixture distributions. Journal
     of the American Statistical Association 89, 259-267.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_acidity
+    >>> dataset = load_acidity()
+    >>> dataset.data.shape, dataset.feature_names
+    ((155, 1), ('log acid-neutralizing capacity',))
     """
     return _load("acidity", {"log_anc": "log acid-neutralizing capacity"}, source="Crawford 1994")
 
@@ -214,6 +263,13 @@ def load_thyroid() -> Dataset:
     Coomans, Broeckaert, Jonckheer and Massart (1983). Comparison of multivariate discriminant
     techniques for clinical data: application to the thyroid functional state. Methods of
     Information in Medicine 22, 93-101.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_thyroid
+    >>> dataset = load_thyroid()
+    >>> dataset.data.shape, dataset.feature_names
+    ((215, 5), ('T3 resin uptake (%)', 'thyroxin', 'triiodothyronine', 'TSH', 'change of TSH'))
     """
     return _load(
         "thyroid",
@@ -241,6 +297,13 @@ def load_banknote() -> Dataset:
     References
     ----------
     Flury and Riedwyl (1988). Multivariate Statistics: A Practical Approach. Chapman and Hall.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_banknote
+    >>> dataset = load_banknote()
+    >>> dataset.data.shape, dataset.feature_names
+    ((200, 6), ('length (mm)', 'left width (mm)', ..., 'diagonal (mm)'))
     """
     return _load(
         "banknote",
@@ -275,6 +338,13 @@ def load_diabetes_reaven_miller() -> Dataset:
 
     Andrews and Herzberg (1985). Data: a collection of problems from many fields for the student and
     research worker. Springer, table 36.
+
+    Examples
+    --------
+    >>> from mixtura.datasets import load_diabetes_reaven_miller
+    >>> dataset = load_diabetes_reaven_miller()
+    >>> dataset.data.shape, dataset.feature_names
+    ((145, 3), ('fasting glucose', 'glucose area', 'insulin area'))
     """
     return _load(
         "diabetes_reaven_miller",

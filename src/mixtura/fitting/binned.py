@@ -16,6 +16,7 @@ from scipy.special import chdtrc
 from mixtura import files
 from mixtura.covariance import CovarianceFamily, family_named
 from mixtura.data import ArrayRows, Bins
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_count, check_number
 from mixtura.exceptions import FitInterrupted, WeightsWarning, levels_inside
 from mixtura.files import Contents, numbers
@@ -24,13 +25,11 @@ from mixtura.fitting.progress import Verbose
 from mixtura.fitting.result import GMMFit
 from mixtura.mixture import GaussianMixture
 from mixtura.mixture.checks import check_feature_names
-from mixtura.mixture.densities import AnyRows
 from mixtura.mixture.table import counted, title
 from mixtura.passes import Backend, RowsPass
 from mixtura.passes.backend import BackendName
 from mixtura.schedules import State
 from mixtura.shapes import Floats
-from mixtura.text import short_repr
 from mixtura.updates import OnCollapse
 
 __all__ = ["BinnedFit", "ChiSquared", "fit_binned"]
@@ -61,9 +60,11 @@ class ChiSquared(NamedTuple):
 
 
 @files.saved_as("BinnedFit")
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
 class BinnedFit(GMMFit):
-    """A mixture fitted to counts in bins, and how it was found; see `GMMFit`.
+    """A mixture fitted to counts in bins, and how it was found.
+
+    It has the methods and attributes of `GaussianMixture`, too, for single rows.
 
     Attributes
     ----------
@@ -71,12 +72,12 @@ class BinnedFit(GMMFit):
         The mixture, of single rows.
     log_likelihood : float, nats
         Sum over bins of count times log probability of the bin under `model`.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+    history : ndarray of shape (n_iter,), nats per row, read-only
         The objective after each iteration.
     n_iter : int
         Iterations done.
     converged : bool
-        Whether no more than about `tol` was left to gain.
+        Whether the predicted remaining gain was at most `tol`.
     stop_reason : {"converged", "max_iter", "callback", "interrupted"}
         Why the iterations ended.
     events : tuple of Event
@@ -96,20 +97,25 @@ class BinnedFit(GMMFit):
     log_prior : float, nats
         0: there is no prior.
     search : SearchReport or None
-        What the search for the start has found; see `GMMFit`.
+        What the search for the start has found. None where the user gave the start.
     lower : ndarray of shape (n_bins, n_features), read-only
         Lower end of each bin; bins of several features are in C order of the counts.
     upper : ndarray of shape (n_bins, n_features), read-only
         Upper end of each bin.
     counts : ndarray of shape (n_bins,), read-only
         Rows in each bin.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> fit = mixtura.fit_binned([0, 1, 2, 3, 4, 5], [9, 20, 31, 19, 11], 1)
+    >>> fit.means.round(2), fit.expected.round()
+    (array([[2.53]]), array([ 7., 21., 31., 22.,  7.]))
     """
 
     lower: Floats
     upper: Floats
     counts: Floats
-
-    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -138,31 +144,28 @@ class BinnedFit(GMMFit):
         return max(0.0, 1.0 - math.fsum(self._probabilities()))
 
     def chi_squared(self, least_expected: float = LEAST_EXPECTED) -> ChiSquared:
-        """Compare the counts with what the mixture expects, as Pearson did [1]_.
+        """Compare the counts with what the mixture expects, as Pearson did.
 
         Parameters
         ----------
         least_expected : float
-            Bins that expect fewer rows are put together with those that follow, until the cell
-            expects so many. What is left in the end joins the last cell. 0 keeps all bins.
+            Bins that expect fewer rows are put together with those that follow. 0 keeps all bins.
 
         Returns
         -------
         ChiSquared
+            The statistic [1]_, its degrees of freedom and the p-value, which is a little too small
+            [2]_.
 
         Raises
         ------
-        ValueError
-            For a negative number.
-        TypeError
-            For what is not a number.
+        ValueError, TypeError
+            For what is not a number, and for a negative one.
 
         Notes
         -----
-        Where the mixture has mass outside the bins, no row was observed there. It is a cell of its
-        own if it expects `least_expected` rows, and one at least; else it joins the last cell. The
-        p-value is that of parameters of largest likelihood of the cells; those of the bins, which
-        are finer, make it a little too small [2]_.
+        Mass of the mixture outside the bins counts as a cell without rows; if it is small it joins
+        the last cell. See :doc:`/manual/bins`.
 
         References
         ----------
@@ -171,6 +174,14 @@ class BinnedFit(GMMFit):
            to have arisen from random sampling", Philosophical Magazine 50, 157-175, 1900.
         .. [2] H. Chernoff, E. L. Lehmann, "The use of maximum likelihood estimates in chi-squared
            tests for goodness of fit", The Annals of Mathematical Statistics 25, 579-586, 1954.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> crabs = mixtura.datasets.load_naples_crabs()
+        >>> fit = mixtura.fit_binned(crabs.edges, crabs.sample_weight, 2, rng=0)
+        >>> round(fit.chi_squared().p_value, 2)
+        0.5
         """
         least = check_number("least_expected", least_expected)
         outside = self.weight_sum * self.outside
@@ -196,59 +207,75 @@ class BinnedFit(GMMFit):
         p_value = float(chdtrc(freedom, statistic)) if freedom else math.nan
         return ChiSquared(statistic, freedom, p_value, len(cells))
 
-    def aic(self, X: AnyRows | None = None, sample_weight: Any = None, **options: Any) -> float:
+    def aic(  # type: ignore[misc]
+        self, X: AnyRows | None = None, sample_weight: ArrayLike | None = None, **options: Any
+    ) -> float:
         """Akaike's criterion of the bins, or of single rows; lower is better.
 
-        Of the bins it is ``-2 log_likelihood + 2 n_parameters``.
+        Of the bins it is ``-2 log_likelihood + 2 n_parameters``; NaN where `log_likelihood` is.
 
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features), optional
             Single rows, as for `GaussianMixture.aic`. None is the bins of the fit.
         sample_weight : array_like of shape (n_samples,), optional
-            Of single rows.
+            Weights of single rows.
         **options : object
             For single rows: what else `GaussianMixture.aic` takes.
 
         Returns
         -------
         float
-            NaN for bins where `log_likelihood` is.
 
         Raises
         ------
         ValueError
             For weights or options without rows.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> fit = mixtura.fit_binned([0, 1, 2, 3, 4, 5], [9, 20, 31, 19, 11], 1)
+        >>> round(fit.aic(), 2), round(fit.aic([[1.5], [2.5]]), 2)
+        (284.44, 8.96)
         """
         if X is not None:
             return self.model.aic(X, sample_weight, **options)
         _refuse_without_rows(sample_weight, options)
         return 2.0 * self.n_parameters - 2.0 * self.log_likelihood
 
-    def bic(self, X: AnyRows | None = None, sample_weight: Any = None, **options: Any) -> float:
+    def bic(  # type: ignore[misc]
+        self, X: AnyRows | None = None, sample_weight: ArrayLike | None = None, **options: Any
+    ) -> float:
         """Schwarz's criterion of the bins, or of single rows; lower is better.
 
-        Of the bins it is ``-2 log_likelihood + n_parameters log n``, with n the sum of the counts.
-        It is comparable among fits to the same bins.
+        Of the bins it is ``-2 log_likelihood + n_parameters log n``, with n the sum of the counts;
+        NaN where `log_likelihood` is. It is comparable among fits to the same bins.
 
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features), optional
             Single rows, as for `GaussianMixture.bic`. None is the bins of the fit.
         sample_weight : array_like of shape (n_samples,), optional
-            Of single rows.
+            Weights of single rows.
         **options : object
             For single rows: what else `GaussianMixture.bic` takes.
 
         Returns
         -------
         float
-            NaN for bins where `log_likelihood` is.
 
         Raises
         ------
         ValueError
             For weights or options without rows.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> fit = mixtura.fit_binned([0, 1, 2, 3, 4, 5], [9, 20, 31, 19, 11], 1)
+        >>> round(fit.bic(), 2), round(fit.bic([[1.5], [2.5]]), 2)
+        (289.44, 6.35)
         """
         if X is not None:
             return self.model.bic(X, sample_weight, **options)
@@ -317,60 +344,43 @@ def fit_binned(
     checkpoint_every: float = 60.0,
     verbose: Verbose = None,
 ) -> BinnedFit:
-    """Fit a Gaussian mixture to counts in bins, by expectation-maximisation for grouped data.
+    """Fit a Gaussian mixture to counts in bins, by EM.
 
-    What is maximised is ``sum_b counts[b] log P_b``, with P_b the probability of bin b under the
-    mixture: not a density at the middle of the bin, which makes variances too large by a twelfth of
-    the squared width.
+    It maximises ``sum_b counts[b] log P_b`` [1]_ [2]_, with P_b the probability of bin b under the
+    mixture. :doc:`/manual/bins` says which bins may be passed.
 
     Parameters
     ----------
     edges : array_like of shape (n_bins + 1,) or (n_bins, 2), or sequence of array_like
-        Edges of adjacent bins, ascending, as `numpy.histogram` returns them; or lower and upper
-        ends of bins that may leave gaps, also as the intervals of `pandas.cut`. For two features,
-        the edges for each of them, as `numpy.histogram2d` returns them. The outermost may be
-        infinite. Mass of the mixture outside the bins is lost: bins say that no row was there, not
-        that none was looked for.
+        Edges of the bins, as `numpy.histogram` returns them; or both ends of each bin, which may
+        leave gaps. For two features, the edges of each, as `numpy.histogram2d` returns them. The
+        outermost may be infinite.
     counts : array_like of shape (n_bins,), or (n_bins_x, n_bins_y) for two features
         Rows in each bin; non-negative, not necessarily integers.
     n_components : int
         Number of Gaussian components.
     covariance_type : str
-        As for `fit_gmm`. With diagonal covariances ("diag", "spherical", "EII" to "VVI") there may
-        be more than two features.
+        As for `fit_gmm`. More than two features need diagonal covariances.
     feature_names : sequence of str, optional
         A name for each feature.
     init : str, array_like, GaussianMixture, GMMFit or callable
-        As for `fit_gmm`; labels and responsibilities are those of the bins. Automatic starts
-        cluster the middles of the bins.
+        Where EM starts, as for `fit_gmm`; labels and responsibilities are those of the bins.
     n_init : int
-        Effort of the search for a start, as for `fit_gmm`.
+        Number of automatic starts; a larger one searches harder.
     reg_covar : float or array_like of shape (n_features,)
-        Ridge on the diagonal of each covariance: a number is relative to the variance of the
-        middles of the bins, an array is absolute. 0 is none.
-    tol : float, nats per unit of weight
-        Stop when the predicted remaining gain of the objective is no more than this.
-    max_iter : int
-        Most iterations.
-    accelerate : bool
-        Extrapolate where iterations are slow.
-    on_collapse : {"reseed", "drop", "raise"}
-        What to do with a component that loses all weight or becomes singular.
-    avoid_spurious : bool
-        Prefer starts that do not end in components of very small variance. Rounding is never
-        suspected, as bins say what was rounded.
+        Ridge on the diagonal of each covariance. A number is relative to the variance of the
+        middles of the bins; an array is absolute, in squared units. 0 is none.
+    tol : float, nats per row
+        Stop when the predicted remaining gain of the objective is at most this. 0 never stops
+        early.
+    max_iter, accelerate, on_collapse, avoid_spurious : optional
+        As for `fit_gmm`. Rounding is never suspected, as bins say what was rounded.
     rng : int, Generator or None
-        Source of random numbers for automatic starts; None for fresh entropy.
+        Seed or generator for automatic starts; None draws a new seed.
     backend : {"compiled", "reference"}
-        For automatic starts; bins are evaluated in NumPy by both.
-    callback : callable, optional
-        Called with a `State` after each iteration; a true result stops the fit.
-    checkpoint : str or path-like, optional
-        File that keeps the state of the fit, as for `fit_gmm`.
-    checkpoint_every : float, seconds
-        Least time between two savings of it.
-    verbose : bool, "bar" or None
-        How progress is shown, as for `fit_gmm`.
+        For automatic starts; both evaluate bins in NumPy.
+    callback, checkpoint, checkpoint_every, verbose : optional
+        As for `fit_gmm`.
 
     Returns
     -------
@@ -380,8 +390,7 @@ def fit_binned(
     Raises
     ------
     ValueError
-        For bins or counts that cannot be used; for fewer bins than the parameters need; for more
-        than two features with covariances that are not diagonal; and as `fit_gmm`.
+        For bins or counts that cannot be used, or fewer bins than the parameters need.
     TypeError, OSError, FitError, FitInterrupted
         As `fit_gmm`.
 
@@ -390,16 +399,12 @@ def fit_binned(
     ConvergenceWarning
         When `max_iter` ends the fit and `tol` is not 0.
     WeightsWarning
-        When counts look like shares, percentages or densities: they are not integers, and are all
-        below 1, sum to about 1 or 100 or to less than twice the number of parameters, or have the
-        integral 1 over the bins. Multiply them by the number of rows.
+        When counts look like shares, percentages or densities.
 
     Notes
     -----
-    Probabilities and moments inside bins are integrals by Gauss's rule, accurate to about 1e-13
-    however far out, narrow or wide a bin is (see `mixtura.reference.truncated`). One iteration
-    evaluates 6 to 48 points for each bin and component; of two features with correlations, 36 to a
-    few thousand, most for bins that are wide beside a component.
+    One iteration evaluates 6 to 48 points for each bin and component; of two features with
+    correlations, 36 to a few thousand. Probabilities are accurate to about 1e-13.
 
     References
     ----------

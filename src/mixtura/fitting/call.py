@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from mixtura.covariance import family_named
 from mixtura.data import RowSource, open_rows, with_columns, with_noise
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     check_count,
     check_n_threads,
@@ -101,7 +102,7 @@ class Call:
     @classmethod
     def checked(
         cls,
-        X: ArrayLike | RowSource,
+        X: AnyRows,
         n_components: int,
         *,
         columns: Sequence[str | int] | None,

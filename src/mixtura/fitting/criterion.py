@@ -79,7 +79,7 @@ def _value_of_callable(criterion: Callable[..., float], fit: AnyFit, source: Row
 
 
 def cross_validate(
-    selection: GMMSelection,
+    selection: GMMSelection[Any],
     models: Models,
     sizes: tuple[int, ...],
     streams: list[np.random.Generator],

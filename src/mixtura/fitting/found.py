@@ -46,7 +46,7 @@ FACTS = (
 )
 
 
-class Found(Answers):
+class Found(files.Saved, Answers):
     """A mixture that a fit has found, and how. `GMMFit` tells what the fields are."""
 
     history: Floats
@@ -62,7 +62,6 @@ class Found(Answers):
     search: SearchReport | None
 
     __repr__ = short_repr
-    save = files.save
 
     def __post_init__(self) -> None:
         history = np.array(self.history)
@@ -91,6 +90,28 @@ class Found(Answers):
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> print(fit.summary(["log capacity"]))
+        Gaussian mixture: 2 components, full covariances, 1 feature, 155 rows
+        log-likelihood -184.644766 nats, 5 parameters
+        converged after 10 iterations
+        entropy of the assignments 7.63241 nats, 7.10% of the most that 2 components can have
+        search: 5 starts and 3 moves found 1 maximum 7 times (-1.191316 nats per row)
+        <BLANKLINE>
+                             component 0   component 1
+        weight                   0.59643       0.40357
+        size                      92.447        62.553
+        separation                4.2468        4.2468
+        nearest component              1             0
+        mean
+          log capacity            4.3305        6.2499
+        standard deviation
+          log capacity           0.37296       0.51906
         """
         table = as_text(table_lines(self.model, feature_names, self.weight_sum))
         return "\n".join([*self._headlines(), "", table])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data import RowSource
+from mixtura.data.any_rows import AnyRows, Numbers
 from mixtura.data.checks import (
     check_count,
     check_fixed,
@@ -43,11 +43,11 @@ __all__ = ["check_reg_covar", "fit_gmm"]
 
 FixedParts = str | Sequence[str] | ArrayLike | Mapping[str, bool | ArrayLike] | None
 Fitted = GMMFit | BayesianGMMFit | KMeansFit
-Init = Start | ArrayLike | GaussianMixture | Fitted | HierarchicalTree | Callable[..., Any]
+Init = Start | Numbers | GaussianMixture | Fitted | HierarchicalTree | Callable[..., Any]
 
 
 def fit_gmm(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_components: int,
     *,
     covariance_type: str = "full",
@@ -77,104 +77,71 @@ def fit_gmm(
     checkpoint_every: float = 60.0,
     verbose: Verbose = None,
 ) -> GMMFit:
-    """Fit a Gaussian mixture by expectation-maximisation.
+    """Fit a Gaussian mixture by expectation-maximisation (EM).
+
+    :doc:`/manual/fitting` says what the arguments do, and why.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features), or RowSource
-        The rows, finite but for `missing`: an array, a frame (pandas, polars, pyarrow), xarray, a
-        tensor in the memory of the CPU, or several of them (`mixtura.scan`); a Dask array or
-        DataFrame, or a Spark DataFrame, which is worked on where its partitions are
-        (:doc:`/manual/dask`, :doc:`/manual/spark`). The names of a frame's columns become the
-        model's `feature_names`.
+        The rows: an array, a data frame, a Dask or Spark collection, or what `mixtura.scan`
+        returns.
     n_components : int
         Number of Gaussian components.
     covariance_type : str
-        How covariances are restricted: "full", "tied", "diag" or "spherical", or what is equal,
-        varies or is the identity among components, in the letters of Celeux and Govaert: "EII",
-        "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV" or
-        "VVV"; "E" or "V" for one column. See `GaussianMixture`.
+        "full", "tied", "diag" or "spherical"; or one of fourteen families, from "EII" to "VVV" ("E"
+        or "V" for one column): see :doc:`/manual/families`.
     columns : list of str or int, optional
-        Columns of X to use, by name or position, in this order: `mixtura.scan` chooses them. None
-        is all of them.
+        Columns of X to use, by name or position, in this order. None is all of them.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
         one for each row.
     labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
-        What is known of the component of each row: integers from 0, -1 where it is not known; or a
-        table with 1 for each component that a row may belong to and 0 for the others, or with
-        relative plausibilities between them. Component j is then that of label j. A row says
-        nothing if its label is -1, or if all its plausibilities are 1. None knows nothing.
+        The component of each row, -1 where it is not known; or a table of plausibilities [4]_. None
+        is no labels. See :doc:`/manual/labels`.
     groups : array_like of shape (n_components,), int, optional
-        The class of each component, from 0, where classes have several. Then `labels` are classes
-        (a table has a column for each), and a row may belong to all components of its class.
+        The class of each component, from 0, where `labels` are classes. None is one for each.
     noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
-        Known covariance of the noise of each row, in squared units of the m columns of X: one
-        variance for all columns, one for each, or a matrix; zeros for no noise. The mixture is that
-        of the rows without noise [5]_. See :doc:`/manual/incomplete`.
+        Known variances or covariances of the noise of each row, squared units of X. The mixture is
+        that of the rows without noise [5]_. None is no noise. See :doc:`/manual/noise`.
     projection : array_like of shape (n_samples, m, n_features), optional
         With `noise_covariance`: row i of X is ``projection[i] @ v + noise`` of a row v of the
         mixture. None is the identity.
     init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
-        "mixed" (default: starts of different kinds in turn), "kmeans", "kmeans++", "random" or
-        "hierarchical" for automatic starts; integer labels (n_samples,), -1 for rows that take no
-        part in the start, or boolean ones of two components; responsibilities (n_samples,
-        n_components), rows summing to one; means (n_components, n_features), each row beginning
-        with the nearest in units of the features' standard deviations; a mixture or what has one as
-        its `model` (a fit, a stream, a posterior), from which EM starts exactly, or from the
-        nearest mixture of `covariance_type`; a fit of k-means to these rows, for its labels; a tree
-        of them, cut into `n_components`; or a callable ``(X, n_components, rng)`` that returns any
-        of these. One-dimensional integers are labels; a table is known by its shape, and refused
-        where rows, components and features are equally many. With `labels`, clusters get the
-        numbers of the labels that they agree with best; "labels" shares out each row as its label
-        says, in equal parts where that says nothing.
+        Where EM starts: "mixed", "kmeans", "kmeans++", "random" or "hierarchical" for automatic
+        starts; "labels" for what `labels` says; labels (n_samples,), responsibilities (n_samples,
+        n_components) or means (n_components, n_features); a mixture, a fit or a tree; or a callable
+        ``(X, n_components, rng)`` that returns one of these.
     n_init : int
-        Effort of the search for a start: the number of automatic starts. After each five of them,
-        moves of components are tried on the best. For one seed, the search of the rows that it
-        looks at never ends lower with a larger number. Of hierarchical trees there are at most
-        three, each in other coordinates. See :doc:`/manual/starts`.
+        Number of automatic starts; a larger one searches harder. See :doc:`/manual/starts`.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance. A number is relative to the variance of each
-        feature, so that a fit does not depend on units; an array is absolute, in squared units.
-        0 is none.
+        feature; an array is absolute, in squared units. 0 is none.
     prior : ConjugatePrior, TracePrior, "default" or None
-        Prior of the parameters. Then the fit is that of largest posterior density, no covariance
-        becomes singular, and few rows suffice: one, if `init` is a mixture. "default" is
-        ``ConjugatePrior()``, a weak one scaled by the rows [6]_. Objective, `history` and `tol` are
-        those of log-likelihood and log prior together; `GMMFit.log_likelihood`, and criteria, of
-        the likelihood alone. Where components have priors of their own, `init` should be a mixture
-        or labels in their order. None maximises the likelihood. See :doc:`/manual/priors`.
-    tol : float, nats per unit of weight
-        Stop when the predicted remaining gain of the objective is no more than this. 0 never stops
+        Prior of the parameters: the fit is that of largest posterior density [6]_. "default" is
+        ``ConjugatePrior()``. None is no prior. See :doc:`/manual/priors`.
+    tol : float, nats per row
+        Stop when the predicted remaining gain of the objective is at most this. 0 never stops
         early.
     max_iter : int
-        Most iterations.
+        Largest number of iterations.
     accelerate : bool
-        Extrapolate where iterations are slow (see `mixtura.schedules.squarem`). With ``tol=0`` or
-        ``em="hard"`` or "memoised" there are plain iterations only.
+        Extrapolate where iterations are slow. ``tol=0`` has plain iterations only.
     em : {"soft", "hard", "annealed", "memoised"}
-        "soft" is EM. "hard" is classification EM: each row belongs altogether to its most probable
-        component. "annealed" is deterministic annealing EM. "memoised" makes an update after each
-        block of the rows [7]_, without `checkpoint` or rows in other processes: see
-        :doc:`/manual/fitting`.
+        EM [1]_; classification EM, which gives each row to one component [2]_; deterministic
+        annealing [3]_; or an update after each block of the rows [7]_.
     on_collapse : {"reseed", "drop", "raise"}
         What to do with a component that loses all weight or whose covariance becomes singular:
-        split the heaviest component instead (ten times; then it is dropped), continue without it,
-        or raise.
+        split the heaviest component instead, continue without it, or raise.
     avoid_spurious : bool
-        Avoid components that sit on ties, or that have fewer than twice the rows that their own
-        part of the covariances needs; False lets the likelihood decide alone.
+        Avoid components that sit on equal values or on few rows.
     fixed : str, sequence of str, array_like of shape (n_components,), bool, or dict, optional
-        What stays as in the mixture that `init` is: "weights", "means", "covariances" or several
-        of them; a mask of components that stay altogether; or a dict from these names to masks, or
-        to True for all. None estimates everything.
+        What stays as it is in `init`, a mixture: "weights", "means", "covariances" or several of
+        them; a mask of components; or a dict of masks. None estimates everything.
     missing : {"raise", "em"}
-        What NaN in `X` is, and what frames and masked arrays have in its place: an error, or with
-        "em" a number that is missing at random. Then EM is that of the observed numbers, and the
-        log-likelihood is theirs. A row with nothing observed is allowed; it says nothing. Complete
-        rows give the same fit to the bit. See :doc:`/manual/incomplete`.
+        What NaN in `X` is: an error, or a number missing at random. See :doc:`/manual/missing`.
     rng : int, Generator or None
-        Source of random numbers for automatic starts; None for fresh entropy.
+        Seed or generator for automatic starts; None draws a new seed.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
     backend : {"compiled", "reference"}
@@ -182,64 +149,45 @@ def fit_gmm(
     callback : callable, optional
         Called with a `State` after each iteration; a true result stops the fit.
     checkpoint : str or path-like, optional
-        File that keeps the state of the fit: the same call continues from there after the process
-        was killed, and ends with the same bits. One fit at a time may use it.
+        File that keeps the state of the fit: after a kill, the same call continues from it.
     checkpoint_every : float, seconds
-        Least time between two savings of it.
+        Shortest time between two savings of it.
     verbose : bool, "bar" or None
-        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
-        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
+        True writes lines of progress, "bar" shows a tqdm bar, False shows nothing. None shows
+        progress on a terminal after two seconds.
 
     Returns
     -------
     GMMFit
-        From an automatic start, the heaviest component comes first; of equal weights, that with the
-        smaller mean. From any other start, components keep its order, and with `labels` theirs.
+        From an automatic start, the heaviest component comes first. From another start, components
+        keep its order.
 
     Raises
     ------
-    ValueError
-        For values that cannot be used, before any work is done; for a column without any number.
-    TypeError
-        For arguments of the wrong kind; for a lambda, a local function or a callable object as
-        `init` together with `checkpoint`.
+    ValueError, TypeError
+        For values that cannot be used, before any work is done.
     OSError
         When `checkpoint` cannot be read, or not be written at the start.
     FitError
-        When there are too few rows for the covariances and `reg_covar` is 0; when components
-        collapse, under labels or responsibilities in `init` or later, and `on_collapse` does not
-        help: a component to which labels give rows is not dropped.
+        When there are too few rows, or components collapse and `on_collapse` does not help.
     MemoryError
-        For full or tied covariances that need more memory than the machine has, before any work.
+        For covariances that need more memory than the machine has, before any work.
     FitInterrupted
-        On Ctrl-C, with the fit so far; a KeyboardInterrupt. During the search for a start, `fit` is
-        the best of its runs, and its history that of their sample.
+        On Ctrl-C, with the fit so far; a KeyboardInterrupt.
 
     Warns
     -----
     ConvergenceWarning
         When `max_iter` ends the fit and `tol` is not 0.
     CheckpointWarning
-        When `checkpoint` cannot be written during the fit, as on a full disk; once a fit.
-    SingularScaleWarning
-        When a `prior` without a `scale` meets no more rows than features.
-    UnobservedPairsWarning
-        When two features are never observed together and a family has their covariance.
-    CoarseColumnsWarning
-        When components sat on ties and each row was spread over its cell of the data's grid, for
-        columns in which that matters: those of two values, and counts that are mostly zero.
+        When `checkpoint` cannot be written during the fit.
+    CoarseColumnsWarning, SingularScaleWarning, UnobservedPairsWarning
+        When the rows say too little about some parameters: each warning names the columns.
 
     Notes
     -----
-    One iteration costs about n k d (d + 1) multiply-adds for "full" and n k exponentials; memory
-    beyond the data is O(k d^2) for each of a few dozen partial sums, whatever n; with missing
-    values, about 20 bytes a row more. :doc:`/manual/fitting` describes starts, stopping, collapse,
-    spurious components, checkpoints and precision.
-
-    With `labels`, a_ij the plausibility of component j for row i, the log-likelihood is
-    ``sum_i sample_weight[i] log sum_j a_ij weight_j N(x_i; j)`` [4]_: for a label, that of row and
-    label together. ``em="hard"`` is then self-training: rows without a label get one in each
-    iteration.
+    One iteration costs about n k d (d + 1) multiply-adds for "full", and n k exponentials. Memory
+    beyond the data is O(k d^2), whatever n is.
 
     References
     ----------
@@ -251,9 +199,8 @@ def fit_gmm(
        1998.
     .. [4] E. Come, L. Oukhellou, T. Denoeux, P. Aknin, "Learning from partially supervised data
        using mixture models and belief functions", Pattern Recognition 42, 334-348, 2009.
-    .. [5] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete
-       distribution functions from noisy, heterogeneous and incomplete observations", Annals of
-       Applied Statistics 5, 1657-1677, 2011.
+    .. [5] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution", Annals of Applied Statistics
+       5, 1657-1677, 2011.
     .. [6] C. Fraley, A. E. Raftery, "Bayesian regularization for normal mixture estimation and
        model-based clustering", Journal of Classification 24, 155-181, 2007.
     .. [7] R. M. Neal, G. E. Hinton, "A view of the EM algorithm that justifies incremental, sparse,

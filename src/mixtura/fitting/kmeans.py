@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import Block, RowSource, open_rows, with_columns
+from mixtura.data.any_rows import AnyRows, Numbers
 from mixtura.data.checks import (
     check_centres,
     check_count,
@@ -41,12 +42,12 @@ METHODS: tuple[KMeansInit, ...] = ("kmeans++", "random")
 
 
 def fit_kmeans(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_clusters: int,
     *,
     columns: Sequence[str | int] | None = None,
     sample_weight: ArrayLike | None = None,
-    init: KMeansInit | ArrayLike | KMeansFit | HierarchicalTree = "kmeans++",
+    init: KMeansInit | Numbers | KMeansFit | HierarchicalTree = "kmeans++",
     n_init: int = 1,
     tol: float = 1e-4,
     max_iter: int = 300,
@@ -57,86 +58,66 @@ def fit_kmeans(
     backend: BackendName = "compiled",
     verbose: Verbose = None,
 ) -> KMeansFit:
-    """Cluster rows by Lloyd's algorithm.
+    """Cluster rows by k-means, with Lloyd's algorithm.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features), or RowSource
-        The rows, finite but for `missing`, as for `fit_gmm`. Distances are Euclidean: scale
-        features in different units first.
+        The rows, as for `fit_gmm`. Distances are Euclidean: scale features in different units
+        first.
     n_clusters : int
         Number of clusters.
-    columns : list of str or int, optional
-        Columns of X to use, by name or position, in this order: `mixtura.scan` chooses them. None
-        is all of them.
-    sample_weight : array_like of shape (n_samples,), optional
-        Non-negative; a row of weight two is two equal rows, one of weight zero is absent (it gets a
-        label all the same, -1 if it is not finite). None is one for each row.
+    columns, sample_weight : optional
+        As for `fit_gmm`.
     init : {"kmeans++", "random"}, array_like, KMeansFit or HierarchicalTree
-        How centers are chosen among the rows; the centers themselves, (n_clusters, n_features); a
-        fit of k-means, for its centers; or a tree of these rows, for the means of its clusters.
+        How centers are chosen among the rows [2]_; the centers, (n_clusters, n_features); a fit,
+        for its centers; or a tree of these rows, for the means of its clusters.
     n_init : int
         Runs from different starts; the one with the least inertia counts.
     tol : float
-        Stop when the predicted remaining decrease of the inertia is no more than this share of
-        the rows' total scatter, without outliers; 0 continues until no row changes its cluster.
+        Stop when the predicted remaining decrease of the inertia is no more than this share of the
+        rows' total scatter. 0 continues until no row changes its cluster.
     max_iter : int
-        Most iterations of each run.
+        Largest number of iterations of each run.
     missing : {"raise", "em"}
-        What NaN in `X` is, and what frames and masked arrays have in its place: an error, or with
-        "em" a missing number. Then distances are those in the observed features of a row, and a
-        center is the mean of what is observed in its rows. Rows with few numbers count little; one
-        with nothing observed is absent, and has the label -1.
-    rng : int, Generator or None
-        Source of random numbers; None for fresh entropy.
-    n_threads : int or None
-        Threads; None for as many as are useful. The result is the same to the bit.
+        What NaN in `X` is: an error, or a missing number; distances are then those of what is
+        observed.
+    rng, n_threads : optional
+        As for `fit_gmm`.
     callback : callable, optional
-        Called after each iteration with a `KMeansFit` as it stands, which does not change later; a
-        true result stops the run. Each one costs a copy of the labels, 8 bytes a row.
-    backend : {"compiled", "reference"}
-        The compiled kernels, or plain NumPy for comparison.
-    verbose : bool, "bar" or None
-        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
-        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
+        Called with a `KMeansFit` after each iteration; a true result stops the run.
+    backend, verbose : optional
+        As for `fit_gmm`.
 
     Returns
     -------
     KMeansFit
-        With "kmeans++" and "random", the cluster of largest weight comes first; of equal weights,
-        that with the smaller center. Clusters about given centers keep their order. It has no
-        `labels` for rows of `mixtura.scan` that are not in memory.
+        From "kmeans++" and "random", the largest cluster comes first. Clusters about given centers
+        keep their order.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For values that cannot be used, before any work is done.
-    TypeError
-        For arguments of the wrong kind.
     FitInterrupted
-        On Ctrl-C, with the best clusters so far, those of the last finished pass among them; a
-        KeyboardInterrupt. The labels of rows of weight zero mean nothing then.
+        On Ctrl-C, with the best clusters so far; a KeyboardInterrupt.
 
     Warns
     -----
     ConvergenceWarning
-        When `max_iter` ends the run and `tol` is not 0; when some clusters have no rows in the
-        end, as where fewer rows differ than there are clusters.
+        When `max_iter` ends the run and `tol` is not 0, or some clusters have no rows in the end.
 
     Notes
     -----
-    An iteration costs n k d multiply-adds; memory beyond the data O(n + k d). One more pass, of
-    2 n d multiply-adds, computes the standard deviations in the end; rows that are not in memory
-    are assigned again for it. Of these, "random" draws centers from a sample. k-means++ looks at no
-    more than 20,000 rows, or 100 for each cluster if that is more: up to there, a row of weight two
-    and two equal rows begin alike. A cluster that has lost its rows is given the row farthest from
-    its center, taken from that row's cluster.
+    An iteration [1]_ costs n k d multiply-adds. Memory beyond the data is O(n + k d).
+    :doc:`/manual/kmeans` describes empty clusters, weights of zero and interrupts.
 
     References
     ----------
     .. [1] S. P. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information
        Theory 28, 129-137, 1982.
-    .. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+    .. [2] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding",
+       SODA 2007.
 
     Examples
     --------

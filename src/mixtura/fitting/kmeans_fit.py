@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura import files
-from mixtura.data import Block, RowSource, open_rows
+from mixtura.data import Block, open_rows
+from mixtura.data.any_rows import AnyRows, FarRows, InBlocks, Into, Output, Whole, Written
 from mixtura.data.checks import (
     check_centres,
     check_labels,
@@ -26,7 +27,6 @@ from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.files import Contents, count, fact, feature_names_of, numbers
 from mixtura.mixture.checks import check_feature_names
-from mixtura.mixture.densities import Output
 from mixtura.mixture.profiles import profile_table
 from mixtura.mixture.table import Line, as_html, as_text, counted, counted_rows, frame, section
 from mixtura.parameters import Seen
@@ -41,7 +41,7 @@ ADDED_ARRAYS = ("history", "sizes", "deviations")  # which older files lack
 
 @files.saved_as("KMeansFit")
 @dataclass(frozen=True, eq=False)
-class KMeansFit:
+class KMeansFit(files.Saved):
     """Clusters of rows about their means.
 
     Attributes
@@ -49,9 +49,8 @@ class KMeansFit:
     centers : ndarray of shape (n_clusters, n_features)
         Weighted mean of each cluster's rows, of what is observed of them.
     labels : ndarray of shape (n_samples,), int64, or None
-        The nearest center of each row, the first of equals; -1 for a row of weight zero that is not
-        finite, and for one with nothing observed. None for rows that are not in memory: use
-        ``fit.predict(X, out=...)``.
+        The nearest center of each row, the first of equals; -1 for a row without any number to go
+        by. None for rows that are not in memory: use ``fit.predict(X, out=...)``.
     inertia : float, squared units of the features
         Weighted sum of squared distances to the nearest center.
     n_iter : int
@@ -65,17 +64,20 @@ class KMeansFit:
     sizes : ndarray of shape (n_clusters,)
         Total weight of each cluster's rows.
     deviations : ndarray of shape (n_clusters, n_features)
-        Standard deviation of each feature within each cluster, 0 for one row. None for the fits
-        that a callback gets.
+        Standard deviation of each feature within each cluster; None in callbacks.
     n_samples : int
         Rows of positive weight, with something observed.
     missing : {"raise", "em"}
         What `predict` takes NaN for, unless it is told otherwise: what the fit did.
 
-    Notes
-    -----
-    A file that was saved before these were added has no `history`, None for the next three, and
-    "raise" for `missing`.
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_kmeans(X, 2, rng=0)
+    >>> fit.sizes, fit.centers.round(1)
+    (array([172., 100.]), array([[ 4.3, 80.3],
+           [ 2.1, 54.8]]))
     """
 
     centers: Floats
@@ -91,7 +93,6 @@ class KMeansFit:
     missing: Missing = "raise"
 
     __repr__ = short_repr
-    save = files.save
 
     @property
     def n_clusters(self) -> int:
@@ -114,6 +115,22 @@ class KMeansFit:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> fit = mixtura.fit_kmeans([[0.0], [1.0], [9.0], [10.0]], 2, rng=0)
+        >>> print(fit.summary(["length"]))
+        k-means: 2 clusters, 1 feature, 4 rows
+        inertia 1, converged after 1 iteration
+        <BLANKLINE>
+                               cluster 0     cluster 1
+        share                        0.5           0.5
+        size                           2             2
+        center
+          length                     0.5           9.5
+        standard deviation
+          length                     0.5           0.5
         """
         table = as_text(self._table_lines(feature_names), "cluster")
         return "\n".join([*self._headlines(), "", table])
@@ -131,6 +148,13 @@ class KMeansFit:
         ------
         ImportError
             Where pandas is not installed.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> fit = mixtura.fit_kmeans([[0.0], [1.0], [9.0], [10.0]], 2, rng=0)
+        >>> fit.to_pandas()["weight"].tolist()
+        [0.5, 0.5]
         """
         names = check_feature_names(self.feature_names, self.n_features)
         shares = None if self.sizes is None else self.sizes / self.sizes.sum()
@@ -162,9 +186,45 @@ class KMeansFit:
             lines += section("standard deviation", names, self.deviations)
         return lines
 
+    @overload
     def predict(
         self,
-        X: ArrayLike | RowSource,
+        X: FarRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Whole],
+    ) -> Any: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Whole],
+    ) -> NDArray[np.int64]: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[Into[Written]],
+    ) -> Written: ...
+    @overload
+    def predict(
+        self,
+        X: AnyRows,
+        *,
+        missing: Missing | None = None,
+        n_threads: int | None = None,
+        **options: Unpack[InBlocks],
+    ) -> Iterator[NDArray[np.int64]]: ...
+    def predict(
+        self,
+        X: AnyRows,
         *,
         missing: Missing | None = None,
         out: Output = None,
@@ -178,19 +238,27 @@ class KMeansFit:
         X : array_like of shape (n_samples, n_features)
             The rows.
         missing : {"raise", "em"}, optional
-            As for `fit_kmeans`; None is what the fit's `missing` says. A row with nothing observed
-            has the label -1.
+            What NaN in a row is: an error, or a missing number. None is the fit's `missing`. A row
+            with nothing observed has the label -1.
         out : ndarray, str, path-like or None
-            Where to write the labels, which are not made in memory then: an array of their shape
-            and type, or a file that ends in .npy or .parquet. This is what is returned.
+            Array or file (.npy or .parquet) for the result, which is returned. See
+            :doc:`/manual/outputs`.
         blocks : bool
-            True returns an iterator of the labels of one block of rows after the other.
+            True returns an iterator of results, one for each block of rows.
         n_threads : int or None
-            Number of threads, None for as many as are useful.
+            Threads for each pass; None for as many as are useful. The result is the same to the
+            bit.
 
         Returns
         -------
         ndarray of shape (n_samples,), int64
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> fit = mixtura.fit_kmeans([[0.0], [1.0], [9.0], [10.0]], 2, init=[[0.0], [9.0]])
+        >>> fit.predict([[2.0], [8.0]])
+        array([0, 1])
         """
         check_output(out, blocks)
         check_n_threads(n_threads)
@@ -205,7 +273,7 @@ class KMeansFit:
 
     def profile(
         self,
-        X: ArrayLike | RowSource,
+        X: AnyRows,
         data: Any = None,
         *,
         sample_weight: ArrayLike | None = None,

@@ -18,7 +18,7 @@ from mixtura.updates import Event
 __all__ = ["GMMFit"]
 
 # Earlier versions knew of neither labels nor noise nor missing numbers, nor priors.
-EARLIER = {"n_labelled": 0, "has_noise": False, "n_missing": 0, "log_prior": 0.0}
+EARLIER: dict[str, float] = {"n_labelled": 0, "has_noise": False, "n_missing": 0, "log_prior": 0.0}
 
 
 @files.saved_as("GMMFit")
@@ -26,29 +26,23 @@ EARLIER = {"n_labelled": 0, "has_noise": False, "n_missing": 0, "log_prior": 0.0
 class GMMFit(Found):
     """A mixture and how it was found.
 
-    It has the methods and attributes of its mixture, too: ``fit.predict(X)`` is
-    ``fit.model.predict(X)``. Only if `has_noise`, it refuses rows without `noise_covariance`.
+    It has the methods and attributes of `GaussianMixture`, too: ``fit.predict(X)`` is
+    ``fit.model.predict(X)``. If `has_noise`, methods need `noise_covariance` with rows.
 
     Attributes
     ----------
     model : GaussianMixture
         The mixture.
     log_likelihood : float, nats
-        Weighted total of the training rows under `model`, without any prior, and of their labels
-        where the fit was given some; ``model.log_likelihood(X)`` is that of rows alone, and differs
-        then. NaN in an interrupted fit with a ridge, where it takes one more pass.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
-        The objective after each iteration: the sum of log-likelihood and `log_prior`, divided by
-        the total weight, less the ridge's penalty where `reg_covar` is not zero (see
-        `mixtura.updates.ridge`); the classification likelihood in place of the likelihood for
-        ``em="hard"``, the free energy at each temperature for ``em="annealed"`` (see
-        `mixtura.schedules.annealed`), or of what blocks remember for ``em="memoised"``. At one
-        temperature it never falls, except for rounding and in iterations named in `events`. Where a
-        recovery ends lower than what was before, the model is that of before.
+        Weighted total of the training rows, and of their labels where there are any; without the
+        prior. NaN in an interrupted fit with a ridge.
+    history : ndarray of shape (n_iter,), nats per row, read-only
+        The objective after each iteration: log-likelihood and `log_prior`, less the ridge's
+        penalty. :doc:`/manual/em_kinds` says what it is for other values of `em`.
     n_iter : int
         Iterations done, without those of the search for a start.
     converged : bool
-        Whether no more than about `tol` was left to gain.
+        Whether the predicted remaining gain was at most `tol`.
     stop_reason : {"converged", "max_iter", "callback", "interrupted"}
         Why the iterations ended.
     events : tuple of Event
@@ -59,21 +53,27 @@ class GMMFit(Found):
         Total weight of the rows; their number where they are unweighted.
     entropy : float, nats
         Of the assignments, ``-sum_ij sample_weight[i] resp[i, j] log resp[i, j]``: 0 where every
-        row clearly belongs to one component, at most ``weight_sum * log(n_components)``. NaN in an
-        interrupted fit.
+        row clearly belongs to one component. NaN in an interrupted fit.
     n_labelled : int
-        Rows of positive weight of whose component something was known: see `labels` of `fit_gmm`.
+        Rows of positive weight whose component was known, at least in part.
     has_noise : bool
-        Whether the noise of each row was known: see `noise_covariance` of `fit_gmm`. Then methods
-        that take rows and `noise_covariance` need it.
+        Whether the noise of each row was known.
     n_missing : int
-        Numbers that were missing in rows of positive weight: see `missing` of `fit_gmm`.
+        Numbers that were missing in rows of positive weight.
     log_prior : float, nats
-        Of the prior at the parameters of `model`, with constants: see `prior` of `fit_gmm`. 0
-        without a prior.
+        Log-density of the prior at the parameters of `model`; 0 without a prior.
     search : SearchReport or None
-        What the search for the start has found: how many maxima, how often, and how good. Its
-        `str` is a line of `summary`. None where the user gave the start.
+        What the search for the start has found. None where the user gave the start.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+    >>> fit.converged, fit.n_samples, round(fit.log_likelihood, 2)
+    (True, 272, -1130.26)
+    >>> fit.predict([[2.0, 50.0], [4.5, 85.0]])
+    array([1, 0])
     """
 
     model: GaussianMixture

@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.covariance import CELEUX_GOVAERT, FAMILIES, ONE_COLUMN, CovarianceFamily, family_named
 from mixtura.data import RowSource, open_rows, with_columns, with_noise
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     check_count,
     check_flag,
@@ -27,6 +28,7 @@ from mixtura.exceptions import ConvergenceWarning, SelectionInterrupted
 from mixtura.fitting.bayesian.arguments import conjugate_family
 from mixtura.fitting.bayesian.estimate import VariationalBayes
 from mixtura.fitting.bayesian.report import report_posterior
+from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.coarse import warn_of_coarse_columns
 from mixtura.fitting.criterion import cross_validate, ends, value_of
 from mixtura.fitting.estimates import PriorOption, estimate_under
@@ -41,6 +43,7 @@ from mixtura.fitting.selection import (
     OF_LIKELIHOOD,
     Criterion,
     GMMSelection,
+    OfGMMFit,
     criterion_name,
 )
 from mixtura.fitting.settings import Settings
@@ -57,10 +60,62 @@ NOT_REACHED = "interrupted"
 SEARCHED = 2  # best models that are searched once more
 
 
+@overload
 def select_gmm(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     n_components: int | Iterable[int] = range(1, 10),
-    covariance_types: Literal["all"] | Iterable[str] = "all",
+    covariance_type: str | Iterable[str] = "all",
+    *,
+    criterion: Literal["elbo"],
+    columns: Sequence[str | int] | None = None,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
+    init: Init = "mixed",
+    n_init: int = 10,
+    n_folds: int = 5,
+    reg_covar: float | ArrayLike = 1e-6,
+    prior: PriorOption = None,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    on_collapse: Literal["reseed", "raise"] = "reseed",
+    avoid_spurious: bool = True,
+    missing: Missing = "raise",
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    verbose: Verbose = None,
+) -> GMMSelection[BayesianGMMFit]: ...
+@overload
+def select_gmm(
+    X: AnyRows,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_type: str | Iterable[str] = "all",
+    *,
+    criterion: OfGMMFit = "bic",
+    columns: Sequence[str | int] | None = None,
+    sample_weight: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    noise_covariance: ArrayLike | None = None,
+    projection: ArrayLike | None = None,
+    init: Init = "mixed",
+    n_init: int = 10,
+    n_folds: int = 5,
+    reg_covar: float | ArrayLike = 1e-6,
+    prior: PriorOption = None,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    on_collapse: Literal["reseed", "raise"] = "reseed",
+    avoid_spurious: bool = True,
+    missing: Missing = "raise",
+    rng: int | np.random.Generator | None = None,
+    n_threads: int | None = None,
+    verbose: Verbose = None,
+) -> GMMSelection: ...
+def select_gmm(
+    X: AnyRows,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_type: str | Iterable[str] = "all",
     *,
     criterion: Criterion = "bic",
     columns: Sequence[str | int] | None = None,
@@ -81,81 +136,65 @@ def select_gmm(
     rng: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     verbose: Verbose = None,
-) -> GMMSelection:
+) -> GMMSelection[Any]:
     """Fit mixtures of several sizes and covariance families, and rank them by a criterion.
+
+    :doc:`/manual/selection` says how models are searched and compared.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features), or RowSource
-        The rows, finite but for `missing`, as for `fit_gmm`; a frame's names stay with the models.
+        The rows, as for `fit_gmm`.
     n_components : int or iterable of int
         Numbers of components.
-    covariance_types : "all" or iterable of str
-        Covariance types of `fit_gmm`; "all" is the fourteen of Celeux and Govaert, for one column
-        "E" and "V". "elbo" has four of them: "VII", "VVI", "EEE" and "VVV".
+    covariance_type : str or iterable of str
+        Covariance types of `fit_gmm`. "all" is the fourteen families; for one column "E" and "V";
+        for "elbo" the four "VII", "VVI", "EEE" and "VVV".
     criterion : {"bic", "aic", "icl", "cv", "elbo"} or callable
-        Lower is better. With `labels`, "bic", "aic" and "icl" are of rows and labels, "cv" and a
-        callable of rows alone. "cv" is minus twice the log-likelihood of rows held out; a
-        callable takes ``(model, X, sample_weight)`` and returns a number; rows of `mixtura.scan`
-        that are not in memory have their weights with them, and its `sample_weight` is None. Where
-        it raises an error or returns something else, the model has no value, and `reasons` says
-        why. "elbo" fits by variational Bayes, with the default prior of `fit_bayesian_gmm`, and is
-        minus twice the evidence lower bound with the logarithm of the number of labellings added;
-        `reg_covar` and `avoid_spurious` are ignored. See :doc:`/manual/bayesian`.
-    columns : list of str or int, optional
-        Columns of X to use, by name or position, in this order: `mixtura.scan` chooses them. None
-        is all of them.
-    sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each.
-    labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
-        As for `fit_gmm`; a table is for one number of components. Models of fewer components than
-        there are labels are not fitted, and `reasons` says so; without others, this is an error.
-    noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`; not for a callable criterion.
-    init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
-        As for `fit_gmm`. A tree and the trees of "hierarchical" serve every number of components. A
-        callable ``(X, n_components, rng)`` is called once for each, and what it returns starts all
-        families. Other starts are for one number of components; labels and responsibilities are
-        none for "cv", which leaves rows out.
-    n_init : int
-        Automatic starts of each scout (see Notes); the effort.
-    n_folds : int
-        Parts of the rows that are held out in turn, for "cv"; no more than there are rows.
-    reg_covar : float or array_like of shape (n_features,)
-        As for `fit_gmm`. Models with too few rows for maximum likelihood are not ranked by "bic",
-        "aic" and "icl", whatever the ridge: it alone would decide.
-    prior : ConjugatePrior, TracePrior, "default" or None
-        As for `fit_gmm`: the models are those of largest posterior density, which few rows suffice
-        for, and the criterion is of their likelihood [1]_. None with "elbo", which has a prior.
-    tol : float, nats per unit of weight
+        Lower is better. "cv" is minus twice the log-likelihood of rows held out. "elbo" is minus
+        twice the bound of variational Bayes. A callable ``(model, X, sample_weight)`` returns a
+        number.
+    columns, sample_weight : optional
         As for `fit_gmm`.
-    max_iter : int
-        Most iterations of each fit.
+    labels : array_like of shape (n_samples,) or (n_samples, n_components), optional
+        What is known of the component of each row, as for `fit_gmm`. Models of fewer components
+        than labels are not fitted.
+    noise_covariance, projection : array_like, optional
+        Noise of each row, as for `fit_gmm`; not for a callable criterion.
+    init : str, array_like, GaussianMixture, GMMFit, KMeansFit, HierarchicalTree or callable
+        Where fits start, as for `fit_gmm`. Arrays, mixtures and fits are for one number of
+        components.
+    n_init : int
+        Number of automatic starts; a larger one searches harder.
+    n_folds : int
+        Parts of the rows that are held out in turn, for "cv".
+    reg_covar : float or array_like of shape (n_features,)
+        Ridge on the diagonal of each covariance, as for `fit_gmm`.
+    prior : ConjugatePrior, TracePrior, "default" or None
+        Prior of the parameters, as for `fit_gmm`; criteria are of the likelihood alone [1]_. None
+        with "elbo", which has its own.
+    tol, max_iter : optional
+        Of each fit, as for `fit_gmm`.
     on_collapse : {"reseed", "raise"}
         As for `fit_gmm`. A model that loses a component for good counts as not fitted.
     avoid_spurious : bool
-        As for `fit_gmm`.
+        Avoid components that sit on equal values or on few rows.
     missing : {"raise", "em"}
-        As for `fit_gmm`. With "em", criteria and held-out rows count what is observed; a callable
-        gets the rows with NaN.
+        What NaN in `X` is: an error, or a number missing at random.
     rng : int, Generator or None
-        Source of random numbers for starts and folds; None for fresh entropy.
-    n_threads : int or None
-        Threads for each pass; None for as many as are useful. The result is the same to the bit.
-    verbose : bool, "bar" or None
-        None shows progress on a terminal after two seconds, as a tqdm bar or in lines. True writes
-        lines to standard error, at most two a second; "bar" shows a tqdm bar; False shows nothing.
+        Seed or generator for starts and folds; None draws a new seed.
+    n_threads, verbose : optional
+        As for `fit_gmm`.
 
     Returns
     -------
     GMMSelection
+        All fits, the table of the criterion, and why models are missing in it.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For values that cannot be used, before any work is done.
-    TypeError
-        For arguments of the wrong kind.
     SelectionInterrupted
         On Ctrl-C, with what was done; a KeyboardInterrupt.
 
@@ -163,34 +202,16 @@ def select_gmm(
     -----
     ConvergenceWarning
         When `max_iter` ended fits and `tol` is not 0.
-    UnobservedPairsWarning
-        When two features are never observed together and a family has their covariance.
-    CoarseColumnsWarning
-        When components sat on ties and each row was spread over its cell of the data's grid, for
-        columns in which that matters: those of two values, and counts that are mostly zero.
     WeightsWarning
-        When the weights sum to less than half the number of rows of positive weight, and the
-        criterion is "bic", "aic", "icl" or "elbo".
+        When the weights sum to far less than the number of rows, and the criterion counts rows.
+    CoarseColumnsWarning, UnobservedPairsWarning
+        As `fit_gmm`.
 
     Notes
     -----
-    For each number of components, scouts are searched as `fit_gmm` searches: four of the families
-    whose updates take one step, "EII", "VVI", "EEE" and "VVV" where `covariance_types` has them
-    (without any such family, the first and the last). Every family starts from where scouts and
-    other families have ended,
-    and moves are tried on the best of these starts. Then all models are fitted again, up and down
-    the numbers of components, as long as any gets better: from new ends of other families, and from
-    the fits of the same family with one component fewer and one more, after splits and mergers.
-    A family also starts where families that it contains have ended, if that is higher. So a family
-    never has a lower likelihood than one that it contains, unless that would take components that
-    are spurious or on few rows. In the end, for "bic", "aic" and "icl", the two best models are
-    searched by themselves with twice `n_init` starts.
-
-    With `prior`, the same holds for the posterior density of families that restrict
-    covariances alike.
-
-    Of rows that are not in memory, folds are drawn block by block, and trees are grown on a sample
-    of 20,000 rows. No array has an entry a row.
+    Each model also starts from where models of other sizes and families have ended. So a family
+    never has a lower likelihood than one that it contains, unless that would take spurious
+    components.
 
     References
     ----------
@@ -220,7 +241,7 @@ def select_gmm(
         check_option("criterion", criterion, CRITERIA)
     sizes = _check_sizes(n_components)
     by_evidence = criterion == "elbo"
-    names = _check_types(covariance_types, source.n_features, conjugate=by_evidence)
+    names = _check_types(covariance_type, source.n_features, conjugate=by_evidence)
     known, misfits = _known(labels, source, sizes)
     priors = {k: of_rows.prior for k, of_rows in known.items() if of_rows is not None}
     _check_init(init, sizes, criterion, source)
@@ -268,7 +289,7 @@ def select_gmm(
         report_posterior if by_evidence else report,
     )
     none = np.full((len(sizes), len(names)), np.nan)
-    selection = GMMSelection(
+    selection: GMMSelection[Any] = GMMSelection(
         criterion_name(criterion),
         sizes,
         names,
@@ -307,7 +328,7 @@ def select_gmm(
 
 
 def _search_best(
-    selection: GMMSelection, models: Models, criterion: Criterion, rng: np.random.Generator
+    selection: GMMSelection[Any], models: Models, criterion: Criterion, rng: np.random.Generator
 ) -> None:
     """Search the best models once more, each by itself, and enter what is better."""
     for k, name, _ in selection.top(SEARCHED):
@@ -339,7 +360,7 @@ def _known(
     return known, {k: str(error) for k, error in misfits.items()}
 
 
-def _warn_of_unconverged(selection: GMMSelection, tol: float) -> None:
+def _warn_of_unconverged(selection: GMMSelection[Any], tol: float) -> None:
     unfinished = sum(fit.stop_reason == "max_iter" for fit in selection.fits.values())
     if unfinished and tol > 0.0:
         warnings.warn(
@@ -393,24 +414,23 @@ def _check_folds(n_folds: int, n_rows: int) -> None:
         )
 
 
-def _check_types(
-    covariance_types: str | Iterable[str], n_features: int, *, conjugate: bool
-) -> tuple[str, ...]:
-    if isinstance(covariance_types, str) and covariance_types == "all":
+def _check_types(covariance_type: Any, n_features: int, *, conjugate: bool) -> tuple[str, ...]:
+    if isinstance(covariance_type, str) and covariance_type == "all":
         known = CELEUX_GOVAERT if n_features > 1 else ONE_COLUMN
         return tuple(n for n in known if not conjugate or FAMILIES[n].name in SHAPE_NAMES)
     named = conjugate_family if conjugate else family_named
-    names = (covariance_types,) if isinstance(covariance_types, str) else tuple(covariance_types)
+    is_one = isinstance(covariance_type, str) or not isinstance(covariance_type, Iterable)
+    names = (covariance_type,) if is_one else tuple(covariance_type)
     families: dict[CovarianceFamily, str] = {}
     for name in names:
         other = families.setdefault(named(name, n_features), name)
         if other is not name:
             raise ValueError(
-                f"covariance_types must be different models; {other!r} and {name!r} are the same. "
+                f"covariance_type must name different models; {other!r} and {name!r} are the same. "
                 f"Leave one out."
             )
     if not names:
         raise ValueError(
-            'covariance_types must name one type or more; got none. Use "all" for all of them.'
+            'covariance_type must name one model or more; got none. Use "all" for all of them.'
         )
     return names

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -19,12 +19,19 @@ from mixtura.passes import Backend
 from mixtura.shapes import Floats
 from mixtura.text import short_repr
 
-__all__ = ["CRITERIA", "AnyFit", "Criterion", "GMMSelection", "criterion_name"]
+__all__ = ["CRITERIA", "AnyFit", "Criterion", "GMMSelection", "OfGMMFit", "criterion_name"]
 
-Criterion = Literal["bic", "aic", "icl", "cv", "elbo"] | Callable[..., float]
+OfGMMFit = Literal["bic", "aic", "icl", "cv"] | Callable[..., float]  # what has fits of this kind
+Criterion = OfGMMFit | Literal["elbo"]
 CRITERIA = ("bic", "aic", "icl", "cv", "elbo")
 TITLES = {"elbo": "-2 ELBO"}  # of criteria whose names are not enough
 AnyFit = GMMFit | BayesianGMMFit
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    Fit = TypeVarWithDefault("Fit", bound=AnyFit, default=GMMFit)
+else:
+    Fit = TypeVar("Fit")
 SHOWN = 3  # models in a summary
 NO_VALUE = "none: no model has a value of the criterion"
 OF_LIKELIHOOD = ("bic", "aic", "icl")
@@ -44,7 +51,7 @@ SET_ASIDE = "lower, but not among the best: spurious components and few rows mak
 
 
 @dataclass(frozen=True, eq=False)
-class GMMSelection:
+class GMMSelection(Generic[Fit]):
     """Mixtures of the same rows, and how good each of them is.
 
     Attributes
@@ -63,6 +70,16 @@ class GMMSelection:
         The models that were fitted.
     reasons : dict from (n_components, covariance_type) to str
         Why each NaN of the table is there.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_acidity().data
+    >>> selection = mixtura.select_gmm(X, range(1, 4), ["E"], rng=0)
+    >>> selection.table.round(1)
+    array([[461.7],
+           [392.1],
+           [396.6]])
     """
 
     criterion: str
@@ -70,7 +87,7 @@ class GMMSelection:
     covariance_types: tuple[str, ...]
     table: Floats
     standard_error: Floats | None = None
-    fits: dict[tuple[int, str], AnyFit] = field(default_factory=dict)
+    fits: dict[tuple[int, str], Fit] = field(default_factory=dict)
     reasons: dict[tuple[int, str], str] = field(default_factory=dict)
 
     __repr__ = short_repr
@@ -89,18 +106,25 @@ class GMMSelection:
     def top(self, n: int = SHOWN) -> list[tuple[int, str, float]]:
         """The best models, as (n_components, covariance_type, criterion), the best first.
 
-        By "bic", "aic" and "icl", a model with components that are spurious or on few rows, `*` or
-        `^` in `summary`, is ranked as if these gained nothing by being narrower than the average
-        component. So it comes after one without, unless it is lower by more than that.
+        A model with spurious components, or components on few rows, may be ranked behind others
+        with a higher value: see :doc:`/manual/selection`.
 
         Parameters
         ----------
         n : int
-            Most models.
+            Largest number of models.
 
         Returns
         -------
         list of tuple
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> selection = mixtura.select_gmm(X, range(1, 4), ["E"], rng=0)
+        >>> [(k, round(bic, 1)) for k, _, bic in selection.top(2)]
+        [(2, 392.1), (3, 396.6)]
         """
         found = [
             (k, name, float(value))
@@ -128,7 +152,7 @@ class GMMSelection:
         return 2.0 * fit.weight_sum * _gain_of_suspects(fit)
 
     @property
-    def best(self) -> Any:
+    def best(self) -> Fit:
         """The fit with the lowest criterion: the first of `top`.
 
         Returns
@@ -149,15 +173,17 @@ class GMMSelection:
             )
         return self.fits[best[0][:2]]
 
-    def __getattr__(self, name: str) -> Any:
-        """Say where a method of a fit is."""
-        kind = type(self).__name__
-        if name.startswith("_") or not hasattr(GMMFit, name):
-            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
-        raise AttributeError(
-            f"{kind} has many mixtures and no {name!r}; its best fit has. Use "
-            f"selection.best.{name}, or one of selection.fits."
-        )
+    if not TYPE_CHECKING:  # it would let type checkers accept any name
+
+        def __getattr__(self, name: str) -> Any:
+            """Say where a method of a fit is."""
+            kind = type(self).__name__
+            if name.startswith("_") or not hasattr(GMMFit, name):
+                raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+            raise AttributeError(
+                f"{kind} has many mixtures and no {name!r}; its best fit has. Use "
+                f"selection.best.{name}, or one of selection.fits."
+            )
 
     def summary(self) -> str:
         """The table, the best models and why others are missing, in readable lines.
@@ -165,6 +191,23 @@ class GMMSelection:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> print(mixtura.select_gmm(X, range(1, 4), ["E"], rng=0).summary())
+        BIC of 3 mixtures; lower is better
+        <BLANKLINE>
+        components         E
+                 1     461.7
+                 2     392.1
+                 3     396.6
+        <BLANKLINE>
+        best
+          E, 2 components: 392.072 (log-likelihood -185.949, 4 parameters)
+          E, 3 components: 396.617 (log-likelihood -183.178, 6 parameters)
+          E, 1 component: 461.658 (log-likelihood -225.785, 2 parameters)
         """
         width = max(10, *(len(name) + 2 for name in self.covariance_types))
         lines = [
@@ -264,6 +307,17 @@ class GMMSelection:
         ------
         ImportError
             Where pandas is not installed.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> mixtura.select_gmm(X, range(1, 4), ["E"], rng=0).to_pandas().round(1)
+        covariance_type      E
+        n_components
+        1                461.7
+        2                392.1
+        3                396.6
         """
         pd = import_pandas()
         index = pd.Index(self.n_components, name="n_components")

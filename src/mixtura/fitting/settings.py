@@ -26,7 +26,7 @@ class Kind(NamedTuple):
     ----------
     step : str
         The E-step.
-    leaps : bool
+    extrapolates : bool
         Whether iterations may be accelerated.
     around : callable or None
         From the schedule of ordinary iterations to one that begins in another way.
@@ -35,16 +35,16 @@ class Kind(NamedTuple):
     """
 
     step: str
-    leaps: bool = True
+    extrapolates: bool = True
     around: Callable[[Schedule], Schedule] | None = None
     by_blocks: bool = False
 
 
 EM_KINDS: dict[EMKind, Kind] = {
     "soft": Kind("soft"),
-    "hard": Kind("hard", leaps=False),
+    "hard": Kind("hard", extrapolates=False),
     "annealed": Kind("soft", around=Annealed),
-    "memoised": Kind("soft", leaps=False, by_blocks=True),
+    "memoised": Kind("soft", extrapolates=False, by_blocks=True),
 }
 
 
@@ -71,6 +71,6 @@ class Settings:
 
     def schedule(self, tol: float, rounding: float, scale: Floats) -> Schedule:
         """Return the schedule of ordinary iterations that may leave `tol` to gain."""
-        leaps = self.accelerate and tol > 0.0 and self.kind.leaps
-        inner = Squarem(tol, rounding, scale) if leaps else Plain(tol, rounding)
+        extrapolates = self.accelerate and tol > 0.0 and self.kind.extrapolates
+        inner = Squarem(tol, rounding, scale) if extrapolates else Plain(tol, rounding)
         return Parting(inner, tol, rounding, scale) if tol > 0.0 else inner

@@ -63,13 +63,13 @@ __all__ = ["Begin", "Fitting"]
 Given = GaussianMixture | Parameters | Means | FromLabels | NDArray[Any]
 Begin = Start | Given
 
-ROUNDING = 1e-9  # nats per unit of weight: ends that differ by less are the same
+ROUNDING = 1e-9  # nats per row: ends that differ by less are the same
 LEAST_ROWS = 0.01  # average rows in a component; one with less has no rows of its own
 LEAST_IN_BLOCK = 1000  # rows, of which a pass takes as long as an update
 ROWS_PER_MEAN = 20  # in a block, for each component and feature, as in samples for starts
 MOST_SORTS = 3  # of the components of one fit: later ones change places of equal weight
 REPORTED = 16  # iterations of small data from one report to the next, if nobody asked for each
-SEARCH_TOL = 1e-4  # nats per unit of weight; what a run of the search may leave to gain
+SEARCH_TOL = 1e-4  # nats per row; what a run of the search may leave to gain
 
 
 class Fitting:
@@ -113,8 +113,11 @@ class Fitting:
     ) -> None:
         family = family_named(covariance_type, survey.source.n_features)
         check_memory(family.shape, n_components, survey.source)
-        self.survey, self.settings, self.family = survey, settings, family
-        self.covariance_type, self.n_components = covariance_type, n_components
+        self.survey: Survey = survey
+        self.settings: Settings = settings
+        self.family: CovarianceFamily = family
+        self.covariance_type: str = covariance_type
+        self.n_components: int = n_components
         self._progress, self._checkpoint = progress, checkpoint
         self._callback = None if callback is None else self._with_names(callback)
         is_told_each = callback is not None or (progress is not None and progress.verbose)
@@ -123,7 +126,7 @@ class Fitting:
             self._callback = _both(progress, self._callback)
         self._rows = survey.rows(family.shape, settings.kind.step)
         self._ridge = survey.absolute_ridge(settings.reg_covar)
-        self.prior = survey.priors.get(n_components)
+        self.prior: Floats | None = survey.priors.get(n_components)
         self._judge: Judge | None = None
         self._reorders = False  # whether the order of components is for the fit to choose
         self._update = self._update_with(family, self._ridge)

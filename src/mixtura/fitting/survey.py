@@ -19,7 +19,7 @@ from mixtura.updates import Collapse, Ridge
 __all__ = ["NO_PRIORS", "Survey"]
 
 LEAST_DEVIATION = 1e-10  # of a feature's scale; of its sixteen digits, ten are equal
-GAUSSIAN_TOL = 1e-12  # nats per unit of weight, of the one Gaussian of rows that lack numbers
+GAUSSIAN_TOL = 1e-12  # nats per row, of the one Gaussian of rows that lack numbers
 GAUSSIAN_ITERATIONS = 1000
 MOST_DEVIATIONS = 1e6  # of a prior mean: beyond, bounds miss 1e-8 nats and more by rounding
 NO_PRIORS: Mapping[int, Floats] = {}  # nothing is known of any row
@@ -56,7 +56,9 @@ class Survey:
     def __init__(
         self, source: RowSource, backend: Backend, priors: Mapping[int, Floats] = NO_PRIORS
     ) -> None:
-        self.source, self.backend, self.priors = source, backend, priors
+        self.source: RowSource = source
+        self.backend: Backend = backend
+        self.priors: Mapping[int, Floats] = priors
         _, self._of_all = moments(source, backend)
         self._gaussians: dict[Shape, tuple[Floats, Floats]] = {}
         self._said: set[type[Warning]] = set()

@@ -1,10 +1,11 @@
 # What every compiled module _kernels_v2, _kernels_v3, ... offers.
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 from mixtura.parameters import Parameters, Seen
 from mixtura.shapes import Floats, Shape
@@ -29,16 +30,19 @@ def maximise_covariances(
     covariances: Floats,
 ) -> int: ...
 
+@disjoint_base
 class MStep:
     shape: Shape
 
-    def __init__(
-        self, letters: str, shape: Shape, ridge: Floats | None, most_inflation: float
-    ) -> None: ...
+    def __new__(
+        cls, letters: str, shape: Shape, ridge: Floats | None, most_inflation: float
+    ) -> Self: ...
     def maximise(self, statistics: Statistics, previous: Floats | None) -> Parameters | None: ...
     def log_weights(self, weights: Floats, factors: Floats) -> Floats: ...
 
+@disjoint_base
 class Rows:
+    extras: tuple[str, ...]
     n_samples: int
     n_features: int
     rounding: float
@@ -47,15 +51,15 @@ class Rows:
     followed: int
     shared: float
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         X: NDArray[Any],
         sample_weight: Floats | None = None,
         centre: Floats | None = None,
         *,
         single: bool = False,
         code: _Labels | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     def n_tiles(self, n_components: int, shape: Shape) -> int: ...
     def accumulate(
         self,
@@ -144,16 +148,21 @@ def entropies(
 ) -> Floats: ...
 def runnalls(statistics: Statistics, one: NDArray[np.intp], other: NDArray[np.intp]) -> Floats: ...
 
+@disjoint_base
 class IncompleteRows(Rows):
-    extras: tuple[str, ...]
+    # These are for whole rows.
+    given: None  # type: ignore[assignment]
+    guess: None  # type: ignore[assignment]
+    lloyd: None  # type: ignore[assignment]
+    potentials: None  # type: ignore[assignment]
+    seeds: None  # type: ignore[assignment]
 
     def complete(self, seen: Seen, n_threads: int | None, *, out: Floats) -> None: ...
 
+@disjoint_base
 class NoisyRows(Rows):
-    extras: tuple[str, ...]
-
-    def __init__(
-        self,
+    def __new__(
+        cls,
         X: NDArray[Any],
         sample_weight: Floats | None = None,
         centre: Floats | None = None,
@@ -162,5 +171,5 @@ class NoisyRows(Rows):
         noise: Floats,
         observed: Floats | None = None,
         projection: Floats | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     def complete(self, seen: Seen, n_threads: int | None, *, out: Floats) -> None: ...

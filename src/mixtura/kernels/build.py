@@ -17,10 +17,9 @@ def build_config() -> dict[str, Any]:
     Returns
     -------
     dict
-        The build's ``version``, ``compiler``, ``compiler_version``, ``c_flags``, ``openmp``
-        (without it every pass runs on one thread) and ``instruction_sets`` compiled; and, of this
-        process, ``instruction_set`` in use, ``lanes`` (float64 numbers to a vector) and
-        ``n_threads``, the most that a pass uses by default.
+        Of the build: ``version``, ``compiler``, ``compiler_version``, ``c_flags``, ``openmp`` and
+        ``instruction_sets``. Of this process: ``instruction_set``, ``lanes`` (float64 numbers to a
+        vector) and ``n_threads``, the most that a pass uses by default.
 
     Examples
     --------

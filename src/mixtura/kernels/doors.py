@@ -51,7 +51,15 @@ def log_density(
     n_threads: int | None = None,
     out: Floats | None = None,
 ) -> Floats:
-    """Log-density of every row under every component: `mixtura.reference.log_density`, compiled."""
+    """Log-density of every row under every component: `mixtura.reference.log_density`, compiled.
+
+    Examples
+    --------
+    >>> from mixtura import kernels
+    >>> kernels.log_density([[0.0], [1.0]], [[0.0]], [1.0], covariance_type="spherical")
+    array([[-0.91893853],
+           [-1.41893853]])
+    """
     check_n_threads(n_threads)
     X = check_rows(X)
     means, factors = check_components(means, precisions_cholesky, covariance_type, X.shape[1])
@@ -70,7 +78,16 @@ def responsibilities(
     covariance_type: ShapeName,
     n_threads: int | None = None,
 ) -> tuple[Floats, Floats]:
-    """Posterior probability of every component: `mixtura.reference.responsibilities`, compiled."""
+    """Posterior probability of every component: `mixtura.reference.responsibilities`, compiled.
+
+    Examples
+    --------
+    >>> from mixtura import kernels
+    >>> resp, log_prob = kernels.responsibilities(
+    ...     [[0.0]], [0.25, 0.75], [[0.0], [0.0]], [1.0, 1.0], covariance_type="spherical")
+    >>> resp
+    array([[0.25, 0.75]])
+    """
     check_n_threads(n_threads)
     X = check_rows(X)
     means, factors = check_components(means, precisions_cholesky, covariance_type, X.shape[1])
@@ -92,7 +109,16 @@ def accumulate(
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Statistics:
-    """Statistics of the rows under a mixture: `mixtura.reference.accumulate`, compiled."""
+    """Statistics of the rows under a mixture: `mixtura.reference.accumulate`, compiled.
+
+    Examples
+    --------
+    >>> from mixtura import kernels
+    >>> s = kernels.accumulate(
+    ...     [[0.0], [1.0]], [1.0], [[0.0]], [1.0], covariance_type="spherical")
+    >>> s.resp_sum, s.resp_x, s.resp_xx
+    (array([2.]), array([[1.]]), array([1.]))
+    """
     check_n_threads(n_threads)
     check_option("em", em, ("soft", "hard"))
     X = check_rows(X)
@@ -112,7 +138,16 @@ def accumulate_resp(
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Statistics:
-    """Statistics under given responsibilities: `mixtura.reference.accumulate_resp`, compiled."""
+    """Statistics under given responsibilities: `mixtura.reference.accumulate_resp`, compiled.
+
+    Examples
+    --------
+    >>> from mixtura import kernels
+    >>> s = kernels.accumulate_resp(
+    ...     [[0.0], [2.0]], [[1.0], [1.0]], [[1.0]], covariance_type="diag")
+    >>> s.means(), s.resp_xx
+    (array([[1.]]), array([[2.]]))
+    """
     check_n_threads(n_threads)
     check_option("covariance_type", covariance_type, SHAPE_NAMES)
     X = check_rows(X)
@@ -131,7 +166,16 @@ def accumulate_labels(
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Statistics:
-    """Statistics under given labels: `mixtura.reference.accumulate_labels`, compiled."""
+    """Statistics under given labels: `mixtura.reference.accumulate_labels`, compiled.
+
+    Examples
+    --------
+    >>> from mixtura import kernels
+    >>> s = kernels.accumulate_labels(
+    ...     [[0.0], [2.0], [9.0]], [0, 0, 1], [[1.0], [9.0]], covariance_type="diag")
+    >>> s.resp_sum, s.resp_xx.ravel()
+    (array([2., 1.]), array([2., 0.]))
+    """
     check_n_threads(n_threads)
     check_option("covariance_type", covariance_type, SHAPE_NAMES)
     X = check_rows(X)
@@ -148,7 +192,15 @@ def assign(
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> tuple[NDArray[np.int64], Statistics]:
-    """Nearest center of every row, and statistics: `mixtura.reference.assign`, compiled."""
+    """Nearest center of every row, and statistics: `mixtura.reference.assign`, compiled.
+
+    Examples
+    --------
+    >>> from mixtura import kernels
+    >>> labels, s = kernels.assign([[0.0], [1.0], [9.0]], [[0.0], [8.0]])
+    >>> labels, s.resp_xx
+    (array([0, 0, 1]), array([1., 1.]))
+    """
     check_n_threads(n_threads)
     X = check_rows(X)
     centers = check_centres(centers, X.shape[1], name="centers")
@@ -169,7 +221,18 @@ def potentials(
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Floats:
-    """What each candidate for a seed would leave: `mixtura.reference.potentials`, compiled."""
+    """What each candidate for a seed would leave: `mixtura.reference.potentials`, compiled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtura import kernels
+    >>> nearest = np.full(3, np.inf)
+    >>> kernels.potentials([[0.0], [1.0], [9.0]], [[0.0], [9.0]], nearest)
+    array([82.,  1.])
+    >>> nearest[1:]
+    array([ 1., 81.])
+    """
     check_n_threads(n_threads)
     X = check_rows(X)
     seeds = check_centres(seeds, X.shape[1], name="seeds")
@@ -186,7 +249,18 @@ def agglomerate(
     blur: float,
     sample_weight: ArrayLike | None = None,
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Merge rows until one cluster is left: `mixtura.reference.agglomerate`, compiled."""
+    """Merge rows until one cluster is left: `mixtura.reference.agglomerate`, compiled.
+
+    Examples
+    --------
+    >>> from mixtura import kernels
+    >>> merges, losses = kernels.agglomerate([[0.0], [1.0], [3.0]], model="EII", blur=1e-3)
+    >>> merges
+    array([[0, 1],
+           [2, 3]])
+    >>> losses.round(3)
+    array([0.5  , 4.167])
+    """
     rows, model, blur, weight = check_agglomerate(X, model, blur, sample_weight)
     merges, losses = np.empty((len(rows) - 1, 2), dtype=np.int64), np.empty(len(rows) - 1)
     compiled_hierarchical.agglomerate(rows, weight, model, blur, merges, losses)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 
+from mixtura.algebra import CovarianceRule
 from mixtura.kernels.instruction_set import compiled_kernels
 from mixtura.shapes import Floats
 
@@ -31,13 +33,20 @@ def maximise_covariances(
     Returns
     -------
     ndarray of the family's shape
-        NaN for a component without weight, or with a scatter that is not finite. A covariance need
-        not be positive definite.
+        NaN for a component without weight, or with a scatter that is not finite.
 
     Raises
     ------
     ValueError
         For arrays of other shapes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtura import kernels
+    >>> kernels.maximise_covariances("VVV", np.array([[[8.0, 2.0], [2.0, 4.0]]]), np.array([2.0]))
+    array([[[4., 1.],
+            [1., 2.]]])
     """
     order, is_tied = compiled_kernels.families[name]
     scatter, counts = (np.ascontiguousarray(a, dtype=np.float64) for a in (scatter, counts))
@@ -65,4 +74,6 @@ def maximise_covariances(
 
 
 # By their names, as `Algebra.covariance_rules` has them.
-covariance_rules = {name: partial(maximise_covariances, name) for name in compiled_kernels.families}
+covariance_rules: Mapping[str, CovarianceRule] = {
+    name: partial(maximise_covariances, name) for name in compiled_kernels.families
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mixtura._build_config import BUILD_CONFIG
 from mixtura.data.checks import check_option
@@ -51,7 +51,8 @@ else:
 Rows = compiled_kernels.Rows
 IncompleteRows = compiled_kernels.IncompleteRows
 NoisyRows = compiled_kernels.NoisyRows
-best_splits = compiled_kernels.best_splits  # see `mixtura.search.splits`
-densest = compiled_kernels.densest  # see `mixtura.reference.dense`
-losses_of_rows = compiled_kernels.losses_of_rows  # see `mixtura.reference.losses`
-entropies, runnalls = compiled_kernels.entropies, compiled_kernels.runnalls
+best_splits: Final = compiled_kernels.best_splits  # see `mixtura.search.splits`
+densest: Final = compiled_kernels.densest  # see `mixtura.reference.dense`
+losses_of_rows: Final = compiled_kernels.losses_of_rows  # see `mixtura.reference.losses`
+entropies: Final = compiled_kernels.entropies
+runnalls: Final = compiled_kernels.runnalls

@@ -15,7 +15,15 @@ __all__ = ["eigh", "factorise", "multiply"]
 
 
 def factorise(covariances: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Precision factors, and which matrices have none: `mixtura.reference.factorise`, compiled."""
+    """Precision factors, and which matrices have none: `mixtura.reference.factorise`, compiled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtura import kernels
+    >>> kernels.factorise(np.array([[[4.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]]))[1]
+    array([False,  True])
+    """
     covariances = _squares(covariances, "covariances")
     factors = np.empty(covariances.shape)
     regular = np.zeros(len(covariances), dtype=bool)
@@ -24,7 +32,15 @@ def factorise(covariances: Floats) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def eigh(matrices: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues and eigenvectors: `mixtura.reference.eigh`, compiled."""
+    """Eigenvalues and eigenvectors: `mixtura.reference.eigh`, compiled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtura import kernels
+    >>> kernels.eigh(np.array([[[2.0, 1.0], [1.0, 2.0]]]))[0]
+    array([[1., 3.]])
+    """
     matrices = _squares(matrices, "matrices")
     values, axes = np.empty(matrices.shape[:2]), np.empty(matrices.shape)
     found = np.zeros(len(matrices), dtype=bool)
@@ -34,7 +50,16 @@ def eigh(matrices: Floats) -> tuple[Floats, Floats]:
 
 
 def multiply(left: Floats, right: Floats) -> Floats:
-    """Products of matrices: `mixtura.reference.multiply`, compiled."""
+    """Products of matrices: `mixtura.reference.multiply`, compiled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtura import kernels
+    >>> kernels.multiply(np.array([[[2.0, 0.0]]]), np.array([[[1.0], [5.0]], [[3.0], [5.0]]]))
+    array([[[2.]],
+           [[6.]]])
+    """
     left, right = _stack(left, "left"), _stack(right, "right")
     sizes = {len(left), len(right)} - {1}
     if left.shape[2] != right.shape[1] or len(sizes) > 1:

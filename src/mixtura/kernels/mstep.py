@@ -28,6 +28,13 @@ def m_step(family: str, shape: Shape, ridge: Floats | None) -> Any:
     -------
     MStep or None
         None where none is compiled.
+
+    Examples
+    --------
+    >>> from mixtura import kernels
+    >>> from mixtura.shapes import FULL
+    >>> kernels.m_step("no family", FULL, None) is None
+    True
     """
     if family not in compiled_kernels.families:
         return None

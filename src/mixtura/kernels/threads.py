@@ -37,7 +37,7 @@ def _load_runtime() -> ModuleType:
         del os.environ["OMP_WAIT_POLICY"]
 
 
-runtime = _load_runtime()
+runtime: ModuleType = _load_runtime()
 _lock = RLock()  # of `_busy`; reentrant, because a signal handler may make passes too
 _busy: dict[int, int] = {}  # from each Python thread that is making a pass to its OpenMP threads
 _after_fork = False

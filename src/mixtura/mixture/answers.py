@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from mixtura.data.frames import Names
 from mixtura.data.missing import Missing
@@ -62,30 +62,30 @@ class Answers:
     model: GaussianMixture
     has_noise: bool = False
 
-    log_prob = _of_rows(GaussianMixture.log_prob)
-    component_log_prob = _of_rows(GaussianMixture.component_log_prob)
-    responsibilities = _of_rows(GaussianMixture.responsibilities)
-    predict = _of_rows(GaussianMixture.predict)
-    aic = _of_rows(GaussianMixture.aic)
-    bic = _of_rows(GaussianMixture.bic)
-    icl = _of_rows(GaussianMixture.icl)
-    elbo = _of_rows(GaussianMixture.elbo)
-    profile = _of_rows(GaussianMixture.profile)
-    kl_divergence = answered(GaussianMixture.kl_divergence)
-    mean = answered(GaussianMixture.mean)
-    covariance = answered(GaussianMixture.covariance)
-    marginal = answered(GaussianMixture.marginal)
-    conditional = answered(GaussianMixture.conditional)
-    impute = answered(GaussianMixture.impute)
-    denoise = answered(GaussianMixture.denoise)
-    sample = answered(GaussianMixture.sample)
-    cdf = answered(GaussianMixture.cdf)
-    quantile = answered(GaussianMixture.quantile)
-    boundaries = answered(GaussianMixture.boundaries)
-    reordered = answered(GaussianMixture.reordered)
-    covariance_matrices = answered(GaussianMixture.covariance_matrices)
-    to_pandas = answered(GaussianMixture.to_pandas)
-    to_sklearn = answered(GaussianMixture.to_sklearn)
+    log_prob: Final = _of_rows(GaussianMixture.log_prob)
+    component_log_prob: Final = _of_rows(GaussianMixture.component_log_prob)
+    responsibilities: Final = _of_rows(GaussianMixture.responsibilities)
+    predict: Final = _of_rows(GaussianMixture.predict)
+    aic: Final = _of_rows(GaussianMixture.aic)
+    bic: Final = _of_rows(GaussianMixture.bic)
+    icl: Final = _of_rows(GaussianMixture.icl)
+    elbo: Final = _of_rows(GaussianMixture.elbo)
+    profile: Final = _of_rows(GaussianMixture.profile)
+    kl_divergence: Final = answered(GaussianMixture.kl_divergence)
+    mean: Final = answered(GaussianMixture.mean)
+    covariance: Final = answered(GaussianMixture.covariance)
+    marginal: Final = answered(GaussianMixture.marginal)
+    conditional: Final = answered(GaussianMixture.conditional)
+    impute: Final = answered(GaussianMixture.impute)
+    denoise: Final = answered(GaussianMixture.denoise)
+    sample: Final = answered(GaussianMixture.sample)
+    cdf: Final = answered(GaussianMixture.cdf)
+    quantile: Final = answered(GaussianMixture.quantile)
+    boundaries: Final = answered(GaussianMixture.boundaries)
+    reordered: Final = answered(GaussianMixture.reordered)
+    covariance_matrices: Final = answered(GaussianMixture.covariance_matrices)
+    to_pandas: Final = answered(GaussianMixture.to_pandas)
+    to_sklearn: Final = answered(GaussianMixture.to_sklearn)
 
     @property
     def weights(self) -> Floats:
@@ -140,14 +140,14 @@ class Answers:
     @property
     def volume(self) -> Floats:
         """See `GaussianMixture.volume`."""
-        return self.model.volume  # type: ignore[no-any-return]
+        return self.model.volume
 
     @property
     def shape(self) -> Floats:
         """See `GaussianMixture.shape`."""
-        return self.model.shape  # type: ignore[no-any-return]
+        return self.model.shape
 
     @property
     def orientation(self) -> Floats:
         """See `GaussianMixture.orientation`."""
-        return self.model.orientation  # type: ignore[no-any-return]
+        return self.model.orientation

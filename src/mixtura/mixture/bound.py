@@ -22,11 +22,12 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from mixtura.data import Block, RowSource
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_n_threads, check_resp, check_rows_sum_to_one
 from mixtura.data.index import check_index
 from mixtura.data.missing import Missing
 from mixtura.mixture.criteria import some_at_a_time, totals, weighted_sum
-from mixtura.mixture.densities import AnyRows, Components, evaluate, opened
+from mixtura.mixture.densities import Components, evaluate, opened
 from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
@@ -46,9 +47,8 @@ def elbo(
     projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
-    """Evidence lower bound: the log-likelihood is at least this, whatever responsibilities are.
+    """Evidence lower bound: the log-likelihood is at least this, for any responsibilities.
 
-    The expected log-likelihood of rows and labels together plus the entropy of the labels,
     ``sum_ij sample_weight[i] resp[i, j] (log weights[j] N(x_i | component j) - log resp[i, j])``
     [1]_.
 
@@ -60,21 +60,21 @@ def elbo(
         Share of each component in each row, non-negative; rows sum to one. None is the mixture's
         own responsibilities, for which the bound is the log-likelihood.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each.
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     float, nats
         `log_likelihood` minus the Kullback-Leibler divergence of `resp` from the mixture's own
-        responsibilities. -inf where a row has a share of a component of weight zero or of zero
-        density there.
+        responsibilities. -inf where a row has a share of a component of zero density there.
 
     Raises
     ------
@@ -89,10 +89,8 @@ def elbo(
 
     Notes
     -----
-    Rows of `resp` may miss one by the rounding of float32; they are divided by their sums. Missing
-    numbers have their own distribution given the observed ones and the component, for which the
-    bound is best. Responsibilities in float64 are used in place. Needs 24 MiB of memory besides,
-    and a byte for each responsibility while they are checked.
+    Needs 24 MiB of memory besides the rows, and a byte for each responsibility.
+    :doc:`/explanation/bound` shows why EM raises this bound.
 
     References
     ----------
@@ -102,7 +100,7 @@ def elbo(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> X = [[1.0], [3.0]]
     >>> round(mixture.elbo(X, [[1.0, 0.0], [0.0, 1.0]]), 4), round(mixture.log_likelihood(X), 4)
     (-4.2242, -4.1879)

@@ -39,9 +39,7 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
     ----------
     estimator : sklearn.mixture.GaussianMixture or mixtura.sklearn.GaussianMixture
         Or a BayesianGaussianMixture, whose mixture is that of the expected parameters. Only its
-        attributes are used, so it does not matter how they were set. Weights are divided by their
-        sum, which is not one in float32 and after ``max_iter=0``. In float32, covariances follow
-        from `precisions_cholesky_`, which have more digits of the small variances.
+        attributes are used. Weights are divided by their sum.
 
     Returns
     -------
@@ -53,8 +51,14 @@ def from_sklearn(cls: type[GaussianMixture], estimator: Any) -> GaussianMixture:
         For anything else.
     ValueError
         For an estimator that is not fitted, attributes that `GaussianMixture` would refuse, or
-        `precisions_cholesky_` that are not the factors of `covariances_`, to the rounding of their
-        dtype.
+        `precisions_cholesky_` that are not the factors of `covariances_`.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
+    >>> GaussianMixture.from_sklearn(mixture.to_sklearn()) == mixture
+    True
     """
     sklearn = _sklearn()
     known: Any = (
@@ -100,6 +104,13 @@ def to_sklearn(self: GaussianMixture) -> Any:
     sklearn.mixture.GaussianMixture
         Scikit-learn's own, as after ``max_iter=0``. With ``warm_start=True`` its `fit` starts from
         this mixture. A covariance type that scikit-learn does not have becomes "full".
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
+    >>> mixture.to_sklearn().predict([[0.5], [3.0]])
+    array([0, 1])
     """
     name, covariances, factors = self.covariance_type, self.covariances, self.precisions_cholesky
     if name not in SHAPE_NAMES:

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.data import Block, RowSource
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_n_threads
 from mixtura.data.looks import RowByRow
 from mixtura.data.missing import Missing
 from mixtura.exceptions import WeightsWarning, levels_inside
-from mixtura.mixture.densities import AnyRows, Components, evaluate, opened
+from mixtura.mixture.densities import Components, evaluate, opened
 from mixtura.mixture.table import counted
 from mixtura.shapes import Floats
 
@@ -63,18 +64,26 @@ def log_likelihood(
     X : array_like of shape (n_samples, n_features)
         The rows.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each.
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     float, nats
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> round(mixture.log_likelihood([[0.0], [2.0]], sample_weight=[2, 1]), 3)
+    -6.142
     """
     n_threads = check_n_threads(n_threads)
     rows = opened(
@@ -98,21 +107,24 @@ def aic(
     projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
-    """Akaike's criterion ``-2 log_likelihood + 2 n_parameters`` [1]_; lower is better.
+    """Akaike's criterion ``-2 log_likelihood + 2 n_parameters``; lower is better.
+
+    It estimates ``-2 log_likelihood`` of as many new rows [1]_.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows, at least one.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each.
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
@@ -127,6 +139,13 @@ def aic(
     ----------
     .. [1] H. Akaike, "A new look at the statistical model identification", IEEE Transactions on
        Automatic Control 19, 716-723, 1974.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> round(mixtura.fit_gmm(X, 2, rng=0).model.aic(X), 2)
+    2282.53
     """
     n_threads = check_n_threads(n_threads)
     rows = opened(
@@ -152,23 +171,24 @@ def bic(
     projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
-    """Schwarz's criterion, with n the sum of weights; lower is better.
+    """Schwarz's criterion ``-2 log_likelihood + n_parameters log n``; lower is better.
 
-    ``-2 log_likelihood + n_parameters log n`` [1]_.
+    n is the sum of weights [1]_.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows, at least one.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each.
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
@@ -183,6 +203,13 @@ def bic(
     ----------
     .. [1] G. Schwarz, "Estimating the dimension of a model", The Annals of Statistics 6,
        461-464, 1978.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> round(mixtura.fit_gmm(X, 2, rng=0).model.bic(X), 2)
+    2322.19
     """
     n_threads = check_n_threads(n_threads)
     rows = opened(
@@ -211,23 +238,23 @@ def icl(
 ) -> float:
     """Integrated completed likelihood; lower is better.
 
-    ``bic - 2 sum_i sample_weight[i] log max_j resp[i, j]``: BIC, and a penalty for rows that do
-    not clearly belong to one component. It is the BIC of the likelihood of rows and labels
-    together, each row assigned to its most probable component [1]_.
+    ``bic - 2 sum_i sample_weight[i] log max_j resp[i, j]``: BIC, and a penalty for rows that do not
+    clearly belong to one component [1]_.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows, at least one.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each.
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
@@ -240,14 +267,20 @@ def icl(
 
     Notes
     -----
-    Needs 8 MiB of memory besides the rows and their weights, because responsibilities are computed
-    for some rows at a time.
+    Needs 8 MiB of memory besides the rows and their weights.
 
     References
     ----------
     .. [1] C. Biernacki, G. Celeux, G. Govaert, "Assessing a mixture model for clustering with
        the integrated completed likelihood", IEEE Transactions on Pattern Analysis and Machine
        Intelligence 22, 719-725, 2000.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> round(mixtura.fit_gmm(X, 2, rng=0).model.icl(X), 2)
+    2322.7
     """
     n_threads = check_n_threads(n_threads)
     rows = opened(

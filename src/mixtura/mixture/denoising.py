@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_flag, check_n_threads
-from mixtura.mixture.densities import AnyRows, opened
+from mixtura.mixture.densities import opened
 from mixtura.passes import Backend
 from mixtura.shapes import Floats
 
@@ -20,6 +21,26 @@ __all__ = ["denoise"]
 NUMBERS_AT_ONCE = 1 << 20  # of matrices of rows in memory while covariances are computed
 
 
+@overload
+def denoise(
+    self: GaussianMixture,
+    X: AnyRows,
+    noise_covariance: ArrayLike,
+    projection: ArrayLike | None = None,
+    *,
+    return_cov: Literal[False] = False,
+    n_threads: int | None = None,
+) -> Floats: ...
+@overload
+def denoise(
+    self: GaussianMixture,
+    X: AnyRows,
+    noise_covariance: ArrayLike,
+    projection: ArrayLike | None = None,
+    *,
+    return_cov: Literal[True],
+    n_threads: int | None = None,
+) -> tuple[Floats, Floats]: ...
 def denoise(
     self: GaussianMixture,
     X: AnyRows,
@@ -31,29 +52,25 @@ def denoise(
 ) -> Floats | tuple[Floats, Floats]:
     """Expected true values of rows that were observed with noise.
 
-    With r_ij the responsibility of component j for row i, and b_ij and B_ij the mean and covariance
-    of the true row given that component and what was observed [1]_, they are ``sum_j r_ij b_ij``,
-    of covariance ``sum_j r_ij (B_ij + b_ij b_ij^T)`` less the outer product of their mean.
-
     Parameters
     ----------
     X : array_like of shape (n_samples, m)
         What was observed.
     noise_covariance : array_like of shape (n_samples,), (n_samples, m) or (n_samples, m, m)
-        Of the noise of each row, as for `fit_gmm`. Without noise, rows stay as they are, up to
-        rounding.
+        Noise of each row, as for `fit_gmm`.
     projection : array_like of shape (n_samples, m, n_features), optional
         As for `fit_gmm`.
     return_cov : bool
         Whether to return covariances too.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     expected : ndarray of shape (n_samples, n_features)
+        Rows without noise stay as they are, up to rounding.
     covariances : ndarray of shape (n_samples, n_features, n_features)
-        Only with `return_cov`.
+        Of each true row, given what was observed. Only with `return_cov`.
 
     Raises
     ------
@@ -62,19 +79,18 @@ def denoise(
 
     Notes
     -----
-    Cost O(n k d^3), O(n k d) where all covariances are diagonal. Covariances are computed in NumPy,
-    on one thread.
+    The formulas are those of [1]_. Cost O(n k d^3), O(n k d) where all covariances are diagonal.
+    Covariances are computed in NumPy, on one thread.
 
     References
     ----------
-    .. [1] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete
-       distribution functions from noisy, heterogeneous and incomplete observations", Annals of
-       Applied Statistics 5, 1657-1677, 2011, equations (13) and (14).
+    .. [1] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution", Annals of Applied Statistics
+       5, 1657-1677, 2011, equations (13) and (14).
 
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([1.0], [[0.0]], [3.0], "spherical")
+    >>> mixture = GaussianMixture([1], [[0]], [3], "spherical")
     >>> mixture.denoise([[4.0], [4.0]], [0.0, 1.0])
     array([[4.],
            [3.]])

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import Block, RowSource, open_rows, with_noise
+from mixtura.data.any_rows import (
+    AnyRows,
+    AskedInBlocks,
+    AskedInto,
+    AskedWhole,
+    FarRows,
+    Output,
+    Written,
+)
 from mixtura.data.checks import check_n_threads, check_option
 from mixtura.data.frames import Names
 from mixtura.data.looks import RowByRow
@@ -19,15 +28,14 @@ from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.parameters import Seen
 from mixtura.passes import Backend
+from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.mixture.gaussian import GaussianMixture
 
 __all__ = [
-    "AnyRows",
     "Asked",
     "Components",
-    "Output",
     "component_log_prob",
     "evaluate",
     "log_prob",
@@ -37,9 +45,6 @@ __all__ = [
     "predict",
     "responsibilities",
 ]
-
-AnyRows = ArrayLike | RowSource
-Output = NDArray[Any] | str | os.PathLike[str] | None
 
 
 class Components(Protocol):
@@ -76,6 +81,18 @@ IN_FILES: dict[str, tuple[str, bool, type, str]] = {
 }
 
 
+@overload
+def log_prob(self: GaussianMixture, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def log_prob(self: GaussianMixture, X: AnyRows, **options: Unpack[AskedWhole]) -> Floats: ...
+@overload
+def log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[Floats]: ...
 def log_prob(
     self: GaussianMixture,
     X: AnyRows,
@@ -94,27 +111,48 @@ def log_prob(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples,), nats
         -inf for a row where every component has zero density.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> mixture.log_prob([[0.0], [2.0]]).round(3)
+    array([-1.612, -2.919])
     """
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "log_prob", out, blocks)
 
 
+@overload
+def component_log_prob(self: GaussianMixture, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def component_log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedWhole]
+) -> Floats: ...
+@overload
+def component_log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def component_log_prob(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[Floats]: ...
 def component_log_prob(
     self: GaussianMixture,
     X: AnyRows,
@@ -133,27 +171,49 @@ def component_log_prob(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples, n_components), nats
         -inf for a component of weight zero.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> mixture.component_log_prob([[0.0], [2.0]]).round(3)
+    array([[-1.612, -9.612],
+           [-3.612, -3.612]])
     """
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "log_density", out, blocks)
 
 
+@overload
+def responsibilities(self: GaussianMixture, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def responsibilities(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedWhole]
+) -> Floats: ...
+@overload
+def responsibilities(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def responsibilities(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[Floats]: ...
 def responsibilities(
     self: GaussianMixture,
     X: AnyRows,
@@ -172,27 +232,49 @@ def responsibilities(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples, n_components)
         Rows sum to one. For a row where every component has zero density, the weights.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> mixture.responsibilities([[1.0], [2.0]]).round(3)
+    array([[0.982, 0.018],
+           [0.5  , 0.5  ]])
     """
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "resp", out, blocks)
 
 
+@overload
+def predict(self: GaussianMixture, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def predict(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedWhole]
+) -> NDArray[np.int64]: ...
+@overload
+def predict(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def predict(
+    self: GaussianMixture, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[NDArray[np.int64]]: ...
 def predict(
     self: GaussianMixture,
     X: AnyRows,
@@ -211,22 +293,29 @@ def predict(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or take the density of its observed features.
-        None is what the mixture's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`: densities are then those of rows with noise.
+        Noise of each row, as for `fit_gmm`. None is no noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples,), int64
         For a row where every component has zero density, the component of largest weight.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
+    >>> mixture.predict([[1.0], [3.0]])
+    array([0, 1])
     """
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "labels", out, blocks)

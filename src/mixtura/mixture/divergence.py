@@ -66,34 +66,28 @@ def kl_divergence(
     n_samples: int = 100_000,
     rng: int | np.random.Generator | None = None,
 ) -> Divergence:
-    """Kullback-Leibler divergence of this mixture from another one, ``E[log f(x) - log g(x)]``.
+    """Kullback-Leibler divergence of this mixture f from another one g, ``E[log f(x) - log g(x)]``.
 
-    It is the expected loss of log-density where rows of this mixture f are described by the other
-    one, g. If both are single Gaussians, it is exact by any method.
+    It is exact for two single Gaussians.
 
     Parameters
     ----------
     other : GaussianMixture or fit of one
         Of the same features. Its components and covariance type may be others.
     method : {"monte-carlo", "matched", "variational", "upper"}
-        How to compute it for mixtures [1]_:
-
-        - "monte-carlo", an estimate without bias, from random draws (equation 4);
-        - "matched", an approximation: each component is compared with one of the other mixture,
-          the best match (equations 14 and 15, [2]_). It is an upper bound if no two have the same
-          match;
-        - "variational", an approximation, which may be above or below (equation 20);
-        - "upper", an upper bound (equations 22 to 24, iterated until they settle).
+        An estimate from random draws, equation 4 of [1]_; an approximation by the best match of
+        each component, equations 14 and 15 ([2]_); another approximation, equation 20; or an upper
+        bound, equations 22 to 24.
     n_samples : int
-        Draws of "monte-carlo", at least 2. Other methods ignore it.
+        Draws of "monte-carlo", at least 2.
     rng : int, Generator or None
-        Source of random numbers of "monte-carlo".
+        Seed or generator of "monte-carlo"; None draws a new seed.
 
     Returns
     -------
     Divergence
-        The `value` and its `standard_error`, which is 0 but for "monte-carlo". The estimate and the
-        approximations may be negative; the divergence is not. Infinite beyond the range of float64.
+        The `value` and its `standard_error`, which is 0 but for "monte-carlo". Only "upper" is
+        never negative.
 
     Raises
     ------
@@ -108,12 +102,8 @@ def kl_divergence(
 
     Notes
     -----
-    A mixture's divergence from itself is 0 by "monte-carlo" and "variational", at most 0 by
-    "matched", and at least 0 by "upper". Components of weight zero do not count.
-
     Cost O(n_samples k d^2) for "monte-carlo", with 8 bytes of memory a draw; O(k^2 d^3) for the
-    other methods, O(k^2 d) where both mixtures have diagonal covariances. The standard error is
-    itself an estimate, and too small where draws of f seldom fall where g is much lower.
+    other methods. :doc:`/manual/divergence` compares the methods.
 
     References
     ----------
@@ -127,10 +117,10 @@ def kl_divergence(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> one = GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
-    >>> one.kl_divergence(GaussianMixture([1.0], [[2.0]], [1.0], "spherical"))
+    >>> one = GaussianMixture([1], [[0]], [1], "spherical")
+    >>> one.kl_divergence(GaussianMixture([1], [[2]], [1], "spherical"))
     Divergence(value=2.0, standard_error=0.0)
-    >>> two = GaussianMixture([0.5, 0.5], [[0.0], [2.0]], [1.0, 1.0], "spherical")
+    >>> two = GaussianMixture([0.5, 0.5], [[0], [2]], [1, 1], "spherical")
     >>> round(one.kl_divergence(two, "variational").value, 3)
     0.566
     """

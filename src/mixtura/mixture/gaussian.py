@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura import files, kernels
-from mixtura.cached import cached_property
+from mixtura.cached import cached_property, property_of
 from mixtura.covariance import FAMILIES, CovarianceFamily, family_named
 from mixtura.data.checks import check_option, without_rounding
 from mixtura.data.frames import Names
@@ -47,42 +47,99 @@ from mixtura.text import short
 __all__ = ["GaussianMixture"]
 
 
+class _Questions:
+    """What can be asked of a mixture: each question is a function, in a file for its subject.
+
+    `Final` makes type checkers agree on what a method is. In the body of the dataclass, it would
+    make fields of the methods.
+    """
+
+    # Densities, and the components of rows
+    log_prob: Final = densities.log_prob
+    component_log_prob: Final = densities.component_log_prob
+    responsibilities: Final = densities.responsibilities
+    predict: Final = densities.predict
+
+    # True values of noisy rows
+    denoise: Final = denoising.denoise
+
+    # How well it describes rows
+    log_likelihood: Final = criteria.log_likelihood
+    aic: Final = criteria.aic
+    bic: Final = criteria.bic
+    icl: Final = criteria.icl
+    elbo: Final = bound.elbo
+
+    # How far it is from another one
+    kl_divergence: Final = divergence.kl_divergence
+
+    # The whole, parts of it, and what is missing of a row
+    mean: Final = moments.mean
+    covariance: Final = moments.covariance
+    marginal: Final = marginal.marginal
+    conditional: Final = conditional.conditional
+    impute: Final = imputing.impute
+
+    # Mixtures of one feature
+    cdf: Final = one_feature.cdf
+    quantile: Final = one_feature.quantile
+    boundaries: Final = one_feature.boundaries
+
+    # The same mixture in another order
+    reordered: Final = reordering.reordered
+
+    # Random rows
+    sample: Final = sampling.sample
+
+    # What the covariances look like
+    covariance_matrices: Final = geometry.covariance_matrices
+    volume: Final = property_of(geometry.volume)
+    shape: Final = property_of(geometry.shape)
+    orientation: Final = property_of(geometry.orientation)
+
+    # The table of its numbers
+    summary: Final = table.summary
+    to_pandas: Final = table.to_pandas
+    _repr_html_ = table.html
+
+    # What its components look like in other columns
+    profile: Final = profiles.profile
+
+    # Files, and scikit-learn
+    _contents = saving.contents
+    to_sklearn: Final = convert.to_sklearn
+    from_sklearn: Final = classmethod(convert.from_sklearn)
+
+
 @files.saved_as("GaussianMixture")
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class GaussianMixture:
+class GaussianMixture(files.Saved, _Questions):
     """Mixture of Gaussian distributions, ``sum_j weights[j] N(x | means[j], covariance_j)``.
 
     Parameters
     ----------
     weights : array_like of shape (n_components,)
-        Non-negative, summing to one. A component of weight zero is allowed. float32 weights that
-        miss one by their rounding are divided by their sum.
+        Non-negative, summing to one. A component of weight zero is allowed.
     means : array_like of shape (n_components, n_features)
         Component means.
     covariances : array_like, squared units of the features
-        Positive definite; (n_components, n_features, n_features) for "full", one
-        (n_features, n_features) matrix that all share for "tied", variances
-        (n_components, n_features) for "diag" and (n_components,) for "spherical". In the shape of
-        "spherical" for "EII", of "diag" for names that end in I, and of "full" for the others.
+        Positive definite: (n_components, n_features, n_features) for "full", one
+        (n_features, n_features) for "tied", (n_components, n_features) for "diag" and
+        (n_components,) for "spherical".
     covariance_type : str
-        How covariances are restricted. With ``covariance_j = volume_j D_j diag(shape_j) D_j^T``,
-        three letters mean that volume, shape and orientation D are equal in all components (E),
-        vary (V) or are the identity (I): "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE",
-        "EVE", "VVE", "EEV", "VEV", "EVV" or "VVV" [1]_. "full" is "VVV", "tied" is "EEE", "diag" is
-        "VVI" and "spherical" is "VII". With one feature, "V" is "VVV" and "E" is "EEE".
+        How covariances are restricted: "full", "tied", "diag" or "spherical"; or one of the
+        fourteen families [1]_, such as "EEV". "EII" has the shape of "spherical", other names that
+        end in I have that of "diag", the others that of "full". See :doc:`/manual/families`.
     feature_names : sequence of n_features str, optional
-        Names of the columns that the mixture describes, such as those of the frame it was fitted
-        to. Methods then raise an error for a frame with other columns. None where there are none.
+        Names of the columns. Methods then refuse a frame with other columns. None is no names.
     missing : {"raise", "em"}
-        What methods do with NaN among the rows, unless they are told otherwise: raise an error, or
-        take it for a number that was not observed, so that densities are those of the observed
-        features. The mixture of ``fit_gmm(missing="em")`` has "em".
+        What methods take NaN for, unless they are told otherwise: an error, or a number that was
+        not observed, so that densities are those of the others.
 
     Attributes
     ----------
     weights, means, covariances, covariance_type, feature_names, missing
-        As given. A matrix that is symmetric only to rounding, that of float32 where it is float32,
-        is replaced by its symmetric part.
+        As given. A matrix that is symmetric only to rounding is replaced by its symmetric part.
     precisions_cholesky : ndarray
         Precision factors U in the shape of `covariances`: upper triangular with
         ``inv(covariance) = U @ U.T``, or reciprocal standard deviations.
@@ -90,28 +147,20 @@ class GaussianMixture:
     Raises
     ------
     ValueError
-        For shapes that do not fit together, values that are not finite, weights that are
-        negative or do not sum to one, covariances that are not symmetric and positive definite.
+        For shapes that do not fit together, values that are not finite, weights that are negative
+        or do not sum to one, covariances that are not symmetric and positive definite.
     TypeError
         For values that are not real numbers.
 
     Notes
     -----
-    A mixture cannot be changed: attributes cannot be set, and arrays are read-only copies. Many
-    threads can use the same one. ``dataclasses.replace(mixture, weights=...)`` makes another one.
-    Two mixtures are equal if their covariance types, weights, means and covariances are equal,
-    number by number; "full" equals "VVV", and names and `missing` do not count.
+    A mixture cannot be changed, and many threads can use it. ``dataclasses.replace`` makes another
+    one. Two mixtures are equal if their covariance types and all numbers are.
 
-    A row so far away that every component has zero density there has a log-probability of -inf.
-    Its responsibilities are the weights, and it is assigned to the component of largest weight.
-    With such a row the log-likelihood is -inf and the criteria are +inf.
-
-    Methods accept the same rows as `fit_gmm`. They raise ValueError or TypeError for rows that are
-    not finite real numbers, or that have another number of features or other names of them. A row
-    with a `sample_weight` of zero is left out, one with two counts twice. Weights that are
-    negative, all zero or of the wrong length raise ValueError. Each method makes one threaded pass
-    over the rows, of n k d (d + 1) / 2 multiply-adds for "full" and "tied" and n k d otherwise, and
-    gives the same bits for any `n_threads`.
+    Methods accept the same rows as `fit_gmm`, and raise ValueError or TypeError for others. Each
+    makes one threaded pass over the rows, of n k d (d + 1) / 2 multiply-adds for "full" and "tied"
+    and n k d otherwise. A row so far away that every component has zero density there has a
+    log-probability of -inf.
 
     References
     ----------
@@ -121,7 +170,7 @@ class GaussianMixture:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
     >>> mixture.predict([[0.5], [3.0]])
     array([0, 1])
     >>> mixture.log_prob([[0.5], [3.0]])
@@ -135,63 +184,6 @@ class GaussianMixture:
     feature_names: Names | None
     missing: Missing
     precisions_cholesky: Floats = field(init=False)
-
-    # Densities, and the components of rows
-    log_prob = densities.log_prob
-    component_log_prob = densities.component_log_prob
-    responsibilities = densities.responsibilities
-    predict = densities.predict
-
-    # True values of noisy rows
-    denoise = denoising.denoise
-
-    # How well it describes rows
-    log_likelihood = criteria.log_likelihood
-    aic = criteria.aic
-    bic = criteria.bic
-    icl = criteria.icl
-    elbo = bound.elbo
-
-    # How far it is from another one
-    kl_divergence = divergence.kl_divergence
-
-    # The whole, parts of it, and what is missing of a row
-    mean = moments.mean
-    covariance = moments.covariance
-    marginal = marginal.marginal
-    conditional = conditional.conditional
-    impute = imputing.impute
-
-    # Mixtures of one feature
-    cdf = one_feature.cdf
-    quantile = one_feature.quantile
-    boundaries = one_feature.boundaries
-
-    # The same mixture in another order
-    reordered = reordering.reordered
-
-    # Random rows
-    sample = sampling.sample
-
-    # What the covariances look like
-    covariance_matrices = geometry.covariance_matrices
-    volume = property(geometry.volume)
-    shape = property(geometry.shape)
-    orientation = property(geometry.orientation)
-
-    # The table of its numbers
-    summary = table.summary
-    to_pandas = table.to_pandas
-    _repr_html_ = table.html
-
-    # What its components look like in other columns
-    profile = profiles.profile
-
-    # Files, and scikit-learn
-    save = files.save
-    _contents = saving.contents
-    to_sklearn = convert.to_sklearn
-    from_sklearn = classmethod(convert.from_sklearn)
 
     @naming_what_fits
     def __init__(

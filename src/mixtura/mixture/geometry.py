@@ -22,6 +22,13 @@ def covariance_matrices(self: GaussianMixture) -> Floats:
     -------
     ndarray of shape (n_components, n_features, n_features), squared units of the features
         A new array.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> GaussianMixture([1], [[0, 0]], [4], "spherical").covariance_matrices()
+    array([[[4., 0.],
+            [0., 4.]]])
     """
     return self._family.shape.matrices(self.covariances, self.n_components, self.n_features)
 
@@ -49,9 +56,7 @@ def shape(self: GaussianMixture) -> Floats:
 
     Notes
     -----
-    The relative error of each number, and that of `volume`, is about ``eps cond(R)`` for a
-    correlation matrix R, however much the units of the features differ (see
-    `mixtura.covariance.principal`). Cost O(k d^3).
+    The relative error is about ``eps cond(R)`` for a correlation matrix R. Cost O(k d^3).
     """
     log_variances = _log_variances(self)
     shape: Floats = np.exp(log_variances - log_variances.mean(axis=1, keepdims=True))

@@ -16,19 +16,21 @@ no covariance of a pattern is factored for it.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixtura.data import Block
+from mixtura.data.any_rows import AnyRows, FarRows, InBlocks, Into, Output, Whole, Written
 from mixtura.data.checks import check_n_threads, check_rng
 from mixtura.data.looks import RowByRow
 from mixtura.data.outputs import answered, check_output
 from mixtura.data.question import Question
 from mixtura.mixture.checks import check_feature_names
-from mixtura.mixture.densities import AnyRows, Output, evaluate, opened
+from mixtura.mixture.densities import evaluate, opened
 from mixtura.mixture.sampling import correlated
 from mixtura.parameters import Seen
 from mixtura.passes import Backend
@@ -42,6 +44,42 @@ __all__ = ["impute"]
 ELEMENTS_AT_ONCE = 1 << 19  # of completed rows, or of responsibilities, in memory at one time
 
 
+@overload
+def impute(
+    self: GaussianMixture,
+    X: FarRows,
+    rng: int | np.random.Generator | None = None,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[Whole],
+) -> Any: ...
+@overload
+def impute(
+    self: GaussianMixture,
+    X: AnyRows,
+    rng: int | np.random.Generator | None = None,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[Whole],
+) -> NDArray[Any]: ...
+@overload
+def impute(
+    self: GaussianMixture,
+    X: AnyRows,
+    rng: int | np.random.Generator | None = None,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[Into[Written]],
+) -> Written: ...
+@overload
+def impute(
+    self: GaussianMixture,
+    X: AnyRows,
+    rng: int | np.random.Generator | None = None,
+    *,
+    n_threads: int | None = None,
+    **options: Unpack[InBlocks],
+) -> Iterator[NDArray[Any]]: ...
 def impute(
     self: GaussianMixture,
     X: AnyRows,
@@ -58,24 +96,20 @@ def impute(
     X : array_like of shape (n_samples, n_features)
         The rows; NaN, and the nulls of a frame, are missing.
     rng : int, Generator or None
-        None fills in what is expected of the missing numbers, given the observed ones of the row.
-        Else they are drawn at random: the component by its responsibility, then the numbers by its
-        conditional distribution. The same seed gives the same draws, for rows in blocks up to
-        rounding; rows that other processes work on have none.
+        None fills in the expected numbers, given the observed ones of the row. A seed or a
+        generator draws them at random from their distribution.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples, n_features), float32 where X is, else float64
-        A new array, also for a frame. The observed numbers have the same bits. A row without any
-        becomes the mean of the mixture, or a row like those of `sample`. Of rows of `mixtura.scan`,
-        one of weight zero that is not finite becomes NaN.
+        A new array, also for a frame. Observed numbers have the same bits.
 
     See Also
     --------
@@ -83,18 +117,20 @@ def impute(
 
     Notes
     -----
-    The expectation is the best guess of each number in mean square, and varies too little: where
-    variances, correlations or tests are computed afterwards, use several draws [1]_. Needs 4 MiB
-    for each of up to ten temporaries besides the result.
+    Expected numbers vary too little. Where variances, correlations or tests are computed
+    afterwards, use several draws [1]_. Needs 4 MiB for each of up to ten temporaries besides the
+    result.
 
     References
     ----------
-    .. [1] D. B. Rubin, "Multiple Imputation for Nonresponse in Surveys", Wiley, 1987.
+    .. [1] D. B. Rubin, "Multiple Imputation for Nonresponse in Surveys",
+       Wiley, 1987.
 
     Examples
     --------
     >>> import numpy as np, mixtura
-    >>> model = mixtura.fit_gmm(mixtura.datasets.load_faithful().data, 2, rng=0).model
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> model = mixtura.fit_gmm(X, 2, rng=0).model
     >>> model.impute([[2.0, np.nan], [np.nan, 80.0], [3.6, 77.0]]).round(2)
     array([[ 2.  , 54.25],
            [ 4.29, 80.  ],

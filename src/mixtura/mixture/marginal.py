@@ -22,15 +22,13 @@ def marginal(self: GaussianMixture, features: Features) -> GaussianMixture:
     Parameters
     ----------
     features : str, int, sequence of them, or mask of shape (n_features,)
-        Names, positions from 0, or True for the features to keep. The result has them in this
-        order.
+        Names, positions from 0, or True for the features to keep, in the order of the result.
 
     Returns
     -------
     GaussianMixture
-        Of the same weights. The covariance type is kept where parts of such covariances are of the
-        same type. "EVI" becomes "VVI"; "EVE", "VVE", "EEV", "VEV" and "EVV" become "VVV", unless
-        all features are kept.
+        Of the same weights. Its covariance type may be a more general one: see
+        :doc:`/manual/incomplete_rows`.
 
     Raises
     ------

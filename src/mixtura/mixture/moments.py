@@ -24,7 +24,7 @@ def mean(self: GaussianMixture) -> Floats:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
     >>> mixture.mean(), mixture.covariance()
     (array([3.]), array([[6.25]]))
     """
@@ -39,6 +39,12 @@ def covariance(self: GaussianMixture) -> Floats:
     -------
     ndarray of shape (n_features, n_features), squared units of the features
         Exactly symmetric, for every covariance type.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical").covariance()
+    array([[5.]])
     """
     weights = self.weights / self.weights.sum()
     z = self.means - mean(self)

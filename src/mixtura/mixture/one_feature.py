@@ -33,7 +33,7 @@ def cdf(self: GaussianMixture, x: ArrayLike, *, upper: bool = False) -> Floats:
     x : array_like of any shape
         Points; they may be infinite.
     upper : bool
-        The probability above x, which near one minus it would lose its digits.
+        True is the probability above x, which is accurate also where it is very small.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def cdf(self: GaussianMixture, x: ArrayLike, *, upper: bool = False) -> Floats:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[-2.0], [2.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[-2], [2]], [1, 1], "spherical")
     >>> mixture.cdf([0.0, 2.0])
     array([0.5       , 0.74998416])
     """
@@ -73,15 +73,12 @@ def quantile(self: GaussianMixture, p: ArrayLike, *, upper: bool = False) -> Flo
     p : array_like of any shape
         Probabilities from 0 to 1; at these two, the quantile is infinite.
     upper : bool
-        The point above which a value lies with probability p: ``quantile(1 - p)`` for p so small
-        that ``1 - p`` would be rounded.
+        True is the point above which a value lies with probability p, for very small p.
 
     Returns
     -------
     ndarray of the shape of `p`
-        Accurate to a few units in the last place of x or of the smallest standard deviation,
-        whichever is more, as far as p determines it. Between components so far apart that `cdf` is
-        constant there, p determines no more than the gap.
+        Accurate to a few units in the last place, as far as p determines it.
 
     Raises
     ------
@@ -93,12 +90,12 @@ def quantile(self: GaussianMixture, p: ArrayLike, *, upper: bool = False) -> Flo
     Notes
     -----
     Newton's method on the logarithm of the nearer tail, inside a bracket: the quantiles of the
-    single components lie on both sides. A step that would leave the bracket halves it.
+    single components lie on both sides.
 
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[-2.0], [2.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[-2], [2]], [1, 1], "spherical")
     >>> mixture.quantile([0.25, 0.5])
     array([-2.00007936,  0.        ])
     """
@@ -173,8 +170,7 @@ def boundaries(self: GaussianMixture) -> tuple[Floats, NDArray[np.int64]]:
         Ascending; between none and ``2 n_components - 2`` of them.
     components : ndarray of shape (n_boundaries + 1,), int64
         ``components[i]`` is what `predict` returns left of ``thresholds[i]``, and
-        ``components[i + 1]`` right of it. A wide component may stand on both sides of a narrow one;
-        a component that is nowhere the most probable one does not appear.
+        ``components[i + 1]`` right of it.
 
     Raises
     ------
@@ -183,15 +179,12 @@ def boundaries(self: GaussianMixture) -> tuple[Floats, NDArray[np.int64]]:
 
     Notes
     -----
-    The logarithms of weight times density are parabolas. From the component that is highest at
-    minus infinity, the walk goes to the first parabola that overtakes it, and on. Each crossing is
-    the root of a quadratic, in a form that loses no digits where variances are nearly equal. Cost
-    O(n_components^2).
+    Each threshold is the root of a quadratic. Cost O(n_components^2).
 
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0], [4]], [1, 1], "spherical")
     >>> mixture.boundaries()
     (array([2.]), array([0, 1]))
     """

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mixtura.data import RowSource
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_flag, check_n_threads
 from mixtura.data.frames import check_ordered, described
 from mixtura.data.index import check_index, row_index
 from mixtura.data.missing import Missing
 from mixtura.mixture.checks import check_feature_names
-from mixtura.mixture.densities import AnyRows, of_opened, opened
+from mixtura.mixture.densities import of_opened, opened
 from mixtura.mixture.table import import_pandas
 from mixtura.shapes import Floats
 

@@ -38,7 +38,7 @@ def reordered(self: GaussianMixture, order: ArrayLike) -> GaussianMixture:
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[4.0], [0.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[4], [0]], [1, 4], "spherical")
     >>> mixture.reordered(mixture.means[:, 0].argsort()).means.ravel()
     array([0., 4.])
     """

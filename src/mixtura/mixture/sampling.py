@@ -28,15 +28,14 @@ def sample(
     n : int
         Number of rows.
     rng : int, Generator or None
-        Source of random numbers: the same seed gives the same rows; None for fresh entropy.
+        Seed or generator: the same seed gives the same rows; None draws a new seed.
 
     Returns
     -------
     X : ndarray of shape (n, n_features)
-        ``means[label] + L_label z``, with z standard normal and L the lower Cholesky factor of
-        the component's covariance.
+        The rows, in random order.
     labels : ndarray of shape (n,), int64
-        Drawn for each row by the weights (``rng.choice``), so rows are in random order.
+        The component of each row, drawn by the weights.
 
     Raises
     ------
@@ -48,7 +47,7 @@ def sample(
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.5, 0.5], [[-100.0], [100.0]], [1.0, 1.0], "spherical")
+    >>> mixture = GaussianMixture([0.5, 0.5], [[-100], [100]], [1, 1], "spherical")
     >>> X, labels = mixture.sample(1000, rng=0)
     >>> bool(((X[:, 0] > 0) == (labels == 1)).all())
     True

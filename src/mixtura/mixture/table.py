@@ -47,9 +47,8 @@ def summary(self: GaussianMixture, feature_names: Sequence[str] | None = None) -
     """A table of weights, separations, means, standard deviations and correlations.
 
     The separation is the distance to the nearest other component in standard deviations
-    (Mahalanobis, under the average of the two covariances; with one feature, Ashman's D). From
-    about 2 on, two components of equal weight have two modes. It is left out for more than 50
-    components, correlations for more than 5 features.
+    (Mahalanobis, under the average of the two covariances; with one feature, Ashman's D). It is
+    left out for more than 50 components, correlations for more than 5 features.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ def summary(self: GaussianMixture, feature_names: Sequence[str] | None = None) -
     Examples
     --------
     >>> from mixtura import GaussianMixture
-    >>> mixture = GaussianMixture([0.25, 0.75], [[0.0], [4.0]], [1.0, 4.0], "spherical")
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
     >>> print(mixture.summary(["length"]))
                         component 0   component 1
     weight                     0.25          0.75
@@ -120,6 +119,13 @@ def to_pandas(self: GaussianMixture) -> Any:
     ------
     ImportError
         Where pandas is not installed.
+
+    Examples
+    --------
+    >>> from mixtura import GaussianMixture
+    >>> mixture = GaussianMixture([0.25, 0.75], [[0], [4]], [1, 4], "spherical")
+    >>> mixture.to_pandas()["weight"].tolist()
+    [0.25, 0.75]
     """
     names = check_feature_names(self.feature_names, self.n_features)
     deviations = np.sqrt(self._parameters().variances())

@@ -51,7 +51,7 @@ class Pass(Protocol):
         previous : ndarray
             Covariances under which these were taken.
         n : int
-            Most iterations.
+            Largest number of iterations.
 
         Returns
         -------
@@ -152,7 +152,10 @@ class RowsPass:
         single: bool = False,
         least_products: int = 0,
     ) -> None:
-        self.source, self.shape, self.backend, self.em = source, shape, backend, em
+        self.source: RowSource = source
+        self.shape: Shape = shape
+        self.backend: Backend = backend
+        self.em: str = em
         self.extras: tuple[str, ...] = backend.form(source.form).extras
         self._engine = _Engine(backend, source.form, centre, single)
         self._kept: list[Part] | None = None

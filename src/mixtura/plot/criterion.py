@@ -139,6 +139,15 @@ class CriterionDisplay(Display):
         ------
         TypeError
             For anything without these attributes.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> selection = mixtura.select_gmm(X, range(1, 4), ["E"], rng=0)
+        >>> display = mixtura.plot.CriterionDisplay.from_selection(selection)
+        >>> display.best, len(display.lines_)
+        ((2, 'E'), 1)
         """
         lacking = [name for name in NEEDED if not hasattr(selection, name)]
         if lacking:

@@ -56,6 +56,14 @@ class DendrogramDisplay(Display):
     ------
     ValueError
         If `linkage` is not a linkage matrix, or does not fit `n_clusters` or `names`.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> tree = mixtura.hierarchical(mixtura.datasets.load_faithful().data)
+    >>> display = mixtura.plot.DendrogramDisplay.from_tree(tree, n_clusters=2)
+    >>> len(display.links_)
+    3
     """
 
     linkage: Any
@@ -110,6 +118,14 @@ class DendrogramDisplay(Display):
         ------
         TypeError
             For anything without a linkage.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> tree = mixtura.hierarchical(mixtura.datasets.load_faithful().data)
+        >>> display = mixtura.plot.DendrogramDisplay.from_tree(tree, n_clusters=3)
+        >>> display.n_clusters
+        3
         """
         if not hasattr(tree, "linkage"):
             raise TypeError(

@@ -89,6 +89,15 @@ class DensityDisplay(ModelDisplay):
     ----------
     .. [1] R. J. Hyndman, "Computing and graphing highest density regions", The American
        Statistician 50, 120-126, 1996.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+    >>> display = mixtura.plot.DensityDisplay.from_fit(fit, X)
+    >>> display.ax_.get_xlabel(), len(display.levels)
+    ('feature 0', 4)
     """
 
     x: NDArray[np.float64]
@@ -164,6 +173,15 @@ class DensityDisplay(ModelDisplay):
         -----
         Levels are quantiles of the density at 20,000 rows drawn from the mixture, the same at each
         call.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> display = mixtura.plot.DensityDisplay.from_model(fit.model, X, shares=(0.9, 0.5))
+        >>> len(display.levels)
+        2
         """
         mixture = as_mixture(model)
         _check_shares(shares)
@@ -216,6 +234,16 @@ class DensityDisplay(ModelDisplay):
             For a fit without bins.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import mixtura, numpy as np
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> counts, *edges = np.histogram2d(*X.T, bins=8)
+        >>> fit = mixtura.fit_binned(edges, counts, 2, rng=0)
+        >>> display = mixtura.plot.DensityDisplay.from_bins(fit)
+        >>> display.image_.get_array().size
+        64
         """
         fit = check_binned(fit, "DensityDisplay.from_fit(fit, X)")
         if fit.n_features != 2:

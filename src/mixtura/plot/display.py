@@ -66,6 +66,16 @@ class Display(metaclass=_Named):
             If `ax` is something else, such as an array of axes.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> display = mixtura.plot.ScatterDisplay.from_fit(fit, X)
+        >>> [[left, right]] = mixtura.plot.new_axes(1, 2)
+        >>> display.plot(ax=right).ax_ is right
+        True
         """
         self.ax_ = new_axes(panel_size=self._size())[0, 0] if ax is None else check_axes(ax)
         self.figure_ = self.ax_.figure
@@ -131,6 +141,15 @@ class ModelDisplay(Display):
         ------
         TypeError
             For an argument that `from_model` does not take.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> names = ["long", "short"]
+        >>> mixtura.plot.ScatterDisplay.from_fit(fit, X, names=names).names
+        ['long', 'short']
         """
         known = list(signature(cls.from_model).parameters)[2:]
         for name in options:
@@ -163,6 +182,16 @@ def common_limits(*displays: Display) -> None:
     -----
     A density is drawn for its own limits only; beyond them its picture is empty. Limits of one
     picture are set with ``display.ax_.set_xlim``.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+    >>> both = [mixtura.plot.ScatterDisplay.from_fit(fit, rows) for rows in (X[:50], X)]
+    >>> mixtura.plot.common_limits(*both)
+    >>> both[0].ax_.get_xlim() == both[1].ax_.get_xlim()
+    True
     """
     for display in displays:
         _check_drawn(display)

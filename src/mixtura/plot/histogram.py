@@ -81,6 +81,15 @@ class HistogramDisplay(ModelDisplay):
         Density of each component.
     mixture_line_ : matplotlib.lines.Line2D
         Density of the mixture.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_acidity().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+    >>> display = mixtura.plot.HistogramDisplay.from_fit(fit, X)
+    >>> len(display.component_lines_)
+    2
     """
 
     grid: NDArray[np.float64]
@@ -144,6 +153,16 @@ class HistogramDisplay(ModelDisplay):
             If `model` is something else.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_acidity().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> names = ["low", "high"]
+        >>> display = mixtura.plot.HistogramDisplay.from_model(fit.model, X, names=names)
+        >>> len(display.component_lines_)
+        2
         """
         drawn = as_drawn(model)
         data = data_to_draw(drawn, X, sample_weight, feature_names)
@@ -192,6 +211,15 @@ class HistogramDisplay(ModelDisplay):
             For a fit without bins.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> crabs = mixtura.datasets.load_naples_crabs()
+        >>> fit = mixtura.fit_binned(crabs.edges, crabs.sample_weight, 2, rng=0)
+        >>> display = mixtura.plot.HistogramDisplay.from_bins(fit)
+        >>> len(display.bars_)
+        29
         """
         fit = check_binned(fit, "HistogramDisplay.from_fit(fit, X)")
         feature_names = check_feature_names(fit.feature_names, fit.n_features)

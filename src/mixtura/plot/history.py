@@ -47,7 +47,7 @@ class HistoryDisplay(Display):
 
     Parameters
     ----------
-    history : ndarray of shape (n_iter,), nats per unit of weight or squared units
+    history : ndarray of shape (n_iter,), nats per row or squared units
         Objective or inertia after each iteration.
     stop_reason : str
         Why the fit stopped.
@@ -67,6 +67,15 @@ class HistoryDisplay(Display):
         The history.
     limit_line_ : matplotlib.lines.Line2D or None
         The predicted limit; None where the last iterations predict none.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+    >>> display = mixtura.plot.HistoryDisplay.from_fit(fit)
+    >>> len(display.line_.get_xdata()) == fit.n_iter
+    True
     """
 
     history: NDArray[np.float64]
@@ -98,6 +107,14 @@ class HistoryDisplay(Display):
             If `fit` is something else, such as a mixture, which has no history.
         ValueError
             If a k-means fit was saved by a mixtura that kept no history.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> fit = mixtura.fit_kmeans(mixtura.datasets.load_faithful().data, 2, rng=0)
+        >>> display = mixtura.plot.HistoryDisplay.from_fit(fit)
+        >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
+        ('iteration', 'inertia (squared units)')
         """
         if isinstance(fit, KMeansFit):
             if not len(fit.history):
@@ -179,7 +196,7 @@ class HistoryDisplay(Display):
 
         first, low, high = values[0], values.min(), values.max()
         size = np.abs(values).max()
-        unit = "nats per unit of weight" if self.quantity == "objective" else "squared units"
+        unit = "nats per row" if self.quantity == "objective" else "squared units"
         ax.ticklabel_format(axis="y", style="sci", scilimits=PLAIN_POWERS, useOffset=False)
         ax.set_ylabel(f"{self.quantity} ({unit})")
         if not np.isfinite(size) or high - low > FEW_DIGITS * size:

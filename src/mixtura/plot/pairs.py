@@ -57,6 +57,15 @@ class PairDisplay(ModelDisplay):
         Figure of the axes.
     axes_ : ndarray of shape (n_features, n_features), object
         Axes of the panels; None above the diagonal.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> iris = mixtura.datasets.load_iris()
+    >>> fit = mixtura.fit_gmm(iris.data, 2, rng=0)
+    >>> display = mixtura.plot.PairDisplay.from_fit(fit, iris.data, features=[0, 2, 3])
+    >>> display.axes_.shape
+    (3, 3)
     """
 
     histograms: list[HistogramDisplay]
@@ -122,6 +131,15 @@ class PairDisplay(ModelDisplay):
             If `model` is something else.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> display = mixtura.plot.PairDisplay.from_model(fit.model, X, coverage=(0.9,))
+        >>> display.axes_.shape
+        (2, 2)
         """
         drawn = as_drawn(model)
         check_shares("coverage", coverage)

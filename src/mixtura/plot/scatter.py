@@ -123,6 +123,15 @@ class ScatterDisplay(ModelDisplay):
     References
     ----------
     .. [1] B. Ottosson, "A perceptual color space for image processing", 2020.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+    >>> display = mixtura.plot.ScatterDisplay.from_fit(fit, X)
+    >>> len(display.points_), len(display.ellipses_)
+    (2, 2)
     """
 
     weights: NDArray[np.float64]
@@ -210,6 +219,15 @@ class ScatterDisplay(ModelDisplay):
             If `model` is something else.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> display = mixtura.plot.ScatterDisplay.from_model(fit.model, X, coverage=(0.9,))
+        >>> [len(ellipses) for ellipses in display.ellipses_]
+        [1, 1]
         """
         drawn = as_drawn(model)
         check_shares("coverage", coverage)

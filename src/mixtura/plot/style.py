@@ -168,6 +168,12 @@ def new_axes(
     ------
     ImportError
         If matplotlib is missing.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> mixtura.plot.new_axes(1, 2).shape
+    (1, 2)
     """
     try:
         from matplotlib import pyplot as plt

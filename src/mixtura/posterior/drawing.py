@@ -28,19 +28,18 @@ def sample_models(
     n : int
         Number of mixtures.
     rng : int, Generator or None
-        Source of random numbers: the same seed gives the same mixtures; None for fresh entropy.
+        Seed or generator: the same seed gives the same mixtures; None draws a new seed.
 
     Returns
     -------
     list of n GaussianMixture
-        Weights, means and covariances are drawn together; for "tied", one covariance each. What
-        sticks leave over is left out, and their weights are divided by their sum.
+        Weights, means and covariances are drawn together.
 
     Raises
     ------
     ValueError
         For a negative number, and where a covariance that was drawn is singular to working
-        precision, as can happen where the prior has hardly more degrees of freedom than it needs.
+        precision.
     TypeError
         For a number that is not an integer, or another kind of `rng`.
 
@@ -48,6 +47,14 @@ def sample_models(
     -----
     Precisions of "full" and "tied" come from Bartlett's decomposition of a Wishart matrix. Cost
     O(k d^3) for each mixture.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> posterior = mixtura.fit_bayesian_gmm(X, 2, rng=0).posterior
+    >>> [mixture.weights.round(2).tolist() for mixture in posterior.sample_models(3, rng=0)]
+    [[0.63, 0.37], [0.68, 0.32], [0.67, 0.33]]
     """
     n, generator = check_count("n", n, minimum=0), check_rng(rng)
     return [_drawn(self, generator) for _ in range(n)]

@@ -30,20 +30,26 @@ def log_pdf(self: GMMPosterior, model: GaussianMixture | Answers) -> float:
     Returns
     -------
     float, nats
-        All constants are in it. A weight of zero gives minus or plus infinity, or NaN where both
-        meet.
+        With all constants. A weight of zero gives minus or plus infinity, or NaN where both meet.
 
     Raises
     ------
     ValueError
-        For another number of components or features, another covariance type, or weights by sticks:
-        what these leave over is not part of a mixture.
+        For another number of components or features, another covariance type, or weights by sticks.
     TypeError
         For what is neither a mixture nor has one as its `model`.
 
     Notes
     -----
     `mode` has the largest one. Cost O(k d^3).
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> posterior = mixtura.fit_bayesian_gmm(X, 2, rng=0).posterior
+    >>> posterior.log_pdf(posterior.mode()) > posterior.log_pdf(posterior.model)
+    True
     """
     model = _checked(self, model)
     shape, law, d = self.prior.shape, self.prior.precisions, self.n_features

@@ -22,8 +22,8 @@ def mode(self: GMMPosterior) -> GaussianMixture:
     Returns
     -------
     GaussianMixture
-        The means are `means`. The covariances are `scale` divided by more than the degrees of
-        freedom: a mode of precisions, or of standard deviations, would be another one.
+        Its means are `means`, its covariances are smaller than those of `model`, and weights with a
+        concentration below one are zero. See :doc:`/manual/posterior`.
 
     Raises
     ------
@@ -33,15 +33,17 @@ def mode(self: GMMPosterior) -> GaussianMixture:
 
     Notes
     -----
-    Means and covariances: the density of a covariance C and the mean has the power
-    ``-(nu + d + 2)/2`` of det C for "full", so C is ``scale / (nu + d + 2)``. Likewise it is
-    ``scale / (nu + d + 1 + n_components)`` for "tied", ``scale / (nu + 3)`` for "diag" and
-    ``scale / (nu + 2 + d)`` for "spherical". It exists for any degrees of freedom.
+    With nu the degrees of freedom, covariances are ``scale`` over ``nu + d + 2`` for "full",
+    ``nu + d + 1 + n_components`` for "tied", ``nu + 3`` for "diag" and ``nu + 2 + d`` for
+    "spherical". Weights are ``concentration - 1``, divided by their sum.
 
-    Weights: ``concentration - 1``, divided by their sum. The density grows without bound as a
-    weight with a concentration below one goes to zero: that weight is zero, and the others are
-    their mode given that. For sticks the density is that of the shares, each of what the sticks
-    before leave.
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> posterior = mixtura.fit_bayesian_gmm(X, 2, rng=0).posterior
+    >>> posterior.mode().weights.round(3), posterior.model.weights.round(3)
+    (array([0.645, 0.355]), array([0.644, 0.356]))
     """
     (k, d), law = self.means.shape, self.prior.precisions
     weights = self.prior.weights.mode(self.weight_concentration)

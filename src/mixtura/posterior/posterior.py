@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +36,35 @@ ROUNDING = 1e-9  # of a row: responsibilities of a component with one row sum to
 SHOWN = ("weight_concentration", "mean_precision", "means", "degrees_of_freedom", "covariances")
 
 
+class _Questions:
+    """What can be asked of a posterior: see `mixtura.mixture.gaussian`, which has it likewise."""
+
+    # Components of rows, and how well the posterior describes rows
+    responsibilities: Final = rows.responsibilities
+    predict: Final = rows.predict
+    elbo: Final = rows.elbo
+
+    # Mixtures that it makes likely
+    mode: Final = modes.mode
+    log_pdf: Final = log_pdf.log_pdf
+    sample_models: Final = drawing.sample_models
+    credible_intervals: Final = intervals.credible_intervals
+
+    # The table of its numbers, and files
+    summary: Final = table.summary
+    _repr_html_ = table.html
+    _contents = saving.contents
+
+
 @files.saved_as("GMMPosterior")
 @dataclass(frozen=True, repr=False, eq=False)
-class GMMPosterior:
+class GMMPosterior(files.Saved, _Questions):
     """The posterior of a mixture: laws of its weights, means and precisions.
 
-    It is made by `fit_bayesian_gmm`. A component's precision, the inverse of its covariance, has a
-    Wishart law with the mean `degrees_of_freedom` times the inverse of `scale` ("diag" and
-    "spherical": gamma laws of half of both). Given the precision, the law of its mean is normal
-    about `means`, with `mean_precision` times the precision [1]_. Weights have a Dirichlet law, or
-    are sticks broken in turn [2]_.
+    `fit_bayesian_gmm` makes it. Precisions, the inverses of covariances, have Wishart laws ("diag"
+    and "spherical": gamma laws). Means are normal given the precision [1]_. Weights have a
+    Dirichlet law, or are sticks broken in turn [2]_. :doc:`/manual/posterior` says what can be
+    asked.
 
     Attributes
     ----------
@@ -68,30 +87,35 @@ class GMMPosterior:
     resp_sum : ndarray of shape (n_components,)
         Weight of the rows of each component.
     covariance_type : str
-        How covariances are restricted, as the user named it: "full", "tied", "diag", "spherical"
-        or another name of one of these.
+        How covariances are restricted, as the user named it.
     feature_names : tuple of str or None
         Names of the columns.
     missing : {"raise", "em"}
-        What methods do with NaN among the rows, unless they are told otherwise.
+        What methods take NaN for, unless they are told otherwise.
     row_weight : float
         Mean weight of a row; 1 where rows are unweighted.
     has_noise : bool
-        Whether the noise of each row was known. Then methods that take rows need
-        `noise_covariance`, too.
+        Whether the noise of each row was known. Then methods need `noise_covariance` with rows.
 
     Notes
     -----
-    It cannot be changed: attributes cannot be set, and arrays are read-only copies. Many threads
-    can use the same one. Methods that take rows accept the same as `fit_gmm`. Two posteriors are
-    equal if their priors, the kinds of their laws and all numbers of these are equal; names,
-    `missing` and `row_weight` do not count.
+    It cannot be changed, and many threads can use it. Two posteriors are equal if their priors and
+    all numbers of their laws are.
 
     References
     ----------
-    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 10.2.
+    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning",
+       2006, section 10.2.
     .. [2] D. M. Blei, M. I. Jordan, "Variational inference for Dirichlet process mixtures",
        Bayesian Analysis 1, 121-144, 2006.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> posterior = mixtura.fit_bayesian_gmm(X, 4, rng=0).posterior
+    >>> posterior.n_effective, posterior.resp_sum.round()
+    (2, array([175.,  97.,   0.,   0.]))
     """
 
     prior: PriorLaws
@@ -107,23 +131,6 @@ class GMMPosterior:
     missing: Missing = "raise"
     row_weight: float = 1.0
     has_noise: bool = False
-
-    # Components of rows, and how well the posterior describes rows
-    responsibilities = rows.responsibilities
-    predict = rows.predict
-    elbo = rows.elbo
-
-    # Mixtures that it makes likely
-    mode = modes.mode
-    log_pdf = log_pdf.log_pdf
-    sample_models = drawing.sample_models
-    credible_intervals = intervals.credible_intervals
-
-    # The table of its numbers, and files
-    summary = table.summary
-    _repr_html_ = table.html
-    save = files.save
-    _contents = saving.contents
 
     def __post_init__(self) -> None:
         for name in saving.ARRAYS:

@@ -8,16 +8,28 @@ place of log-weights in the passes of a mixture.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mixtura import kernels
+from mixtura.data.any_rows import (
+    AnyRows,
+    AskedInBlocks,
+    AskedInto,
+    AskedWhole,
+    FarRows,
+    Output,
+    Written,
+)
 from mixtura.data.checks import check_n_threads
 from mixtura.data.missing import Missing
 from mixtura.mixture.answers import refuse_noiseless
 from mixtura.mixture.bound import bound_of
-from mixtura.mixture.densities import AnyRows, Asked, Output, of_each_row, opened
+from mixtura.mixture.densities import Asked, of_each_row, opened
+from mixtura.shapes import Floats
 
 if TYPE_CHECKING:
     from mixtura.posterior.posterior import GMMPosterior
@@ -25,6 +37,18 @@ if TYPE_CHECKING:
 __all__ = ["elbo", "predict", "responsibilities"]
 
 
+@overload
+def responsibilities(self: GMMPosterior, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def responsibilities(self: GMMPosterior, X: AnyRows, **options: Unpack[AskedWhole]) -> Floats: ...
+@overload
+def responsibilities(
+    self: GMMPosterior, X: AnyRows, **options: Unpack[AskedInto[Written]]
+) -> Written: ...
+@overload
+def responsibilities(
+    self: GMMPosterior, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[Floats]: ...
 def responsibilities(
     self: GMMPosterior,
     X: AnyRows,
@@ -38,37 +62,54 @@ def responsibilities(
 ) -> Any:
     """Share of each component in each row, by the variational E-step.
 
-    They differ from those of `model`: the logarithms of weights and precisions are averaged, not
-    these themselves, so components with few rows get less.
+    They differ from those of `model`: components with few rows get less.
 
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or use its observed features. None is what
-        the posterior's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the posterior's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`. Where the rows of the fit had noise, rows
-        without are refused: pass zeros for them.
+        Noise of each row, as for `fit_gmm`. It is needed where the rows of the fit had noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples, n_components)
         Rows sum to one.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> posterior = mixtura.fit_bayesian_gmm(X, 2, rng=0).posterior
+    >>> posterior.responsibilities([[2.0, 50.0], [3.0, 65.0]]).round(2)
+    array([[0.  , 1.  ],
+           [0.79, 0.21]])
     """
     refuse_noiseless(self.has_noise, noise_covariance)
     asked = Asked(missing, noise_covariance, projection, n_threads)
     return of_each_row(self, X, asked, "resp", out, blocks)
 
 
+@overload
+def predict(self: GMMPosterior, X: FarRows, **options: Unpack[AskedWhole]) -> Any: ...
+@overload
+def predict(self: GMMPosterior, X: AnyRows, **options: Unpack[AskedWhole]) -> NDArray[np.int64]: ...
+@overload
+def predict(self: GMMPosterior, X: AnyRows, **options: Unpack[AskedInto[Written]]) -> Written: ...
+@overload
+def predict(
+    self: GMMPosterior, X: AnyRows, **options: Unpack[AskedInBlocks]
+) -> Iterator[NDArray[np.int64]]: ...
 def predict(
     self: GMMPosterior,
     X: AnyRows,
@@ -87,22 +128,29 @@ def predict(
     X : array_like of shape (n_samples, n_features)
         The rows.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or use its observed features. None is what
-        the posterior's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the posterior's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`. Where the rows of the fit had noise, rows
-        without are refused: pass zeros for them.
+        Noise of each row, as for `fit_gmm`. It is needed where the rows of the fit had noise.
     out : ndarray, str, path-like or None
-        Where to write the result, which is not made in memory then: an array of its shape and
-        type, or a file that ends in .npy or .parquet. This is what is returned.
+        Array or file (.npy or .parquet) for the result, which is returned. See
+        :doc:`/manual/outputs`.
     blocks : bool
-        True returns an iterator of the results of one block of rows after the other.
+        True returns an iterator of results, one for each block of rows.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     ndarray of shape (n_samples,), int64
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> posterior = mixtura.fit_bayesian_gmm(X, 2, rng=0).posterior
+    >>> posterior.predict([[2.0, 50.0], [4.5, 85.0]])
+    array([1, 0])
     """
     refuse_noiseless(self.has_noise, noise_covariance)
     asked = Asked(missing, noise_covariance, projection, n_threads)
@@ -120,10 +168,10 @@ def elbo(
     projection: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> float:
-    """Evidence lower bound of rows under these laws, a lower bound of the log evidence of `X`.
+    """Evidence lower bound: the log evidence of the rows is at least this, whatever `resp` is.
 
     ``sum_ij resp[i, j] (E log weight_j N(x_i | mean_j, covariance_j) - log resp[i, j])`` minus the
-    divergence of the laws from the prior, with all constants: Bishop (2006), (10.70) to (10.77).
+    divergence of the laws from the prior, with all constants [1]_.
 
     Parameters
     ----------
@@ -132,20 +180,20 @@ def elbo(
     resp : array_like of shape (n_samples, n_components), optional
         Share of each component in each row. None is the best, that of `responsibilities`.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each.
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
     missing : {"raise", "em"}, optional
-        What to do with NaN in a row: raise an error, or use its observed features. None is what
-        the posterior's `missing` says.
+        What NaN in a row is: an error, or a number that was not observed. None is the posterior's
+        `missing`.
     noise_covariance, projection : array_like, optional
-        Of the noise of each row, as for `fit_gmm`. Where the rows of the fit had noise, rows
-        without are refused: pass zeros for them.
+        Noise of each row, as for `fit_gmm`. It is needed where the rows of the fit had noise.
     n_threads : int or None
-        Number of threads, None for as many as are useful.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Returns
     -------
     float, nats
-        A total. At most the log evidence of the rows under the prior, whatever the laws and `resp`.
+        A total, of rows alone. :doc:`/manual/posterior` says how to add labels.
 
     Raises
     ------
@@ -157,10 +205,20 @@ def elbo(
 
     Notes
     -----
-    It is of rows alone. After a fit with `labels`, where each row's component is known, shares of 0
-    and 1 as `resp` give the bound of rows and labels: the `elbo` of the fit.
-
     One pass over the rows. Where `resp` is given, 24 MiB of memory besides the rows.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, equations (10.70) to
+       (10.77).
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_bayesian_gmm(X, 2, rng=0)
+    >>> round(fit.posterior.elbo(X), 1), round(fit.elbo, 1)
+    (-1170.0, -1170.0)
     """
     refuse_noiseless(self.has_noise, noise_covariance)
     n_threads = check_n_threads(n_threads)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixtura import files, kernels
 from mixtura.conjugate import precision_law
 from mixtura.covariance import FAMILIES, family_named
+from mixtura.data.any_rows import AnyRows, FarRows, InBlocks, Into, Output, Whole, Written
 from mixtura.data.checks import check_count, check_option, check_rng, contiguous, without_rounding
 from mixtura.data.frames import Names
 from mixtura.data.missing import MISSING, Missing
@@ -24,7 +25,7 @@ from mixtura.mixture.checks import (
     check_means,
     check_mixture_weights,
 )
-from mixtura.mixture.densities import AnyRows, Output, opened
+from mixtura.mixture.densities import opened
 from mixtura.mixture.sampling import correlated
 from mixtura.mixture.table import as_html, as_text, counted, section
 from mixtura.parameters import Parameters, Seen
@@ -39,8 +40,10 @@ ARRAYS = ("weights", "means", "scales", "precisions_cholesky", "degrees_of_freed
 
 @files.saved_as("StudentMixture")
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class StudentMixture:
+class StudentMixture(files.Saved):
     """Mixture of Student-t distributions, ``sum_j weights[j] t(x | means[j], scale_j, nu_j)``.
+
+    `GMMPosterior.predictive`, the distribution of a new row, is one.
 
     Parameters
     ----------
@@ -54,12 +57,12 @@ class StudentMixture:
     degrees_of_freedom : array_like of shape (n_components,)
         Positive. The smaller, the heavier the tails.
     scale_type : {"full", "tied", "diag", "spherical"}
-        What `scales` are. With "diag", the features of a component are independent, each with a
-        t-distribution of one dimension; the others are t-distributions of n_features dimensions.
+        What `scales` are. With "diag", features are independent, each with a t-distribution of one
+        dimension.
     feature_names : sequence of n_features str, optional
         Names of the columns; None where there are none.
     missing : {"raise", "em"}
-        What methods do with NaN among the rows, unless they are told otherwise.
+        What methods take NaN for, unless they are told otherwise.
 
     Attributes
     ----------
@@ -78,7 +81,7 @@ class StudentMixture:
     Examples
     --------
     >>> from mixtura import StudentMixture
-    >>> cauchy = StudentMixture([1.0], [[0.0]], [1.0], [1.0], "spherical")
+    >>> cauchy = StudentMixture([1], [[0]], [1], [1], "spherical")
     >>> cauchy.log_prob([[0.0], [1e100]])
     array([  -1.14472989, -461.66174848])
     """
@@ -91,8 +94,6 @@ class StudentMixture:
     feature_names: Names | None
     missing: Missing
     precisions_cholesky: Floats = field(init=False)
-
-    save = files.save
 
     def __init__(
         self,
@@ -163,6 +164,22 @@ class StudentMixture:
         arrays = (self.weights, self.means, self.scales, self.precisions_cholesky)
         return Parameters(*arrays, self._shape)
 
+    @overload
+    def log_prob(
+        self, X: FarRows, *, missing: Missing | None = None, **options: Unpack[Whole]
+    ) -> Any: ...
+    @overload
+    def log_prob(
+        self, X: AnyRows, *, missing: Missing | None = None, **options: Unpack[Whole]
+    ) -> Floats: ...
+    @overload
+    def log_prob(
+        self, X: AnyRows, *, missing: Missing | None = None, **options: Unpack[Into[Written]]
+    ) -> Written: ...
+    @overload
+    def log_prob(
+        self, X: AnyRows, *, missing: Missing | None = None, **options: Unpack[InBlocks]
+    ) -> Iterator[Floats]: ...
     def log_prob(
         self,
         X: AnyRows,
@@ -178,13 +195,13 @@ class StudentMixture:
         X : array_like of shape (n_samples, n_features)
             The rows, of any kind that `fit_gmm` accepts.
         missing : {"raise", "em"}, optional
-            What to do with NaN in a row: raise an error, or take the density of its observed
-            features. None is what the mixture's `missing` says.
+            What NaN in a row is: an error, or a number that was not observed. None is the mixture's
+            `missing`.
         out : ndarray, str, path-like or None
-            Where to write the result, which is not made in memory then: an array of its shape and
-            type, or a file that ends in .npy or .parquet. This is what is returned.
+            Array or file (.npy or .parquet) for the result, which is returned. See
+            :doc:`/manual/outputs`.
         blocks : bool
-            True returns an iterator of the results of one block of rows after the other.
+            True returns an iterator of results, one for each block of rows.
 
         Returns
         -------
@@ -199,8 +216,14 @@ class StudentMixture:
 
         Notes
         -----
-        Computed by NumPy on one thread, for some rows at a time, in O(n k d^2) ("full", "tied") or
-        O(n k d).
+        Computed by NumPy on one thread, in O(n k d^2) ("full", "tied") or O(n k d).
+
+        Examples
+        --------
+        >>> from mixtura import StudentMixture
+        >>> mixture = StudentMixture([1], [[0]], [1], [3], "spherical")
+        >>> mixture.log_prob([[0.0], [2.0]]).round(3)
+        array([-1.001, -2.695])
         """
         check_output(out, blocks)
         rows = opened(self, X, missing=missing)
@@ -217,14 +240,14 @@ class StudentMixture:
         n : int
             Number of rows.
         rng : int, Generator or None
-            Source of random numbers: the same seed gives the same rows; None for fresh entropy.
+            Seed or generator: the same seed gives the same rows; None draws a new seed.
 
         Returns
         -------
         X : ndarray of shape (n, n_features)
-            A normal row over the root of a chi-squared number divided by its degrees of freedom.
-            Far below one degree of freedom, numbers may be infinite.
+            The rows, in random order. Far below one degree of freedom, numbers may be infinite.
         labels : ndarray of shape (n,), int64
+            The component of each row, drawn by the weights.
 
         Raises
         ------
@@ -232,6 +255,16 @@ class StudentMixture:
             For a negative number.
         TypeError
             For a number that is not an integer, or another kind of `rng`.
+
+        Examples
+        --------
+        >>> from mixtura import StudentMixture
+        >>> mixture = StudentMixture(
+        ...     [0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0], [3.0, 3.0], "spherical"
+        ... )
+        >>> rows, labels = mixture.sample(5, rng=0)
+        >>> rows.shape, labels.shape
+        ((5, 1), (5,))
         """
         n = check_count("n", n, minimum=0)
         generator = check_rng(rng)
@@ -261,6 +294,12 @@ class StudentMixture:
         ValueError
             Where a component of positive weight has no more than one degree of freedom: it has
             no mean.
+
+        Examples
+        --------
+        >>> from mixtura import StudentMixture
+        >>> StudentMixture([1], [[2]], [1], [3], "spherical").mean()
+        array([2.])
         """
         weights = self._weights_above(1.0, "mean")
         mean: Floats = np.einsum("j,ja->a", weights, self.means)
@@ -278,6 +317,12 @@ class StudentMixture:
         ValueError
             Where a component of positive weight has no more than two degrees of freedom: it has
             no covariance.
+
+        Examples
+        --------
+        >>> from mixtura import StudentMixture
+        >>> StudentMixture([1], [[2]], [1], [3], "spherical").covariance()
+        array([[3.]])
         """
         weights = self._weights_above(2.0, "covariance")
         dof = np.where(weights > 0.0, self.degrees_of_freedom, 3.0)
@@ -312,6 +357,18 @@ class StudentMixture:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> from mixtura import StudentMixture
+        >>> print(StudentMixture([1], [[2]], [1], [3], "spherical").summary(["length"]))
+                             component 0
+        weight                         1
+        degrees of freedom             3
+        mean
+          length                       2
+        scale (root)
+          length                       1
         """
         return as_text(self._table_lines(feature_names))
 

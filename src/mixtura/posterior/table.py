@@ -33,6 +33,19 @@ def summary(self: GMMPosterior, feature_names: Sequence[str] | None = None) -> s
         For another number of names.
     TypeError
         For a single string.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> posterior = mixtura.fit_bayesian_gmm(X, 2, rng=0).posterior
+    >>> print(posterior.summary(["duration", "waiting"]))
+    Posterior of a Gaussian mixture: 2 components (2 with rows), ...
+    <BLANKLINE>
+                          component 0   component 1
+    weight of rows              175.2        96.802
+    weight                    0.64358       0.35642
+    ...
     """
     return "\n".join([headline(self), "", as_text(posterior_lines(self, feature_names))])
 

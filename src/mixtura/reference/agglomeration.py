@@ -60,9 +60,8 @@ def agglomerate(
 
     Notes
     -----
-    Of mergers that cost the same, the first pair counts, clusters being in the order of their first
-    rows. Cost O(n^3 d^3) here; compiled, about O(n^2 d^3) for VVV and O(n^2 d) for the others, in
-    memory O(n d^2) and O(n d).
+    Costs are those of [1]_ and [2]_. Of equal ones, the first pair counts. Cost O(n^3 d^3) here;
+    compiled, about O(n^2 d^3) for VVV and O(n^2 d) for the others, in memory O(n d^2) and O(n d).
 
     References
     ----------

@@ -45,7 +45,7 @@ class BinnedRows(Rows):
         Ends of each bin in each feature; they may be infinite.
     """
 
-    extras = ("entropy",)
+    extras: tuple[str, ...] = ("entropy",)
 
     def __init__(self, *args: Any, lower: Floats, upper: Floats, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -80,13 +80,12 @@ def log_density(
 
     Notes
     -----
-    With U_j the precision factor of component j, ``inv(covariance_j) = U_j U_j^T``, it is
+    With U_j the precision factor of component j it is
     ``sum_a log U_j[a, a] - d/2 log 2 pi - 1/2 |U_j^T (x_i - mean_j)|^2``. Cost n k d (d + 1) / 2
     multiply-adds for "full", n k d otherwise.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from mixtura import reference
     >>> reference.log_density([[0.0], [1.0]], [[0.0]], [1.0], covariance_type="spherical")
     array([[-0.91893853],
@@ -130,8 +129,7 @@ def responsibilities(
     Returns
     -------
     resp : ndarray of shape (n_samples, n_components)
-        Rows sum to one. A row that every component puts at zero density says nothing about
-        them: its responsibilities are the weights, scaled to sum to one.
+        Rows sum to one. Where every component has zero density, they are the weights.
     log_prob : ndarray of shape (n_samples,), nats
         ``log sum_j weight_j density_j``; -inf for a row at zero density everywhere.
 
@@ -144,8 +142,7 @@ def responsibilities(
 
     Notes
     -----
-    The largest term is taken out of the sum before exponentials are formed, so that neither
-    overflow nor the loss of all terms to underflow can happen.
+    The largest term is taken out of the sum before exponentials are formed, so nothing overflows.
 
     Examples
     --------
@@ -192,8 +189,7 @@ def accumulate(
         Shape of the precision factors, and how much of the scatter is kept.
     em : {"soft", "hard"}
         "soft": components share each row by `responsibilities` [1]_. "hard": each row belongs to
-        the component of largest ``weight_j density_j``, the first of equals [2]_; one at zero
-        density everywhere belongs to the heaviest.
+        the component of largest ``weight_j density_j``, the first of equals [2]_.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each. A row of weight zero is absent.
     n_threads : int or None
@@ -202,8 +198,8 @@ def accumulate(
     Returns
     -------
     Statistics
-        About `means`, with the weighted total log-likelihood; for "hard" that is the
-        classification log-likelihood, the sum of ``max_j log(weight_j density_j)``.
+        About `means`, with the weighted total log-likelihood; for "hard" the sum of
+        ``max_j log(weight_j density_j)``.
 
     Raises
     ------
@@ -215,9 +211,8 @@ def accumulate(
 
     Notes
     -----
-    The compiled twin leaves out responsibilities below exp(-45) of a row's largest: a weight lost
-    of less than 1e-17 a row. With 48 components or more it leaves out those below exp(-23) / k: a
-    row then loses less than 1e-10 of its weight, and its log-likelihood as much at most.
+    The compiled twin leaves out responsibilities below exp(-45) of a row's largest, or below
+    exp(-23) / k with 48 components or more: a row then loses less than 1e-10 of its weight.
 
     References
     ----------
@@ -332,8 +327,7 @@ def accumulate_labels(
     Returns
     -------
     Statistics
-        About `centres`, with a log-likelihood of zero: those of `accumulate_resp` with a
-        responsibility of one for the label.
+        About `centres`, with a log-likelihood of zero.
 
     Raises
     ------
@@ -380,15 +374,14 @@ def assign(
     centers : array_like of shape (n_clusters, n_features)
         Cluster centers: the centres of the statistics.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each. A row of weight zero is absent from
-        the statistics, and has a label all the same.
+        Non-negative weight of each row; None is one for each. A row of weight zero is absent.
     n_threads : int or None
         Number of threads, None for as many as are useful. The reference uses one.
 
     Returns
     -------
     labels : ndarray of shape (n_samples,), int64
-        Position of the nearest center, the first of equals.
+        Position of the nearest center, the first of equals; also for a row of weight zero.
     statistics : Statistics
         Of type "spherical" about `centers`. The log-likelihood is minus half the weighted sum of
         squared distances.
@@ -428,7 +421,7 @@ def potentials(
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Floats:
-    """Take one more seed of k-means++, and return what each candidate for the next would leave.
+    """Take a seed of k-means++, and return what each candidate for the next would leave.
 
     Parameters
     ----------
@@ -438,11 +431,9 @@ def potentials(
         The seed just chosen, then the candidates for the next.
     nearest : ndarray of shape (n_samples,), float64
         Squared distance of each row to the nearest of the seeds before, infinite before the first.
-        It is brought up to date with the seed just chosen. It shares no memory with the other
-        arguments.
+        It is updated for the seed just chosen. It shares no memory with the other arguments.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative weight of each row; None is one for each. A row of weight zero is absent, and
-        its value in `nearest` becomes arbitrary.
+        Non-negative weight of each row; None is one for each. A row of weight zero is absent.
     n_threads : int or None
         Number of threads, None for as many as are useful. The reference uses one.
 
@@ -461,11 +452,12 @@ def potentials(
 
     Notes
     -----
-    Cost n n_seeds d multiply-adds.
+    The seeds of [1]_. Cost n n_seeds d multiply-adds.
 
     References
     ----------
-    .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+    .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding",
+       SODA 2007.
 
     Examples
     --------
@@ -474,8 +466,8 @@ def potentials(
     >>> nearest = np.full(3, np.inf)
     >>> reference.potentials([[0.0], [1.0], [9.0]], [[0.0], [9.0]], nearest)
     array([82.,  1.])
-    >>> nearest
-    array([ 0.,  1., 81.])
+    >>> nearest[1:]
+    array([ 1., 81.])
     """
     check_n_threads(n_threads)
     X = check_rows(X)

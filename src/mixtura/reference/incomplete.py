@@ -38,7 +38,7 @@ LOG_2_PI = math.log(2.0 * math.pi)
 class IncompleteRows(Rows):
     """Rows in which numbers may be missing; see `Rows` for the parameters."""
 
-    extras = ("entropy",)
+    extras: tuple[str, ...] = ("entropy",)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

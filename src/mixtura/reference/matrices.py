@@ -33,10 +33,8 @@ def factorise(covariances: Floats) -> tuple[Floats, NDArray[np.bool_]]:
 
     Notes
     -----
-    The variance inflation factor of feature a, ``covariance[a, a] inv(covariance)[a, a]``, is
-    ``1 / (1 - R^2)`` of its regression on the others. The sum of all, the trace of the inverse
-    correlation matrix, tells how near to singular the matrix is, whatever the units. The largest
-    sum that counts as regular is ``1 / (8 eps)``.
+    A matrix counts as regular if the trace of its inverse correlation matrix is at most
+    ``1 / (8 eps)``, whatever the units are.
 
     Examples
     --------
@@ -102,6 +100,14 @@ def multiply(left: Floats, right: Floats) -> Floats:
     Returns
     -------
     ndarray of shape (n_matrices, m, n)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtura import reference
+    >>> reference.multiply(np.array([[[2.0, 0.0]]]), np.array([[[1.0], [5.0]], [[3.0], [5.0]]]))
+    array([[[2.]],
+           [[6.]]])
     """
     products: Floats = left @ right
     return products
@@ -118,4 +124,11 @@ def m_step(family: str, shape: Shape, ridge: Floats | None) -> None:
         Of its covariances.
     ridge : ndarray of shape (n_features,), squared units of the features, or None
         Added to the diagonal of every covariance.
+
+    Examples
+    --------
+    >>> from mixtura import reference
+    >>> from mixtura.shapes import FULL
+    >>> reference.m_step("VVV", FULL, None) is None
+    True
     """

@@ -56,7 +56,7 @@ class NoisyRows(Rows):
         R_i of each row.
     """
 
-    extras = ("entropy",)
+    extras: tuple[str, ...] = ("entropy",)
 
     def __init__(
         self,

@@ -76,7 +76,8 @@ class Rows:
 
     extras: tuple[str, ...] = ()
     rounding = EPS
-    computed = shared = 1.0
+    computed: float = 1.0
+    shared: float = 1.0
     iterates = False
 
     def __init__(
@@ -88,7 +89,8 @@ class Rows:
         single: bool = False,  # noqa: ARG002
         code: Labels | None = None,
     ) -> None:
-        self.n_samples, self.n_features = X.shape
+        self.n_samples: int = X.shape[0]
+        self.n_features: int = X.shape[1]
         self._code = code
         self._X = X
         self._weight = np.ones(len(X)) if sample_weight is None else sample_weight

@@ -1,4 +1,4 @@
-"""Schedules: when iterations stop, leap or cool; and the loop that they steer.
+"""Schedules: when iterations stop, extrapolate or cool; and the loop that they steer.
 
 The loop is in loop.py, and the rule that stops most fits in plain.py. `Schedule` (protocol.py) is
 all that the loop knows of a schedule. To add one, write its file, name its state in `STATES` below,

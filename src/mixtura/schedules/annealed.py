@@ -46,7 +46,7 @@ class AnnealedState(NamedTuple):
 class Annealed:
     """Raise the inverse temperature to one, then follow another schedule.
 
-    While it rises, the objective is the free energy per unit of weight,
+    While it rises, the objective is the free energy per row,
     ``1/b sum_i w_i log sum_j (weight_j density_ij)^b``. It never falls at one temperature; values
     at different temperatures cannot be compared.
 

@@ -41,21 +41,31 @@ class State:
     ----------
     iteration : int
         Iterations done.
-    objective : float, nats per unit of weight
+    objective : float, nats per row
         The value for `parameters` that `GMMFit.history` holds.
-    predicted_gain : float, nats per unit of weight
-        What the stopping rule expects to be left to gain; inf where that is unknown, as during
-        annealing.
+    predicted_gain : float, nats per row
+        What the stopping rule expects to be left to gain; inf where that is unknown.
     parameters : Parameters
         Weights, means, covariances and precision factors, read-only. They do not change later.
     covariance_type : str
-        The family, as the user named it; that of the shape where nobody named one.
+        The family, as the user named it.
     feature_names : tuple of str or None
         Names of the columns, where the rows were a frame's.
     missing : {"raise", "em"}
         What the fit takes NaN for.
-    gain : float, nats per unit of weight
+    gain : float, nats per row
         Of the last iteration; inf for the first.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> def report(state):
+    ...     print(state.iteration, round(state.objective, 6))
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> start = [[2, 50], [4, 80]]
+    >>> fit = mixtura.fit_gmm(X, 2, init=start, max_iter=2, tol=0, callback=report)
+    1 -4.155415
+    2 -4.155393
     """
 
     iteration: int
@@ -90,7 +100,7 @@ class Outcome:
     Attributes
     ----------
     parameters : Parameters
-    objective : float, nats per unit of weight
+    objective : float, nats per row
         Of `parameters`: the last of `history`, or a better one from before a recovery that led
         lower.
     history : list of float
@@ -175,7 +185,7 @@ class EM:
             The first pass is made under exactly these parameters. An outcome is continued as if the
             loop had never stopped.
         max_iter : int
-            Most iterations.
+            Largest number of iterations.
         callback : callable, optional
             Called with a `State` after each iteration, or after those that were made in one call;
             a true result stops the fit.
@@ -202,8 +212,8 @@ class EM:
 
         Notes
         -----
-        n_iter + 1 passes, and one for each leap of the schedule. The start's own objective is not
-        part of the history: an update's ridge or prior is not yet in its parameters.
+        n_iter + 1 passes, and one for each extrapolation of the schedule. The start's own objective
+        is not part of the history: an update's ridge or prior is not yet in its parameters.
         """
         outcome = start if isinstance(start, Outcome) else Outcome(start)
         outcome.stop_reason = "max_iter"

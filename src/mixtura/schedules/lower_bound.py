@@ -63,7 +63,8 @@ class LowerBound:
     """
 
     def __init__(self, tol: float, before: float = -math.inf, bound: Bound | None = None) -> None:
-        self.tol, self.before = tol, before
+        self.tol: float = tol
+        self.before: float = before
         self.bound: Bound = AtBeginning() if bound is None else bound
 
     def begin(self, start: Point) -> LowerBoundState:

@@ -152,7 +152,9 @@ class Memoised:
                     update = self._recovered(sweep, iteration, outcome)
                     sweep = _Sweep(self, update, outcome.parameters, [])
                 kept, point = sweep.kept, sweep.point
-                outcome.state, _, finished = self.schedule.step(outcome.state, point, _no_leap)
+                outcome.state, _, finished = self.schedule.step(
+                    outcome.state, point, _no_extrapolation
+                )
                 outcome.parameters, outcome.objective = point.parameters, point.objective
                 outcome.history.append(point.objective)
                 if callback is not None and calls_to_stop(callback, outcome):
@@ -248,7 +250,7 @@ def _kept(block: Statistics, seen: Seen, by: Algebra) -> Kept:
     return Kept(statistics, block.log_likelihood - expected_log_joint(statistics, seen, by))
 
 
-def _no_leap(statistics: Statistics) -> None:
+def _no_extrapolation(statistics: Statistics) -> None:
     """No pass can be made from statistics of a schedule's own."""
 
 

@@ -119,7 +119,7 @@ class Moves:
         Of ordinary iterations.
     judge : Judge
         Ranks moves.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         What the inner schedule may leave to gain; no move that gains less is taken.
     rounding : float
         Relative error of an objective.

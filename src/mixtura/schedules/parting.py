@@ -91,7 +91,7 @@ class Parting:
     ----------
     inner : Plain
         Of ordinary iterations.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         What the inner schedule may leave to gain; no parting that gains less is taken.
     rounding : float
         Relative error of an objective.

@@ -56,7 +56,8 @@ class Plain:
     """
 
     def __init__(self, tol: float, rounding: float = EPS) -> None:
-        self.tol, self.rounding = tol, rounding
+        self.tol: float = tol
+        self.rounding: float = rounding
 
     def begin(self, start: Point) -> Any:  # noqa: ARG002
         return PlainState()

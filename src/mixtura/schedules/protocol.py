@@ -32,7 +32,7 @@ class Point(NamedTuple):
     parameters : Parameters
     statistics : Statistics
         Of the rows under them.
-    objective : float, nats per unit of weight
+    objective : float, nats per row
     inverse_temperature : float
         At which the pass was made.
     """
@@ -71,7 +71,7 @@ class Watch(Protocol):
 
 
 class Rule(NamedTuple):
-    """When a pass stops by itself, and whether it leaps.
+    """When a pass stops by itself, and whether it extrapolates.
 
     Attributes
     ----------
@@ -79,9 +79,9 @@ class Rule(NamedTuple):
         See `mixtura.schedules.squarem`, as for the next three.
     rounding : float
         Relative error of an objective.
-    leaps : bool
+    extrapolates : bool
     scale : ndarray of shape (n_features,), or None
-        Units of the features, in which leaps are measured.
+        Units of the features, in which steps are measured.
     since : int
         Iterations from which those are counted after which small gains stop the pass: see
         `mixtura.schedules.parting`.
@@ -96,7 +96,7 @@ class Rule(NamedTuple):
 
     tol: float
     rounding: float
-    leaps: bool = False
+    extrapolates: bool = False
     scale: Floats | None = None
     since: int = 0
     small: float = -math.inf
@@ -129,7 +129,7 @@ class Steps(NamedTuple):
 
 
 # Makes iterations by a rule: at most so many, from a state of `Plain`, or of `Squarem` for a rule
-# with leaps. None where there are none.
+# that extrapolates. None where there are none.
 Follow = Callable[[Rule, Any, int], Steps | None]
 
 
@@ -155,7 +155,7 @@ class Schedule(Protocol):
 
     A state is a value of the schedule's own. It has two attributes that the loop reads:
     `inverse_temperature`, the power to which weighted densities are raised in the pass of the next
-    iteration, and `predicted_gain`, what is left to gain per unit of weight (inf where that is
+    iteration, and `predicted_gain`, what is left to gain per row (inf where that is
     unknown). The first pass, before any iteration, is made at inverse temperature one. At another
     one the objective is the free energy; a schedule that ends there leaves that in the outcome.
 

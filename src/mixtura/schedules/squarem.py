@@ -26,18 +26,18 @@ from mixtura.statistics import Statistics
 __all__ = ["Squarem", "SquaremState"]
 
 TINY = float(np.finfo(np.float64).tiny)
-PATIENCE = 8  # plain iterations before the first leap
-LEAP = 3  # statistics in a row that a leap needs
-LARGE_GAIN = 3e-4  # nats per unit of weight; while iterations gain more, none is left out
-FIRST_LENGTH = 4.0  # of the longest leap, in iterations
-STRETCH = 4.0  # the longest leap grows by this when one of that length is taken, else shrinks
-CONFIRM = 2  # plain iterations after leaps, before the end
+PATIENCE = 8  # plain iterations before the first extrapolation
+N_STATISTICS = 3  # in a row, that an extrapolation needs
+LARGE_GAIN = 3e-4  # nats per row; while iterations gain more, none is left out
+FIRST_LENGTH = 4.0  # of the longest step, in iterations
+STRETCH = 4.0  # the longest step grows by this when one of that length is taken, else shrinks
+CONFIRM = 2  # plain iterations after extrapolations, before the end
 MOST_COUNT = 2**31 - 1  # of iterations
-LEAST_LENGTH = 1.5  # of the longest leap
+LEAST_LENGTH = 1.5  # of the longest step
 
 
 class SquaremState(NamedTuple):
-    """What the next leap depends on.
+    """What the next extrapolation step depends on.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class SquaremState(NamedTuple):
     plain : int
         Iterations since the start or the last disturbance.
     seen : tuple of Statistics
-        Those since the last leap, at most two.
+        Those since the last extrapolation, at most two.
     longest : float
-        Length of the longest leap that may be tried, in iterations.
+        Length of the longest step that may be tried, in iterations.
     slowest : float
         Largest |r| / |v| so far (see `Squarem`); 0 before the first.
     gain : float
@@ -79,20 +79,21 @@ class SquaremState(NamedTuple):
 
 
 class Squarem(Plain):
-    """When to leap, where to, and when to stop.
+    """When to extrapolate, how far, and when to stop.
 
-    With the statistics s0, s1, s2 after three iterations, r = s1 - s0 and v = (s2 - s1) - r, a leap
-    of length a leads to ``s0 + 2 a r + a^2 v``, which is s2 for a = 1. The length is |r| / |v|: as
-    many iterations as a direction takes that shrinks at that rate. A bound on it grows and
-    shrinks with success.
+    With the statistics s0, s1, s2 after three iterations, r = s1 - s0 and v = (s2 - s1) - r, an
+    extrapolation step of length a leads to ``s0 + 2 a r + a^2 v``, which is s2 for a = 1. The
+    length is |r| / |v|: as many iterations as a direction takes that shrinks at that rate. A bound
+    on it grows and shrinks with success.
 
-    While iterations gain much, there is no leap: where components still change places, a leap may
+    While iterations gain much, there is no such step: where components still change places, it may
     lead to another maximum, and that is lower more often than higher.
 
-    Leaps spoil Aitken's extrapolation. After the first of them, what is left to gain is taken to be
-    the gain of the last plain iteration times the largest |r| / |v| so far. Once that is within
-    `tol`, `CONFIRM` plain iterations follow. Their gains show a plateau, on which gains grow: the
-    fit ends if Aitken's extrapolation of them is within `tol`, too, else leaps go on.
+    The steps spoil Aitken's extrapolation. After the first of them, what is left to gain is taken
+    to be the gain of the last plain iteration times the largest |r| / |v| so far. Once that is
+    within `tol`, `CONFIRM` plain iterations follow. Their gains show a plateau, on which gains
+    grow: the fit ends if Aitken's extrapolation of them is within `tol`, too, else the steps
+    continue.
 
     Parameters
     ----------
@@ -121,13 +122,14 @@ class Squarem(Plain):
         follow: Follow,
         look_from: LookFrom,  # noqa: ARG002
     ) -> Steps | None:
-        return follow(Rule(self.tol, self.rounding, leaps=True, scale=self._scale), state, most)
+        rule = Rule(self.tol, self.rounding, extrapolates=True, scale=self._scale)
+        return follow(rule, state, most)
 
     def step(self, state: SquaremState, point: Point, look: Look) -> Step:  # type: ignore[override]
         gain = point.objective - state.recent[-1] if state.recent else state.gain
         after = state._replace(plain=state.plain + 1, gain=gain)
         if not state.confirming:
-            after, point = self._leap(after, point, look)
+            after, point = self._extrapolate(after, point, look)
         recent = (*after.recent[-2:], point.objective)
         after = after._replace(recent=recent, predicted_gain=self._predict(after, recent))
         if state.slowest == 0.0 or after.predicted_gain == 0.0:
@@ -155,12 +157,14 @@ class Squarem(Plain):
             return aitken
         return state.gain * state.slowest if state.gain > 0.0 else math.inf
 
-    def _leap(self, state: SquaremState, point: Point, look: Look) -> tuple[SquaremState, Point]:
-        """Where a leap ends if that is no lower, else the point given; and the state after it."""
+    def _extrapolate(
+        self, state: SquaremState, point: Point, look: Look
+    ) -> tuple[SquaremState, Point]:
+        """Where a step ends if that is no lower, else the point given; and the state after it."""
         if state.plain <= PATIENCE or state.gain > LARGE_GAIN:
             return state._replace(seen=()), point
         seen = (*state.seen, point.statistics)
-        if len(seen) < LEAP:
+        if len(seen) < N_STATISTICS:
             return state._replace(seen=seen), point
         state = state._replace(seen=(point.statistics,))
         x0, x1, x2 = (self._vector(each.recentred(point.statistics.centres)) for each in seen)

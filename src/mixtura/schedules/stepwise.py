@@ -116,13 +116,13 @@ class StepRule(NamedTuple):
         batch : float
             That of the last batch.
         rows_per_weight : float
-            Rows that a unit of weight has, in the memory: mixed like the statistics.
+            Number of rows divided by their weight, in the memory: mixed like the statistics.
         """
         return 1.0 / (rows_per_weight * max(self.memory(weight), batch))
 
 
 def mixed(running: float, batch: float, share: float) -> float:
-    """Return a running mean per unit of weight that has moved towards that of a batch."""
+    """Return a running mean per row that has moved towards that of a batch."""
     return share * batch + (1.0 - share) * running
 
 

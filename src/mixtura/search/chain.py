@@ -27,7 +27,7 @@ __all__ = ["Chain"]
 
 SWAPS = 3  # random ones of a chain
 MOST_TRIES = 30  # of ranked moves in a row: a leader that EM is slow on gains by any of them
-HOPELESS = 0.05  # nats per unit of weight and feature; moves that seem to lose more are not tried
+HOPELESS = 0.05  # nats per row and feature; moves that seem to lose more are not tried
 FAILURES = 2  # of ranked moves in a row, after which the leader has no more to try
 
 

@@ -26,7 +26,7 @@ __all__ = ["climb"]
 MOST_FAILURES = 6  # of ranked moves in a row, where moves are insisted on
 MOST_STARTS = 3  # that are run: those that begin highest
 MOST_RIVALS = 24  # of a start that has ended a climb; most are soon given up
-FAR = 0.5  # nats per unit of weight and feature; rivals that begin lower do not lead
+FAR = 0.5  # nats per row and feature; rivals that begin lower do not lead
 
 
 def climb(

@@ -11,7 +11,7 @@ from mixtura.text import short_html, short_repr
 
 __all__ = ["Maximum", "Record", "SearchReport"]
 
-SAME = 1e-4  # nats per unit of weight between two maxima that count as one
+SAME = 1e-4  # nats per row between two maxima that count as one
 SHOWN = 3  # objectives in a line
 
 
@@ -20,7 +20,7 @@ class Maximum(NamedTuple):
 
     Attributes
     ----------
-    objective : float, nats per unit of weight
+    objective : float, nats per row
         Of the rows that the search looked at.
     times : int
         Runs that ended there.
@@ -48,19 +48,24 @@ class SearchReport:
     Attributes
     ----------
     maxima : tuple of Maximum
-        The different ones, the best first: each has an `objective`, in nats per unit of weight, the
-        number of `times` that runs have ended there, `n_components` and `n_suspects`, of which
-        `avoid_spurious` of `fit_gmm` speaks. Those with fewer components come last, and before them
-        those with more suspects.
+        The different ones, the best first. Each has an `objective`, in nats per row, the
+        number of `times` that runs ended there, `n_components` and `n_suspects`.
     n_starts : int
         Runs from starts.
     n_moves : int
         Runs from moves: changes of the best of a few starts.
     n_given_up : int
-        Runs that were given up on their way, because a better one was known or because they came to
-        a maximum that was found before; those count among its `times`.
+        Runs that were given up on their way.
     n_rows : int
         Rows that the search looked at: all, or a sample.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> search = mixtura.fit_gmm(X, 3, rng=0).search
+    >>> search.n_starts, len(search.maxima), round(search.maxima[0].objective, 3)
+    (10, 2, -4.097)
     """
 
     maxima: tuple[Maximum, ...]
@@ -96,6 +101,14 @@ class SearchReport:
         -------
         dict
             Numbers, and lists of them.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> search = mixtura.fit_gmm(X, 2, rng=0).search
+        >>> sorted(search.to_facts())
+        ['maxima', 'n_given_up', 'n_moves', 'n_rows', 'n_starts']
         """
         return {**vars(self), "maxima": [list(each) for each in self.maxima]}
 
@@ -117,6 +130,12 @@ class SearchReport:
         ------
         ValueError
             For what no search has found.
+
+        Examples
+        --------
+        >>> from mixtura import SearchReport
+        >>> SearchReport.of_file({"search": None}) is None
+        True
         """
         search = facts.get("search")
         return None if search is None else cls.from_facts(search)
@@ -138,6 +157,14 @@ class SearchReport:
         ------
         ValueError
             For what no search has found.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> search = mixtura.fit_gmm(X, 2, rng=0).search
+        >>> mixtura.SearchReport.from_facts(search.to_facts()) == search
+        True
         """
         counts = ("n_starts", "n_moves", "n_given_up", "n_rows")
         known = isinstance(facts, dict) and set(facts) == {"maxima", *counts}

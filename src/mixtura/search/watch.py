@@ -28,7 +28,7 @@ FIRST = 2  # iterations to the first look
 EVERY = 4  # iterations from look to look
 LATEST = 32  # iterations, after which a run must be ahead: nine of ten better ends are by then
 SETTLED = 4  # iterations, after which parameters are compared
-NEAR = 0.02  # nats per unit of weight; further apart, parameters are not compared
+NEAR = 0.02  # nats per row; further apart, parameters are not compared
 
 
 class Watch:
@@ -75,7 +75,7 @@ class Watch:
         Parameters
         ----------
         iteration : int
-        objective, gain : float, nats per unit of weight
+        objective, gain : float, nats per row
             After the iteration, and what it has gained.
         parameters : Parameters
         """

@@ -33,6 +33,8 @@ __all__ = ["BayesianGaussianMixture"]
 class BayesianGaussianMixture(MixtureEstimator):
     """Bayesian Gaussian mixture for scikit-learn users: its names, defaults and numbers.
 
+    :doc:`/manual/sklearn_bayesian` says how it differs from scikit-learn's.
+
     Parameters
     ----------
     n_components : int
@@ -45,60 +47,52 @@ class BayesianGaussianMixture(MixtureEstimator):
         Added to the variances of the rows of each component; with `exact`, only to the default of
         `covariance_prior`.
     max_iter : int
-        Most iterations of each run; 0 gives the start itself.
+        Largest number of iterations of each run; 0 gives the start itself.
     n_init : int
         Runs from different starts; the one with the largest `lower_bound_` counts.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}
-        How runs begin: from the clusters of `KMeans`, from rows far apart, from random
-        responsibilities, or from any rows.
+        How runs begin: from clusters, from rows far apart, from random responsibilities, or from
+        any rows.
     weight_concentration_prior_type : {"dirichlet_process", "dirichlet_distribution"}
         The law of the weights: sticks that are broken one after the other, or a Dirichlet law.
     weight_concentration_prior : float or None
-        Its parameter: the smaller it is, the fewer components have weight. None for
+        Its parameter: the smaller it is, the fewer components have weight. None is
         ``1 / n_components``.
     mean_precision_prior : float or None
-        Weight of rows that `mean_prior` counts for; None for 1.
+        Weight of rows that `mean_prior` counts for; None is 1.
     mean_prior : array_like of shape (n_features,), optional
-        Expected mean; None for that of the rows.
+        Expected mean; None is that of the rows.
     degrees_of_freedom_prior : float or None
-        Weight of rows that `covariance_prior` counts for, above ``n_features - 1``; None for
-        `n_features`. With `exact`, "diag" and "spherical" take any positive number.
+        Weight of rows that `covariance_prior` counts for, above ``n_features - 1``; None is
+        `n_features`.
     covariance_prior : array_like or float, optional
         Prior scatter: (n_features, n_features) for "full" and "tied", (n_features,) for "diag", a
-        number for "spherical". None for the covariance of the rows.
+        number for "spherical". None is the covariance of the rows.
     random_state : int, RandomState or None
         Source of random numbers for the starts and for `sample`.
     warm_start : bool
         Whether `fit` continues from the last fit, if there was one.
-    verbose : int
-        Print each run and its iterations if 1; times and changes too if more.
-    verbose_interval : int
-        Iterations from one printed line to the next.
+    verbose, verbose_interval : int
+        Print runs and iterations if 1, times too if more; and iterations between two lines.
     exact : bool
-        Whether iterations are coordinate ascent on the evidence lower bound of the model, which
-        `lower_bound_` is then. False gives scikit-learn's rules: see the notes.
+        Whether iterations raise the evidence lower bound, which `lower_bound_` is then. False gives
+        scikit-learn's rules.
     missing : {"raise", "em"}
         What NaN among the rows is: an error, as in scikit-learn, or a number that is missing at
-        random. Then all methods are about the observed numbers, and the tag `allow_nan` of the
-        estimator is set.
+        random.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
 
     Attributes
     ----------
-    weights_ : ndarray of shape (n_components,)
-        Expected weights, divided by their sum; of the dtype of the rows, as all arrays here.
-    means_ : ndarray of shape (n_components, n_features)
-        Expected means.
+    weights_, means_ : ndarray of shape (n_components,), (n_components, n_features)
+        Expected weights, divided by their sum, and expected means.
     covariances_ : ndarray, squared units of the features
         Inverses of the expected precisions: (n_components, n_features, n_features) for "full",
         (n_features, n_features) for "tied", (n_components, n_features) for "diag",
         (n_components,) for "spherical".
-    precisions_ : ndarray
-        Expected precisions in the same shape.
-    precisions_cholesky_ : ndarray
-        Factors U in the same shape: upper triangular with ``precision = U @ U.T``, or reciprocal
-        standard deviations.
+    precisions_, precisions_cholesky_ : ndarray
+        Expected precisions in the same shape, and their factors U: ``precision = U @ U.T``.
     weight_concentration_ : tuple of two ndarray, or ndarray, of shape (n_components,)
         Parameters of the Beta law of each stick, or of the Dirichlet law.
     mean_precision_ : ndarray of shape (n_components,)
@@ -107,22 +101,17 @@ class BayesianGaussianMixture(MixtureEstimator):
         Of the laws of precisions.
     weight_concentration_prior_, mean_precision_prior_, degrees_of_freedom_prior_ : float
         Those of the prior.
-    mean_prior_ : ndarray of shape (n_features,)
-        That of the prior.
-    covariance_prior_ : ndarray or float
-        That of the prior.
-    converged_ : bool
-        Whether the best run ended by `tol`.
-    n_iter_ : int
-        Iterations of the best run.
+    mean_prior_, covariance_prior_ : ndarray or float
+        Those of the prior.
+    converged_, n_iter_ : bool, int
+        Whether the best run ended by `tol`, and its iterations.
     lower_bound_ : float, nats
-        Of the best run's last iteration, a total over the rows: scikit-learn's, which has no
-        constants; with `exact`, the evidence lower bound of the laws in the attributes.
+        Of the best run's last iteration, a total over the rows.
     lower_bounds_ : list of float
         The same for each iteration.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (``n_features_in_``,)
         Names of the columns, where `fit` was given a data frame.
 
     See Also
@@ -131,17 +120,8 @@ class BayesianGaussianMixture(MixtureEstimator):
 
     Notes
     -----
-    The same data and `random_state` give the fit that scikit-learn gives, to rounding. For
-    covariance types other than "full", scikit-learn's rules are not coordinate ascent on the
-    evidence lower bound, and its `lower_bound_` is no bound; the module
-    `mixtura.updates.published_bayes` has both rules side by side. With ``exact=True``,
-    `lower_bound_` never falls, is a lower bound on the log-probability of the rows, and can be
-    compared between numbers of components, types and priors.
-
-    `predict_proba` and `score_samples` are those of scikit-learn: of the expected logarithms of
-    weights and densities, so that the exponentials of `score_samples` do not integrate to one.
-    `model_` is the mixture of the expected parameters. No array of (n_samples, n_components) is
-    made, but for ``init_params="random"`` and `predict_proba`.
+    The same data and `random_state` give the fit that scikit-learn gives, to rounding. Bounds of
+    scikit-learn's rules cannot be compared between models; those with ``exact=True`` can.
 
     Examples
     --------
@@ -216,7 +196,8 @@ class BayesianGaussianMixture(MixtureEstimator):
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative; a row of weight two is two equal rows, one of weight zero is absent.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
@@ -233,6 +214,14 @@ class BayesianGaussianMixture(MixtureEstimator):
         -----
         ConvergenceWarning
             Scikit-learn's, when the best run used up `max_iter`.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import BayesianGaussianMixture
+        >>> bgm = BayesianGaussianMixture(n_components=2, random_state=0)
+        >>> bgm.fit(load_faithful().data).converged_
+        True
         """
         self._fit(X, sample_weight)
         return self
@@ -249,12 +238,21 @@ class BayesianGaussianMixture(MixtureEstimator):
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         ndarray of shape (n_samples,), int64
             As `predict` returns them.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import BayesianGaussianMixture
+        >>> bgm = BayesianGaussianMixture(n_components=2, random_state=0)
+        >>> bgm.fit_predict(load_faithful().data)[:6]
+        array([1, 0, 1, 0, 1, 0])
         """
         rows = self._fit(X, sample_weight)
         return rows.marked(self._labels(rows.X))
@@ -290,13 +288,13 @@ class BayesianGaussianMixture(MixtureEstimator):
         self.weight_concentration_: Any = concentration
         if concentration.ndim == 2:
             self.weight_concentration_ = tuple(concentration)
-        self.mean_precision_ = laws.mean_precision.astype(dtype)
+        self.mean_precision_: NDArray[Any] = laws.mean_precision.astype(dtype)
         dof = laws.degrees_of_freedom.astype(dtype)
         self.degrees_of_freedom_: Any = dof[0] if laws.shape.is_shared else dof
-        self.weight_concentration_prior_ = prior.concentration
-        self.mean_precision_prior_ = prior.mean_precision
-        self.mean_prior_ = prior.mean.astype(dtype)
-        self.degrees_of_freedom_prior_ = prior.degrees_of_freedom
+        self.weight_concentration_prior_: float = prior.concentration
+        self.mean_precision_prior_: float = prior.mean_precision
+        self.mean_prior_: NDArray[Any] = prior.mean.astype(dtype)
+        self.degrees_of_freedom_prior_: float = prior.degrees_of_freedom
         self.covariance_prior_: Any = prior.covariance.astype(dtype)[()]
         weights = prior.weights.means(laws.concentration)
         arrays = weights, laws.means, laws.covariances, laws.precisions_cholesky

@@ -43,6 +43,12 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     _DESCRIBE_FIT: tuple[str, ...] = ("covariance_type", "n_components")
 
+    # Set by `fit`
+    weights_: NDArray[Any]
+    means_: NDArray[Any]
+    covariances_: NDArray[Any]
+    precisions_cholesky_: NDArray[Any]
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing == "em"
@@ -67,6 +73,15 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> gm.predict([[2.0, 50.0], [4.5, 85.0]])
+        array([0, 1])
         """
         check_is_fitted(self)
         return self._labels(rows_of(self, X, missing=self.missing, reset=False))
@@ -83,6 +98,16 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_components)
             Of the dtype of the rows.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> gm.predict_proba([[2.0, 50.0], [3.0, 65.0]]).round(2)
+        array([[1.  , 0.  ],
+               [0.22, 0.78]])
         """
         check_is_fitted(self)
         X = rows_of(self, X, missing=self.missing, reset=False)
@@ -100,6 +125,15 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,), nats
             Of the dtype of the rows.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> gm.score_samples([[2.0, 50.0], [3.0, 65.0]]).round(2)
+        array([-3.55, -8.75])
         """
         check_is_fitted(self)
         X = rows_of(self, X, missing=self.missing, reset=False)
@@ -115,11 +149,21 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
-        float, nats per unit of weight
+        float, nats per row
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> round(gm.score(X), 2)
+        -4.16
         """
         check_is_fitted(self)
         X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
@@ -144,6 +188,16 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         ------
         ValueError
             For less than one row.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> rows, components = gm.sample(5)
+        >>> rows.shape, components
+        ((5, 2), array([0, 0, 1, 1, 1]))
         """
         model = self.model_
         if n_samples < 1:
@@ -216,10 +270,10 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     def _keep_course(self, outcome: Outcome) -> None:
         """Set the fitted attributes that describe the best run."""
-        self.converged_ = outcome.stop_reason == "converged"
-        self.n_iter_ = len(outcome.history)
-        self.lower_bounds_ = list(outcome.state.bounds[1:])
-        self.lower_bound_ = self.lower_bounds_[-1] if self.n_iter_ else -np.inf
+        self.converged_: bool = outcome.stop_reason == "converged"
+        self.n_iter_: int = len(outcome.history)
+        self.lower_bounds_: list[float] = list(outcome.state.bounds[1:])
+        self.lower_bound_: float = self.lower_bounds_[-1] if self.n_iter_ else -np.inf
         if self.n_iter_ and not self.converged_:
             warnings.warn(
                 "Best performing initialization did not converge. Try different init parameters, "
@@ -232,7 +286,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         """Set the fitted attributes that describe the mixture."""
         for name in ("weights", "means", "covariances", "precisions_cholesky"):
             setattr(self, f"{name}_", getattr(parameters, name).astype(dtype))
-        self.precisions_ = parameters.shape.precisions(self.precisions_cholesky_)
+        self.precisions_: NDArray[Any] = parameters.shape.precisions(self.precisions_cholesky_)
         self._described = {name: getattr(self, name) for name in self._DESCRIBE_FIT}
 
     def _labels(self, X: NDArray[Any]) -> NDArray[Any]:

@@ -19,7 +19,8 @@ from mixtura.data.checks import check_flag
 from mixtura.data.frames import described
 from mixtura.data.missing import Missing
 from mixtura.exceptions import EmptyFeatureWarning
-from mixtura.fitting import fit_gmm
+from mixtura.fitting import GMMFit, fit_gmm
+from mixtura.mixture import GaussianMixture as Mixture
 from mixtura.sklearn.rows import rows_of, weighted_rows_of
 
 __all__ = ["MixtureImputer"]
@@ -30,31 +31,28 @@ SEEDS = 2**31 - 1
 class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fill in missing values by a Gaussian mixture that is fitted to the observed ones.
 
-    The mixture is that of ``mixtura.fit_gmm(X, n_components, missing="em")``: maximum likelihood
-    from incomplete rows. A missing value becomes its expectation given the observed values of its
-    row, or a random draw. With one component this is linear regression on whatever is observed;
-    more components make it piecewise linear.
+    The mixture is that of ``mixtura.fit_gmm(X, n_components, missing="em")``. A missing value
+    becomes its expectation given the observed values of its row, or a random draw.
 
     Parameters
     ----------
     n_components : int
-        Number of Gaussian components.
+        Number of Gaussian components. One is linear regression on whatever is observed.
     missing_values : float
         What stands for a missing value: NaN, or a number such as -999. pandas.NA is NaN, too.
     covariance_type : str
-        How covariances are restricted, as for `fit_gmm`. With "diag" and "spherical", and one
-        component, a missing value becomes the mean of its feature.
+        How covariances are restricted, as for `fit_gmm`.
     n_init : int
-        Effort of the search for the start of the fit, as for `fit_gmm`.
+        Number of automatic starts; a larger one searches harder.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance, relative to the variance of each feature; an array
-        is absolute.
-    tol : float, nats per unit of weight
+        is absolute, in squared units.
+    tol : float, nats per row
         Stop when the predicted remaining gain is no more than this.
     max_iter : int
-        Most iterations.
+        Largest number of iterations.
     avoid_spurious : bool
-        Avoid components that sit on ties or on a handful of rows. One component alone cannot.
+        Avoid components that sit on equal values or on few rows.
     sample_posterior : bool
         Whether `transform` draws missing values at random from their distribution given the
         observed ones, instead of taking its mean.
@@ -82,7 +80,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Where `add_indicator` is set, else None.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (``n_features_in_``,)
         Names of the columns, where `fit` was given a data frame.
 
     See Also
@@ -92,12 +90,9 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Values must be missing at random: whether one is missing may depend on the observed values of
-    its row, but not on itself. Observed values keep their bits; float32 stays float32.
-
-    Means vary less than values do, so statistics of filled-in data are too certain. For multiple
-    imputation, draw several times: ``imputer.set_params(random_state=m).transform(X)`` for each m
-    needs one `fit`.
+    Values must be missing at random: see :doc:`/manual/missing`. Statistics of filled-in data
+    are too certain. For multiple imputation draw several times, after one `fit`:
+    ``imputer.set_params(random_state=m).transform(X)`` for each m.
 
     Examples
     --------
@@ -158,7 +153,8 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative; a row of weight two is two equal rows, one of weight zero is absent.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
@@ -178,6 +174,14 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             When `max_iter` ends the fit.
         mixtura.CoarseColumnsWarning
             When components sat on ties, in columns of a few values: see `fit_gmm`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from mixtura.sklearn import MixtureImputer
+        >>> X = [[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, np.nan], [np.nan, 10.0]]
+        >>> MixtureImputer(random_state=0).fit(X).model_.means.round(1)
+        array([[3., 6.]])
         """
         self._check_parameters()
         rows = weighted_rows_of(self, X, sample_weight, missing=self._missing())
@@ -189,7 +193,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"X must have an observed value in some column; got none in {len(holed)} rows. "
                 f"Pass rows with values."
             )
-        self.fit_ = fit_gmm(
+        self.fit_: GMMFit = fit_gmm(
             holed if self._observed.all() else holed[:, self._observed],
             self.n_components,
             covariance_type=self.covariance_type,
@@ -204,11 +208,12 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             n_threads=self.n_threads,
             verbose=False,
         )
-        self.model_, self.n_iter_ = self.fit_.model, self.fit_.n_iter
+        self.model_: Mixture = self.fit_.model
+        self.n_iter_: int = self.fit_.n_iter
         if hasattr(self, "feature_names_in_"):
             names = tuple(map(str, self.feature_names_in_[self._observed]))
             self.model_ = replace(self.model_, feature_names=names)
-        self.indicator_ = None
+        self.indicator_: Any = None
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(holed)
         return self
@@ -235,6 +240,14 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -----
         mixtura.EmptyFeatureWarning
             When features are left out, because they had no value in `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from mixtura.sklearn import MixtureImputer
+        >>> X = [[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, np.nan], [np.nan, 10.0]]
+        >>> MixtureImputer(random_state=0).fit(X).transform([[2.5, np.nan]]).round(1)
+        array([[2.5, 5. ]])
         """
         check_is_fitted(self)
         holed = self._with_nan(rows_of(self, X, missing=self._missing(), reset=False))
@@ -268,6 +281,13 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
+
+        Examples
+        --------
+        >>> from mixtura.sklearn import MixtureImputer
+        >>> imputer = MixtureImputer().fit([[1.0, 2.1], [2.0, 3.9], [3.0, 6.0]])
+        >>> imputer.get_feature_names_out()
+        array(['x0', 'x1'], dtype=object)
         """
         check_is_fitted(self)
         names: NDArray[Any] = super().get_feature_names_out(input_features)

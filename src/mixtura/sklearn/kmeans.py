@@ -61,6 +61,8 @@ class KMeans(
 ):
     """K-means for scikit-learn users: Lloyd's algorithm on threaded, deterministic passes.
 
+    :doc:`/manual/sklearn` says how it differs from scikit-learn's.
+
     Parameters
     ----------
     n_clusters : int
@@ -72,7 +74,7 @@ class KMeans(
         Runs from different starts; the one with the least inertia counts. "auto" is 1 for
         "k-means++" and given centers, 10 otherwise.
     max_iter : int
-        Most iterations of each run.
+        Largest number of iterations of each run.
     tol : float
         Stop when the centers' squared shifts add up to no more than `tol` times the mean variance
         of the features.
@@ -85,7 +87,7 @@ class KMeans(
     algorithm : {"lloyd", "elkan"}
         Accepted; both give the same clusters, by Lloyd's algorithm.
     n_threads : int or None
-        Threads; None for as many as are useful. The result is the same to the bit.
+        Threads for each pass; None for as many as are useful. The result is the same to the bit.
     half_life : float or None
         For `partial_fit`: the weight of rows in which the past loses half its weight, where rows
         drift; None for rows that do not.
@@ -106,7 +108,7 @@ class KMeans(
         Weight of the rows of each cluster that count in its center.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (``n_features_in_``,)
         Names of the columns, where `fit` was given a data frame.
 
     See Also
@@ -167,13 +169,19 @@ class KMeans(
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative; a row of weight zero is absent (it gets a label all the same, -1 if it is
-            not finite).
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         KMeans
             The estimator itself.
+
+        Examples
+        --------
+        >>> from mixtura.sklearn import KMeans
+        >>> KMeans(2, random_state=0).fit([[0.0], [1.0], [9.0], [10.0]]).inertia_
+        1.0
         """
         self._check_parameters()
         rows = weighted_rows_of(self, X, sample_weight)
@@ -205,15 +213,15 @@ class KMeans(
                 best = fit
         assert best is not None
         assert best.labels is not None  # of an array
-        self.cluster_centers_ = best.centers.astype(X.dtype)
+        self.cluster_centers_: NDArray[Any] = best.centers.astype(X.dtype)
         # Centers that were rounded may be nearest to other rows.
         as_they_are = X.dtype == np.float64
         self.labels_: NDArray[np.int64] = best.labels if as_they_are else self._assign(X)[0]
         self._warn_of_lost_clusters()
         rows.marked(self.labels_)
-        self.inertia_ = best.inertia
+        self.inertia_: float = best.inertia
         # scikit-learn counts the iteration that finds no label changed; mixtura looks before.
-        self.n_iter_ = min(best.n_iter + best.converged, self.max_iter)
+        self.n_iter_: int = min(best.n_iter + best.converged, self.max_iter)
         self._n_features_out = self.n_clusters
         for name in ("_stream", "n_steps_", "counts_"):
             self.__dict__.pop(name, None)  # of an earlier partial_fit
@@ -243,11 +251,18 @@ class KMeans(
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         ndarray of shape (n_samples,), int64
+
+        Examples
+        --------
+        >>> from mixtura.sklearn import KMeans
+        >>> KMeans(2, init=[[0.0], [9.0]]).fit_predict([[0.0], [1.0], [9.0], [10.0]])
+        array([0, 0, 1, 1])
         """
         return self.fit(X, sample_weight=sample_weight).labels_
 
@@ -263,11 +278,21 @@ class KMeans(
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         ndarray of shape (n_samples, n_clusters), units of the features
+
+        Examples
+        --------
+        >>> from mixtura.sklearn import KMeans
+        >>> KMeans(2, init=[[0.0], [9.0]]).fit_transform([[0.0], [1.0], [9.0], [10.0]])
+        array([[0.5, 9.5],
+               [0.5, 8.5],
+               [8.5, 0.5],
+               [9.5, 0.5]])
         """
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
@@ -282,6 +307,13 @@ class KMeans(
         Returns
         -------
         ndarray of shape (n_samples,), int64
+
+        Examples
+        --------
+        >>> from mixtura.sklearn import KMeans
+        >>> model = KMeans(2, init=[[0.0], [9.0]]).fit([[0.0], [1.0], [9.0], [10.0]])
+        >>> model.predict([[2.0], [8.0]])
+        array([0, 1])
         """
         check_is_fitted(self)
         return self._assign(rows_of(self, X, reset=False))[0]
@@ -298,6 +330,14 @@ class KMeans(
         -------
         ndarray of shape (n_samples, n_clusters), units of the features
             Of the dtype of the rows.
+
+        Examples
+        --------
+        >>> from mixtura.sklearn import KMeans
+        >>> model = KMeans(2, init=[[0.0], [9.0]]).fit([[0.0], [1.0], [9.0], [10.0]])
+        >>> model.transform([[2.0], [8.0]])
+        array([[1.5, 7.5],
+               [7.5, 1.5]])
         """
         check_is_fitted(self)
         X = rows_of(self, X, reset=False)
@@ -314,12 +354,20 @@ class KMeans(
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         float, squared units of the features
             Larger is better.
+
+        Examples
+        --------
+        >>> from mixtura.sklearn import KMeans
+        >>> model = KMeans(2, init=[[0.0], [9.0]]).fit([[0.0], [1.0], [9.0], [10.0]])
+        >>> model.score([[2.0], [8.0]])
+        -4.5
         """
         check_is_fitted(self)
         X, weight, _ = weighted_rows_of(self, X, sample_weight, reset=False)

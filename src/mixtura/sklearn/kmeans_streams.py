@@ -24,7 +24,7 @@ class LearnsClusters:
         """Learn from one more batch of rows, in the place of scikit-learn's `MiniBatchKMeans`.
 
         The first call starts a stream, or continues the last `fit`, whose rows then count as those
-        of the start. `fit` starts anew.
+        of the start. `fit` starts anew. See :doc:`/manual/streams`.
 
         Parameters
         ----------
@@ -33,27 +33,35 @@ class LearnsClusters:
         y : None
             Ignored.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         KMeans
-            The estimator itself. It is fitted as soon as there were `n_clusters` rows; `labels_`
-            and `inertia_` are those of the batch.
+            The estimator itself. `labels_` and `inertia_` are those of the batch.
 
         Raises
         ------
         ValueError
-            For parameters or rows that cannot be used; for parameters other than those that what
-            is continued has.
+            For parameters or rows that cannot be used; for parameters other than those of the
+            stream.
 
         Notes
         -----
-        The first rows are kept until there are 100 for each cluster. They are clustered by `fit`,
-        of ten runs where `n_init` is "auto" and `init` gives no centers; before, whenever there are
-        twice as many. Then the sums of each cluster follow the batches, by the rule of
-        `mixtura.StepwiseGMM`. A cluster whose weight falls below 1% of that of an average row moves
-        to the farthest row of the batch.
+        The first rows are kept until there are 100 for each cluster, and then clustered by `fit`.
+        Later the sums of each cluster follow the batches, by the rule of `mixtura.StepwiseGMM`. A
+        cluster that loses nearly all its weight moves to the farthest row of the batch.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import KMeans
+        >>> X = load_faithful().data
+        >>> model = KMeans(2, random_state=0).partial_fit(X[:200]).partial_fit(X[200:])
+        >>> model.n_steps_, model.cluster_centers_.round()
+        (2, array([[ 4., 80.],
+               [ 2., 55.]]))
         """
         estimator: Any = self
         continuing = continues(estimator)

@@ -31,77 +31,64 @@ __all__ = ["GaussianMixture"]
 class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
     """Gaussian mixture for scikit-learn users: its names, defaults and meaning, and weights.
 
+    :doc:`/manual/sklearn` says how it differs from scikit-learn's.
+
     Parameters
     ----------
     n_components : int
         Number of Gaussian components.
     covariance_type : {"full", "tied", "diag", "spherical"}
         How covariances are restricted.
-    tol : float, nats per unit of weight
+    tol : float, nats per row
         Stop when the mean log-likelihood changes by less from one iteration to the next.
     reg_covar : float, squared units of the features
         Added to the diagonal of each covariance.
     max_iter : int
-        Most iterations of each run; 0 gives the start itself.
+        Largest number of iterations of each run; 0 gives the start itself.
     n_init : int
         Runs from different starts; the one with the largest `lower_bound_` counts.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}
-        How runs begin: from the clusters of `KMeans`, from rows far apart, from random
-        responsibilities, or from any rows.
-    weights_init : array_like of shape (n_components,), optional
-        Weights to begin with instead.
-    means_init : array_like of shape (n_components, n_features), optional
-        Means to begin with instead.
-    precisions_init : array_like, optional
-        Inverse covariances to begin with instead, in the shape of `covariances_`.
+        How runs begin: from clusters, from rows far apart, from random responsibilities, or from
+        any rows.
+    weights_init, means_init, precisions_init : array_like, optional
+        Weights, means and inverse covariances to begin with instead, in the shapes of `weights_`,
+        `means_` and `covariances_`.
     random_state : int, RandomState or None
         Source of random numbers for the starts and for `sample`.
     warm_start : bool
         Whether `fit` continues from the last fit, if there was one.
-    verbose : int
-        Print each run and its iterations if 1; times and changes too if more.
-    verbose_interval : int
-        Iterations from one printed line to the next.
+    verbose, verbose_interval : int
+        Print runs and iterations if 1, times too if more; and iterations between two lines.
     on_collapse : {"raise", "reseed", "drop"}
         What to do with a component whose covariance becomes singular: raise ValueError, as
-        scikit-learn does; split the heaviest component instead; or continue without it. The
-        last two also replace components without weight, which scikit-learn keeps.
+        scikit-learn does; split the heaviest component instead; or continue without it.
     missing : {"raise", "em"}
         What NaN among the rows is: an error, as in scikit-learn, or a number that is missing at
-        random. Then EM and all methods are about the observed numbers, and the tag `allow_nan` of
-        the estimator is set. Starts are made from rows in which plausible numbers are filled in.
+        random.
     n_threads : int or None
         Threads for each pass; None for as many as are useful. The result is the same to the bit.
     use_y : {"auto", True, False}
-        Whether `fit` uses its y, the classes of rows. "auto" uses integers and objects if some of
-        them are -1, for rows whose class is not known, and ignores any other y, as scikit-learn's
-        mixture ignores all. True uses every y, and needs one.
+        Whether `fit` uses its y, the classes of rows. "auto" uses it if some are -1, for rows whose
+        class is not known.
     component_classes : array_like of shape (n_components,), optional
-        The class of each component where y is used, -1 for none: a class may have several. None
-        gives each class one component, in their order, and the others none.
+        The class of each component where y is used, -1 for none. None gives each class one
+        component.
     half_life : float or None
         For `partial_fit`: the weight of rows in which the past loses half its weight, where rows
         drift; None for rows that do not.
 
     Attributes
     ----------
-    weights_ : ndarray of shape (n_components,)
-        Weights, of the dtype of the rows, as all arrays here.
-    means_ : ndarray of shape (n_components, n_features)
-        Means.
+    weights_, means_ : ndarray of shape (n_components,), (n_components, n_features)
+        Weights and means, of the dtype of the rows, as all arrays here.
     covariances_ : ndarray, squared units of the features
         (n_components, n_features, n_features) for "full", (n_features, n_features) for "tied",
         (n_components, n_features) for "diag", (n_components,) for "spherical".
-    precisions_ : ndarray
-        Inverse covariances in the same shape.
-    precisions_cholesky_ : ndarray
-        Factors U in the same shape: upper triangular with ``precision = U @ U.T``, or reciprocal
-        standard deviations.
-    converged_ : bool
-        Whether the best run ended by `tol`.
-    n_iter_ : int
-        Iterations of the best run.
-    lower_bound_ : float, nats per unit of weight
+    precisions_, precisions_cholesky_ : ndarray
+        Inverse covariances in the same shape, and their factors U: ``precision = U @ U.T``.
+    converged_, n_iter_ : bool, int
+        Whether the best run ended by `tol`, and its iterations.
+    lower_bound_ : float, nats per row
         Mean log-likelihood at the beginning of the best run's last iteration.
     lower_bounds_ : list of float
         The same for each iteration.
@@ -111,7 +98,7 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         The class of each component, -1 for none; only where y was used.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (``n_features_in_``,)
         Names of the columns, where `fit` was given a data frame.
 
     See Also
@@ -121,16 +108,7 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
     Notes
     -----
     The same data and `random_state` give the fit that scikit-learn gives, to rounding. Sparse rows
-    are refused. No array of (n_samples, n_components) is made, but for ``init_params="random"``.
-    `model_` answers more questions: its `impute` fills in missing numbers.
-
-    Where y is used, rows with a class stay with its components, and lower bounds are of rows and
-    classes. `predict` returns the most probable class, -1 where the components of no class are
-    together more probable; of objects where classes are not integers. `predict_proba` has a column
-    for each of `classes_`, the sum over its components: what a row lacks to one is the probability
-    of the components of no class. The first run begins from the classes (see `mixtura.fit_gmm`),
-    unless that leaves two components alike; the others begin from clusters of `KMeans`, whatever
-    `init_params` is.
+    are refused. Where y is used, `predict` returns classes.
 
     Examples
     --------
@@ -201,7 +179,8 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         y : array_like of shape (n_samples,), optional
             Classes of the rows, -1 where they are not known; see `use_y`.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative; a row of weight two is two equal rows, one of weight zero is absent.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
@@ -220,6 +199,14 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
             Scikit-learn's, when the best run used up `max_iter`.
         mixtura.IgnoredClassesWarning
             When y is ignored, and missing or empty values in it look like unknown classes.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(load_faithful().data)
+        >>> gm.converged_, gm.weights_.round(2)
+        (True, array([0.36, 0.64]))
         """
         self._fit(X, y, sample_weight)
         return self
@@ -236,12 +223,20 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         y : array_like of shape (n_samples,), optional
             Classes of the rows, -1 where they are not known; see `use_y`.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         ndarray of shape (n_samples,), int64
             As `predict` returns them; where y was used, classes.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> GaussianMixture(n_components=2, random_state=0).fit_predict(load_faithful().data)[:6]
+        array([1, 0, 1, 0, 1, 0])
         """
         rows = self._fit(X, y, sample_weight)
         return rows.marked(self._labels(rows.X))
@@ -254,7 +249,8 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         X : array_like of shape (n_samples, n_features)
             The rows.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
@@ -264,6 +260,15 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         -----
         mixtura.WeightsWarning
             When the weights sum to less than half the number of rows of positive weight.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> round(gm.aic(X), 1)
+        2282.5
         """
         model = self.model_
         X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
@@ -277,7 +282,8 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         X : array_like of shape (n_samples, n_features)
             The rows.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
@@ -287,6 +293,15 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
         -----
         mixtura.WeightsWarning
             When the weights sum to less than half the number of rows of positive weight.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+        >>> round(gm.bic(X), 1)
+        2322.2
         """
         model = self.model_
         X, weight, _ = weighted_rows_of(self, X, sample_weight, missing=self.missing, reset=False)
@@ -320,7 +335,8 @@ class GaussianMixture(LearnsMixture, AnswersClasses, MixtureEstimator):
             self.__dict__.pop(name, None)  # of an earlier partial_fit
         if known is not None:
             left = components_left(outcome.events, len(outcome.parameters.weights))
-            self.classes_, self.component_classes_ = known.classes, known.names()[left]
+            self.classes_: NDArray[Any] = known.classes
+            self.component_classes_: NDArray[Any] = known.names()[left]
         self._keep_parameters(outcome.parameters, X.dtype)
         self._keep_course(outcome)
         weight = np.ones(len(X)) if weight is None else weight

@@ -38,7 +38,7 @@ class LearnsMixture:
         """Learn from one more batch of rows, by stepwise EM: see `mixtura.StepwiseGMM`.
 
         The first call starts a stream, or continues the last `fit`, whose rows then count as those
-        of the start. `fit` starts anew.
+        of the start. `fit` starts anew. See :doc:`/manual/streams`.
 
         Parameters
         ----------
@@ -47,22 +47,30 @@ class LearnsMixture:
         y : array_like of shape (n_samples,), optional
             Ignored; classes that `fit` would use are refused.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
         GaussianMixture
-            The estimator itself. It is fitted as soon as there were `n_components` rows. The start
-            waits for 100 rows for each component; before, the mixture is fitted to the rows so far
-            whenever there are twice as many. `n_iter_` counts batches, and `lower_bounds_` has the
-            mean log-likelihood of each one before it was learned from.
+            The estimator itself. `n_iter_` counts batches, and `lower_bounds_` has the mean
+            log-likelihood of each one before it was learned from.
 
         Raises
         ------
         ValueError
-            For parameters or rows that cannot be used; for parameters other than those that what
-            is continued has; for a covariance that becomes singular, where `on_collapse` does not
-            help.
+            For parameters or rows that cannot be used; for parameters other than those of the
+            stream; for a covariance that becomes singular, where `on_collapse` does not help.
+
+        Examples
+        --------
+        >>> from mixtura.datasets import load_faithful
+        >>> from mixtura.sklearn import GaussianMixture
+        >>> X = load_faithful().data
+        >>> gm = GaussianMixture(n_components=2, random_state=0)
+        >>> gm = gm.partial_fit(X[:200]).partial_fit(X[200:])
+        >>> gm.n_iter_, gm.weights_.round(1)
+        (2, array([0.6, 0.4]))
         """
         estimator: Any = self
         continuing = continues(estimator)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixtura.algebra import Algebra
 from mixtura.data import RowSource, middle_of, open_rows
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import (
     LEAST_BLUR,
     MODELS,
@@ -51,14 +52,23 @@ class HierarchicalTree:
     ----------
     linkage : ndarray of shape (n_leaves - 1, 4)
         As `scipy.cluster.hierarchy` has it: the two clusters of each merger, its height, and the
-        number of leaves below. Leaves are numbered from 0; merger t makes cluster n_leaves + t. The
-        height is the classification log-likelihood, in nats, that all mergers so far have cost.
+        number of leaves below. The height is the classification log-likelihood, in nats, that all
+        mergers so far have cost.
     leaves : ndarray of shape (n_leaves,), int64
         The row of X that each leaf is, ascending.
     leaf : ndarray of shape (n_samples,), int64
         The leaf that each row of X goes with; -1 for one that is not finite, of weight zero.
     model : {"VVV", "EEE", "VII", "EII"}
         The Gaussian model of the clusters.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> tree = mixtura.hierarchical([[0.0], [1.0], [9.0], [10.5]], model="EII")
+    >>> tree.linkage[:, [0, 1, 3]]
+    array([[0., 1., 2.],
+           [2., 3., 2.],
+           [4., 5., 4.]])
     """
 
     linkage: Floats
@@ -89,6 +99,12 @@ class HierarchicalTree:
             When there are fewer leaves.
         TypeError
             For anything but an integer.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> mixtura.hierarchical([[0.0], [1.0], [9.0], [10.5]], model="EII").labels(2)
+        array([0, 0, 1, 1])
         """
         n_clusters = check_count("n_clusters", n_clusters)
         n = len(self.leaves)
@@ -110,7 +126,7 @@ class HierarchicalTree:
 
 
 def hierarchical(
-    X: ArrayLike | RowSource,
+    X: AnyRows,
     *,
     model: TreeModel = "VVV",
     transform: Transform = "svd",
@@ -121,7 +137,9 @@ def hierarchical(
     n_threads: int | None = None,
     backend: BackendName = "compiled",
 ) -> HierarchicalTree:
-    """Cluster rows by model-based agglomeration: two clusters at a time, the two that cost least.
+    """Cluster rows by model-based agglomeration: two clusters at a time.
+
+    :doc:`/manual/hierarchical` explains models and coordinates.
 
     Parameters
     ----------
@@ -131,24 +149,22 @@ def hierarchical(
         Covariances of the clusters: each its own, one for all, each its own multiple of the
         identity, or one multiple for all, which is Ward's method.
     transform : {"svd", "scaled", "whitened", "none"}
-        Coordinates: scaled to unit variance ("scaled"), then rotated to principal axes, each of
-        which is divided by its standard deviation ("whitened") or by the root of that ("svd",
-        [3]_); or the features as they are ("none"). No model sees a mere rotation, so principal
-        components without scaling would be "scaled" or "none".
+        Coordinates: features of unit variance ("scaled"), rotated to principal axes and divided by
+        their standard deviations ("whitened") or the roots of these ("svd", [3]_); or as they are.
     sample_weight : array_like of shape (n_samples,), optional
-        Non-negative; a row of weight two is two equal rows, one of weight zero is absent (it gets a
-        label all the same). None is one for each row.
+        Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None is
+        one for each row.
     max_leaves : int, optional
-        Where more rows have a positive weight, so many are drawn by weight. None for 2000, or for
-        VVV with more than 19 features for fewer, so that merging takes seconds at most.
+        Largest number of leaves. Of more rows, that many are drawn by weight. None is 2000, and
+        fewer for "VVV" with more than 19 features.
     blur : float
         Variance that each row has by itself, relative to the mean variance of the coordinates (see
         Notes).
     rng : int, Generator or None
-        Source of random numbers for the draw; None for fresh entropy.
+        Seed or generator for the draw; None draws a new seed.
     n_threads : int or None
-        Threads of the search for each row's leaf; None for as many as are useful. Merging
-        takes one. The result is the same to the bit.
+        Threads of the search for each row's leaf; None for as many as are useful. The result is the
+        same to the bit.
     backend : {"compiled", "reference"}
         The compiled kernel, or plain NumPy for comparison on few rows.
 
@@ -158,24 +174,17 @@ def hierarchical(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For values that cannot be used, before any work is done.
-    TypeError
-        For arguments of the wrong kind.
 
     Notes
     -----
-    Minimised is minus the classification log-likelihood [1]_: ``sum n_c log |W_c / n_c|`` over
-    clusters of weight n_c and scatter W_c for VVV, ``n log |sum W_c / n|`` for EEE, and the same
-    with multiples of the identity. The determinant of few rows is zero. Fraley [2]_ adds traces to
-    it, of W_c and of the scatter W of all rows; here ``blur tr(W) / (n d)`` is added to every
-    eigenvalue of W_c / n_c instead, as if each row were a small ball. So no cost depends on the
-    units of the coordinates, none is negative, and no cluster is special.
+    The cost of a merger is what the classification log-likelihood [1]_ loses. As the determinant of
+    few rows is zero, ``blur tr(W) / (n d)`` is added to every eigenvalue of a cluster's covariance,
+    with W the scatter of all n rows; Fraley [2]_ adds traces instead.
 
-    Equal rows are one leaf. Of equal costs, the pair of clusters with the earliest leaves counts.
-    Rows of `mixtura.scan` that stay where they are take 8 bytes each for their leaf.
-    About n_leaves^2 d^3 multiply-adds for VVV, n_leaves^2 d for the others; memory O(n_leaves d^2),
-    no matrix of pairs. Rows that are no leaf search theirs in a k-d tree. Ctrl-C ends it at once.
+    About n_leaves^2 d^3 multiply-adds for "VVV", n_leaves^2 d for the others, in memory
+    O(n_leaves d^2).
 
     References
     ----------
@@ -192,8 +201,7 @@ def hierarchical(
     >>> import mixtura
     >>> X = mixtura.datasets.load_faithful().data
     >>> tree = mixtura.hierarchical(X)
-    >>> labels = tree.labels(2)
-    >>> fit = mixtura.fit_gmm(X, 2, init=labels, reg_covar=0)
+    >>> fit = mixtura.fit_gmm(X, 2, init=tree.labels(2), reg_covar=0)
     >>> round(fit.log_likelihood, 4)
     -1130.264
     """

@@ -31,6 +31,8 @@ MOST_RESEEDS = 10  # of one component in one fit; then it is dropped
 class Event:
     """Something that happened to a component during a fit.
 
+    :doc:`/manual/collapse` explains the causes and actions.
+
     Attributes
     ----------
     iteration : int
@@ -38,15 +40,20 @@ class Event:
     component : int
         Its position at that time; where nothing was done ("kept"), its position in the model.
     cause : {"empty", "singular", "spurious", "few", "ridge", "identical"}
-        No weight left, or in the end ("kept") less than 1% of that of an average row; a covariance
-        that is not positive definite; one so narrow that it sits on ties or on a handful of rows
-        (see `mixtura.updates.spurious`); one that has fewer than twice the rows that its own part
-        of the covariances needs, such as d + 1 for "full"; one of which `reg_covar` makes more than
-        a tenth in some direction; or the mean and covariance of an earlier component, from which EM
-        never separates it.
+        It has hardly any weight; its covariance is singular; it sits on equal values; it has few
+        rows; `reg_covar` makes more than a tenth of its variance in some direction; or it equals
+        another one.
     action : {"reseeded", "dropped", "smoothed", "kept"}
-        What was done. "smoothed": the fit was started again with each row spread over its cell of
-        the grid to which the data are rounded. "kept": nothing.
+        What was done: the heaviest component was split in its place; it was removed; each row was
+        spread over its cell of the grid to which the data are rounded; or nothing.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, reg_covar=0.1, rng=0)
+    >>> fit.events[0].cause, str(fit.events[0])
+    ('ridge', 'iteration 4: component 0 ridge, kept')
     """
 
     iteration: int
@@ -56,7 +63,14 @@ class Event:
 
     @classmethod
     def checked(cls, values: Any) -> Self:
-        """Return an event made of values from a file, which may be anything."""
+        """Return an event made of values from a file, which may be anything.
+
+        Examples
+        --------
+        >>> from mixtura import Event
+        >>> str(Event.checked([3, 0, "empty", "dropped"]))
+        'iteration 3: component 0 empty, dropped'
+        """
         iteration, component, cause, action = values
         counts = all(type(count) is int and count >= 0 for count in (iteration, component))
         if not counts or cause not in get_args(Cause) or action not in get_args(Action):

@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 class Update(Protocol):
     """The maximisation step, and the objective that it raises.
 
-    The objective, per unit of weight, is ``log_likelihood / weight_sum + offset - penalty``, with
+    The objective, per row, is ``log_likelihood / weight_sum + offset - penalty``, with
     the log-likelihood of the rows under what `as_seen` returns. An update may contain another one.
     """
 
@@ -78,7 +78,7 @@ class Update(Protocol):
 
         Returns
         -------
-        float, nats per unit of weight
+        float, nats per row
         """
 
     def blurred(self, parameters: Parameters) -> list[int]:

@@ -57,7 +57,9 @@ class Variational:
     m_step: MStep | None = None
 
     def __init__(self, prior: PriorLaws, weight_sum: float, algebra: Algebra) -> None:
-        self.prior, self.weight_sum, self._algebra = prior, weight_sum, algebra
+        self.prior: PriorLaws = prior
+        self.weight_sum: float = weight_sum
+        self._algebra = algebra
         self._last: tuple[Parameters, Laws, Seen] | None = None
 
     def update(

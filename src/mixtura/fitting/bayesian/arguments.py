@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +17,19 @@ from mixtura.fitting.bayesian.estimate import VariationalBayes
 from mixtura.shapes import SHAPE_NAMES, Floats
 from mixtura.text import short
 
-__all__ = ["check_prior", "conjugate_family"]
+__all__ = ["PriorArguments", "check_prior", "conjugate_family"]
+
+
+class PriorArguments(TypedDict, total=False):
+    """Arguments of `fit_bayesian_gmm` that describe the prior, and the weight of all rows."""
+
+    weight_prior: WeightPrior
+    concentration: float | None
+    mean: ArrayLike | None
+    mean_precision: float | None
+    degrees_of_freedom: float | None
+    covariance: ArrayLike | None
+    weight_sum: float | None
 
 
 def conjugate_family(covariance_type: str, n_features: int) -> CovarianceFamily:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from mixtura import files
 from mixtura.files import Contents, fact
@@ -20,36 +20,38 @@ from mixtura.updates import Event
 __all__ = ["BayesianGMMFit"]
 
 
+class _Answers(Found):
+    """Methods that a fit by likelihood has attributes for."""
+
+    log_likelihood: Final = answered(GaussianMixture.log_likelihood)
+
+
 @files.saved_as("BayesianGMMFit")
 @dataclass(frozen=True, repr=False, eq=False)
-class BayesianGMMFit(Found):
+class BayesianGMMFit(_Answers):
     """The posterior of a mixture, and how it was found.
 
-    It has the methods and attributes of its mixture, too: ``fit.predict(X)`` is
-    ``fit.model.predict(X)``. Only if `has_noise`, it refuses rows without `noise_covariance`.
+    It has the methods and attributes of `GaussianMixture`, too: ``fit.predict(X)`` is
+    ``fit.model.predict(X)``. If `has_noise`, methods need `noise_covariance` with rows.
 
     Attributes
     ----------
     posterior : GMMPosterior
         The laws of all parameters.
     elbo : float, nats
-        Evidence lower bound: the logarithm of the evidence of the training rows is at least this.
-        A total with all constants. What was observed is what the evidence is of: with `labels`
-        of rows and labels, with missing numbers of the others, with noise of the noisy rows. In a
-        fit that was interrupted during its starts, it is estimated from their sample.
-    history : ndarray of shape (n_iter,), nats per unit of weight, read-only
+        Evidence lower bound, a total with all constants: the logarithm of the evidence of what was
+        observed is at least this.
+    history : ndarray of shape (n_iter,), nats per row, read-only
         The bound after each iteration, divided by `weight_sum`. It never falls, except for
-        rounding. For ``em="memoised"`` it is that of the responsibilities that blocks remember,
-        which the last pass may still raise: then `elbo` is a little higher.
+        rounding.
     n_iter : int
         Iterations done, without those of the search for a start.
     converged : bool
-        Whether no more than about `tol` was left to gain.
+        Whether the predicted remaining gain was at most `tol`.
     stop_reason : {"converged", "max_iter", "callback", "interrupted"}
         Why the iterations ended.
     events : tuple of Event
-        Components that failed, and what was done: none but for numbers at the ends of a float's
-        range.
+        Components that failed, and what was done; mostly none.
     n_samples : int
         Rows of positive weight.
     weight_sum : float
@@ -58,20 +60,27 @@ class BayesianGMMFit(Found):
         Of the assignments, ``-sum_ij sample_weight[i] resp[i, j] log resp[i, j]``, with the
         responsibilities of `posterior`. NaN in an interrupted fit.
     n_labelled : int
-        Rows of positive weight of whose component something was known.
+        Rows of positive weight whose component was known, at least in part.
     has_noise : bool
-        Whether the noise of each row was known. Then methods that take rows and `noise_covariance`
-        need it.
+        Whether the noise of each row was known.
     n_missing : int
         Numbers that were missing in rows of positive weight.
     search : SearchReport or None
-        What the search for the start has found: how many maxima, how often, and how good. Its
-        `str` is a line of `summary`. None where the user gave the start, and where Ctrl-C ended the
-        search.
+        What the search for the start has found. None where the user gave the start.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_bayesian_gmm(X, 4, rng=0)
+    >>> fit.n_effective, round(fit.elbo, 1)
+    (2, -1173.9)
+    >>> fit.predict([[2.0, 50.0], [4.5, 85.0]])
+    array([1, 0])
     """
 
     posterior: GMMPosterior
-    elbo: float = field()  # type: ignore[assignment]
+    elbo: float = field()  # type: ignore[assignment, misc]
     history: Floats = field()
     n_iter: int = field()
     converged: bool = field()
@@ -84,8 +93,6 @@ class BayesianGMMFit(Found):
     has_noise: bool = False
     n_missing: int = 0
     search: SearchReport | None = None
-
-    log_likelihood = answered(GaussianMixture.log_likelihood)
 
     @property
     def model(self) -> GaussianMixture:  # type: ignore[override]

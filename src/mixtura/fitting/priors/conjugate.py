@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,49 +42,34 @@ RELEVANCE = 16.0  # that of Reynolds, Quatieri and Dunn
 class ConjugatePrior(Prior):
     """Prior of a mixture whose density has the form of a likelihood of rows.
 
-    With d features, the parameters of component j are believed to be ::
+    With d features, the prior distribution of the parameters of component j is ::
 
         weights              ~ Dirichlet(concentration)
         mean_j | covariance  ~ normal(mean, covariance_j / shrinkage)
         covariance_j         ~ inverse Wishart(dof, scale)    full and tied covariances
         each variance        ~ inverse gamma(dof / 2, scale / 2)    diagonal and spherical ones
 
-    with one law for each covariance; where all components have one ("tied", "EII", "EEI"), it
-    counts once. ``fit_gmm(..., prior="default")`` is ``ConjugatePrior()``: the weak prior of
-    Fraley and Raftery [1]_, scaled by the rows. :doc:`/manual/priors` tells when to use which.
+    ``fit_gmm(..., prior="default")`` is ``ConjugatePrior()``, the weak prior of Fraley and Raftery
+    [1]_. :doc:`/manual/priors` says when to use which.
 
     Parameters
     ----------
     concentration : float or array_like of shape (n_components,), optional
         At least 1. None is no prior on the weights.
     mean : array_like of shape (n_features,) or (n_components, n_features), optional
-        None is the mean of the rows. With shrinkage, a fit refuses one that is more than a million
-        standard deviations from its rows.
+        Expected mean of each component. None is the mean of the rows.
     shrinkage : float or array_like of shape (n_components,)
         Weight of the rows that `mean` counts for. 0 is no prior on the means.
     dof : float, optional
-        Degrees of freedom. None is ``n_features + 2``. Too small numbers make the law improper,
-        and are allowed as long as what the M-step divides by does not shrink.
+        Degrees of freedom. None is ``n_features + 2``.
     scale : float or array_like, optional
-        Squared units of the features. A number; or for all components one array of the family's
-        kind: (n_features, n_features) for full and tied covariances, (n_features,) for diagonal
-        ones; or one for each, where they differ: (n_components, ...), and (n_components,) for
-        spherical ones. A number stands for that variance in each feature, but for spherical ones
-        for the sum over features. None is the covariance of the rows divided by
-        ``n_components ** (2 / n_features)``; for diagonal and spherical ones the mean variance,
-        divided by the same. 0 is none.
+        Squared units of the features: a number, one array of the family's shape for all components,
+        or one for each. None is the covariance of the rows (for diagonal and spherical ones their
+        mean variance), divided by ``n_components ** (2 / n_features)``. 0 is none.
 
     Attributes
     ----------
-    concentration : float, ndarray or None
-        As given.
-    mean : ndarray or None
-        As given.
-    shrinkage : float or ndarray
-        As given.
-    dof : float or None
-        As given.
-    scale : float, ndarray or None
+    concentration, mean, shrinkage, dof, scale : float, ndarray or None
         As given.
 
     Raises
@@ -97,23 +82,12 @@ class ConjugatePrior(Prior):
     Warns
     -----
     SingularScaleWarning
-        In a fit, or `of_rows`, where `scale` is None and there are no more rows than features,
-        unless covariances are diagonal or spherical.
-
-    Notes
-    -----
-    The covariance of the rows is that of largest likelihood, where numbers are missing or noisy,
-    times ``w / (w - 1)`` with their total weight w (at most 2); a ridge is added to it.
+        In a fit, where `scale` is None and there are no more rows than features.
 
     References
     ----------
     .. [1] C. Fraley, A. E. Raftery, "Bayesian regularization for normal mixture estimation and
        model-based clustering", Journal of Classification 24, 155-181, 2007.
-    .. [2] D. A. Reynolds, T. F. Quatieri, R. B. Dunn, "Speaker verification using adapted Gaussian
-       mixture models", Digital Signal Processing 10, 19-41, 2000, equations (10) to (14).
-    .. [3] J.-L. Gauvain, C.-H. Lee, "Maximum a posteriori estimation for multivariate Gaussian
-       mixture observations of Markov chains", IEEE Transactions on Speech and Audio Processing 2,
-       291-298, 1994.
 
     Examples
     --------
@@ -134,6 +108,18 @@ class ConjugatePrior(Prior):
 
     __repr__ = short_repr
     _repr_html_ = short_html
+
+    if TYPE_CHECKING:  # arguments become the arrays above
+
+        def __init__(
+            self,
+            *,
+            concentration: ArrayLike | None = None,
+            mean: ArrayLike | None = None,
+            shrinkage: ArrayLike = SHRINKAGE,
+            dof: float | None = None,
+            scale: ArrayLike | None = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         concentration = _numbers(self.concentration, "concentration", ("component",))
@@ -165,11 +151,8 @@ class ConjugatePrior(Prior):
     def from_model(cls, model: GaussianMixture, relevance: float = RELEVANCE) -> Self:
         """Return a prior centred at a mixture, to adapt it to few rows.
 
-        Component j of the fit is believed to be that of the model, as strongly as `relevance` rows
-        with its mean and covariance would say. An M-step then gives the means and covariances of
-        [2]_: with a_j = N_j / (N_j + relevance), the mean is ``a_j xbar_j + (1 - a_j) mean_j``. For
-        the weights, of which [2]_ takes an average by a_j that no prior stands for, the law of [3]_
-        counts as many rows as all components have, shared out as the model's weights say.
+        The model counts as `relevance` rows in each component [1]_. The prior of the weights is
+        that of [2]_. See :doc:`/manual/priors`.
 
         Parameters
         ----------
@@ -181,8 +164,7 @@ class ConjugatePrior(Prior):
         Returns
         -------
         ConjugatePrior
-            For fits of the model's `covariance_type`, with `init` the model: components have its
-            order. Improper where `relevance` is small, which `log_pdf` documents.
+            For fits of the model's `covariance_type`, with `init` the model.
 
         Raises
         ------
@@ -190,6 +172,15 @@ class ConjugatePrior(Prior):
             For a relevance that is not positive.
         TypeError
             For anything but a mixture or a fit.
+
+        References
+        ----------
+        .. [1] D. A. Reynolds, T. F. Quatieri, R. B. Dunn, "Speaker verification using adapted
+           Gaussian mixture models", Digital Signal Processing 10, 19-41, 2000, equations (10) to
+           (14).
+        .. [2] J.-L. Gauvain, C.-H. Lee, "Maximum a posteriori estimation for multivariate Gaussian
+           mixture observations of Markov chains", IEEE Transactions on Speech and Audio Processing
+           2, 291-298, 1994.
 
         Examples
         --------

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura.covariance import CovarianceFamily, family_named
-from mixtura.data import RowSource, open_rows
+from mixtura.data import open_rows
+from mixtura.data.any_rows import AnyRows
 from mixtura.data.checks import check_count, check_number, check_option
 from mixtura.data.frames import described
 from mixtura.data.missing import MISSING, Missing
@@ -64,7 +65,7 @@ class Prior(ABC):
 
     def of_rows(
         self,
-        X: ArrayLike | RowSource,
+        X: AnyRows,
         n_components: int,
         covariance_type: str = "full",
         *,
@@ -77,14 +78,16 @@ class Prior(ABC):
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features), or RowSource
-            As for `fit_gmm`.
+            The rows, as for `fit_gmm`.
         n_components : int
+            Number of Gaussian components.
         covariance_type : str
             As for `fit_gmm`.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative weight of each row; None is one for each.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
         missing : {"raise", "em"}
-            As for `fit_gmm`.
+            What NaN in `X` is: an error, or a number missing at random.
         reg_covar : float
             That of the fit.
 
@@ -95,10 +98,16 @@ class Prior(ABC):
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             For values that cannot be used.
-        TypeError
-            For arguments of the wrong kind.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> prior = mixtura.ConjugatePrior().of_rows(X, 2)
+        >>> prior.dof, prior.mean.round(1)
+        (4.0, array([ 3.5, 70.9]))
         """
         k = check_count("n_components", n_components)
         missing = check_option("missing", missing, MISSING)
@@ -119,10 +128,8 @@ class Prior(ABC):
         Returns
         -------
         float, nats
-            With all constants, but for those of parts that are improper: they have none. For a
-            family that restricts covariances, the density is that of matrices without
-            restriction, at the restricted ones; where all components have one covariance, it
-            counts once.
+            With all constants; parts that are improper have none. For a family that restricts
+            covariances, it is the density of matrices without restriction.
 
         Raises
         ------
@@ -130,6 +137,15 @@ class Prior(ABC):
             For a prior that does not fit the mixture, or whose parts come from rows: see `of_rows`.
         TypeError
             For anything but a mixture.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> fit = mixtura.fit_gmm(X, 2, prior="default", reg_covar=0, rng=0)
+        >>> prior = mixtura.ConjugatePrior().of_rows(X, 2)
+        >>> round(prior.log_pdf(fit), 2), round(fit.log_prior, 2)
+        (-26.66, -26.66)
         """
         model = checked_model(model)
         family = family_named(model.covariance_type, model.n_features)

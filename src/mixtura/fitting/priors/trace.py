@@ -25,17 +25,15 @@ class TracePrior(Prior):
     """Prior of covariances alone, ``-log p = strength * trace(inv(covariance))`` for each of them.
 
     An M-step adds ``2 * strength`` to the diagonal of each scatter [1]_. So no variance of a
-    component that has N_j rows gets below ``2 * strength / N_j``: the fewer rows it has, the wider
-    is it kept. Where all components have one covariance, the prior counts once.
+    component that has N_j rows gets below ``2 * strength / N_j``. See :doc:`/manual/priors`.
 
     Parameters
     ----------
     strength : float or array_like of shape (n_features,)
         Non-negative; an array has one for each feature. 0 is no prior.
     relative : bool
-        Whether `strength` is in units of the variance of each feature, so that a fit does not
-        depend on units; these are the units of `reg_covar`. False takes squared units of the
-        features.
+        Whether `strength` is in units of the variance of each feature, as `reg_covar` is. False
+        takes squared units of the features.
 
     Attributes
     ----------

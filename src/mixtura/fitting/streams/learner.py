@@ -31,7 +31,7 @@ from mixtura.updates import Collapse, Event, Update
 __all__ = ["MOST_KEPT", "Learner", "check_near", "continued", "start_learner"]
 
 MOST_KEPT = 1000  # batches and events that are remembered
-START_TOL = 1e-4  # nats per unit of weight: what the start may leave to gain on its rows
+START_TOL = 1e-4  # nats per row: what the start may leave to gain on its rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +51,10 @@ class Learner:
     unit : float
         Weight of the rows of the start.
     rows_per_weight : float
-        Rows that a unit of weight has, in the memory.
+        Number of rows divided by their weight, in the memory.
     counted : float
         Weight of the rows for which the statistics stand.
-    history : ndarray of shape (n,), nats per unit of weight
+    history : ndarray of shape (n,), nats per row
         Mean log-likelihood of each of the last batches, before it was learned from.
     sizes : ndarray of shape (n,)
         Weight of each of these batches.

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
 from threading import RLock
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mixtura import files
-from mixtura.data import RowSource, open_rows
+from mixtura.data import open_rows
+from mixtura.data.any_rows import AnyRows, Numbers
 from mixtura.data.checks import check_centres, check_count, check_option, check_rng
 from mixtura.data.frames import Names, described, real_array
 from mixtura.data.missing import Missing
 from mixtura.exceptions import FitError
 from mixtura.files import Contents
+from mixtura.fitting.bayesian.arguments import PriorArguments
 from mixtura.fitting.bayesian.result import BayesianGMMFit
 from mixtura.fitting.gmm import check_reg_covar
 from mixtura.fitting.result import GMMFit
@@ -41,11 +42,11 @@ __all__ = ["StepwiseGMM"]
 
 
 @files.saved_as("StepwiseGMM")
-class StepwiseGMM(Answers):
+class StepwiseGMM(files.Saved, Answers):
     """A Gaussian mixture of rows that come by once, batch after batch, by stepwise EM.
 
-    It has the methods and attributes of its mixture, too: ``stream.predict(X)`` is
-    ``stream.model.predict(X)``.
+    It has the methods and attributes of `GaussianMixture`, too: ``stream.predict(X)`` is
+    ``stream.model.predict(X)``. :doc:`/manual/streams` says how it learns and how good it is.
 
     Parameters
     ----------
@@ -55,50 +56,36 @@ class StepwiseGMM(Answers):
         How covariances are restricted, as for `fit_gmm`.
     reg_covar : float or array_like of shape (n_features,)
         Ridge on the diagonal of each covariance. A number is relative to the variance of each
-        feature in the rows of the start, and stays; an array is absolute, in squared units. 0 is
-        none.
+        feature in the rows of the start; an array is absolute, in squared units. 0 is none.
     step_power : float
-        How the memory grows: as the power of the weight of all rows so far, above 0.5 and at most
-        1. With 1 all rows count alike; a smaller power forgets sooner what rows said under the
-        parameters of long ago.
+        Above 0.5 and at most 1. With 1 all rows count alike; a smaller power forgets sooner what
+        rows said long ago.
     half_life : float, optional
-        For rows that drift: the weight of rows in which the past loses half its weight. The memory
-        grows no longer than that. None is for rows that do not drift.
+        For rows that drift: the weight of rows in which the past loses half its weight. None is for
+        rows that do not drift.
     init : str, array_like of shape (n_components, n_features), GaussianMixture or GMMFit
         How EM starts on the first rows: "mixed", "kmeans", "kmeans++", "random", "hierarchical",
         means, or a mixture or the fit of one; see `fit_gmm`.
     n_init : int
-        Effort of the search for the start, as for `fit_gmm`.
+        Number of automatic starts; a larger one searches harder.
     n_start : int, optional
-        Rows of positive weight that the start waits for. Batches are kept until there are so many.
-        None is 100 for each component.
+        Rows of positive weight that the start waits for. None is 100 for each component.
     on_collapse : {"reseed", "drop", "raise"}
-        What to do with a component whose covariance becomes singular, or whose weight in the memory
-        falls below 1% of that of an average row: split the heaviest component instead (ten times in
-        1000 batches; then it is dropped), continue without it, or raise.
+        What to do with a component that loses nearly all weight or whose covariance becomes
+        singular: split the heaviest component instead, continue without it, or raise.
     missing : {"raise", "em"}
-        What NaN in rows is: an error, or with "em" a number that is missing at random.
-    rng : int, Generator or None
-        Source of random numbers for automatic starts; None for fresh entropy. One number is drawn
-        when the object is made.
-    n_threads : int or None
-        Threads for each pass; None for as many as are useful. The result is the same to the bit.
-    backend : {"compiled", "reference"}
-        The compiled kernels, or plain NumPy for comparison.
+        What NaN in rows is: an error, or a number that is missing at random.
+    rng, n_threads, backend : optional
+        As for `fit_gmm`.
     bayesian : bool or dict
         True learns the laws of all parameters, by stochastic variational inference [3]_. A dict has
-        the arguments of `fit_bayesian_gmm` that describe the prior, such as
-        ``{"concentration": 0.1}``. What they leave open is taken from the rows of the start, and
-        stays. Its "weight_sum" is that of all rows that will come, if it is known; it is needed
-        where rows are read several times, and refused with a `half_life`. There is no ridge, and a
-        component without rows is no collapse.
+        arguments of `fit_bayesian_gmm` that describe the prior, and "weight_sum", the weight of all
+        rows that will come.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For values that cannot be used.
-    TypeError
-        For arguments of the wrong kind.
 
     See Also
     --------
@@ -107,23 +94,16 @@ class StepwiseGMM(Answers):
 
     Notes
     -----
-    The first rows are kept until there are `n_start` of them. On these EM runs until its predicted
-    gain is below 1e-4 nats per row. Each later batch is looked at once: its statistics under the
-    current mixture are mixed into the running ones [1]_ [2]_, as described in
-    `mixtura.schedules.stepwise`, and the M-step of the covariance family follows. An array is one
-    batch, of any number of rows; a `mixtura.scan` is a batch for each of its blocks. To split a
-    batch changes little, because steps are measured in weight of rows.
-
-    A batch costs one pass over its rows and one M-step; memory is that of a batch and O(k d^2). An
-    update that raises, or that Ctrl-C ends, leaves the object as it was. Saved, pickled or copied,
-    it continues with the same bits. Threads may share it: one update waits for the other.
-    :doc:`/manual/streams` shows how far it ends from `fit_gmm`.
+    Stepwise EM is that of [1]_ and [2]_. A batch costs one pass over its rows and one M-step;
+    memory is that of a batch and O(k d^2). An update that raises, or that Ctrl-C ends, leaves the
+    object as it was. Threads may share it.
 
     References
     ----------
     .. [1] O. Cappe, E. Moulines, "On-line expectation-maximization algorithm for latent data
        models", Journal of the Royal Statistical Society B 71, 593-613, 2009.
-    .. [2] P. Liang, D. Klein, "Online EM for unsupervised models", NAACL 2009.
+    .. [2] P. Liang, D. Klein, "Online EM for unsupervised models",
+       NAACL 2009.
     .. [3] M. D. Hoffman, D. M. Blei, C. Wang, J. Paisley, "Stochastic variational inference",
        Journal of Machine Learning Research 14, 1303-1347, 2013.
 
@@ -149,7 +129,7 @@ class StepwiseGMM(Answers):
         reg_covar: float | ArrayLike = 1e-6,
         step_power: float = STEP_POWER,
         half_life: float | None = None,
-        init: Start | ArrayLike | GaussianMixture | GMMFit = "mixed",
+        init: Start | Numbers | GaussianMixture | GMMFit = "mixed",
         n_init: int = 10,
         n_start: int | None = None,
         on_collapse: OnCollapse = "reseed",
@@ -157,7 +137,7 @@ class StepwiseGMM(Answers):
         rng: int | np.random.Generator | None = None,
         n_threads: int | None = None,
         backend: BackendName = "compiled",
-        bayesian: bool | Mapping[str, Any] = False,
+        bayesian: bool | PriorArguments = False,
     ) -> None:
         k = check_count("n_components", n_components)
         begin, names, d = _check_start(init, k)
@@ -179,17 +159,16 @@ class StepwiseGMM(Answers):
 
     # ---- learning ----
 
-    def update(self, X: ArrayLike | RowSource, sample_weight: ArrayLike | None = None) -> Self:
+    def update(self, X: AnyRows, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from one more batch, or from each block of a `mixtura.scan`.
 
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features), or RowSource
-            The rows, as for `fit_gmm`: as many columns as before, and of the same names where both
-            have names. No row is no change.
+            The rows, as for `fit_gmm`, with the columns of the batches before. No row is no change.
         sample_weight : array_like of shape (n_samples,), optional
-            Non-negative; a row of weight two is two equal rows of the same batch, one of weight
-            zero is absent. None is one for each row.
+            Non-negative; a row of weight two is two equal rows, one of weight zero is absent. None
+            is one for each row.
 
         Returns
         -------
@@ -198,12 +177,17 @@ class StepwiseGMM(Answers):
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             For values, columns or weights that cannot be used.
-        TypeError
-            For what is not real numbers.
         FitError
             When components collapse, and `on_collapse` does not help.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> mixtura.StepwiseGMM(2, n_start=100, rng=0).update(X[:200]).update(X[200:])
+        <StepwiseGMM: 2 components, 2 updates, 272 rows>
         """
         with self._lock:  # or two threads would continue the same stream, and one would be lost
             stream = self._stream
@@ -230,8 +214,7 @@ class StepwiseGMM(Answers):
     def model(self) -> GaussianMixture:  # type: ignore[override]
         """The mixture as it stands, frozen: later updates do not change it.
 
-        While the start waits for rows, it is that of a fit to those that there are, which is made
-        when it is asked for.
+        While the start waits for rows, it is that of a fit to those that there are.
 
         Returns
         -------
@@ -248,9 +231,7 @@ class StepwiseGMM(Answers):
     def posterior(self) -> GMMPosterior:
         """The posterior as it stands, frozen, where `bayesian` asks for one.
 
-        It is that of as many rows as have come, whose statistics are the running ones; or of the
-        "weight_sum" that `bayesian` has. With a `half_life` it is that of the rows that the memory
-        counts, a weight of ``half_life / ln 2`` or of the last batch at most.
+        It counts the rows so far, the "weight_sum" of `bayesian`, or what a `half_life` keeps.
 
         Returns
         -------
@@ -269,13 +250,13 @@ class StepwiseGMM(Answers):
     def elbo_estimate(self, n_batches: int = 30) -> BoundEstimate:
         """Estimate the evidence lower bound of all rows from the last batches, with its noise.
 
-        The weight of the rows that `posterior` counts times the mean of `history` over the last
-        batches, minus the divergence of the posterior from the prior.
+        It is no bound, and mostly lower than ``posterior.elbo`` of all rows: see
+        :doc:`/manual/streams_bayesian`.
 
         Parameters
         ----------
         n_batches : int
-            Most batches of `history`; there are 1000 at most.
+            Largest number of batches of `history`, at most 1000.
 
         Returns
         -------
@@ -291,12 +272,15 @@ class StepwiseGMM(Answers):
         FitError
             Before there are two batches after the start.
 
-        Notes
-        -----
-        It is no bound, but an estimate of one. Each batch was looked at before it was learned from,
-        so the estimate is mostly lower than ``posterior.elbo`` of all rows: by about one nat for
-        each free parameter, and because the first of these batches were looked at under an older,
-        worse posterior. Where rows drift, it tells of rows like the last ones.
+        Examples
+        --------
+        >>> import numpy as np, mixtura
+        >>> stream = mixtura.StepwiseGMM(2, bayesian=True, rng=0)
+        >>> for batch in np.random.default_rng(0).normal(size=(5, 500, 1)):
+        ...     stream = stream.update(batch)
+        >>> value, error = stream.elbo_estimate()
+        >>> round(value), round(error)
+        (-3558, 50)
         """
         self._check_bayesian("elbo_estimate")
         n_batches = check_count("n_batches", n_batches, minimum=2)
@@ -346,15 +330,13 @@ class StepwiseGMM(Answers):
     def history(self) -> Floats:
         """Mean log-likelihood of each of the last 1000 batches before it was learned from.
 
-        It tells how well the mixture predicts rows that it has not seen: where it falls, the rows
-        have changed. The first is that of the batch after the start. As in `GMMFit.history`, the
-        penalty of `reg_covar` is subtracted. Where the stream is `bayesian`, it is what each batch
-        adds to the evidence lower bound, per unit of weight. It is -inf where a row is so far away
-        that its density is no float.
+        Where it falls, the rows have changed. The penalty of `reg_covar` is subtracted. Where the
+        stream is `bayesian`, it is what each batch adds to the evidence lower bound, per
+        row.
 
         Returns
         -------
-        ndarray of shape (n,), nats per unit of weight
+        ndarray of shape (n,), nats per row
         """
         learner = self._stream.learner
         return np.empty(0) if learner is None else learner.history.copy()
@@ -398,12 +380,10 @@ class StepwiseGMM(Answers):
         table = str(self.model._repr_html_()) if self.is_started else ""
         return f"<p>{escape(repr(self))}</p>{table}"
 
-    log_likelihood = answered(GaussianMixture.log_likelihood)
-    summary = answered(GaussianMixture.summary)
+    log_likelihood: Final = answered(GaussianMixture.log_likelihood)
+    summary: Final = answered(GaussianMixture.summary)
 
     # ---- copies and files ----
-
-    save = files.save
 
     def _contents(self) -> Contents:
         return stream_contents(self._stream)

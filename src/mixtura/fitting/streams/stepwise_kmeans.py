@@ -55,7 +55,7 @@ class ClusterStream:
     unit : float
         Weight of the rows of the start.
     rows_per_weight : float
-        Rows that a unit of weight has, in the memory; from the start on.
+        Number of rows divided by their weight, in the memory; from the start on.
     """
 
     n_clusters: int
