@@ -109,21 +109,22 @@ html_copy_source = False
 html_show_sourcelink = False
 html_theme_options: dict[str, Any] = {
     "logo": {"text": "mixtura"},
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "navbar_align": "left",
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
 }
-html_sidebars = {"index": [], "install": []}
+html_sidebars = {"index": [], "install": [], "contribute": []}
 
 
 def visit_formula(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers draw without a script: the site works offline."""
     display = "inline" if isinstance(node, nodes.math) else "block"
     formula = latex2mathml.converter.convert(node.astext(), display=display)
-    self.body.append(formula.replace("<mi>log</mi>", '<mi>log</mi><mspace width="0.17em"/>'))
+    formula = formula.replace("<mi>log</mi>", '<mi>log</mi><mspace width="0.17em"/>')
+    self.body.append(f'<div class="formula">{formula}</div>' if display == "block" else formula)
     raise nodes.SkipNode
 
 
