@@ -2,7 +2,10 @@
 
 import re
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -113,6 +116,28 @@ def test_units_of_weights_change_sizes_alone() -> None:
     pd.testing.assert_frame_equal(one[weights] / 8, other[weights])
 
 
+@pytest.mark.parametrize("unit", [0.1, 1 / 3, 1e-3])
+def test_quartiles_at_the_edge_of_a_share_do_not_depend_on_rounding(unit: float) -> None:
+    one = GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    for n in range(4, 61, 4):
+        rows, values = np.zeros((n, 1)), {"a": np.arange(n)}
+        table = one.profile(rows, values, sample_weight=np.full(n, unit)).loc["a", "all"]
+        assert table[["25%", "median", "75%"]].tolist() == [n // 4 - 1, n // 2 - 1, 3 * n // 4 - 1]
+
+
+@pytest.mark.parametrize("exponent", [-990, -600, 600, 990])
+def test_statistics_have_the_scale_of_the_numbers(exponent: int) -> None:
+    table = MIXTURE.profile(X, {"a": X[:, 0]}).loc["a"]
+    scaled = MIXTURE.profile(X, {"a": np.ldexp(X[:, 0], exponent)}).loc["a"]
+    pd.testing.assert_frame_equal(np.ldexp(scaled, -exponent), table, rtol=1e-14)
+
+
+def test_equal_numbers_have_no_deviation() -> None:
+    table = MIXTURE.profile(X, {"a": np.full(60, 0.1)}).loc["a"]
+    assert (table.loc[["mean", "median"]] == 0.1).all(axis=None)
+    assert (table.loc["standard deviation"] == 0).all()
+
+
 def test_level_of_rows_of_weight_zero_alone_is_absent() -> None:
     city = np.array(["a"] * 59 + ["b"], dtype=object)
     weight = np.array([1.0] * 59 + [0.0])
@@ -179,6 +204,30 @@ def test_other_kinds_of_columns_have_the_same_profile() -> None:
     pd.testing.assert_frame_equal(MIXTURE.profile(X, FRAME["income"]), alone)
     pd.testing.assert_frame_equal(MIXTURE.profile(X, FRAME, columns=["income"]), alone)
     assert 1 in MIXTURE.profile(X, FRAME[["age", "income"]].to_numpy()).index.get_level_values(0)
+    chosen = MIXTURE.profile(X, FRAME, columns=iter(["income"]))
+    pd.testing.assert_frame_equal(chosen, alone)
+
+
+def test_numbers_in_a_column_of_objects_are_numbers() -> None:
+    numbers = FRAME[["age", "income"]]
+    objects = numbers.astype(object).where(numbers.notna(), None)
+    pd.testing.assert_frame_equal(MIXTURE.profile(X, objects), MIXTURE.profile(X, numbers))
+    decimals = MIXTURE.profile(X, {"price": [Decimal("1.5")] * 60})
+    assert decimals["all"]["price", "mean"] == 1.5
+
+
+def test_memory_is_that_of_the_rows_and_of_one_column() -> None:
+    n = 20_000
+    rows = MIXTURE.sample(n, rng=0)[0]
+    numbers = pd.DataFrame({f"n{a}": rows[:, 0] for a in range(6)})
+    levels = pd.DataFrame({f"c{a}": pd.Categorical(rows[:, 0] > 0) for a in range(6)})
+    for data in (numbers, levels):
+        MIXTURE.profile(rows, data, hard=True)
+        tracemalloc.start()
+        MIXTURE.profile(rows, data, hard=True)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < (8 + 50 + 6) * n
 
 
 def test_rows_with_missing_numbers_count_by_what_is_observed() -> None:
@@ -241,12 +290,23 @@ def test_levels_of_several_types_are_listed_in_the_order_of_their_text() -> None
          "'member', 'score', 'seen'; got 'wage'. Choose some of them."),
         (FRAME, {"columns": "age"}, TypeError,
          "columns must be a list of labels; got 'age'. Put it in a list."),
+        (FRAME, {"columns": 5}, TypeError, "columns must be a list of labels; got 5. Put it in"),
+        (FRAME, {"columns": [np.arange(2)]}, ValueError, "got array([0, 1]). Choose some of them."),
         (None, {"columns": ["age"]}, ValueError,
          "columns must be among 'feature 0', 'feature 1'; got 'age'. Choose some of them."),
         (FRAME, {"hard": "yes"}, TypeError, "hard must be True or False; got 'yes' (str)"),
         ([1, 2], {}, TypeError, "data must be a DataFrame, a Series, a mapping of columns or a"),
         ({"day": pd.date_range("2020", periods=60)}, {}, TypeError,
          "must be numbers, text, categories or truth values; got 'day' of datetime64"),
+        ({"day": np.array([date(2020, 1, 1)] * 60)}, {}, TypeError,
+         "must be numbers, text, categories or truth values; got 'day' of date. Convert it"),
+        ({"a": 1}, {}, TypeError,
+         "columns of data must be lists or one-dimensional arrays; got 1 (int) for 'a'. Pass one"),
+        ({"a": X}, {}, TypeError, "(ndarray) for 'a'. Pass one value for each row of X."),
+        ({"a": X[:, 0], "b": [1, 2]}, {}, ValueError,
+         "columns of data must have 60 values, one for each row of X; got 2 for 'b'. Pass the"),
+        ({"a": pd.Series(range(60)), "b": pd.Series(range(60), index=range(59, -1, -1))}, {},
+         ValueError, "data['b'] must have the index of data['a']; row 0 has the label 59, and 0"),
         ({"z": np.ones(60) * 1j}, {}, TypeError, "truth values; got 'z' of complex128"),
         ({"z": [[1]] * 60}, {}, TypeError, "got 'z' with values that are none of them. Convert it"),
         ({"z": [1.0] * 59 + [np.inf]}, {}, ValueError,
