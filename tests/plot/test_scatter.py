@@ -341,6 +341,22 @@ def test_narrow_component_has_its_region() -> None:
     np.testing.assert_allclose(radius, expected, rtol=0.02)
 
 
+def test_regions_where_all_densities_are_zero_have_no_colour() -> None:
+    display = ScatterDisplay.from_model(mixture(), [[1e200, 1e200]], regions=True)
+    at = [[9e199, 9e199]]
+    assert not any(p.contains_points(at).any() for a in filled(display) for p in a.get_paths())
+
+
+def test_narrow_component_has_its_region_on_an_axis_that_runs_backwards() -> None:
+    model = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [0.99, 0.0]], [1.0, 1e-8], "spherical")
+    ax = plt.figure().add_subplot()
+    ax.set_xlim(3, -3)
+    display = ScatterDisplay.from_model(model, regions=True, ax=ax)
+    assert ax.get_xlim() == (3, -3)
+    assert len(display.boundaries_) == 2
+    assert np.ptp(display.boundaries_[1].get_paths()[0].vertices, axis=0).max() < 2e-3
+
+
 def test_regions_that_are_no_flag_are_refused() -> None:
     with pytest.raises(TypeError, match=r"regions must be True or False; got 'yes' \(str\)"):
         ScatterDisplay.from_model(mixture(), regions="yes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,6 +44,8 @@ class Display(metaclass=_Named):
         Figure of the axes.
     """
 
+    _is_flat: ClassVar[bool] = True
+
     ax_: Axes = field(init=False)
     figure_: Figure | SubFigure = field(init=False)
 
@@ -64,10 +66,16 @@ class Display(metaclass=_Named):
         ------
         TypeError
             If `ax` is something else, such as an array of axes.
+        ValueError
+            If `ax` has three dimensions and the picture has two.
         ImportError
             If matplotlib is missing.
         """
-        self.ax_ = new_axes(panel_size=self._size())[0, 0] if ax is None else check_axes(ax)
+        self.ax_ = (
+            new_axes(panel_size=self._size())[0, 0]
+            if ax is None
+            else check_axes(ax, flat=self._is_flat)
+        )
         self.figure_ = self.ax_.figure
         self._draw(self.ax_)
         return self
