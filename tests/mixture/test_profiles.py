@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from mixtura import GaussianMixture, datasets, fit_bayesian_gmm, fit_gmm, fit_kmeans, scan
+from mixtura.mixture import profiles
 
 IRIS = datasets.load_iris()
 RNG = np.random.default_rng(0)
@@ -157,6 +158,31 @@ def test_columns_of_the_rows_themselves_are_described_by_default() -> None:
     assert "feature 1" in MIXTURE.profile(X).index.get_level_values(0)
 
 
+def test_columns_without_names_have_those_of_the_mixture() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    fit = fit_gmm(frame, 2, rng=0, n_init=1)
+    pd.testing.assert_frame_equal(fit.profile(X), fit.profile(frame))
+    clusters = fit_kmeans(frame, 2, rng=0)
+    pd.testing.assert_frame_equal(clusters.profile(X), clusters.profile(frame))
+
+
+def test_rows_with_a_projection_are_described_where_they_are_data_too() -> None:
+    sums = X.sum(axis=1)[:, None]
+    noise = {"projection": np.ones((60, 1, 2)), "noise_covariance": np.ones(60)}
+    table = MIXTURE.profile(sums, sums, **noise)
+    resp = MIXTURE.responsibilities(sums, **noise)
+    np.testing.assert_allclose(table.loc["component", "size"][[0, 1]], resp.sum(axis=0))
+    assert table["all"][0, "mean"] == pytest.approx(sums.mean())
+    with pytest.raises(ValueError, match=r"data must be given .*; got None\. Pass .* data=X"):
+        MIXTURE.profile(sums, **noise)
+
+
+def test_profile_of_no_rows_is_refused() -> None:
+    for model in (MIXTURE, fit_kmeans(X, 2, rng=0)):
+        with pytest.raises(ValueError, match=r"X must have at least 1 row; got 0. Add rows"):
+            model.profile(X[:0])
+
+
 def test_mixture_fit_and_posterior_answer_alike() -> None:
     fit = fit_gmm(X, 2, rng=0, n_init=1)
     pd.testing.assert_frame_equal(fit.profile(X, FRAME), fit.model.profile(X, FRAME))
@@ -184,6 +210,8 @@ def test_row_of_k_means_with_nothing_observed_counts_in_all_rows_only() -> None:
     fit = fit_kmeans(holes, 2, rng=0, missing="em")
     sizes = fit.profile(holes, FRAME).loc["cluster", "size"]
     assert sizes.tolist() == [*np.bincount(fit.labels[fit.labels >= 0]), 60]
+    shares = fit.profile(holes, FRAME).loc["cluster", "share"]
+    assert shares.tolist() == (sizes / 60).tolist()
 
 
 def test_rows_in_blocks_have_the_profile_of_all_rows() -> None:
@@ -206,6 +234,9 @@ def test_other_kinds_of_columns_have_the_same_profile() -> None:
     assert 1 in MIXTURE.profile(X, FRAME[["age", "income"]].to_numpy()).index.get_level_values(0)
     chosen = MIXTURE.profile(X, FRAME, columns=iter(["income"]))
     pd.testing.assert_frame_equal(chosen, alone)
+    turned = MIXTURE.profile(X, FRAME, columns=["city", "age"])
+    expected = pd.concat([whole.loc[[name]] for name in ("component", "city", "age")])
+    pd.testing.assert_frame_equal(turned, expected)
 
 
 def test_numbers_in_a_column_of_objects_are_numbers() -> None:
@@ -294,6 +325,7 @@ def test_levels_of_several_types_are_listed_in_the_order_of_their_text() -> None
         (FRAME, {"columns": [np.arange(2)]}, ValueError, "got array([0, 1]). Choose some of them."),
         (None, {"columns": ["age"]}, ValueError,
          "columns must be among 'feature 0', 'feature 1'; got 'age'. Choose some of them."),
+        ({"a": "x" * 60}, {}, TypeError, "(str) for 'a'. Pass one value for each row of X."),
         (FRAME, {"hard": "yes"}, TypeError, "hard must be True or False; got 'yes' (str)"),
         ([1, 2], {}, TypeError, "data must be a DataFrame, a Series, a mapping of columns or a"),
         ({"day": pd.date_range("2020", periods=60)}, {}, TypeError,
@@ -314,9 +346,14 @@ def test_levels_of_several_types_are_listed_in_the_order_of_their_text() -> None
         (FRAME, {"sample_weight": [1.0]}, ValueError, "sample_weight must have shape (60,)"),
     ],
 )  # fmt: skip
-def test_bad_arguments_say_what_is_expected(
-    data: Any, options: dict[str, Any], error: type[Exception], message: str
+def test_bad_arguments_say_what_is_expected_before_any_work(
+    data: Any,
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(profiles, "of_opened", lambda *_: pytest.fail("rows were assigned"))
     with pytest.raises(error, match=re.escape(message)):
         MIXTURE.profile(X, data, **options)
 

@@ -61,7 +61,8 @@ def profile(
         The rows, as the mixture describes them.
     data : DataFrame, Series, mapping of columns or ndarray, optional
         Columns to describe, with the rows of X in the same order: those of X before they were
-        scaled, or others that the mixture does not know. None describes the columns of X.
+        scaled, or others that the mixture does not know. None describes the columns of X; rows
+        with a projection need `data`.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
     columns : list of labels, optional
@@ -133,9 +134,13 @@ def profile(
         self, X, sample_weight, missing=missing, noise_covariance=noise_covariance,
         projection=projection, minimum=1,
     )  # fmt: skip
-    names = None if projection is not None else self.feature_names
+    if projection is not None and data is None:
+        raise ValueError(
+            "data must be given for rows with a projection, which are no features of the mixture; "
+            "got None. Pass the columns to describe, such as data=X."
+        )
     assign = partial(of_opened, self, rows, n_threads, "labels" if hard else "resp")
-    return profile_table(rows, names, data, columns, assign, self.n_components)
+    return profile_table(rows, self.feature_names, data, columns, assign, self.n_components)
 
 
 def profile_table(
