@@ -249,6 +249,9 @@ def test_curves_of_the_best_families_are_in_colour_and_the_others_thin_and_grey(
         assert line.get_marker() == component_style(rank).marker
     assert len({line.get_color() for line in others} | {line.get_color() for line in best}) == 6
     assert {line.get_marker() for line in others} == {""}
+    orders = [line.get_zorder() for line in best]
+    assert orders == sorted(orders, reverse=True), "the best must be on top"
+    assert max(line.get_zorder() for line in others) < orders[-1] < orders[0]
     shade = colors.to_rgb(others[0].get_color())
     assert max(shade) - min(shade) < 0.1, "not grey"
     assert 0.5 < min(shade) < 0.9, "not pale"
