@@ -854,6 +854,16 @@ def test_selections_in_two_threads_leave_the_warning_filters_alone(faithful: Flo
             ValueError,
             "covariance_type must name different models; 'full' and 'VVV' are the same",
         ),
+        (
+            {"covariance_type": ["full", "full"]},
+            ValueError,
+            "covariance_type must name different models; 'full' and 'full' are the same",
+        ),
+        (
+            {"covariance_type": {"full", "tied"}},
+            TypeError,
+            "which has no order that counts. Pass a list.",
+        ),
         ({"covariance_type": ["V"]}, ValueError, "is for one feature; got 2"),
         ({"criterion": "mdl"}, ValueError, "criterion must be one of 'bic', 'aic', 'icl', 'cv'"),
         ({"init": "centre"}, ValueError, "init must be one of"),

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mixtura
-from mixtura import GaussianMixture, fit_gmm, fit_kmeans
+from mixtura import GaussianMixture, files, fit_gmm, fit_kmeans
 from mixtura.covariance import FAMILIES, ONE_COLUMN
 
 DATA = Path(__file__).parent.parent / "data"
@@ -83,6 +83,48 @@ def test_subclass_is_saved_as_what_it_extends(tmp_path: Path) -> None:
 
     loaded = round_trip(Mine([1.0], [[0.0]], [1.0], "spherical"), tmp_path / "m.npz")
     assert type(loaded) is GaussianMixture
+
+
+def test_saved_class_owns_the_methods_of_its_private_bases_and_its_own_win(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert {"save", "log_prob", "predict", "sample"} <= set(vars(GaussianMixture))
+    monkeypatch.setattr(files, "KINDS", {})
+
+    class _Private:
+        def one(self) -> str:
+            return "private"
+
+        def two(self) -> str:
+            return "private"
+
+    class Public:
+        def three(self) -> None: ...
+
+    @files.saved_as("mine")
+    class Mine(files.Saved, _Private, Public):
+        def two(self) -> str:
+            return "mine"
+
+        def _contents(self) -> files.Contents:
+            return files.Contents({}, {})
+
+    assert vars(Mine).keys() >= {"save", "one", "two"}
+    assert "three" not in vars(Mine)
+    assert (Mine().one(), Mine().two()) == ("private", "mine")
+
+
+def test_subclass_with_a_name_of_its_own_is_saved_under_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "KINDS", dict(files.KINDS))
+
+    @files.saved_as("Mine")
+    class Mine(GaussianMixture):
+        pass
+
+    loaded = round_trip(Mine([1.0], [[0.0]], [1.0], "spherical"), tmp_path / "m.npz")
+    assert type(loaded) is Mine
 
 
 def test_saved_file_is_read_by_numpy_without_pickle_and_says_what_it_is(tmp_path: Path) -> None:

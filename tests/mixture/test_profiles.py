@@ -2,7 +2,10 @@
 
 import re
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ import polars as pl
 import pytest
 
 from mixtura import GaussianMixture, datasets, fit_bayesian_gmm, fit_gmm, fit_kmeans, scan
+from mixtura.mixture import profiles
 
 IRIS = datasets.load_iris()
 RNG = np.random.default_rng(0)
@@ -113,6 +117,28 @@ def test_units_of_weights_change_sizes_alone() -> None:
     pd.testing.assert_frame_equal(one[weights] / 8, other[weights])
 
 
+@pytest.mark.parametrize("unit", [0.1, 1 / 3, 1e-3])
+def test_quartiles_at_the_edge_of_a_share_do_not_depend_on_rounding(unit: float) -> None:
+    one = GaussianMixture([1.0], [[0.0]], [1.0], "spherical")
+    for n in range(4, 61, 4):
+        rows, values = np.zeros((n, 1)), {"a": np.arange(n)}
+        table = one.profile(rows, values, sample_weight=np.full(n, unit)).loc["a", "all"]
+        assert table[["25%", "median", "75%"]].tolist() == [n // 4 - 1, n // 2 - 1, 3 * n // 4 - 1]
+
+
+@pytest.mark.parametrize("exponent", [-990, -600, 600, 990])
+def test_statistics_have_the_scale_of_the_numbers(exponent: int) -> None:
+    table = MIXTURE.profile(X, {"a": X[:, 0]}).loc["a"]
+    scaled = MIXTURE.profile(X, {"a": np.ldexp(X[:, 0], exponent)}).loc["a"]
+    pd.testing.assert_frame_equal(np.ldexp(scaled, -exponent), table, rtol=1e-14)
+
+
+def test_equal_numbers_have_no_deviation() -> None:
+    table = MIXTURE.profile(X, {"a": np.full(60, 0.1)}).loc["a"]
+    assert (table.loc[["mean", "median"]] == 0.1).all(axis=None)
+    assert (table.loc["standard deviation"] == 0).all()
+
+
 def test_level_of_rows_of_weight_zero_alone_is_absent() -> None:
     city = np.array(["a"] * 59 + ["b"], dtype=object)
     weight = np.array([1.0] * 59 + [0.0])
@@ -130,6 +156,31 @@ def test_columns_of_the_rows_themselves_are_described_by_default() -> None:
     numbered = fit.model.marginal([0, 1]).profile(IRIS.data[:, :2]).loc["component"]
     assert numbered.loc["share", "all"] == 1
     assert "feature 1" in MIXTURE.profile(X).index.get_level_values(0)
+
+
+def test_columns_without_names_have_those_of_the_mixture() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    fit = fit_gmm(frame, 2, rng=0, n_init=1)
+    pd.testing.assert_frame_equal(fit.profile(X), fit.profile(frame))
+    clusters = fit_kmeans(frame, 2, rng=0)
+    pd.testing.assert_frame_equal(clusters.profile(X), clusters.profile(frame))
+
+
+def test_rows_with_a_projection_are_described_where_they_are_data_too() -> None:
+    sums = X.sum(axis=1)[:, None]
+    noise = {"projection": np.ones((60, 1, 2)), "noise_covariance": np.ones(60)}
+    table = MIXTURE.profile(sums, sums, **noise)
+    resp = MIXTURE.responsibilities(sums, **noise)
+    np.testing.assert_allclose(table.loc["component", "size"][[0, 1]], resp.sum(axis=0))
+    assert table["all"][0, "mean"] == pytest.approx(sums.mean())
+    with pytest.raises(ValueError, match=r"data must be given .*; got None\. Pass .* data=X"):
+        MIXTURE.profile(sums, **noise)
+
+
+def test_profile_of_no_rows_is_refused() -> None:
+    for model in (MIXTURE, fit_kmeans(X, 2, rng=0)):
+        with pytest.raises(ValueError, match=r"X must have at least 1 row; got 0. Add rows"):
+            model.profile(X[:0])
 
 
 def test_mixture_fit_and_posterior_answer_alike() -> None:
@@ -159,6 +210,8 @@ def test_row_of_k_means_with_nothing_observed_counts_in_all_rows_only() -> None:
     fit = fit_kmeans(holes, 2, rng=0, missing="em")
     sizes = fit.profile(holes, FRAME).loc["cluster", "size"]
     assert sizes.tolist() == [*np.bincount(fit.labels[fit.labels >= 0]), 60]
+    shares = fit.profile(holes, FRAME).loc["cluster", "share"]
+    assert shares.tolist() == (sizes / 60).tolist()
 
 
 def test_rows_in_blocks_have_the_profile_of_all_rows() -> None:
@@ -179,6 +232,33 @@ def test_other_kinds_of_columns_have_the_same_profile() -> None:
     pd.testing.assert_frame_equal(MIXTURE.profile(X, FRAME["income"]), alone)
     pd.testing.assert_frame_equal(MIXTURE.profile(X, FRAME, columns=["income"]), alone)
     assert 1 in MIXTURE.profile(X, FRAME[["age", "income"]].to_numpy()).index.get_level_values(0)
+    chosen = MIXTURE.profile(X, FRAME, columns=iter(["income"]))
+    pd.testing.assert_frame_equal(chosen, alone)
+    turned = MIXTURE.profile(X, FRAME, columns=["city", "age"])
+    expected = pd.concat([whole.loc[[name]] for name in ("component", "city", "age")])
+    pd.testing.assert_frame_equal(turned, expected)
+
+
+def test_numbers_in_a_column_of_objects_are_numbers() -> None:
+    numbers = FRAME[["age", "income"]]
+    objects = numbers.astype(object).where(numbers.notna(), None)
+    pd.testing.assert_frame_equal(MIXTURE.profile(X, objects), MIXTURE.profile(X, numbers))
+    decimals = MIXTURE.profile(X, {"price": [Decimal("1.5")] * 60})
+    assert decimals["all"]["price", "mean"] == 1.5
+
+
+def test_memory_is_that_of_the_rows_and_of_one_column() -> None:
+    n = 20_000
+    rows = MIXTURE.sample(n, rng=0)[0]
+    numbers = pd.DataFrame({f"n{a}": rows[:, 0] for a in range(6)})
+    levels = pd.DataFrame({f"c{a}": pd.Categorical(rows[:, 0] > 0) for a in range(6)})
+    for data in (numbers, levels):
+        MIXTURE.profile(rows, data, hard=True)
+        tracemalloc.start()
+        MIXTURE.profile(rows, data, hard=True)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < (8 + 50 + 6) * n
 
 
 def test_rows_with_missing_numbers_count_by_what_is_observed() -> None:
@@ -241,12 +321,24 @@ def test_levels_of_several_types_are_listed_in_the_order_of_their_text() -> None
          "'member', 'score', 'seen'; got 'wage'. Choose some of them."),
         (FRAME, {"columns": "age"}, TypeError,
          "columns must be a list of labels; got 'age'. Put it in a list."),
+        (FRAME, {"columns": 5}, TypeError, "columns must be a list of labels; got 5. Put it in"),
+        (FRAME, {"columns": [np.arange(2)]}, ValueError, "got array([0, 1]). Choose some of them."),
         (None, {"columns": ["age"]}, ValueError,
          "columns must be among 'feature 0', 'feature 1'; got 'age'. Choose some of them."),
+        ({"a": "x" * 60}, {}, TypeError, "(str) for 'a'. Pass one value for each row of X."),
         (FRAME, {"hard": "yes"}, TypeError, "hard must be True or False; got 'yes' (str)"),
         ([1, 2], {}, TypeError, "data must be a DataFrame, a Series, a mapping of columns or a"),
         ({"day": pd.date_range("2020", periods=60)}, {}, TypeError,
          "must be numbers, text, categories or truth values; got 'day' of datetime64"),
+        ({"day": np.array([date(2020, 1, 1)] * 60)}, {}, TypeError,
+         "must be numbers, text, categories or truth values; got 'day' of date. Convert it"),
+        ({"a": 1}, {}, TypeError,
+         "columns of data must be lists or one-dimensional arrays; got 1 (int) for 'a'. Pass one"),
+        ({"a": X}, {}, TypeError, "(ndarray) for 'a'. Pass one value for each row of X."),
+        ({"a": X[:, 0], "b": [1, 2]}, {}, ValueError,
+         "columns of data must have 60 values, one for each row of X; got 2 for 'b'. Pass the"),
+        ({"a": pd.Series(range(60)), "b": pd.Series(range(60), index=range(59, -1, -1))}, {},
+         ValueError, "data['b'] must have the index of data['a']; row 0 has the label 59, and 0"),
         ({"z": np.ones(60) * 1j}, {}, TypeError, "truth values; got 'z' of complex128"),
         ({"z": [[1]] * 60}, {}, TypeError, "got 'z' with values that are none of them. Convert it"),
         ({"z": [1.0] * 59 + [np.inf]}, {}, ValueError,
@@ -254,9 +346,14 @@ def test_levels_of_several_types_are_listed_in_the_order_of_their_text() -> None
         (FRAME, {"sample_weight": [1.0]}, ValueError, "sample_weight must have shape (60,)"),
     ],
 )  # fmt: skip
-def test_bad_arguments_say_what_is_expected(
-    data: Any, options: dict[str, Any], error: type[Exception], message: str
+def test_bad_arguments_say_what_is_expected_before_any_work(
+    data: Any,
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(profiles, "of_opened", lambda *_: pytest.fail("rows were assigned"))
     with pytest.raises(error, match=re.escape(message)):
         MIXTURE.profile(X, data, **options)
 

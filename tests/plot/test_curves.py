@@ -249,6 +249,12 @@ def test_curves_of_the_best_families_are_in_colour_and_the_others_thin_and_grey(
         assert line.get_marker() == component_style(rank).marker
     assert len({line.get_color() for line in others} | {line.get_color() for line in best}) == 6
     assert {line.get_marker() for line in others} == {""}
+    orders = [line.get_zorder() for line in best]
+    assert orders == sorted(orders, reverse=True), "the best must be on top"
+    assert max(line.get_zorder() for line in others) < orders[-1] < orders[0]
+    shade = colors.to_rgb(others[0].get_color())
+    assert max(shade) - min(shade) < 0.1, "not grey"
+    assert 0.5 < min(shade) < 0.9, "not pale"
     widest = max(line.get_linewidth() for line in others)
     assert widest < min(line.get_linewidth() for line in best)
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
@@ -258,6 +264,8 @@ def test_curves_of_the_best_families_are_in_colour_and_the_others_thin_and_grey(
     assert "lower is better" in display.ax_.get_ylabel()
     one = curves(covariance_types=names, table=table, highlight=6).ax_.get_legend().get_texts()
     assert one[-1].get_text() == "1 other"
+    points = curves(covariance_types=["a", "b"], n_components=[1], table=[[1, 2]], highlight=1)
+    assert points.lines_[1].get_marker() == ".", "a line of one point is not seen"
 
 
 def test_curves_take_the_number_of_families_in_colour_from_the_call() -> None:

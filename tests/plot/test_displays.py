@@ -175,6 +175,8 @@ def test_single_name_for_several_features_is_not_taken_letter_by_letter(display:
     message = "features must be a tuple of numbers or names of columns; got 'ab'. Pass two or more"
     with pytest.raises(TypeError, match=message):
         display.from_model(mixture(), features="ab", feature_names=["a", "b"])
+    with pytest.raises(TypeError, match=r"features must be a tuple of numbers or names.*; got 0"):
+        display.from_model(mixture(), features=0)
 
 
 def test_same_column_by_name_and_by_number_is_one() -> None:
@@ -328,6 +330,14 @@ def test_many_rows_in_a_vector_format_are_thinned_and_embedded_as_a_picture() ->
 def test_picture_on_an_array_of_axes_says_to_pass_one(name: str) -> None:
     with pytest.raises(TypeError, match=r"ax must be one matplotlib Axes.*ndarray.*axes\[0, 0\]"):
         PICTURES[name](ax=plot.new_axes(1, 2))
+
+
+@pytest.mark.parametrize("name", sorted(set(PICTURES) - {"SurfaceDisplay"}))
+def test_flat_picture_on_axes_in_three_dimensions_says_how_to_make_others(name: str) -> None:
+    axes = plt.figure().add_subplot(projection="3d")
+    with pytest.raises(ValueError, match=r"ax must have two dimensions.*with plt.subplots\(\)"):
+        PICTURES[name](ax=axes)
+    assert not axes.collections
 
 
 @pytest.mark.parametrize("display", [ScatterDisplay, PairDisplay, plot.DensityDisplay])

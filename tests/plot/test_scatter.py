@@ -16,7 +16,7 @@ pytest.importorskip("matplotlib")
 from matplotlib import colors
 from matplotlib import pyplot as plt
 
-from mixtura.plot import MAX_FEATURES, DensityDisplay, PairDisplay, ScatterDisplay, rows
+from mixtura.plot import MAX_FEATURES, DensityDisplay, PairDisplay, ScatterDisplay, rows, scatter
 from mixtura.plot.style import component_style, mixed
 
 pytestmark = pytest.mark.usefixtures("close_figures")
@@ -339,6 +339,43 @@ def test_narrow_component_has_its_region() -> None:
     radius = np.linalg.norm(path.vertices - [1.0, 0.0], axis=1)
     expected = np.sqrt(2e-8 * (np.log(1e8) + 0.5))  # where the two densities are equal
     np.testing.assert_allclose(radius, expected, rtol=0.02)
+
+
+def test_equal_components_have_no_regions() -> None:
+    model = GaussianMixture([0.5, 0.5], np.zeros((2, 2)), np.ones(2), "spherical")
+    display = ScatterDisplay.from_model(model, regions=True)
+    assert filled(display) == display.boundaries_ == []
+
+
+def test_regions_are_computed_within_a_bound_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    log_prob = GaussianMixture.component_log_prob
+
+    def measured(self: GaussianMixture, points: np.ndarray) -> Any:
+        sizes.append(len(points) * self.n_components)
+        return log_prob(self, points)
+
+    monkeypatch.setattr(GaussianMixture, "component_log_prob", measured)
+    monkeypatch.setattr(scatter, "REGION_NUMBERS", 800)
+    ScatterDisplay.from_model(mixture(), regions=True)
+    assert len(sizes) == 1
+    assert sizes[0] <= 800
+
+
+def test_regions_where_all_densities_are_zero_have_no_colour() -> None:
+    display = ScatterDisplay.from_model(mixture(), [[1e200, 1e200]], regions=True)
+    at = [[9e199, 9e199]]
+    assert not any(p.contains_points(at).any() for a in filled(display) for p in a.get_paths())
+
+
+def test_narrow_component_has_its_region_on_an_axis_that_runs_backwards() -> None:
+    model = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [0.99, 0.0]], [1.0, 1e-8], "spherical")
+    ax = plt.figure().add_subplot()
+    ax.set_xlim(3, -3)
+    display = ScatterDisplay.from_model(model, regions=True, ax=ax)
+    assert ax.get_xlim() == (3, -3)
+    assert len(display.boundaries_) == 2
+    assert np.ptp(display.boundaries_[1].get_paths()[0].vertices, axis=0).max() < 2e-3
 
 
 def test_regions_that_are_no_flag_are_refused() -> None:

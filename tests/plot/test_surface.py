@@ -77,6 +77,19 @@ def test_numbers_or_names_of_components_stand_on_the_surface_above_their_means()
     )
     named = SurfaceDisplay.from_model(mixture(), names=["left", "right"])
     assert [text.get_text() for text in named.axes_3d_.texts] == ["left", "right"]
+    dollars = SurfaceDisplay.from_model(mixture(), names=["$a", "b$"])
+    assert [text.get_text() for text in dollars.axes_3d_.texts] == [r"\$a", r"b\$"]
+
+
+def test_surface_is_darker_where_it_is_higher_and_below_the_numbers() -> None:
+    display = SurfaceDisplay.from_model(mixture())
+    red_green_blue = display.surface_.cmap(np.linspace(0, 1, 50))[:, :3]
+    assert (np.diff(red_green_blue @ [0.2126, 0.7152, 0.0722]) < 0).all()
+    heights = display.surface_.get_array()
+    assert display.surface_.norm(heights.max()) > display.surface_.norm(heights.min())
+    axes = display.axes_3d_
+    assert not axes.computed_zorder  # or all are drawn by their distance
+    assert display.surface_.zorder < min(text.zorder for text in axes.texts)
 
 
 def test_surface_takes_the_place_of_flat_axes_and_draws_on_axes_in_three_dimensions() -> None:

@@ -21,6 +21,7 @@ from mixtura.data.checks import (
     check_option,
     check_rng,
 )
+from mixtura.data.frames import check_ordered
 from mixtura.data.labels import RowLabels, check_row_labels
 from mixtura.data.missing import MISSING, Missing
 from mixtura.data.noise import accepted
@@ -419,18 +420,20 @@ def _check_types(covariance_type: Any, n_features: int, *, conjugate: bool) -> t
         known = CELEUX_GOVAERT if n_features > 1 else ONE_COLUMN
         return tuple(n for n in known if not conjugate or FAMILIES[n].name in SHAPE_NAMES)
     named = conjugate_family if conjugate else family_named
+    check_ordered(covariance_type, "covariance_type must be a name or a list of names")
     is_one = isinstance(covariance_type, str) or not isinstance(covariance_type, Iterable)
     names = (covariance_type,) if is_one else tuple(covariance_type)
     families: dict[CovarianceFamily, str] = {}
     for name in names:
-        other = families.setdefault(named(name, n_features), name)
-        if other is not name:
+        family = named(name, n_features)
+        if family in families:
             raise ValueError(
-                f"covariance_type must name different models; {other!r} and {name!r} are the same. "
-                f"Leave one out."
+                f"covariance_type must name different models; {families[family]!r} and {name!r} "
+                f"are the same. Leave one out."
             )
+        families[family] = str(name)
     if not names:
         raise ValueError(
             'covariance_type must name one model or more; got none. Use "all" for all of them.'
         )
-    return names
+    return tuple(families.values())

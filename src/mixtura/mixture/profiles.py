@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,11 +27,15 @@ __all__ = ["profile", "profile_table"]
 
 Line = tuple[tuple[Hashable, Hashable], Floats]  # column and statistic, a number for each component
 
-QUARTILES = (0.25, 0.5, 0.75)
+QUARTILES = np.array([0.25, 0.5, 0.75])
+ROUNDING = 1e-10  # of the sum of the weights: a quartile must not depend on it
 STATISTICS = ("mean", "standard deviation", "25%", "median", "75%")
 MISSING = "missing weight"
 LEVELS = ("column", "statistic")  # of the index of the table
 MOST_LEVELS = 20  # of a column of categories: an identifier would have one for each row
+# What pandas finds in a column of Python's objects.
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
+TEXT = ("string", "bytes", "boolean", "categorical", "interval", "mixed", "mixed-integer", "empty")
 
 
 def profile(
@@ -57,7 +61,8 @@ def profile(
         The rows, as the mixture describes them.
     data : DataFrame, Series, mapping of columns or ndarray, optional
         Columns to describe, with the rows of X in the same order: those of X before they were
-        scaled, or others that the mixture does not know. None describes the columns of X.
+        scaled, or others that the mixture does not know. None describes the columns of X; rows
+        with a projection need `data`.
     sample_weight : array_like of shape (n_samples,), optional
         Non-negative weight of each row; None is one for each.
     columns : list of labels, optional
@@ -99,7 +104,8 @@ def profile(
     are listed.
 
     Needs 8 bytes for each row and component, with ``hard=True`` for each row, and 50 bytes a row
-    while a column is described.
+    while a column is described; more for text that differs from row to row. Rows that are scanned
+    are read once more for each of their own columns.
 
     Examples
     --------
@@ -128,9 +134,13 @@ def profile(
         self, X, sample_weight, missing=missing, noise_covariance=noise_covariance,
         projection=projection, minimum=1,
     )  # fmt: skip
-    names = None if projection is not None else self.feature_names
+    if projection is not None and data is None:
+        raise ValueError(
+            "data must be given for rows with a projection, which are no features of the mixture; "
+            "got None. Pass the columns to describe, such as data=X."
+        )
     assign = partial(of_opened, self, rows, n_threads, "labels" if hard else "resp")
-    return profile_table(rows, names, data, columns, assign, self.n_components)
+    return profile_table(rows, self.feature_names, data, columns, assign, self.n_components)
 
 
 def profile_table(
@@ -173,7 +183,7 @@ def profile_table(
         own = check_feature_names(rows.feature_names or names, rows.n_features)
         chosen = _of_rows(rows, own, columns)
     else:
-        frame = _frame(pd, data)
+        frame = _frame(pd, data, rows.n_samples)
         if len(frame) != rows.n_samples:
             raise ValueError(
                 f"data must have {rows.n_samples} rows, one for each row of X; got {len(frame)}. "
@@ -211,8 +221,11 @@ class _Weights(NamedTuple):
             hard = self.assigned.ndim == 1
             own = (self.assigned == j).astype(np.float64) if hard else self.assigned[:, j]
             yield own if self.sample_weight is None else own * self.sample_weight
-        whole = np.ones(len(self.assigned))
-        yield whole if self.sample_weight is None else self.sample_weight
+        yield self.whole()
+
+    def whole(self) -> Floats:
+        """Return the weights of the rows in all components together."""
+        return np.ones(len(self.assigned)) if self.sample_weight is None else self.sample_weight
 
 
 class _Numbers(NamedTuple):
@@ -224,12 +237,11 @@ class _Numbers(NamedTuple):
     def lines(self, weights: _Weights) -> Iterator[Line]:
         """Yield the labels of statistics, each with a number for every component and for all."""
         values = self.read()
-        order = np.argsort(values, kind="stable")  # NaN last
-        order = order[: len(order) - np.count_nonzero(np.isnan(values))]
-        observed, absent = values[order], np.isnan(values)
+        absent = np.isnan(values)
+        order = np.argsort(values, kind="stable")[: len(values) - np.count_nonzero(absent)]
+        values = values[order]  # NaN were last
         statistics = [
-            (*_statistics(observed, weight[order]), weight[absent].sum())
-            for weight in weights.all()
+            (*_statistics(values, weight[order]), weight[absent].sum()) for weight in weights.all()
         ]
         for name, numbers in zip((*STATISTICS, MISSING), np.transpose(statistics), strict=True):
             yield (self.label, name), numbers
@@ -239,26 +251,25 @@ class _Categories(NamedTuple):
     """A column of categories."""
 
     label: Hashable
-    codes: NDArray[np.intp]  # of each row; -1 where it is missing
-    levels: Sequence[Hashable]
+    read: Callable[[], tuple[NDArray[np.intp], Sequence[Hashable]]]  # see `_levels`
 
     def lines(self, weights: _Weights) -> Iterator[Line]:
         """Yield the labels of levels, each with its share in every component and in all."""
-        observed, absent = self.codes >= 0, self.codes < 0
-        codes, n = self.codes[observed], len(self.levels)
-        sums = np.array(
-            [np.bincount(codes, weight[observed], minlength=n) for weight in weights.all()]
-        )
-        missing = [weight[absent].sum() for weight in weights.all()]
-        shares = _divided(sums, sums.sum(axis=1, keepdims=True)).T
-        present = np.flatnonzero(sums[-1] > 0.0)
-        largest = np.sort(present[np.argsort(-sums[-1, present], kind="stable")[:MOST_LEVELS]])
-        for level in largest:
-            yield (self.label, self.levels[level]), shares[level]
-        others = np.setdiff1d(present, largest)
-        if len(others):
-            yield (self.label, f"{len(others)} other levels"), shares[others].sum(axis=0)
-        yield (self.label, MISSING), np.array(missing)
+        codes, levels = self.read()
+        totals = np.bincount(codes + 1, weights.whole(), minlength=len(levels) + 1)[1:]
+        present = np.flatnonzero(totals > 0.0)
+        largest = np.sort(present[np.argsort(-totals[present], kind="stable")[:MOST_LEVELS]])
+        n, n_others = len(largest), len(present) - len(largest)
+        bins = np.full(len(levels) + 1, n)  # all other levels share one
+        bins[largest], bins[-1] = np.arange(n), n + 1  # the last is that of missing values, code -1
+        codes = bins[codes]
+        sums = np.array([np.bincount(codes, weight, minlength=n + 2) for weight in weights.all()])
+        shares = _divided(sums[:, :-1], sums[:, :-1].sum(axis=1, keepdims=True)).T
+        for level, share in zip(largest, shares[:n], strict=True):
+            yield (self.label, levels[level]), share
+        if n_others:
+            yield (self.label, f"{n_others} other levels"), shares[n]
+        yield (self.label, MISSING), sums[:, -1]
 
 
 def _statistics(values: Floats, weight: Floats) -> list[float]:
@@ -266,10 +277,18 @@ def _statistics(values: Floats, weight: Floats) -> list[float]:
     cumulative = np.cumsum(weight)
     if not len(values) or not cumulative[-1] > 0.0:
         return [np.nan] * len(STATISTICS)
-    mean = weight @ values / cumulative[-1]
-    deviation = np.sqrt(weight @ (values - mean) ** 2 / cumulative[-1])
-    places = np.searchsorted(cumulative, np.multiply(QUARTILES, cumulative[-1]))
-    return [mean, deviation, *values[places]]
+    total = cumulative[-1]
+    quartiles = values[np.searchsorted(cumulative, QUARTILES * (1 - ROUNDING) * total)]
+    del cumulative
+    # From the median, and in units in which no square overflows or vanishes.
+    unit = int(np.frexp(np.abs(values[[0, -1]]).max())[1])
+    away = np.ldexp(values, -unit)
+    away -= np.ldexp(quartiles[1], -unit)
+    shift = weight @ away / total
+    away -= shift
+    away *= away
+    deviation = np.sqrt(weight @ away / total)
+    return [quartiles[1] + np.ldexp(shift, unit), np.ldexp(deviation, unit), *quartiles]
 
 
 def _divided(sums: Floats, totals: Floats) -> Floats:
@@ -301,24 +320,38 @@ def _of_frame(
 
 def _column(pd: Any, label: Hashable, column: Any) -> _Numbers | _Categories:
     kinds = pd.api.types
-    is_text = kinds.is_object_dtype(column) or kinds.is_string_dtype(column)
-    if is_text or kinds.is_bool_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype):
-        return _Categories(label, *_levels(pd, label, column))
-    if not kinds.is_numeric_dtype(column) or kinds.is_complex_dtype(column):
+    kind = str(column.dtype)
+    if kinds.is_object_dtype(column):
+        kind = kinds.infer_dtype(column, skipna=True)
+        is_level, is_number = kind in TEXT, kind in NUMBERS
+    else:
+        is_level = (
+            kinds.is_string_dtype(column)
+            or kinds.is_bool_dtype(column)
+            or isinstance(column.dtype, pd.CategoricalDtype)
+        )
+        is_number = kinds.is_numeric_dtype(column) and not kinds.is_complex_dtype(column)
+    if is_level:
+        read_levels = partial(_levels, pd, label, column)
+        if kind.startswith("mixed"):
+            read_levels()  # which raises an error for values such as lists
+        return _Categories(label, read_levels)
+    if not is_number:
         raise TypeError(
             f"columns of data must be numbers, text, categories or truth values; got {label!r} of "
-            f"{column.dtype}. Convert it, such as dates to days, or choose others by columns=."
+            f"{kind}. Convert it, such as dates to days, or choose others by columns=."
         )
 
     def read() -> Floats:
         values: Floats = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return values
 
-    infinite = np.flatnonzero(np.isinf(read()))
-    if len(infinite):
+    infinite = np.isinf(read())
+    if infinite.any():
+        row = int(infinite.argmax())
         raise ValueError(
-            f"columns of data must be finite or NaN; got {label!r} with {read()[infinite[0]]} in "
-            f"row {infinite[0]}. Put NaN or a number in its place."
+            f"columns of data must be finite or NaN; got {label!r} with {read()[row]} in row "
+            f"{row}. Put NaN or a number in its place."
         )
     return _Numbers(label, read)
 
@@ -354,25 +387,28 @@ def _positions(labels: Sequence[Hashable], columns: Sequence[Hashable] | None) -
     """Return the positions of the chosen columns; all of those that have one label."""
     if columns is None:
         return list(range(len(labels)))
-    if isinstance(columns, str):
-        raise TypeError(f"columns must be a list of labels; got {columns!r}. Put it in a list.")
-    check_ordered(columns, "columns must be a list of labels")
+    expected = "columns must be a list of labels"
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
+        raise TypeError(f"{expected}; got {columns!r}. Put it in a list.")
+    check_ordered(columns, expected)
+    columns = list(columns)  # it may be an iterator
     for label in columns:
-        if label not in labels:
+        if not isinstance(label, Hashable) or label not in labels:
             listed = ", ".join(map(repr, labels))
             raise ValueError(f"columns must be among {listed}; got {label!r}. Choose some of them.")
     return [a for label in columns for a, own in enumerate(labels) if own == label]
 
 
-def _frame(pd: Any, data: Any) -> Any:
+def _frame(pd: Any, data: Any, n_samples: int) -> Any:
     """Return what a user passed as a frame of pandas."""
     if isinstance(data, pd.DataFrame):
         return data
     if isinstance(data, pd.Series):
         return data.to_frame()
     if hasattr(data, "to_pandas"):
-        return _frame(pd, data.to_pandas())
+        return _frame(pd, data.to_pandas(), n_samples)
     if isinstance(data, Mapping):
+        _check_mapping(data, n_samples)
         return pd.DataFrame(dict(data))
     if isinstance(data, np.ndarray) and data.ndim == 2:
         return pd.DataFrame(data)
@@ -380,3 +416,23 @@ def _frame(pd: Any, data: Any) -> Any:
         f"data must be a DataFrame, a Series, a mapping of columns or a two-dimensional array; got "
         f"{described(data)}. Pass the columns to describe by name, such as {{'age': ages}}."
     )
+
+
+def _check_mapping(data: Mapping[Hashable, Any], n_samples: int) -> None:
+    """Raise an error for columns that pandas would repeat, refuse, or put in another order."""
+    first: Hashable = None  # column with an index
+    for label, column in data.items():
+        listed = isinstance(column, Sized) and not isinstance(column, str | bytes | Mapping)
+        if not listed or getattr(column, "ndim", 1) != 1:
+            raise TypeError(
+                f"columns of data must be lists or one-dimensional arrays; got "
+                f"{described(column)} for {label!r}. Pass one value for each row of X."
+            )
+        if len(column) != n_samples:
+            raise ValueError(
+                f"columns of data must have {n_samples} values, one for each row of X; got "
+                f"{len(column)} for {label!r}. Pass the same rows in the same order."
+            )
+        if row_index(column) is not None:
+            first = label if first is None else first
+            check_index(column, [row_index(data[first])], f"data[{label!r}]", f"data[{first!r}]")

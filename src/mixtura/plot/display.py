@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,6 +44,8 @@ class Display(metaclass=_Named):
         Figure of the axes.
     """
 
+    _is_flat: ClassVar[bool] = True
+
     ax_: Axes = field(init=False)
     figure_: Figure = field(init=False)  # for type checkers, so that they know `savefig`
 
@@ -64,6 +66,8 @@ class Display(metaclass=_Named):
         ------
         TypeError
             If `ax` is something else, such as an array of axes.
+        ValueError
+            If `ax` has three dimensions and the picture has two.
         ImportError
             If matplotlib is missing.
 
@@ -77,7 +81,11 @@ class Display(metaclass=_Named):
         >>> display.plot(ax=right).ax_ is right
         True
         """
-        self.ax_ = new_axes(panel_size=self._size())[0, 0] if ax is None else check_axes(ax)
+        self.ax_ = (
+            new_axes(panel_size=self._size())[0, 0]
+            if ax is None
+            else check_axes(ax, flat=self._is_flat)
+        )
         self.figure_ = cast("Figure", self.ax_.figure)
         self._draw(self.ax_)
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple, Self
@@ -73,8 +73,8 @@ def check_pair(features: Sequence[Feature], names: Sequence[str]) -> list[int]:
 
 
 def check_listed(features: Sequence[Feature]) -> None:
-    """Raise an error for a single name, whose letters would be taken for names."""
-    if isinstance(features, str):
+    """Raise an error for a number or a name alone, whose letters would be taken for names."""
+    if isinstance(features, str) or not isinstance(features, Iterable):
         raise TypeError(
             f"features must be a tuple of numbers or names of columns; got {features!r}. "
             f"Pass two or more, or draw a HistogramDisplay with feature={features!r}."

@@ -405,7 +405,9 @@ class ScatterDisplay(ModelDisplay):
         n_across = min(REGION_POINTS, int(np.sqrt(REGION_NUMBERS / k)) // 2)
         deviations = np.sqrt(mixture.covariance_matrices()[:, [0, 1], [0, 1]])
         x, y = (
-            density_grid(*ends, mixture.means[:, a], deviations[:, a], n_across, n_across)
+            density_grid(
+                min(ends), max(ends), mixture.means[:, a], deviations[:, a], n_across, n_across
+            )
             for a, ends in enumerate(limits)
         )
         at = np.stack(np.meshgrid(x, y), axis=-1)
@@ -413,7 +415,9 @@ class ScatterDisplay(ModelDisplay):
         boundaries = []
         for j in range(k):
             others = np.delete(log_prob, j, axis=2).max(axis=2, initial=-np.inf)
-            ahead = np.clip(log_prob[..., j] - others, -FAR_AHEAD, FAR_AHEAD)
+            with np.errstate(invalid="ignore"):  # so far away that all densities are zero
+                ahead = np.nan_to_num(log_prob[..., j] - others, nan=-np.inf)
+            ahead = np.clip(ahead, -FAR_AHEAD, FAR_AHEAD)
             if ahead.max() <= 0:
                 continue  # nowhere the most probable
             colour = component_style(j).colour

@@ -205,14 +205,31 @@ def plain(ax: Axes) -> Axes:
     return ax
 
 
-def check_axes(ax: Axes) -> Axes:
-    """Return the axes; raise an error for anything else, such as an array of axes."""
+def check_axes(ax: Axes, *, flat: bool) -> Axes:
+    """Return the axes; raise an error for anything else, such as an array of axes.
+
+    Parameters
+    ----------
+    ax : object
+        What a user passed.
+    flat : bool
+        Whether those of three dimensions are refused.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
     from matplotlib.axes import Axes
 
     if not isinstance(ax, Axes):
         raise TypeError(
             f"ax must be one matplotlib Axes, or None for a new figure; got "
             f"{type(ax).__name__}. From an array of axes pass one, such as axes[0, 0]."
+        )
+    if flat and ax.name == "3d":
+        raise ValueError(
+            'ax must have two dimensions, as this picture has; got axes of projection="3d". Make '
+            "them with plt.subplots(), or pass None for a new figure."
         )
     return ax
 

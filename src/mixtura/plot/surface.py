@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,6 +73,8 @@ class SurfaceDisplay(ModelDisplay):
     surface_ : matplotlib.collections.PolyCollection
         The surface.
     """
+
+    _is_flat: ClassVar[bool] = False
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
