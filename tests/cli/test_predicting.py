@@ -108,7 +108,8 @@ def test_predict_with_kmeans_writes_the_nearest_centers(
             ["named.npz", "wrong.csv"],
             (
                 "wrong.csv: the model needs the columns 'eruptions', 'waiting'; the columns are "
-                "'a', 'b', 'c'; to choose others in their place, pass --columns"
+                "'a', 'b', 'c'; compute the missing ones as for the fit: a model does not keep "
+                "logarithms or other changes; if only the names differ, pass --columns"
             ),
         ),
         (
