@@ -56,7 +56,8 @@ def run_demo(out: Path, seed: int) -> None:
     print(f"{crab_fit.summary(crabs.feature_names)}\n")
 
     print(_heading("Birth weights: 189 children", births))
-    birth_fit = _fit(births, 3, seed)
+    # With variances of their own, one component sits on six rows that are nearly equal.
+    birth_fit = _fit(births, 3, seed, "tied")
     print(f"{birth_fit.summary(births.feature_names)}\n")
 
     try:
