@@ -130,7 +130,7 @@ def test_demo_without_matplotlib_prints_the_summaries_and_says_why_no_pictures(
 # fit
 
 
-def test_fit_of_a_csv_file_prints_the_summary_and_writes_labels_and_responsibilities(
+def test_fit_of_a_csv_file_prints_the_summary_and_writes_labels_and_densities(
     geyser: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["fit", str(geyser), "-k", "2", "--seed", "3", "--reg-covar", "0"]) == 0
@@ -155,6 +155,9 @@ def test_fit_of_a_csv_file_prints_the_summary_and_writes_labels_and_responsibili
     header, resp = read_columns(out / "responsibilities.csv")
     assert header == ["component_0", "component_1"]
     np.testing.assert_allclose(resp, model.responsibilities(data), rtol=1e-11, atol=1e-300)
+    header, log_prob = read_columns(out / "log_prob.csv")
+    assert header == ["log_prob"]
+    np.testing.assert_allclose(log_prob[:, 0], model.log_prob(data), rtol=1e-11)
 
 
 def test_fit_with_matplotlib_draws_scatter_or_histogram_and_history(geyser: Path) -> None:
@@ -183,7 +186,9 @@ def test_fit_without_matplotlib_writes_the_rest_and_says_why_no_pictures(
     assert main(["fit", str(geyser), "-k", "2", "--out", "o"]) == 0
     assert "no pictures: mixtura.plot needs matplotlib" in capsys.readouterr().out
     written = sorted(path.name for path in (geyser.parent / "o").iterdir())
-    assert written == ["labels.csv", "model.npz", "responsibilities.csv", "summary.txt"]
+    assert written == [
+        "labels.csv", "log_prob.csv", "model.npz", "responsibilities.csv", "summary.txt"
+    ]  # fmt: skip
 
 
 def test_fit_with_a_weight_column_is_the_weighted_fit(
@@ -333,7 +338,10 @@ def test_help_of_each_command_shows_its_arguments() -> None:
     for word in ("--covariance", "--columns", "--weights", "--seed", "--out", "examples:"):
         assert word in shown
     assert "except in rows of weight 0" in shown
-    assert "weight" not in run("predict", "--help").stdout.partition("text files:")[2]
+    of_predict = run("predict", "--help").stdout
+    assert "weight" not in of_predict.partition("text files:")[2]
+    for text in (shown, of_predict):
+        assert "log_prob.csv          log-density of each row, in nats" in text
 
 
 def test_config_command_prints_what_build_config_holds() -> None:

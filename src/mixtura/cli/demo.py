@@ -71,7 +71,7 @@ def run_demo(out: Path, seed: int) -> None:
                 {
                     f"Old Faithful, {best[0]} components, {best[1]}": fits[best],
                     "Naples crabs, 2 components": crab_fit,
-                    "Birth weights, 3 components": birth_fit,
+                    "Birth weights, 3 components, tied": birth_fit,
                 }
             ),
         }
