@@ -114,7 +114,7 @@ def test_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         python, dash_m, package, *arguments = shlex.split(command)
         assert (python, dash_m, package) == ("python", "-m", "mixtura")
         assert main(arguments) == 0, command
-    written = ["model.npz", "summary.txt", "labels.csv", "responsibilities.csv"]
+    written = ["model.npz", "summary.txt", "labels.csv", "responsibilities.csv", "log_prob.csv"]
     assert {path.name for path in Path("results").iterdir()} >= set(written)
     assert Path("assigned", "labels.csv").exists()
 

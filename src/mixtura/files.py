@@ -63,6 +63,7 @@ DAMAGE = (  # what zipfile, json and NumPy raise for damaged bytes
     zipfile.BadZipFile, ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
     NotImplementedError, OSError, RecursionError, RuntimeError, TypeError, ValueError, struct.error,
 )  # fmt: skip
+REMEDY = "Pass a file that `save` wrote."  # the file may be the user's: never advise to delete it
 AnyPath = str | os.PathLike[str]
 Fact = TypeVar("Fact", bound=float | str | bool | list[Any])
 
@@ -220,8 +221,11 @@ def write(path: AnyPath, kind: str, contents: Contents) -> None:
         np.savez(file, **members)
 
 
-def read(path: AnyPath) -> tuple[str, Contents]:
-    """Return kind and contents of a file; only its format has been checked."""
+def read(path: AnyPath, remedy: str = REMEDY) -> tuple[str, Contents]:
+    """Return kind and contents of a file; only its format has been checked.
+
+    `remedy` ends the error for a file that is damaged, or from another program.
+    """
     check_path(path)
     _status(path)
     with Path(path).open("rb") as file:
@@ -236,7 +240,7 @@ def read(path: AnyPath) -> tuple[str, Contents]:
         except _Foreign as error:
             raise ValueError(str(error)) from None
         except DAMAGE as error:
-            raise _damaged(path, error) from error
+            raise _damaged(path, error, remedy) from error
     if version > FORMAT_VERSION:
         raise ValueError(
             f"{os.fspath(path)} must be of format version {FORMAT_VERSION} or earlier; it is of "
@@ -246,11 +250,11 @@ def read(path: AnyPath) -> tuple[str, Contents]:
     return kind, Contents(facts, arrays)
 
 
-def _damaged(path: AnyPath, error: BaseException) -> ValueError:
+def _damaged(path: AnyPath, error: BaseException, remedy: str = REMEDY) -> ValueError:
     why = str(error) or type(error).__name__
     return ValueError(
         f"{os.fspath(path)} must be a complete file written by mixtura; it is damaged or from "
-        f"another program: {why.removesuffix('.')}. Save it again, or delete it."
+        f"another program: {why.removesuffix('.')}. {remedy}"
     )
 
 

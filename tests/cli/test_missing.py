@@ -70,7 +70,9 @@ def test_fit_and_predict_use_what_is_observed(
     again = tmp_path / "again"
     predict = ["predict", str(out / "model.npz"), str(path), "--out", str(again)]
     assert main(predict) == 0  # as the model was fitted
-    for name in ("labels.csv", "responsibilities.csv"):
+    log_prob = np.loadtxt(out / "log_prob.csv", skiprows=1)
+    np.testing.assert_allclose(log_prob, model.log_prob(X, missing="em"), rtol=1e-11, atol=1e-300)
+    for name in ("labels.csv", "responsibilities.csv", "log_prob.csv"):
         assert (again / name).read_text() == (out / name).read_text()
     capsys.readouterr()
     assert "or pass --missing em" in refusal(capsys, [*predict, "--missing", "raise"])

@@ -44,18 +44,20 @@ def test_predict_by_name_finds_the_columns_of_the_model(
     assert printed == (
         "other.csv: 272 rows (eruptions, waiting)\n"
         "wrote mixtura-predict/labels.csv\nwrote mixtura-predict/responsibilities.csv\n"
+        "wrote mixtura-predict/log_prob.csv\n"
     )
     model = mixtura.load("named.npz")
     np.testing.assert_array_equal(written(folder, "labels.csv"), model.predict(DATA))
     resp = written(folder, "responsibilities.csv")
     np.testing.assert_allclose(resp, model.responsibilities(DATA), rtol=1e-11, atol=1e-300)
+    np.testing.assert_allclose(written(folder, "log_prob.csv"), model.log_prob(DATA), rtol=1e-11)
 
 
 def test_predict_with_the_model_of_fit_gives_its_labels(folder: Path) -> None:
     columns = ["--columns", "waiting,eruptions"]
     assert main(["fit", "other.csv", "-k", "2", *columns, "--out", "o"]) == 0
     assert main(["predict", "o/model.npz", "other.csv", "--out", "p"]) == 0
-    for name in ("labels.csv", "responsibilities.csv"):
+    for name in ("labels.csv", "responsibilities.csv", "log_prob.csv"):
         assert (folder / "o" / name).read_text() == (folder / "p" / name).read_text()
 
 
@@ -108,7 +110,8 @@ def test_predict_with_kmeans_writes_the_nearest_centers(
             ["named.npz", "wrong.csv"],
             (
                 "wrong.csv: the model needs the columns 'eruptions', 'waiting'; the columns are "
-                "'a', 'b', 'c'; to choose others in their place, pass --columns"
+                "'a', 'b', 'c'; compute the missing ones as for the fit: a model does not keep "
+                "logarithms or other changes; if only the names differ, pass --columns"
             ),
         ),
         (

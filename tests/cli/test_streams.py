@@ -37,7 +37,7 @@ def test_output_that_is_closed_early_does_not_stop_the_writing_of_files(folder: 
     done = shell(command, folder)
     assert (done.returncode, done.stderr) == (1, "")
     names = {path.name for path in (folder / "out").iterdir()}
-    assert names >= {"labels.csv", "model.npz", "responsibilities.csv", "summary.txt"}
+    assert names >= {"labels.csv", "log_prob.csv", "model.npz", "responsibilities.csv"}
 
 
 def test_help_that_nobody_reads_ends_quietly(folder: Path) -> None:

@@ -162,6 +162,7 @@ def test_rows_of_weight_zero_with_missing_values_have_the_label_minus_one(path: 
     assert labels[-1] == "-1"
     assert "-1" not in labels[:-1]
     assert (out / "responsibilities.csv").read_text().splitlines()[-1] == "nan,nan"
+    assert (out / "log_prob.csv").read_text().splitlines()[-1] == "nan"
 
 
 def test_names_outside_ascii_reach_summary_and_model(path: Path) -> None:

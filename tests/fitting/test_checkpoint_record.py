@@ -28,7 +28,7 @@ from mixtura.shapes import FULL, Floats
 # These fits end by their number of iterations.
 pytestmark = pytest.mark.filterwarnings("ignore::mixtura.ConvergenceWarning")
 
-DAMAGED = r"c must be a checkpoint of fit_gmm; it is foreign or damaged: .+ Delete it, or name an"
+DAMAGED = r"c must be a checkpoint of fit_gmm; it is foreign or damaged: .+ Name another f"
 REFUSED = (
     rf"{DAMAGED}|c must be "
     r"(the checkpoint of this fit; it is of another one: .+\. Pass what it was to continue|"

@@ -596,7 +596,14 @@ def test_summary_of_a_fit_names_what_happened_to_components() -> None:
     X = clustered()[0]
     start = GaussianMixture([0.5, 0.5], [X[0], [1e4, 1e4]], [1.0, 1.0], "spherical")
     fit = fit_gmm(X, 2, covariance_type="spherical", init=start, on_collapse="drop")
-    assert "\niteration 1: component 1 empty, dropped\n" in fit.summary()
+    assert "\niteration 1: component 1 empty, dropped (its number at that time)\n" in fit.summary()
+
+
+def test_summary_names_components_that_are_in_the_model_by_their_positions() -> None:
+    fit = fit_gmm(clustered()[0], 2, reg_covar=0.5, rng=0)
+    kept = str(fit.events[0])
+    assert kept.endswith("ridge, kept")
+    assert kept in fit.summary().splitlines()
 
 
 def test_fits_and_states_are_equal_only_to_themselves() -> None:

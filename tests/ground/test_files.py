@@ -408,7 +408,7 @@ def test_bad_file_is_refused_and_runs_nothing(
         f"^m.npz must be a complete file written by mixtura; it is damaged or from another "
         f"program: .*{re.escape(why)}"
     )
-    with pytest.raises(ValueError, match=f"(?s){message}.* Save it again, or delete it\\.$"):
+    with pytest.raises(ValueError, match=f"(?s){message}.* Pass a file that `save` wrote\\.$"):
         mixtura.load("m.npz")
     assert tracemalloc.get_traced_memory()[1] < 20_000_000
     tracemalloc.stop()

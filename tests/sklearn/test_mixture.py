@@ -386,7 +386,8 @@ def test_fit_that_is_interrupted_raises(monkeypatch: pytest.MonkeyPatch) -> None
         ({"n_components": 0}, ValueError, "n_components must be an integer, 1 or more; got 0"),
         ({"n_components": 2.0}, TypeError, "n_components must be an integer"),
         ({"n_components": 301}, ValueError, "Expected n_samples >= n_components but got"),
-        ({"covariance_type": "VVV"}, ValueError, "covariance_type must be one of 'full', 'tied'"),
+        ({"covariance_type": "ful"}, ValueError, r"'tied', .*; got 'ful'\. Did you mean 'full'\?$"),
+        ({"covariance_type": "VVE"}, ValueError, "them, or use mixtura.fit_gmm, which has this"),
         ({"tol": -1.0}, ValueError, "tol must be a finite number, 0 or more"),
         ({"reg_covar": -1.0}, ValueError, "reg_covar must be a finite number, 0 or more"),
         ({"reg_covar": [1.0] * 3}, TypeError, "reg_covar must be a finite number"),
@@ -582,10 +583,11 @@ def test_missing_numbers_with_weights_labels_and_frames() -> None:
 
 def test_nan_is_refused_unless_it_is_missing_and_infinity_always() -> None:
     model = GaussianMixture(2, random_state=0).fit(X)
+    remedy = r'fill in the values, or make the estimator with missing="em"\.$'
     for method in (model.fit, *(getattr(model, name) for name in WITH_NAN)):
-        with pytest.raises(ValueError, match="Input X contains NaN"):
+        with pytest.raises(ValueError, match=f"^Input X contains NaN. Drop the rows, {remedy}"):
             method(HOLED)
-    with pytest.raises(ValueError, match=r'fill in the values, or pass missing="em"\.$'):
+    with pytest.raises(ValueError, match=f"X must be finite; .* Drop their rows, {remedy}"):
         model.fit(HOLED, sample_weight=np.ones(len(X)))
     rows = HOLED.copy()
     rows[3, 1] = np.inf

@@ -53,6 +53,7 @@ files written (an earlier one of the same name is replaced):
   summary.txt           the summary that is printed
   labels.csv            most probable component of each row, counted from 0
   responsibilities.csv  probability of each component given the row, a column for each component
+  log_prob.csv          log-density of each row, in nats: low for outliers
   components.png        data and components (the first eight columns, where there are more)
   log_likelihood.png    log-likelihood against iteration
 
@@ -68,6 +69,7 @@ or with --columns, they are taken by position, and a note says which for which.
 files written (an earlier one of the same name is replaced):
   labels.csv            most probable component (or nearest center) of each row, counted from 0
   responsibilities.csv  probability of each component given the row; not for k-means
+  log_prob.csv          log-density of each row, in nats: low for outliers; not for k-means
 
 {TEXT_FILES.format(except_for="")}"""
 

@@ -56,7 +56,8 @@ def run_demo(out: Path, seed: int) -> None:
     print(f"{crab_fit.summary(crabs.feature_names)}\n")
 
     print(_heading("Birth weights: 189 children", births))
-    birth_fit = _fit(births, 3, seed)
+    # With variances of their own, one component sits on six rows that are nearly equal.
+    birth_fit = _fit(births, 3, seed, "tied")
     print(f"{birth_fit.summary(births.feature_names)}\n")
 
     try:
@@ -70,7 +71,7 @@ def run_demo(out: Path, seed: int) -> None:
                 {
                     f"Old Faithful, {best[0]} components, {best[1]}": fits[best],
                     "Naples crabs, 2 components": crab_fit,
-                    "Birth weights, 3 components": birth_fit,
+                    "Birth weights, 3 components, tied": birth_fit,
                 }
             ),
         }

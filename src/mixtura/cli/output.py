@@ -17,6 +17,7 @@ from mixtura.mixture import GaussianMixture
 __all__ = ["Model", "save_picture", "write_assignments"]
 
 Model = GaussianMixture | KMeansFit
+Answer = Callable[[Any, NDArray[Any]], NDArray[Any]]
 
 # Responsibilities in memory at a time: all of them could be many times the size of the data.
 VALUES_AT_ONCE = 1 << 20
@@ -29,10 +30,10 @@ def write_assignments(
     values_at_once: int = VALUES_AT_ONCE,
     missing: Missing = "raise",
 ) -> list[Path]:
-    """Write labels.csv and, of a mixture, responsibilities.csv, with one line for each row.
+    """Write labels.csv and, of a mixture, responsibilities.csv and log_prob.csv: a line for a row.
 
-    A row that is not finite, which a fit allows with weight zero, has the label -1 and
-    responsibilities of NaN.
+    A row that is not finite, which a fit allows with weight zero, has the label -1, and NaN in the
+    other files.
 
     Parameters
     ----------
@@ -52,21 +53,25 @@ def write_assignments(
     list of Path
         The files.
     """
-    path = out / "labels.csv"
-    with path.open("w", encoding="ascii") as file:
-        file.write("label\n")
-        for piece in _pieces(rows, values_at_once):
-            np.savetxt(file, _of_finite_rows(_labels, model, piece, -1, missing), fmt="%d")
+
+    def write(name: str, columns: list[str], answer: Answer, otherwise: float, fmt: str) -> Path:
+        path = out / f"{name}.csv"
+        with path.open("w", encoding="ascii") as file:
+            file.write(",".join(columns) + "\n")
+            for piece in _pieces(rows, values_at_once // len(columns)):
+                given = _of_finite_rows(answer, model, piece, otherwise, missing)
+                np.savetxt(file, given, fmt=fmt, delimiter=",")
+        return path
+
+    labels = write("labels", ["label"], _labels, -1, "%d")
     if isinstance(model, KMeansFit):
-        return [path]
-    paths = [path, out / "responsibilities.csv"]
-    k = model.n_components
-    with paths[1].open("w", encoding="ascii") as file:
-        file.write(",".join(f"component_{j}" for j in range(k)) + "\n")
-        for piece in _pieces(rows, values_at_once // k):
-            resp = _of_finite_rows(_responsibilities, model, piece, np.nan, missing)
-            np.savetxt(file, resp, fmt="%.12g", delimiter=",")
-    return paths
+        return [labels]
+    components = [f"component_{j}" for j in range(model.n_components)]
+    return [
+        labels,
+        write("responsibilities", components, _responsibilities, np.nan, "%.12g"),
+        write("log_prob", ["log_prob"], _log_prob, np.nan, "%.12g"),
+    ]
 
 
 def _pieces(rows: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
@@ -75,7 +80,7 @@ def _pieces(rows: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
 
 
 def _of_finite_rows(
-    answer: Callable[[Any, NDArray[Any]], NDArray[Any]],
+    answer: Answer,
     model: Model,
     rows: NDArray[Any],
     otherwise: float,
@@ -96,6 +101,11 @@ def _labels(model: Model, rows: NDArray[Any]) -> NDArray[Any]:
 def _responsibilities(model: GaussianMixture, rows: NDArray[Any]) -> NDArray[Any]:
     resp: NDArray[Any] = model.responsibilities(rows, missing="em")
     return resp
+
+
+def _log_prob(model: GaussianMixture, rows: NDArray[Any]) -> NDArray[Any]:
+    log_prob: NDArray[Any] = model.log_prob(rows, missing="em")
+    return log_prob
 
 
 def save_picture(display: Any, path: Path) -> Path:

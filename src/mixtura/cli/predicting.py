@@ -76,7 +76,8 @@ def _columns(
             raise InputError(
                 f"{file.path}: the model needs the column{'s' * (len(lacking) > 1)} "
                 f"{listed(lacking)}; the columns are {listed(file.names)}; "
-                f"to choose others in their place, pass --columns"
+                f"compute the missing ones as for the fit: a model does not keep logarithms or "
+                f"other changes; if only the names differ, pass --columns"
             )
         return [
             c

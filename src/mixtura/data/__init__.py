@@ -71,12 +71,13 @@ def open_rows(
         The names of the columns that are needed, where X has names.
     part : str
         What messages call the things that need a row each.
-    missing : {"raise", "em", "any", "noisy"}, optional
+    missing : {"raise", "em", "any", "noisy", "stream", "estimator"}, optional
         With "em", NaN and what frames have in its place are missing numbers; the rows are of the
         form "incomplete" if one of positive weight has any. "raise" refuses them, with a message
         that offers "em"; None, for functions without such an argument, refuses them. "any" is "em"
         for questions to a model, which have an answer for rows of weight zero, too. "noisy" is
-        "raise" for rows with noise of their own, and offers a projection.
+        "raise" for rows with noise of their own, and offers a projection. "stream" and "estimator"
+        are "raise" where "em" is an argument of a class.
 
     Returns
     -------

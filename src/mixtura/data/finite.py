@@ -12,9 +12,14 @@ from mixtura.data.missing import Accepted
 from mixtura.data.values import ELEMENTS_LOOKED_AT_AT_ONCE, all_finite
 from mixtura.shapes import Floats
 
-__all__ = ["finite_rows", "rows_not_finite"]
+__all__ = ["OFFERS", "finite_rows", "rows_not_finite"]
 
 Mask = NDArray[np.bool_]
+OFFERS: dict[Accepted | None, str] = {
+    "raise": 'pass missing="em"',
+    "stream": 'make the stream with StepwiseGMM(k, missing="em")',
+    "estimator": 'make the estimator with missing="em"',
+}
 
 
 def finite_rows(
@@ -36,9 +41,9 @@ def finite_rows(
         Of the columns.
     weight : ndarray of shape (n_samples,) or None
         Of the rows, non-negative; None where each row counts.
-    missing : {"raise", "em", "noisy"}, optional
-        With "em", NaN is a missing number and stays; with "raise", messages offer this, and with
-        "noisy" a projection.
+    missing : {"raise", "em", "noisy", "stream", "estimator"}, optional
+        With "em", NaN is a missing number and stays; with "raise", messages offer this, with
+        "stream" and "estimator" where it is set, and with "noisy" a projection.
     first : int
         What messages call the first row.
 
@@ -105,8 +110,8 @@ def _refuse(
     remedy = f"Drop {rows} or fill in {values}."
     if missing == "em":
         remedy = f"Drop {rows}, or set {values} to NaN if missing."
-    elif missing == "raise" and np.isnan(value):
-        remedy = f'Drop {rows}, fill in {values}, or pass missing="em".'
+    elif missing in OFFERS and np.isnan(value):
+        remedy = f"Drop {rows}, fill in {values}, or {OFFERS[missing]}."
     elif missing == "noisy" and np.isnan(value):
         remedy = (
             f"Drop {rows}, or leave {values} out of X by projection=, the rows of the identity "

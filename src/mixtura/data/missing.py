@@ -23,7 +23,7 @@ __all__ = [
 
 Missing = Literal["raise", "em"]
 MISSING: tuple[Missing, ...] = ("raise", "em")
-Accepted = Missing | Literal["any", "noisy"]  # what checks of rows are told
+Accepted = Missing | Literal["any", "noisy", "stream", "estimator"]  # what checks of rows are told
 
 
 def lack_numbers(parts: Iterable[NDArray[Any]]) -> bool:

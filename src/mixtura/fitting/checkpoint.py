@@ -45,6 +45,7 @@ from mixtura.updates import Event
 __all__ = ["Checkpoint", "digest_of_record"]
 
 KIND = "checkpoint"
+REMEDY = "Name another file; delete this one only if it is an earlier checkpoint."
 RECORD_VERSION = 4
 PRODUCER = f"mixtura {VERSION}, {INSTRUCTION_SET}"  # whose tiles and bounds are the same
 
@@ -105,7 +106,7 @@ class Checkpoint:
         self._lock.release()
 
     def _open(self) -> None:
-        kind, (facts, arrays) = read(self._path)
+        kind, (facts, arrays) = read(self._path, REMEDY)
         if kind != KIND:
             raise self._damaged(f"it holds a {kind}")
         version = facts.get("record_version", 1)  # the first had no number
@@ -129,7 +130,7 @@ class Checkpoint:
     def _damaged(self, error: object) -> ValueError:
         return ValueError(
             f"{self._path} must be a checkpoint of fit_gmm; it is foreign or damaged: {error}. "
-            f"Delete it, or name another file."
+            f"{REMEDY}"
         )
 
     def _refuse_another(self, problem: dict[str, Any]) -> None:

@@ -165,7 +165,10 @@ class Found(files.Saved, Answers):
             few = self.search.n_rows < self.n_samples
             sample = f", in a sample of {counted(self.search.n_rows, 'row')}" * few
             lines.append(f"{self.search}{sample}")
-        return [*lines, *map(str, self.events)]
+        for event in self.events:
+            is_of_model = event.action == "kept"
+            lines.append(str(event) if is_of_model else f"{event} (its number at that time)")
+        return lines
 
     def _contents_with(self, held: Contents, *measures: str) -> Contents:
         """Return the contents of what the fit has found, with those of the fit added."""

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from mixtura.covariance import FAMILIES
 from mixtura.data.checks import (
     check_count,
     check_flag,
@@ -221,7 +222,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         check_count("n_components", self.n_components)
-        check_option("covariance_type", self.covariance_type, SHAPE_NAMES)
+        _check_covariance_type(self.covariance_type)
         check_number("tol", self.tol)
         check_number("reg_covar", self.reg_covar)
         check_count("max_iter", self.max_iter, minimum=0)
@@ -300,3 +301,13 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     def _mean_log_prob(self, X: NDArray[Any], weight: Floats | None) -> float:
         raise NotImplementedError
+
+
+def _check_covariance_type(value: Any) -> None:
+    try:
+        check_option("covariance_type", value, SHAPE_NAMES)
+    except ValueError as error:
+        if value not in FAMILIES:
+            raise
+        choice = str(error).removesuffix(".")
+        raise ValueError(f"{choice}, or use mixtura.fit_gmm, which has this family.") from None

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from mixtura.data import KINDS, RowSource
-from mixtura.data.finite import finite_rows
+from mixtura.data.finite import OFFERS, finite_rows
 from mixtura.data.frames import described, real_objects, refuse_repeated_names
 from mixtura.data.index import check_index, row_index
-from mixtura.data.missing import Missing
+from mixtura.data.missing import Accepted, Missing
 from mixtura.data.row_checks import check_sample_weight
 from mixtura.shapes import Floats
 
@@ -45,7 +45,14 @@ def rows_of(
     checks.setdefault("ensure_all_finite", "allow-nan" if missing == "em" else True)
     X = _without_objects(X)
     refuse_repeated_names(name for name in getattr(X, "columns", ()) if isinstance(name, str))
-    X = validate_data(estimator, X, dtype=(np.float64, np.float32), **checks)
+    try:
+        X = validate_data(estimator, X, dtype=(np.float64, np.float32), **checks)
+    except ValueError as error:  # of NaN, scikit-learn says to use other estimators
+        nan = "Input X contains NaN."
+        if missing != "raise" or not str(error).startswith(nan):
+            raise
+        remedy = f"Drop the rows, fill in the values, or {OFFERS['estimator']}."
+        raise ValueError(f"{nan} {remedy}") from None
     return np.require(X, requirements="A")
 
 
@@ -94,5 +101,6 @@ def weighted_rows_of(
     check_index(sample_weight, None if index is None else (index,), "sample_weight")
     X = rows_of(estimator, X, ensure_all_finite=False, **checks)
     weight = check_sample_weight(sample_weight, len(X))
-    X, not_finite = finite_rows(X, "X", None, weight, missing)
+    accepted: Accepted | None = "estimator" if missing == "raise" else missing
+    X, not_finite = finite_rows(X, "X", None, weight, accepted)
     return WeightedRows(X, weight, not_finite)

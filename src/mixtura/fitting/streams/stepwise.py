@@ -191,9 +191,11 @@ class StepwiseGMM(files.Saved, Answers):
         """
         with self._lock:  # or two threads would continue the same stream, and one would be lost
             stream = self._stream
+            missing = self._options.missing
             source = open_rows(
                 X, sample_weight, n_features=stream.n_features,
-                feature_names=stream.feature_names, missing=self._options.missing,
+                feature_names=stream.feature_names,
+                missing="stream" if missing == "raise" else missing,
             )  # fmt: skip
             self._stream = stream.after(source)
         return self
