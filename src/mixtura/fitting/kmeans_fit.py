@@ -307,6 +307,14 @@ class KMeansFit(files.Saved):
         ------
         ValueError, TypeError, ImportError
             As for `GaussianMixture.profile`.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> kmeans = mixtura.fit_kmeans(X, 2, rng=0)
+        >>> kmeans.profile(X).loc[("cluster", "size")].tolist()
+        [172.0, 100.0, 272.0]
         """
         check_n_threads(n_threads)
         missing = self.missing if missing is None else check_option("missing", missing, MISSING)

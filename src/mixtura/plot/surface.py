@@ -72,6 +72,15 @@ class SurfaceDisplay(ModelDisplay):
         Figure of the axes.
     surface_ : matplotlib.collections.PolyCollection
         The surface.
+
+    Examples
+    --------
+    >>> import mixtura
+    >>> X = mixtura.datasets.load_faithful().data
+    >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+    >>> display = mixtura.plot.SurfaceDisplay.from_fit(fit, X)
+    >>> display.axes_3d_.get_zlabel()
+    'density'
     """
 
     _is_flat: ClassVar[bool] = False
@@ -129,6 +138,15 @@ class SurfaceDisplay(ModelDisplay):
             If `model` is something else; for a KMeansFit, which has no density.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import mixtura
+        >>> X = mixtura.datasets.load_faithful().data
+        >>> fit = mixtura.fit_gmm(X, 2, rng=0)
+        >>> display = mixtura.plot.SurfaceDisplay.from_model(fit.model)
+        >>> display.axes_3d_.get_zlabel()
+        'density'
         """
         mixture = as_mixture(model)
         data = data_to_draw(mixture, X, None, feature_names)
