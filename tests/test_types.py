@@ -28,10 +28,13 @@ PYRIGHT = {
 
 def run(module: str, *arguments: str | Path, folder: Path, status: int = 0) -> str:
     """Run a module of this Python, expect an exit status, and return what it printed."""
-    # No look for a newer pyright, and no other Node.js than the one that was installed with it.
-    settings = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "PYRIGHT_PYTHON_GLOBAL_NODE": "0"}
-    if module == "pyright":
-        arguments = ("--pythonpath", sys.executable, *arguments)
+    # No look for a newer pyright, no other Node.js than the one that was installed with it, and the
+    # packages of this Python: pyright asks the first one on the path.
+    settings = {
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
+        "PYRIGHT_PYTHON_GLOBAL_NODE": "0",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
